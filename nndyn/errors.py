@@ -1,0 +1,40 @@
+"""The errors nndyn raises: one base, a few children, each with the exit code of the command line.
+
+A child also inherits the builtin a caller expects, so that ``except ValueError`` works as well.
+"""
+
+
+class NndynError(Exception):
+    """Base of every error nndyn raises on purpose; the message is one line and names the cure."""
+
+    exit_code = 1
+
+
+class UsageError(NndynError, ValueError):
+    """An argument is wrong: the caller has to change what was asked."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError, KeyError):
+    """A name (of a system, data set, analyzer, parameter) that is not known; lists those that are."""
+
+    __str__ = Exception.__str__  # KeyError would print the message in quotes
+
+
+class DataError(NndynError, ValueError):
+    """The arguments are right, but these data cannot give what was asked."""
+
+
+class RecordingError(NndynError, OSError):
+    """A file that is damaged, foreign or incomplete."""
+
+    exit_code = 4
+
+
+class StoreError(NndynError, OSError):
+    """A file that cannot be written or replaced: no space, no permission, another writer."""
+
+
+class InstallationError(NndynError, ImportError):
+    """Another distribution stands in the way of a package of nndyn."""

@@ -1,0 +1,231 @@
+"""The recording contract (schema 1): names, dimensions, units, and what makes a Dataset valid.
+
+A recording is an ``xarray.Dataset`` holding one reference trajectory (``replica`` 0), its perturbed
+replicas and its control. Recorders produce it, the store keeps it, analyzers read it; this module
+is all that they share about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nndyn.errors import RecordingError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SCHEMA = 1
+CONVENTIONS = "CF-1.11"
+
+REFERENCE, PERTURBED, CONTROL = 0, 1, 2
+
+#: Dimensions that grow while a run is recorded; each has a coordinate of its own name.
+GROWING = ("time", "state_time", "evaluation_time", "floor_time")
+
+#: Global attributes every recording has.
+ATTRIBUTES = (
+    "Conventions",
+    "nndyn_schema",
+    "recording_id",
+    "status",
+    "stop_reason",
+    "stationary",
+    "n_committed",
+    "manifest",
+)
+STATUSES = ("recording", "complete", "stopped")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the schema.
+
+    Attributes
+    ----------
+    name : str
+    dims : tuple of str
+        Dimensions where the quantity is taken at every time. ``state`` may lie on ``state_time``
+        and the evaluations on ``evaluation_time`` instead: see `on`.
+    dtype : str
+        numpy dtype name; ``"float"`` stands for the dtype of the run, ``"str"`` for text.
+    units : str
+        ``"time"`` stands for the unit of the recording's time axis.
+    long_name : str
+    attrs : dict
+        Further CF attributes.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def on(self, time_dim: str) -> Variable:
+        """Return the same variable with its dimension ``time`` replaced by `time_dim`."""
+        dims = tuple(time_dim if d == "time" else d for d in self.dims)
+        return Variable(self.name, dims, self.dtype, self.units, self.long_name, self.attrs)
+
+
+_T, _TR = ("time",), ("time", "replica")
+
+#: Every variable of schema 1, by name.
+VARIABLES: dict[str, Variable] = {
+    v.name: v
+    for v in (
+        Variable("time", _T, "float64", "time", "time of the state", {"axis": "T"}),
+        Variable("state_time", ("state_time",), "float64", "time", "times at which state is kept"),
+        Variable(
+            "evaluation_time",
+            ("evaluation_time",),
+            "float64",
+            "time",
+            "times at which the network is evaluated",
+        ),
+        Variable(
+            "floor_time",
+            ("floor_time",),
+            "float64",
+            "time",
+            "times at which the rounding floor is measured",
+        ),
+        Variable("epoch", _T, "float64", "epoch", "passes over the training set"),
+        Variable(
+            "role",
+            ("replica",),
+            "int8",
+            "1",
+            "role of the replica",
+            {"flag_values": [0, 1, 2], "flag_meanings": "reference perturbed control"},
+        ),
+        Variable(
+            "perturbation",
+            ("replica",),
+            "float64",
+            "1",
+            "max norm of the initial deviation from the reference",
+        ),
+        Variable("pair", ("replica",), "int32", "1", "index of the mirrored partner, -1 if none"),
+        Variable("state", ("time", "replica", "component"), "float", "1", "state of the system"),
+        Variable("distance_l1", _TR, "float64", "1", "l1 distance to the reference"),
+        Variable("distance_l2", _TR, "float64", "1", "l2 distance to the reference"),
+        Variable("distance_linf", _TR, "float64", "1", "max-norm distance to the reference"),
+        Variable(
+            "distance_output",
+            _TR,
+            "float64",
+            "1",
+            "l2 distance of the test-set outputs to those of the reference",
+        ),
+        Variable(
+            "deviation_alignment",
+            _T,
+            "float64",
+            "1",
+            "mean absolute cosine between the deviations of perturbed replicas",
+        ),
+        Variable(
+            "rounding_distance",
+            ("floor_time",),
+            "float64",
+            "1",
+            "l2 distance of the reference to its twin in another summation order",
+        ),
+        Variable(
+            "log_rescale",
+            _TR,
+            "float64",
+            "1",
+            "cumulative natural logarithm of the factors taken out by rescaling",
+        ),
+        Variable("loss", _TR, "float64", "1", "loss over the training set"),
+        Variable("test_loss", _TR, "float64", "1", "loss over the test set"),
+        Variable("accuracy", _TR, "float64", "1", "share of the training set classified rightly"),
+        Variable("test_accuracy", _TR, "float64", "1", "share of the test set classified rightly"),
+        Variable("gradient_norm", _TR, "float64", "1", "l2 norm of the loss gradient"),
+        Variable("step_length", _TR, "float64", "1", "l2 length of the step that led to the state"),
+        Variable(
+            "diverged_at",
+            ("replica",),
+            "int64",
+            "step",
+            "first step with a value that is not finite, -1 if none",
+        ),
+        Variable("parameter_name", ("parameter",), "str", "1", "name of the parameter"),
+        Variable("parameter_start", ("parameter",), "int64", "1", "its first component"),
+        Variable("parameter_size", ("parameter",), "int64", "1", "its number of components"),
+        Variable(
+            "checkpoint",
+            ("slot", "replica", "phase"),
+            "float",
+            "1",
+            "whole phase from which a run is resumed",
+        ),
+        Variable(
+            "checkpoint_step", ("slot",), "int64", "step", "step of the checkpoint, -1 if none"
+        ),
+    )
+}
+
+#: What a recording cannot be read without.
+REQUIRED = ("time", "role", "perturbation", "pair", "diverged_at", "log_rescale")
+DISTANCES = ("distance_l1", "distance_l2", "distance_linf")
+
+
+def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset:
+    """Return `recording` if it keeps the contract; raise with the first thing that breaks it.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    source : str
+        What messages call it: a path, usually.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same object.
+
+    Raises
+    ------
+    RecordingError
+        If an attribute or variable is missing, a dimension is not the schema's, the schema is
+        newer than this version reads, or the reference is not replica 0.
+
+    Notes
+    -----
+    Reads coordinates and per-replica variables only: no pass over the data.
+    """
+    missing = [a for a in ATTRIBUTES if a not in recording.attrs]
+    if missing:
+        raise RecordingError(
+            f"{source} is not an nndyn recording: attribute {missing[0]!r} is missing"
+        )
+    schema = int(recording.attrs["nndyn_schema"])
+    if schema != SCHEMA:
+        raise RecordingError(
+            f"{source} has schema {schema}, this version of nndyn reads schema {SCHEMA}; "
+            "use a version of nndyn that matches"
+        )
+    missing = [name for name in REQUIRED if name not in recording.variables]
+    if missing:
+        raise RecordingError(f"{source} is incomplete: variable {missing[0]!r} is missing")
+    if "state" not in recording.variables and "distance_l2" not in recording.variables:
+        raise RecordingError(f"{source} has neither state nor distances: nothing to analyze")
+    for name, variable in VARIABLES.items():
+        if name not in recording.variables:
+            continue
+        allowed = [variable.dims] + [variable.on(d).dims for d in ("state_time", "evaluation_time")]
+        if recording[name].dims not in allowed:
+            raise RecordingError(
+                f"{source}: {name} has dimensions {recording[name].dims}, "
+                f"the schema has {variable.dims}"
+            )
+    roles = recording["role"].values
+    if roles.size == 0 or roles[0] != REFERENCE or (roles[1:] == REFERENCE).any():
+        raise RecordingError(
+            f"{source}: replica 0 and no other must be the reference, roles are {roles.tolist()}"
+        )
+    return recording

@@ -1,0 +1,187 @@
+"""The result contract: what every analyzer returns, and how it turns into JSON and a table.
+
+A result is an ``xarray.Dataset``. An estimate NAME stands beside its interval ``NAME_ci`` over the
+dimension ``bound`` = (lower, upper); where there is no value the variable is NaN and carries the
+attribute ``note`` that says why, so that a NaN is never silent. The attribute ``summary`` lists
+the names that JSON and tables show, ``verdict`` and ``reason`` say what to make of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from nndyn._version import __version__
+
+
+class Window(tuple[float, float]):
+    """Two times, both ends included; ``A:B`` on the command line."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One variable of a result.
+
+    Attributes
+    ----------
+    value : array_like or None
+        None is a null; it needs a `note`.
+    unit, long_name : str
+    dims : tuple of str
+        Dimensions of `value`; empty for a number.
+    ci : (lower, upper) or None
+        Confidence interval; needs `interval_over`.
+    interval_over : str or None
+        What the interval is over: ``time``, ``perturbations``, ``seeds``.
+    note : str or None
+        Why there is no value, or what to know about it.
+    attrs : dict
+        Further attributes of the variable.
+    """
+
+    value: Any
+    unit: str
+    long_name: str
+    dims: tuple[str, ...] = ()
+    ci: tuple[float, float] | None = None
+    interval_over: str | None = None
+    note: str | None = None
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+def result(
+    quantities: Mapping[str, Quantity],
+    *,
+    analyzer: str,
+    recording: xr.Dataset,
+    parameters: Mapping[str, Any],
+    summary: Sequence[str],
+    verdict: str = "",
+    reason: str = "",
+    warnings: Sequence[str] = (),
+    coords: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Label the numbers of an analyzer.
+
+    Parameters
+    ----------
+    quantities : mapping of str to Quantity
+    analyzer : str
+        Name in the table of analyzers.
+    recording : xarray.Dataset
+        What was analyzed; gives ``source_id`` and, where it was opened from one, the path.
+    parameters : mapping
+        The options as used, JSON values.
+    summary : sequence of str
+        Names shown in JSON and tables, in this order.
+    verdict, reason : str
+    warnings : sequence of str
+        Lines the reader has to see.
+    coords : mapping, optional
+        Coordinates, as for ``xarray.Dataset``.
+
+    Returns
+    -------
+    xarray.Dataset
+        With attributes ``analyzer``, ``source_id``, ``source_path``, ``parameters`` (JSON),
+        ``verdict``, ``reason``, ``summary`` and ``warnings`` (JSON lists), ``nndyn_version``.
+
+    Raises
+    ------
+    ValueError
+        If a null has no note, or an interval does not say what it is over.
+    """
+    variables: dict[str, Any] = {}
+    for name, q in quantities.items():
+        attrs = {"units": q.unit, "long_name": q.long_name, **q.attrs}
+        if q.note:
+            attrs["note"] = q.note
+        if q.value is None:
+            if not q.note:
+                raise ValueError(f"{name} is null without a note")
+            variables[name] = (q.dims, np.full((2,) * len(q.dims), np.nan), attrs)
+        else:
+            variables[name] = (q.dims, np.asarray(q.value), attrs)
+        if q.ci is not None:
+            if not q.interval_over:
+                raise ValueError(f"the interval of {name} does not say what it is over")
+            variables[f"{name}_ci"] = (
+                ("bound",),
+                np.asarray(q.ci, dtype=np.float64),
+                {
+                    "units": q.unit,
+                    "long_name": f"confidence interval of {name}",
+                    "interval_over": q.interval_over,
+                },
+            )
+    ds = xr.Dataset(variables, coords=dict(coords or {}))
+    if "bound" in ds.dims:
+        ds = ds.assign_coords(bound=("bound", ["lower", "upper"]))
+    ds.attrs = {
+        "analyzer": analyzer,
+        "source_id": str(recording.attrs.get("recording_id", "")),
+        "source_path": str(recording.encoding.get("source", "")),
+        "parameters": json.dumps(dict(parameters)),
+        "verdict": verdict,
+        "reason": reason,
+        "summary": json.dumps(list(summary)),
+        "warnings": json.dumps(list(warnings)),
+        "nndyn_version": __version__,
+    }
+    return ds
+
+
+def to_dict(ds: xr.Dataset) -> dict[str, Any]:
+    """Return the JSON object of a result: numbers or null, never NaN.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        What an analyzer returned.
+
+    Returns
+    -------
+    dict
+        Keys ``analyzer``, ``source``, ``parameters``, ``results``, ``verdict``, ``reason``,
+        ``warnings``; each of ``results`` has ``value``, ``ci``, ``unit``, and ``note`` and
+        ``interval_over`` where there are any.
+    """
+    results: dict[str, Any] = {}
+    for name in json.loads(ds.attrs["summary"]):
+        variable = ds[name]
+        entry: dict[str, Any] = {"value": _plain(variable.values), "ci": None}
+        entry["unit"] = variable.attrs["units"]
+        if f"{name}_ci" in ds:
+            interval = ds[f"{name}_ci"]
+            bounds = _plain(interval.values)
+            entry["ci"] = None if None in bounds else bounds
+            entry["interval_over"] = interval.attrs["interval_over"]
+        if "note" in variable.attrs:
+            entry["note"] = variable.attrs["note"]
+        results[name] = entry
+    return {
+        "analyzer": ds.attrs["analyzer"],
+        "source": {"path": ds.attrs["source_path"], "id": ds.attrs["source_id"]},
+        "parameters": json.loads(ds.attrs["parameters"]),
+        "results": results,
+        "verdict": ds.attrs["verdict"],
+        "reason": ds.attrs["reason"],
+        "warnings": json.loads(ds.attrs["warnings"]),
+    }
+
+
+def _plain(values: Any) -> Any:
+    """Python numbers, strings and lists of a numpy array; null where a float is not finite."""
+    values = np.asarray(values)
+    if values.ndim:
+        items = [_plain(v) for v in values]
+        return None if items and all(v is None for v in items) else items
+    item = values.item()
+    return None if isinstance(item, float) and not np.isfinite(item) else item

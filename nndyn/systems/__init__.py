@@ -1,0 +1,1 @@
+"""Systems behind one protocol: maps, flows, and (in `nndyn.systems.training`) networks."""

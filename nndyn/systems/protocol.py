@@ -1,0 +1,149 @@
+"""The one protocol of every system: a phase is a row of numbers, a system advances a batch of rows.
+
+Phases cross this boundary as numpy arrays; where a system computes (numba, torch on a GPU) is its
+own affair. The map from ``t`` to ``t + 1`` may depend on ``t`` but on nothing else, so that every
+replica sees the same randomness and a run resumes from its phase and ``t`` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One named part of the state: `shape` numbers from component `start` on."""
+
+    name: str
+    start: int
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of components."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def is_bias(self) -> bool:
+        """Whether it is a bias, which ``perturb="weights"`` leaves alone."""
+        return self.name.rsplit(".", 1)[-1].startswith("bias")
+
+
+@dataclass
+class Block:
+    """What happened over the times ``start … start + n - 1`` of a batch of R rows.
+
+    Attributes
+    ----------
+    phase : (R, P)
+        Phase at ``start + steps``, from which the next call starts. `observe` returns it unchanged.
+    states : (len(keep), R, D)
+        The stored part of the phase at the times in `keep`.
+    distance_l1, distance_linf : (n, R) float64
+        Distances to row 0 over `components`; row 0's own is 0, NaN where it is not finite.
+    gram : (n, R, R) float64
+        Inner products of the deviations ``x_r - x_0`` over `components`, by direct differences:
+        its diagonal is the squared l2 distance.
+    arrival : dict of (steps, R) float64
+        Quantities of the step that *leads to* the times ``start + 1 … start + steps``:
+        ``step_length``. Empty from `observe`.
+    series : dict of (n, R) float64
+        Quantities of the state at every time: ``gradient_norm``.
+    evaluations : dict of (len(evaluate), R) float64
+        Quantities at the times in `evaluate`: ``loss``, ``test_accuracy``, ``distance_output``, ….
+    """
+
+    phase: Array
+    states: Array
+    distance_l1: Array
+    distance_linf: Array
+    gram: Array
+    arrival: dict[str, Array] = field(default_factory=dict)
+    series: dict[str, Array] = field(default_factory=dict)
+    evaluations: dict[str, Array] = field(default_factory=dict)
+
+
+@runtime_checkable
+class System(Protocol):
+    """What a recorder needs of a system.
+
+    Attributes
+    ----------
+    name, kind : str
+        ``"henon"``, ``"map"``; kind is ``training``, ``map`` or ``flow``.
+    dimension : int
+        P, the length of a phase.
+    components : slice
+        The D components of the phase stored as ``state`` and compared by the distances.
+    parameters : sequence of Parameter
+        The layout of those D components.
+    dtype : numpy.dtype
+    stationary : bool
+        True on an attractor, False for transients such as training.
+    interval : float
+        Time between two steps: 1 where time counts steps.
+    time_unit : str
+        ``"step"`` or ``"time unit"``.
+    steps_per_epoch : int or None
+        None where there are no epochs.
+    series, arrival, evaluations : tuple of str
+        Names of the optional quantities its Blocks carry.
+    evaluate_every : int
+        Default number of steps between evaluations.
+    """
+
+    name: str
+    kind: str
+    dimension: int
+    components: slice
+    parameters: Sequence[Parameter]
+    dtype: np.dtype[Any]
+    stationary: bool
+    interval: float
+    time_unit: str
+    steps_per_epoch: int | None
+    series: tuple[str, ...]
+    arrival: tuple[str, ...]
+    evaluations: tuple[str, ...]
+    evaluate_every: int
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that defines the system, as JSON values; equal only for equal systems."""
+
+    def work(self, replicas: int) -> float:
+        """Rough floating-point operations of one step of `replicas` rows, for planning."""
+
+    def initial(self, seed: int) -> Array:
+        """Phase ``(P,)`` of the reference at time 0."""
+
+    def advance(
+        self,
+        phase: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        *,
+        evaluate: Sequence[int] = (),
+        part: slice | None = None,
+    ) -> Block:
+        """Advance the rows ``(R, P)`` by `steps` ≥ 1 from time `start`; `phase` is not changed.
+
+        `keep` and `evaluate` are ascending times in ``[start, start + steps)``; `part` is the
+        slice of the phase that ``states`` holds, `components` unless given. The result does not
+        depend on how a run is cut into calls.
+        """
+
+    def observe(
+        self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
+    ) -> Block:
+        """Block of the single time `t` without a step: closes a run."""
+
+    def reordered(self) -> System | None:
+        """The same system in another summation order, for the rounding floor; None if pointless."""
