@@ -1,0 +1,324 @@
+"""From a spec or an ``nn.Sequential`` to the description of a multilayer perceptron."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.systems.protocol import Array, Parameter
+
+
+class Sin(nn.Module):
+    """The sine as an activation."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``sin(x)``."""
+        return torch.sin(x)
+
+
+#: Activations by name, and the torch module of each.
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+    "sin": Sin,
+    "identity": nn.Identity,
+}
+
+INITS = ("normal:S", "xavier", "kaiming", "default")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One affine map ``W x + b`` followed by an activation."""
+
+    inputs: int
+    outputs: int
+    bias: bool
+    activation: str
+
+    @property
+    def size(self) -> int:
+        """Number of weights and biases."""
+        return self.outputs * (self.inputs + self.bias)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A multilayer perceptron and the layout of its weights in a row of numbers."""
+
+    layers: tuple[Layer, ...]
+    parameters: tuple[Parameter, ...]
+    flattens: bool
+
+    @property
+    def inputs(self) -> int:
+        """Number of input features."""
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return self.layers[-1].outputs
+
+    @property
+    def size(self) -> int:
+        """D, the number of weights and biases."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def label(self) -> str:
+        """The widths as a spec: ``mlp:64-32-10``."""
+        widths = [self.inputs, *(layer.outputs for layer in self.layers)]
+        return "mlp:" + "-".join(map(str, widths))
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return one JSON object a layer."""
+        return [
+            {
+                "inputs": layer.inputs,
+                "outputs": layer.outputs,
+                "bias": layer.bias,
+                "activation": layer.activation,
+            }
+            for layer in self.layers
+        ]
+
+
+def from_spec(spec: str, activation: str) -> nn.Sequential:
+    """Return the network a spec such as ``mlp:64-32-10`` stands for, its weights not yet drawn.
+
+    Parameters
+    ----------
+    spec : str
+    activation : str
+        Between the layers.
+
+    Returns
+    -------
+    torch.nn.Sequential
+
+    Raises
+    ------
+    UsageError
+        If `spec` is not ``mlp:`` and at least two positive widths.
+    UnknownNameError
+        If `activation` is not one of `ACTIVATIONS`.
+    """
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise UnknownNameError(
+            f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}"
+        )
+    match = re.fullmatch(r"mlp:([1-9]\d*(?:-[1-9]\d*)+)", spec)
+    if match is None:
+        raise UsageError(
+            f"model {spec!r} is not a spec; give mlp: and the widths from input to output, "
+            "such as 'mlp:64-32-10', or a torch nn.Sequential"
+        )
+    widths = [int(width) for width in match[1].split("-")]
+    modules: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(widths):
+        # without storage, hence without a draw from the global random state
+        modules += [nn.Linear(inputs, outputs, device="meta"), ACTIVATIONS[activation]()]
+    return nn.Sequential(*modules[:-1]).to_empty(device="cpu")
+
+
+def parse(module: nn.Module) -> Network:
+    """Return the perceptron that `module` is.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    UsageError
+        If `module` is anything but an ``nn.Sequential`` of ``nn.Linear`` layers, each followed by
+        at most one known activation, with ``nn.Flatten`` allowed in front; if a layer is used
+        twice, is frozen, or does not fit the one before.
+    """
+    known = ", ".join(kind.__name__ for kind in ACTIVATIONS.values() if kind is not Sin)
+    allowed = f"an nn.Sequential of nn.Linear and {known}, with nn.Flatten in front, is supported"
+    if type(module) is not nn.Sequential:
+        raise UsageError(f"model is {_kind(module)}; {allowed}")
+    parts = list(_parts(module))
+    flattens = False
+    if parts and isinstance(parts[0], nn.Flatten):
+        if parts[0].start_dim != 1 or parts[0].end_dim != -1:
+            raise UsageError("model: nn.Flatten must flatten all but the first dimension (1, -1)")
+        flattens = True
+        parts = parts[1:]
+    names = {kind: name for name, kind in ACTIVATIONS.items()}
+    layers: list[Layer] = []
+    open_for_activation = False
+    for part in parts:
+        if type(part) is nn.Linear:
+            if layers and layers[-1].outputs != part.in_features:
+                raise UsageError(
+                    f"model: a layer of {part.in_features} inputs follows one of "
+                    f"{layers[-1].outputs} outputs"
+                )
+            layers.append(
+                Layer(part.in_features, part.out_features, part.bias is not None, "identity")
+            )
+            open_for_activation = True
+        elif type(part) in names and open_for_activation:
+            if isinstance(part, nn.GELU) and part.approximate != "none":
+                raise UsageError("model: nn.GELU is supported with approximate='none' only")
+            last = layers[-1]
+            layers[-1] = Layer(last.inputs, last.outputs, last.bias, names[type(part)])
+            open_for_activation = False
+        elif type(part) in names:
+            raise UsageError(
+                f"model: {_kind(part)} does not follow an nn.Linear directly; {allowed}"
+            )
+        else:
+            raise UsageError(f"model holds {_kind(part)}; {allowed}")
+    if not layers:
+        raise UsageError("model has no nn.Linear layer; give at least one")
+    parameters: list[Parameter] = []
+    start = 0
+    for name, value in module.named_parameters():
+        if not value.requires_grad:
+            raise UsageError(f"model: parameter {name!r} is frozen; every parameter must train")
+        parameters.append(Parameter(name, start, tuple(value.shape)))
+        start += value.numel()
+    network = Network(tuple(layers), tuple(parameters), flattens)
+    if start != network.size:
+        raise UsageError("model uses one layer or parameter twice; each must be its own")
+    return network
+
+
+def _parts(module: nn.Module) -> list[nn.Module]:
+    if type(module) is not nn.Sequential:
+        return [module]
+    return [part for child in module for part in _parts(child)]
+
+
+def _kind(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+def check_init(init: str | None) -> None:
+    """Refuse an initialisation that is not known.
+
+    Raises
+    ------
+    UnknownNameError
+        If `init` is not None, ``normal:S`` with S > 0, ``xavier``, ``kaiming`` or ``default``.
+    """
+    if init is None or init in INITS[1:]:
+        return
+    if isinstance(init, str) and init.startswith("normal:"):
+        try:
+            scale = float(init[len("normal:") :])
+        except ValueError:
+            scale = 0.0
+        if 0 < scale < float("inf"):
+            return
+    raise UnknownNameError(
+        f"unknown init {init!r}; known are {', '.join(INITS)} with a number S > 0, such as normal:1"
+    )
+
+
+def initialise(module: nn.Module, init: str, seed: int) -> None:
+    """Draw the weights of `module` in place, in the order of its parameters.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+    init : str
+        ``normal:S``: weights N(0, S²); ``xavier``: uniform with variance 2/(inputs + outputs);
+        ``kaiming``: N(0, 2/inputs); all three with zero biases. ``default``: torch's own, weights
+        and biases uniform with bound 1/sqrt(inputs).
+    seed : int
+        Keys the generator; no global random state is read or changed.
+    """
+    generator = torch.Generator().manual_seed(
+        int(np.random.default_rng([seed, 0]).integers(2**63 - 1))
+    )
+    for layer in _parts(module):
+        if not isinstance(layer, nn.Linear):
+            continue
+        bound = layer.in_features**-0.5
+        with torch.no_grad():
+            if init == "xavier":
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+            elif init == "kaiming":
+                nn.init.kaiming_normal_(layer.weight, generator=generator)
+            elif init == "default":
+                layer.weight.uniform_(-bound, bound, generator=generator)
+            else:
+                layer.weight.normal_(0.0, float(init.split(":")[1]), generator=generator)
+            if layer.bias is not None:
+                if init == "default":
+                    layer.bias.uniform_(-bound, bound, generator=generator)
+                else:
+                    layer.bias.zero_()
+
+
+def build(
+    model: str | nn.Module, *, activation: str, init: str | None, seed: int, dtype: torch.dtype
+) -> tuple[Network, Array]:
+    """Return the network and its initial weights ``(D,)``; `model` itself is not changed.
+
+    Parameters
+    ----------
+    model : str or torch.nn.Module
+    activation : str
+        Between the layers of a spec.
+    init : str or None
+    seed : int
+    dtype : torch.dtype
+
+    Returns
+    -------
+    network : Network
+    weights : (D,)
+
+    Raises
+    ------
+    UsageError
+        If `model` is neither a spec nor a supported module.
+    UnknownNameError
+        If `activation` or `init` is not known.
+    DataError
+        If a weight of `model` is not finite.
+    """
+    check_init(init)
+    module: nn.Module
+    if isinstance(model, str):
+        module = from_spec(model, activation)
+        init = init or "normal:1"
+    elif isinstance(model, nn.Module):
+        parse(model)
+        module = copy.deepcopy(model)
+    else:
+        raise UsageError(
+            f"model is {_kind(model)}; give a spec such as 'mlp:64-32-10' or a torch nn.Sequential"
+        )
+    network = parse(module)
+    module = module.to(device="cpu", dtype=dtype)
+    if init is not None:
+        initialise(module, init, seed)
+    with torch.no_grad():
+        weights: Array = nn.utils.parameters_to_vector(module.parameters()).numpy().copy()
+    bad = np.flatnonzero(~np.isfinite(weights))
+    if bad.size:
+        raise DataError(
+            f"model: weight {bad[0]} of {weights.size} is {weights[bad[0]]}, not finite"
+        )
+    return network, weights
