@@ -1,0 +1,56 @@
+"""Crash-safe netCDF recordings: the only package that touches netCDF files.
+
+`Writer` streams a run into a file that survives a kill at any moment, `open_recording` reads one
+back as an ``xarray.Dataset``, `verify` reads every byte of one and says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+# HDF5 reads this when it is loaded. With its own locks on, nobody could look at a running file;
+# writers exclude each other by a lock file instead (nndyn.store.locks).
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+
+if TYPE_CHECKING:
+    from nndyn.store.integrity import Report, VariableCheck, verify
+    from nndyn.store.layout import Header
+    from nndyn.store.locks import MissingRecordingError
+    from nndyn.store.reader import open_recording, reading
+    from nndyn.store.writer import Writer
+
+__all__ = [
+    "Header",
+    "MissingRecordingError",
+    "Report",
+    "VariableCheck",
+    "Writer",
+    "open_recording",
+    "reading",
+    "verify",
+]
+
+_HOME = {
+    "Header": "layout",
+    "MissingRecordingError": "locks",
+    "Report": "integrity",
+    "VariableCheck": "integrity",
+    "Writer": "writer",
+    "open_recording": "reader",
+    "reading": "reader",
+    "verify": "integrity",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,158 @@
+"""How the netCDF library is opened, let go, and what its errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from pathlib import Path
+from typing import Literal
+
+import netCDF4
+
+from nndyn.errors import NndynError, RecordingError, StoreError
+from nndyn.store.chunks import SIGNATURE, end_of_file
+
+
+def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
+    """Open `path` without any conversion of values.
+
+    Parameters
+    ----------
+    path : Path
+    mode : str
+        ``r``, ``r+`` or ``w``.
+
+    Returns
+    -------
+    netCDF4.Dataset
+
+    Raises
+    ------
+    RecordingError
+        If it is not a netCDF-4 file, or damaged.
+    StoreError
+        If it cannot be opened for writing.
+    """
+    if mode != "w":
+        check_signature(path)
+    try:
+        nc = netCDF4.Dataset(path, mode, format="NETCDF4")
+    except (OSError, RuntimeError) as error:
+        failure = explain(path, error, writing=mode != "r")
+        raise failure from error
+    nc.set_auto_maskandscale(False)
+    return nc
+
+
+def check_signature(path: Path) -> None:
+    """Check the first bytes of `path` and its length.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    RecordingError
+        If it is not an HDF5 file, or is shorter than it says.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(48)
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise RecordingError(
+            f"{path} cannot be read: {error.strerror}; check the permissions"
+        ) from error
+    end = end_of_file(head)
+    if head[:8] != SIGNATURE:
+        raise RecordingError(
+            f"{path} is not an nndyn recording: expected a netCDF-4 file, it begins with "
+            f"{head[:8]!r}; check the name"
+        )
+    if end is not None and size < end:
+        raise RecordingError(
+            f"{path} is cut off: expected {end} bytes, found {size}; restore it from a copy"
+        )
+
+
+def explain(path: Path, error: BaseException, *, writing: bool = False) -> NndynError:
+    """Return the error to raise where the library could not open `path`."""
+    text = " ".join(str(error).split())
+    if _locked(path):
+        return (StoreError if writing else RecordingError)(
+            f"{path} is locked by HDF5 in another program; set HDF5_USE_FILE_LOCKING=FALSE before "
+            "Python starts, or import nndyn before netCDF4 and xarray"
+        )
+    if writing:
+        return StoreError(
+            f"{path} cannot be opened for writing ({text}); close datasets that show it, "
+            "check the permissions"
+        )
+    return RecordingError(
+        f"{path} is damaged or foreign: the netCDF library cannot read it ({text}); "
+        "restore it from a copy"
+    )
+
+
+def _locked(path: Path) -> bool:
+    """Whether somebody holds HDF5's own lock on the file."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
+def forget_readers(path: Path) -> None:
+    """Close the handles on `path` that xarray keeps in this process; it reopens them on demand.
+
+    HDF5 refuses to open for writing what the same process has open for reading.
+    """
+    manager = sys.modules.get("xarray.backends.file_manager")
+    if manager is None:
+        return
+    cache = manager.FILE_CACHE
+    for key in list(cache):
+        file = cache.get(key)
+        with contextlib.suppress(RuntimeError, OSError, AttributeError):
+            if file is not None and Path(file.filepath()).samefile(path):
+                cache.pop(key, None)
+                file.close()
+        del file
+
+
+def detach(nc: netCDF4.Dataset, here: os.stat_result) -> None:
+    """Close `nc` so that nothing more reaches its file.
+
+    The library flushes when a dataset is closed, collected, or the process ends. After a failed
+    write that flush would tear the file. Its descriptors are therefore first pointed at a place
+    that swallows writes and refuses reads.
+
+    Parameters
+    ----------
+    nc : netCDF4.Dataset
+    here : os.stat_result
+        Of the file, to recognize its descriptors; the caller has closed its own.
+    """
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for name in os.listdir("/dev/fd"):
+            fd = int(name)
+            with contextlib.suppress(OSError):
+                if fd != sink and os.path.samestat(os.fstat(fd), here):
+                    os.dup2(sink, fd, inheritable=False)
+    finally:
+        os.close(sink)
+    with contextlib.suppress(RuntimeError, OSError):
+        nc.close()

@@ -1,0 +1,151 @@
+"""Who may write: one lock file beside each recording, and the names of the files around it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from pathlib import Path
+
+from nndyn.errors import StoreError, UsageError
+
+
+class MissingRecordingError(UsageError, FileNotFoundError):
+    """There is no file of that name."""
+
+
+def existing(path: str | Path) -> Path:
+    """Return `path` if it is a file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    MissingRecordingError
+        If there is nothing of that name.
+    UsageError
+        If it is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, expected a recording; name a file in it")
+    if not path.exists():
+        raise MissingRecordingError(f"{path} does not exist; check the name, or record it first")
+    return path
+
+
+def lock_path(path: Path) -> Path:
+    """Name of the lock file of the recording `path`."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def journal_path(path: Path) -> Path:
+    """Name of the rollback journal of the recording `path`."""
+    return path.with_name(f".{path.name}.journal")
+
+
+def part_path(path: Path) -> Path:
+    """Name under which this process builds the recording `path`."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def stale_parts(path: Path) -> list[Path]:
+    """Parts of `path` left behind; the caller holds the lock, so nobody is building one."""
+    pattern = re.compile(re.escape(f".{path.name}.") + r"\d+\.part")
+    return [p for p in path.parent.iterdir() if pattern.fullmatch(p.name)]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names created or changed in `folder` survive a power failure."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class WriterLock:
+    """The right to write one recording: an exclusive ``flock`` on ``.NAME.lock``.
+
+    The kernel drops the lock with the process, so a killed writer never blocks the next one.
+
+    Parameters
+    ----------
+    path : Path
+        The recording, not the lock file.
+
+    Raises
+    ------
+    StoreError
+        If another process (or another Writer of this one) holds it, or the folder cannot be
+        written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = lock_path(path)
+        self._fd = -1
+        for attempt in range(10):
+            if self._try():
+                return
+            if attempt < 9:  # a reader that looks whether a writer is alive holds it briefly
+                time.sleep(0.02)
+        raise StoreError(
+            f"{path} is being written by another process; wait for it, or choose another name"
+        )
+
+    def _try(self) -> bool:
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write in {self._path.parent}: {error.strerror}; "
+                "check the permissions or choose another folder"
+            ) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The one before may have removed the name between our open and our lock: then this
+            # lock is on a file nobody else will find.
+            same = os.path.samestat(os.fstat(fd), os.stat(self._path))
+        except (BlockingIOError, FileNotFoundError):
+            same = False
+        except OSError as error:
+            os.close(fd)
+            raise StoreError(
+                f"cannot lock {self._path}: {error.strerror}; "
+                "write to a file system that supports flock"
+            ) from error
+        if not same:
+            os.close(fd)
+            return False
+        self._fd = fd
+        return True
+
+    def release(self) -> None:
+        """Give the lock back and remove its file; does nothing the second time."""
+        if self._fd >= 0:
+            self._path.unlink(missing_ok=True)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def has_writer(path: Path) -> bool:
+    """Whether some Writer holds the lock of `path` now."""
+    try:
+        fd = os.open(lock_path(path), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)

@@ -1,0 +1,185 @@
+"""The validated way in: a recording as an ``xarray.Dataset``, lazily, and only what counts."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nndyn.errors import NndynError, RecordingError
+from nndyn.recording import GROWING, validate
+from nndyn.store import journal as journals
+from nndyn.store.layout import EXTENTS, committed_rows, growing
+from nndyn.store.library import check_signature, explain
+from nndyn.store.locks import existing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_PATIENCE = 5.0  # s, for a moment in which a running file stands still
+
+
+def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None) -> xr.Dataset:
+    """Open a recording: validated, lazy, trimmed to what is committed.
+
+    A file that a dead writer left in the middle of a block is first put back to its last commit.
+    A file that is being written is shown as of its last commit.
+
+    Parameters
+    ----------
+    path : str or Path
+    chunks : mapping of str to int, optional
+        Give dask arrays of these chunks, as in `xarray.open_dataset`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``encoding["source"]`` is `path`. Of the two checkpoint slots only the committed one is
+        there.
+
+    Raises
+    ------
+    MissingRecordingError
+        If there is no such file.
+    UsageError
+        If `path` is a folder.
+    RecordingError
+        If it is not a recording, damaged, holds nothing yet, or cannot be repaired.
+
+    Notes
+    -----
+    Reads coordinates and per-replica variables. Values are read when they are used, and an error
+    surfaces only then, as the library's RuntimeError: see `reading`.
+    """
+    path = existing(path)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        running = journals.settle(path, max(0.0, deadline - time.monotonic()))
+        check_signature(path)
+        before = path.stat()
+        try:
+            recording = _open(path, chunks, warm=running)
+        except RecordingError:
+            # A running file may have changed under our hands; a quiet one is what it is.
+            if not (running and _changed(path, before) and time.monotonic() < deadline):
+                raise
+            continue
+        if not running or not _changed(path, before):
+            return recording
+        recording.close()
+        if time.monotonic() > deadline:
+            raise RecordingError(f"{path} is written faster than it opens; try again in a moment")
+
+
+def _changed(path: Path, before: Any) -> bool:
+    now = path.stat()
+    same = (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    return not same or journals.busy(path)
+
+
+def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dataset:
+    import xarray as xr
+
+    try:
+        recording = xr.open_dataset(
+            path,
+            engine="netcdf4",
+            chunks=chunks,
+            mask_and_scale=False,
+            decode_times=False,
+            decode_timedelta=False,
+        )
+    except (OSError, RuntimeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        raise explain(path, error) from error
+    try:
+        with reading(path):
+            validate(recording, str(path))
+            recording = _trimmed(recording, path)
+            if warm:
+                _warm(recording)
+    except BaseException:
+        recording.close()
+        raise
+    recording.attrs.pop(EXTENTS, None)
+    recording.encoding["source"] = str(path)
+    return recording
+
+
+def _trimmed(recording: xr.Dataset, path: Path) -> xr.Dataset:
+    """Keep the committed rows and the committed checkpoint slot."""
+    dims = [d for d in GROWING if d in recording.dims]
+    missing = [d for d in dims if d not in recording.coords]
+    if missing:
+        raise RecordingError(f"{path} is incomplete: coordinate {missing[0]!r} is missing")
+    n = int(recording.attrs["n_committed"])
+    found = recording.sizes["time"]
+    if not 0 <= n <= found:
+        raise RecordingError(
+            f"{path} is damaged: {n} times committed, {found} found; restore it from a copy"
+        )
+    if n == 0:
+        raise RecordingError(
+            f"{path} is incomplete: no block was committed yet; wait for it, or resume it"
+        )
+    rows = committed_rows({d: recording[d].values for d in dims}, n)
+    keep: dict[str, Any] = {d: slice(0, count) for d, count in rows.items()}
+    if "checkpoint_step" in recording:
+        keep["slot"] = np.flatnonzero(recording["checkpoint_step"].values == n - 1)[:1]
+    closer = recording.close
+    trimmed = recording.isel(keep)
+    trimmed.set_close(closer)
+    return trimmed
+
+
+def _warm(recording: xr.Dataset) -> None:
+    """Read the last row of every growing variable.
+
+    The library remembers the nodes of a chunk index it has read, and looks up the others when it
+    needs them. Were the end of an index read only after the writer had split it, the chunks that
+    moved would not be found and their values be made up. Read now, between two blocks, the whole
+    last path is remembered; what lies before it does not change.
+    """
+    for variable in recording.variables.values():
+        if growing(tuple(map(str, variable.dims))) is not None and variable.shape[0]:
+            np.asarray(variable[-1:].values)
+
+
+@contextlib.contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turn the library's errors while values of `path` are read into RecordingError.
+
+    Parameters
+    ----------
+    path : str or Path
+        What the message calls the file.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    RecordingError
+        If the library could not read: a checksum does not match, or bytes are missing.
+    """
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        failure = _translated(path, error)
+        raise failure from failure.__cause__
+
+
+def _translated(path: str | Path, error: BaseException) -> BaseException:
+    """Return the error to raise for `error`: itself where it is not the library's."""
+    if isinstance(error, NndynError) or "NetCDF:" not in str(error):
+        return error
+    failure = RecordingError(
+        f"{path} is damaged: a checksum does not match or bytes are missing "
+        f"({' '.join(str(error).split())}); nndyn verify says where, restore it from a copy"
+    )
+    failure.__cause__ = error
+    return failure
