@@ -187,7 +187,7 @@ class Trajectories:
         values = {f"{prefix}loss": loss}
         if hits is not None and self.labelled:
             count = self.feed.whole.targets.count if count is None else count
-            values[f"{prefix}accuracy"] = hits / count
+            values[f"{prefix}accuracy"] = hits.double() / count
         return values
 
 
