@@ -1,5 +1,78 @@
-"""nndyn: dynamical-systems analysis of neural-network training."""
+"""nndyn: dynamical-systems analysis of neural-network training.
+
+``nndyn.record`` runs a system with perturbed replicas and stores what happens, ``nndyn.open`` reads
+it back, and every analyzer (``nndyn.lyapunov``, …) is a function of a recording. Names are loaded
+on first use: importing nndyn imports neither torch nor numba, xarray or matplotlib.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from nndyn._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from analyzers.lyapunov import lyapunov
+    from nndyn import systems
+    from nndyn.errors import NndynError
+    from nndyn.store import open_recording as open
+    from nndyn.systems.training import Training
+    from recorders.ensemble import record
+
+__all__ = [
+    "NndynError",
+    "Training",
+    "__version__",
+    "lyapunov",
+    "open",
+    "record",
+    "systems",
+]
+
+#: Where each public name lives; analyzers come from their own table.
+_PUBLIC = {
+    "NndynError": ("nndyn.errors", "NndynError"),
+    "Training": ("nndyn.systems.training", "Training"),
+    "open": ("nndyn.store", "open_recording"),
+    "record": ("recorders.ensemble", "record"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name, or an analyzer of the table, on first use."""
+    if name == "systems":
+        return import_module("nndyn.systems")
+    if name.startswith("_") or find_spec(f"nndyn.{name}"):  # a submodule not imported yet
+        raise AttributeError(f"module 'nndyn' has no attribute {name!r}")
+    if name in _PUBLIC:
+        module, attribute = _PUBLIC[name]
+        _ours(module)
+        value = getattr(import_module(module), attribute)
+    else:
+        _ours("analyzers")
+        analyzers = import_module("analyzers")
+        if name not in analyzers.names():
+            raise AttributeError(f"module 'nndyn' has no attribute {name!r}")
+        value = analyzers.load(name)
+    if name != "NndynError":
+        import_module("nndyn.accessor")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, those of other distributions' analyzers too."""
+    return sorted({*globals(), *__all__, *import_module("analyzers").names()})
+
+
+def _ours(module: str) -> None:
+    """Refuse a package of another distribution that hides ours of the same name."""
+    top = module.partition(".")[0]
+    if top != "nndyn" and getattr(import_module(top), "DISTRIBUTION", None) != "nndyn":
+        errors = import_module("nndyn.errors")
+        raise errors.InstallationError(
+            f"the package {top!r} at {import_module(top).__file__} is not nndyn's and hides it; "
+            "remove the distribution it belongs to, or put nndyn first on the path"
+        )

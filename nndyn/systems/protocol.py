@@ -72,47 +72,63 @@ class Block:
 
 @runtime_checkable
 class System(Protocol):
-    """What a recorder needs of a system.
+    """What a recorder needs of a system."""
 
-    Attributes
-    ----------
-    name, kind : str
-        ``"henon"``, ``"map"``; kind is ``training``, ``map`` or ``flow``.
-    dimension : int
-        P, the length of a phase.
-    components : slice
-        The D components of the phase stored as ``state`` and compared by the distances.
-    parameters : sequence of Parameter
-        The layout of those D components.
-    dtype : numpy.dtype
-    stationary : bool
-        True on an attractor, False for transients such as training.
-    interval : float
-        Time between two steps: 1 where time counts steps.
-    time_unit : str
-        ``"step"`` or ``"time unit"``.
-    steps_per_epoch : int or None
-        None where there are no epochs.
-    series, arrival, evaluations : tuple of str
-        Names of the optional quantities its Blocks carry.
-    evaluate_every : int
-        Default number of steps between evaluations.
-    """
+    @property
+    def name(self) -> str:
+        """Name of the system."""
 
-    name: str
-    kind: str
-    dimension: int
-    components: slice
-    parameters: Sequence[Parameter]
-    dtype: np.dtype[Any]
-    stationary: bool
-    interval: float
-    time_unit: str
-    steps_per_epoch: int | None
-    series: tuple[str, ...]
-    arrival: tuple[str, ...]
-    evaluations: tuple[str, ...]
-    evaluate_every: int
+    @property
+    def kind(self) -> str:
+        """``training``, ``map`` or ``flow``."""
+
+    @property
+    def dimension(self) -> int:
+        """P, the length of a phase."""
+
+    @property
+    def components(self) -> slice:
+        """The D components of the phase that are stored and compared."""
+
+    @property
+    def parameters(self) -> Sequence[Parameter]:
+        """The layout of those components."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of phases."""
+
+    @property
+    def stationary(self) -> bool:
+        """True on an attractor, False for transients such as training."""
+
+    @property
+    def interval(self) -> float:
+        """Time between two steps: 1 where time counts steps."""
+
+    @property
+    def time_unit(self) -> str:
+        """``step`` or ``time unit``."""
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """None where there are no epochs."""
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Names of the quantities in `Block.series`."""
+
+    @property
+    def arrival(self) -> tuple[str, ...]:
+        """Names of the quantities in `Block.arrival`."""
+
+    @property
+    def evaluations(self) -> tuple[str, ...]:
+        """Names of the quantities in `Block.evaluations`."""
+
+    @property
+    def evaluate_every(self) -> int:
+        """Default number of steps between evaluations."""
 
     def describe(self) -> dict[str, Any]:
         """Everything that defines the system, as JSON values; equal only for equal systems."""
@@ -146,4 +162,4 @@ class System(Protocol):
         """Block of the single time `t` without a step: closes a run."""
 
     def reordered(self) -> System | None:
-        """The same system in another summation order, for the rounding floor; None if pointless."""
+        """Return the same system in another summation order, None where that is pointless."""

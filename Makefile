@@ -1,0 +1,37 @@
+# `make demo` and `make test` set up everything they need in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.installed
+
+.PHONY: demo test check lint types slow bench clean
+
+demo: $(SETUP)
+	$(BIN)/nndyn demo
+
+test: $(SETUP)
+	$(BIN)/python -m pytest -q -m "not slow"
+
+check: lint types $(SETUP)
+	$(BIN)/python -m pytest -q
+
+lint: $(SETUP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(SETUP)
+	$(BIN)/mypy
+
+slow: $(SETUP)
+	$(BIN)/python -m pytest -q -m slow
+
+bench: $(SETUP)
+	env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+		$(BIN)/python tests/benchmarks/recording.py
+
+$(SETUP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf build dist *.egg-info demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,80 @@
+"""``recording.nndyn.…``: every analyzer as a method of a Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import analyzers
+from nndyn.errors import UnknownNameError
+
+
+@xr.register_dataset_accessor("nndyn")  # type: ignore[no-untyped-call]
+class Accessor:
+    """Analyzers, layers and plots of a recording."""
+
+    def __init__(self, recording: xr.Dataset) -> None:
+        self._recording = recording
+
+    def __getattr__(self, name: str) -> Callable[..., xr.Dataset]:
+        """Return the analyzer called `name`, bound to this recording.
+
+        Returns
+        -------
+        callable
+
+        Raises
+        ------
+        AttributeError
+            If no analyzer has that name.
+        """
+        if name.startswith("_") or name not in analyzers.names():
+            known = ", ".join(analyzers.names())
+            raise AttributeError(f"no analyzer {name!r}; known: {known}")
+        function = analyzers.load(name)
+        return wraps(function)(partial(function, self._recording))
+
+    def __dir__(self) -> list[str]:
+        """List the analyzers as well."""
+        return sorted({*super().__dir__(), *analyzers.names()})
+
+    def layer(self, name: str) -> xr.DataArray:
+        """Return the trajectory of one parameter.
+
+        Parameters
+        ----------
+        name : str
+            One of ``parameter_name``, such as ``0.weight``.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``state`` over the components of that parameter.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such parameter; lists those there are.
+        """
+        names = [str(n) for n in self._recording["parameter_name"].values]
+        if name not in names:
+            raise UnknownNameError(f"unknown parameter {name!r}; known: {', '.join(names)}")
+        at = names.index(name)
+        start = int(self._recording["parameter_start"][at])
+        size = int(self._recording["parameter_size"][at])
+        return self._recording["state"].isel(component=np.s_[start : start + size])
+
+    def plot(self, **options: Any) -> Any:
+        """Analyze with ``lyapunov(**options)`` and draw it.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from nndyn.figures.lyapunov import lyapunov
+
+        return lyapunov(analyzers.load("lyapunov")(self._recording, **options))

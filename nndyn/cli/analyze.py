@@ -1,0 +1,134 @@
+"""``nndyn analyze NAME PATH``: one command an analyzer, made from its signature and docstring."""
+
+from __future__ import annotations
+
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+import analyzers
+from nndyn.cli.output import print_json, print_result
+
+
+def _numbers(text: Any) -> list[float]:
+    """Read ``a,b,c``."""
+    if not isinstance(text, str):  # a default
+        return list(text)
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r}, expected numbers separated by commas") from None
+
+
+def _window(text: Any) -> Any:
+    """Read ``A:B``."""
+    from nndyn.results import Window
+
+    if not isinstance(text, str):
+        return text
+    try:
+        first, last = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise click.BadParameter(f"{text!r}, expected two times such as 10:50") from None
+    return Window((first, last))
+
+
+def click_option(option: analyzers.Option) -> click.Option:
+    """Return the command-line option of an analyzer's keyword."""
+    kind: Any = option.annotation
+    metavar = None
+    members = [m for m in typing.get_args(kind) if m is not type(None)]
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        kind = members[0]
+    flag = f"--{option.name.replace('_', '-')}"
+    if kind is bool:
+        return click.Option(
+            [f"{flag}/--no-{flag[2:]}"], default=option.default, help=option.help, show_default=True
+        )
+    if typing.get_origin(kind) is Literal:
+        kind = click.Choice([str(choice) for choice in typing.get_args(kind)])
+    elif typing.get_origin(kind) is not None:
+        kind, metavar = _numbers, "A,B,C"
+    elif kind.__name__ == "Window":
+        kind, metavar = _window, "A:B"
+    return click.Option(
+        [flag],
+        type=kind,
+        metavar=metavar,
+        default=option.default,
+        help=option.help,
+        show_default=option.default is not None,
+    )
+
+
+def options_of(name: str) -> list[click.Parameter]:
+    """Return the command-line options of the analyzer `name`."""
+    return [click_option(option) for option in analyzers.options(analyzers.load(name))]
+
+
+class _Analyze(click.Group):
+    """A command for every row of the table, made when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the table."""
+        return analyzers.names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Make the command of an analyzer."""
+        function = analyzers.load(cmd_name)
+        summary = (function.__doc__ or "").strip().split("\n\n")[0]
+        return click.Command(
+            cmd_name,
+            callback=lambda **options: _run(cmd_name, **options),
+            help=summary,
+            params=[
+                click.Argument(["path"], type=click.Path(path_type=Path)),
+                *options_of(cmd_name),
+                click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
+                click.Option(
+                    ["-o", "--output"],
+                    type=click.Path(path_type=Path, dir_okay=False),
+                    help="Write the whole result to this netCDF file.",
+                ),
+                click.Option(["--overwrite"], is_flag=True, help="Replace that file."),
+                click.Option(["--strict"], is_flag=True, help="Exit with 3 where unresolved."),
+            ],
+        )
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the analyzers with their summaries."""
+        with formatter.section("Analyzers"):
+            formatter.write_dl([(name, row.summary) for name, row in analyzers.rows().items()])
+
+
+def _run(
+    name: str,
+    *,
+    path: Path,
+    as_json: bool,
+    output: Path | None,
+    overwrite: bool,
+    strict: bool,
+    **options: Any,
+) -> int:
+    from nndyn.results import to_dict
+    from nndyn.store import open_recording, reading, save_result
+
+    with reading(path), open_recording(path) as recording:
+        result = analyzers.load(name)(recording, **options)
+    if output is not None:
+        save_result(result, output, overwrite=overwrite)
+    if as_json:
+        print_json(to_dict(result))
+    else:
+        print_result(result)
+    return 3 if strict and result.attrs["verdict"] == "unresolved" else 0
+
+
+analyze = _Analyze(
+    "analyze",
+    help="Compute from a recording, offline and without torch.",
+)

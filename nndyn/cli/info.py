@@ -1,0 +1,104 @@
+"""``nndyn info PATH``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nndyn import config
+from nndyn.cli.output import print_json, size
+from nndyn.errors import UsageError
+
+
+@click.command(help="Say what a recording holds, or print the options that make it again.")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--config", "as_config", is_flag=True, help="Print TOML for `record --config`.")
+def info(path: Path, as_json: bool, as_config: bool) -> None:
+    """Print the facts of a recording."""
+    from nndyn.store import open_recording, reading
+
+    with reading(path), open_recording(path) as recording:
+        manifest = json.loads(recording.attrs["manifest"])
+        facts = {
+            "path": str(path),
+            "id": recording.attrs["recording_id"],
+            "schema": int(recording.attrs["nndyn_schema"]),
+            "status": recording.attrs["status"],
+            "stop_reason": recording.attrs["stop_reason"],
+            "stationary": bool(recording.attrs["stationary"]),
+            "bytes": path.stat().st_size,
+            "sizes": {str(k): int(v) for k, v in recording.sizes.items()},
+            "variables": {str(k): list(v.dims) for k, v in recording.variables.items()},
+            "manifest": manifest,
+        }
+    if as_config:
+        click.echo(_config(manifest), nl=False)
+    elif as_json:
+        print_json(facts)
+    else:
+        _print(facts)
+
+
+def _print(facts: dict[str, Any]) -> None:
+    manifest, sizes = facts["manifest"], facts["sizes"]
+    asked = manifest["steps"]
+    status = facts["status"] + (f": {facts['stop_reason']}" if facts["stop_reason"] else "")
+    system = {k: v for k, v in manifest["system"].items() if not isinstance(v, dict | list)}
+    system |= manifest["system"].get("parameters", {}) if system["kind"] != "training" else {}
+    lines = {
+        "recording": facts["id"],
+        "status": f"{status} ({sizes['time'] - 1:,} of {asked:,} steps)",
+        "system": _pairs(system),
+        "options": _pairs(manifest["recording"]),
+        "sizes": _pairs(sizes),
+        "file": f"{size(facts['bytes'])}, schema {facts['schema']}",
+        "made": f"{manifest['created']}, {_pairs(manifest['versions'])}",
+    }
+    for key, value in lines.items():
+        click.echo(f"{key:10} {value}")
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in values.items() if v is not None)
+
+
+_TRAINING = (
+    "model",
+    "data",
+    "activation",
+    "init",
+    "loss",
+    "optimizer",
+    "lr",
+    "momentum",
+    "betas",
+    "batch_size",
+    "dtype",
+)
+
+
+def _config(manifest: dict[str, Any]) -> str:
+    system, options = dict(manifest["system"]), dict(manifest["recording"])
+    if options.pop("perturbations") is not None:
+        raise UsageError("perturbations were given as an array: no options make this run again")
+    options["no_control"] = not options.pop("control")
+    options["rescale"] = options["rescale"] or None
+    if system["kind"] == "training":
+        if system["data"] == "arrays" or not str(system["model"]).startswith("mlp:"):
+            raise UsageError("model or data came from Python: no options make this run again")
+        if system["seed"] != options["seed"]:
+            raise UsageError("the run has two seeds, set in Python: no options make it again")
+        options |= {key: system.get(key) for key in _TRAINING}
+        head = "# nndyn record training --config FILE --output run.nc\n"
+    else:
+        if system["initial"] is not None:
+            raise UsageError("the initial state was given in Python: no options make it again")
+        options |= {"param": system["parameters"], "discard": system["discard"]}
+        options["dt"] = system["dt"]
+        del options["evaluate"]
+        head = f"# nndyn record {system['kind']} {system['name']} --config FILE --output run.nc\n"
+    return head + config.write({"steps": manifest["steps"], **options})

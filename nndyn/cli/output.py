@@ -1,0 +1,131 @@
+"""How results and progress look in a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on standard output."""
+    click.echo(json.dumps(value, allow_nan=False, indent=2, ensure_ascii=False))
+
+
+def print_result(result: xr.Dataset) -> None:
+    """Print the summary of a result as a table on standard output, warnings on standard error."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from nndyn.results import to_dict
+
+    values = to_dict(result)
+    console = Console(highlight=False, soft_wrap=False)
+    if values["verdict"]:
+        line = Text(values["verdict"], style="bold")
+        console.print(line + Text(f": {values['reason']}", style="not bold"))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("", "value", "interval", "unit"):
+        table.add_column(heading, overflow="fold")
+    notes = []
+    for name, entry in values["results"].items():
+        interval = "" if entry["ci"] is None else show(entry["ci"])
+        table.add_row(name, show(entry["value"]), interval, entry["unit"])
+        if "note" in entry:
+            notes.append(f"{name}: {entry['note']}")
+    console.print(table)
+    for note in notes:
+        console.print(Text(note, style="dim"))
+    for warning in values["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def show(value: Any) -> str:
+    """Return a number, a pair or a list the way a reader wants it: six digits, ``null``."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return "[" + ", ".join(show(v) for v in value) + "]"
+    return str(value)
+
+
+def size(count: float) -> str:
+    """Return a number of bytes with its unit."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit a reader would use."""
+    if seconds < 120:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Give a callback that draws a bar with rate and time left after the first second.
+
+    Yields
+    ------
+    callable or None
+        None where standard error is no terminal: nothing is drawn there.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.3g}/s" if task.speed else "")
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    began, task = time.monotonic(), bar.add_task(label, total=None)
+
+    def update(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+        if not bar.live.is_started and time.monotonic() - began > 1.0:
+            bar.start()
+
+    try:
+        yield update
+    finally:
+        if bar.live.is_started:
+            bar.stop()

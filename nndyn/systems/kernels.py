@@ -1,0 +1,142 @@
+"""Compiled loops that advance a batch of rows of a map or a flow.
+
+A system's formula is one compiled function ``step(rows, parameters, out)`` (a map) or
+``rate(rows, parameters, out)`` (a flow) over whole batches ``(R, P)``. It is handed to the loop as
+a typed function pointer, so that one compilation, cached on disk, serves every system.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from nndyn.numerics import separate
+
+Array = NDArray[Any]
+
+_ROWS = types.Array(types.float64, 2, "C")
+_VECTOR = types.Array(types.float64, 1, "C")
+_CUBE = types.Array(types.float64, 3, "C")
+_TIMES = types.Array(types.int64, 1, "C")
+#: Signature of a formula: rows (R, P), parameters (k,), rows to write (R, P).
+FORMULA = types.void(_ROWS, _VECTOR, _ROWS)
+_FORMULA = types.FunctionType(FORMULA)
+
+
+@numba.njit(cache=True)
+def _lengths(new: Array, old: Array, out: Array) -> None:
+    for r in range(new.shape[0]):
+        total = 0.0
+        for p in range(new.shape[1]):
+            total += (new[r, p] - old[r, p]) ** 2
+        out[r] = np.sqrt(total)
+
+
+@numba.njit(
+    types.void(
+        _FORMULA,
+        _ROWS,
+        _VECTOR,
+        types.int64,
+        types.int64,
+        _TIMES,
+        _CUBE,
+        _ROWS,
+        _ROWS,
+        _CUBE,
+        _ROWS,
+    ),
+    cache=True,
+)
+def advance_map(
+    step: Any,
+    rows: Array,
+    parameters: Array,
+    start: int,
+    steps: int,
+    keep: Array,
+    states: Array,
+    l1: Array,
+    linf: Array,
+    gram: Array,
+    lengths: Array,
+) -> None:
+    """Iterate a map in place, writing what a Block holds at each time before its step."""
+    new = np.empty_like(rows)
+    k = 0
+    for i in range(steps):
+        separate(rows, l1[i], linf[i], gram[i])
+        if k < keep.size and keep[k] == start + i:
+            states[k] = rows
+            k += 1
+        step(rows, parameters, new)
+        _lengths(new, rows, lengths[i])
+        rows[:] = new
+
+
+@numba.njit(
+    types.void(
+        _FORMULA,
+        _ROWS,
+        _VECTOR,
+        types.float64,
+        types.int64,
+        types.int64,
+        _TIMES,
+        _CUBE,
+        _ROWS,
+        _ROWS,
+        _CUBE,
+        _ROWS,
+    ),
+    cache=True,
+)
+def advance_flow(
+    rate: Any,
+    rows: Array,
+    parameters: Array,
+    dt: float,
+    start: int,
+    steps: int,
+    keep: Array,
+    states: Array,
+    l1: Array,
+    linf: Array,
+    gram: Array,
+    lengths: Array,
+) -> None:
+    """Integrate a flow in place by the classical Runge-Kutta method, writing as `advance_map`."""
+    k1 = np.empty_like(rows)
+    k2 = np.empty_like(rows)
+    k3 = np.empty_like(rows)
+    k4 = np.empty_like(rows)
+    new = np.empty_like(rows)
+    k = 0
+    for i in range(steps):
+        separate(rows, l1[i], linf[i], gram[i])
+        if k < keep.size and keep[k] == start + i:
+            states[k] = rows
+            k += 1
+        rate(rows, parameters, k1)
+        for r in range(rows.shape[0]):
+            for p in range(rows.shape[1]):
+                new[r, p] = rows[r, p] + 0.5 * dt * k1[r, p]
+        rate(new, parameters, k2)
+        for r in range(rows.shape[0]):
+            for p in range(rows.shape[1]):
+                new[r, p] = rows[r, p] + 0.5 * dt * k2[r, p]
+        rate(new, parameters, k3)
+        for r in range(rows.shape[0]):
+            for p in range(rows.shape[1]):
+                new[r, p] = rows[r, p] + dt * k3[r, p]
+        rate(new, parameters, k4)
+        for r in range(rows.shape[0]):
+            for p in range(rows.shape[1]):
+                slope = k1[r, p] + 2.0 * k2[r, p] + 2.0 * k3[r, p] + k4[r, p]
+                new[r, p] = rows[r, p] + dt / 6.0 * slope
+        _lengths(new, rows, lengths[i])
+        rows[:] = new

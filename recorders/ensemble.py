@@ -1,0 +1,382 @@
+"""Record a reference, its perturbed replicas and its control as one batch."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nndyn.errors import UsageError
+from nndyn.store import Writer, open_recording
+from nndyn.systems.protocol import Array, Block, System
+from recorders import perturbations as ensembles
+from recorders.header import continues, header, variables
+from recorders.plan import Plan, make
+from recorders.rows import Rows, alignment, first_not_finite, has_alignment
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Called with the steps done and the steps asked for.
+Progress = Callable[[int, int], None]
+
+_SEGMENT_SECONDS = 0.2
+_SEGMENT_WORK = 1e8  # floating-point operations of the first segment, before speed is known
+_GRAM_BYTES = 32 * 2**20
+
+
+def record(
+    system: System,
+    path: str | Path,
+    *,
+    steps: int,
+    replicas: int = 5,
+    epsilon: float = 1e-8,
+    perturb: Literal["weights", "all"] = "weights",
+    perturbations: Any = None,
+    pairs: bool = False,
+    control: bool = True,
+    rescale: int | None = None,
+    store: str = "full",
+    state: Literal["weights", "phase"] = "weights",
+    evaluate: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Run a reference and perturbed replicas together and store what happens.
+
+    Parameters
+    ----------
+    system : System
+        ``nndyn.Training(…)``, ``nndyn.systems.henon()``, …
+    path : path-like
+        The netCDF file to write; its folder must exist.
+    steps : int
+        Steps of the system: T steps give T + 1 times.
+    replicas : int, default 5
+        Perturbed replicas.
+    epsilon : float, default 1e-8
+        Perturbations are uniform in (-epsilon, epsilon).
+    perturb : {"weights", "all"}, default "weights"
+        Whether biases are perturbed too.
+    perturbations : array_like, (replicas, D), optional
+        Deviations added to the initial state as given, instead of drawn ones. Rows that are each
+        other's negative are recognized as pairs.
+    pairs : bool, default False
+        Perturb in both directions: every second replica mirrors the one before it.
+    control : bool, default True
+        Add a replica without perturbation, whose distance has to stay zero.
+    rescale : int, optional
+        Every so many steps, divide the whole deviation of each replica back to its initial length.
+    store : str, default "full"
+        ``full`` keeps every state, ``every:K`` each K-th and the last, ``distances`` none;
+        distances and diagnostics are always kept.
+    state : {"weights", "phase"}, default "weights"
+        Whether ``state`` holds optimizer buffers too.
+    evaluate : int, optional
+        Steps between evaluations of loss and accuracy, 0 for none; by default each step in full
+        batch, each epoch in minibatches.
+    seed : int, default 0
+        Draws perturbations and, for maps and flows, the initial state.
+    resume : bool, default False
+        Go on with an unfinished file, or a finished one with more steps; a missing file is started.
+    overwrite : bool, default False
+        Replace an existing file.
+    progress : callable, optional
+        Called with (steps done, steps asked for), a few times a second.
+
+    Returns
+    -------
+    xarray.Dataset
+        The recording, opened lazily. Where the reference diverged it ends there, with status
+        ``stopped`` and a reason.
+
+    Raises
+    ------
+    UsageError
+        If an option is wrong, `path` exists and neither `resume` nor `overwrite` is given, or a
+        file to resume was made with other options.
+    DataError
+        If the initial state is not finite.
+    StoreError
+        If the file cannot be written, or another process writes it.
+    RecordingError
+        If a file to resume is damaged.
+    KeyboardInterrupt
+        On Ctrl-C, after what is done was committed: the file resumes.
+
+    Notes
+    -----
+    One pass; memory is one block of states, about 16 MiB, beside what the system needs. A kill
+    loses at most the last block.
+    """
+    plan = make(
+        system,
+        steps=steps,
+        replicas=replicas,
+        epsilon=epsilon,
+        perturb=perturb,
+        perturbations=perturbations,
+        pairs=pairs,
+        control=control,
+        rescale=rescale,
+        store=store,
+        state=state,
+        evaluate=evaluate,
+        seed=seed,
+    )
+    if resume and overwrite:
+        raise UsageError("resume and overwrite exclude each other")
+    path = Path(path)
+    if resume and path.exists():
+        with Writer.resume(path) as writer:
+            if continues(system, plan, writer):
+                start = ensembles.ensemble(system, plan)
+                _Run(system, plan, writer, progress, start).finish()
+    else:
+        start = ensembles.ensemble(system, plan)
+        with Writer.create(path, header(system, plan, start), overwrite=overwrite) as writer:
+            _Run(system, plan, writer, progress, start).finish()
+    return open_recording(path)
+
+
+class _Run:
+    """A run under way.
+
+    `phase` is what step `t` starts from, any rescaling at `t` done. Times below `recorded` are
+    committed; those from there to `t` - 1 wait in `pending`.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        plan: Plan,
+        writer: Writer,
+        progress: Progress | None,
+        start: Array,
+    ) -> None:
+        self.system, self.plan, self.writer = system, plan, writer
+        self.progress = progress or (lambda done, total: None)
+        self.role, self.pair = ensembles.roles(plan), ensembles.pairs(plan)
+        self.targets = ensembles.lengths(start)
+        self.block = int(writer.attrs["block"])
+        self.floor_steps = int(writer.attrs["floor_steps"])
+        self.redrawn: list[list[int]] = json.loads(str(writer.attrs["redrawn"]))
+        self.pending: list[dict[str, Rows]] = []
+        self.names = {v.name for v in variables(system, plan)}
+        self.step_length = np.zeros(plan.rows)
+        self.speed = 0.0
+        self.recorded = writer.n_committed
+        if self.recorded:
+            self.phase, self.t = writer.checkpoint()
+            self.log_rescale = writer.read("log_rescale")[-1]
+            self.diverged_at = writer.read("diverged_at")
+        else:
+            self.phase, self.t = start, 0
+            self.log_rescale = np.zeros(plan.rows)
+            self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
+        self.twin = system.reordered() if self.t < self.floor_steps else None
+        self.twin_phase = start[:1]
+        if self.twin is not None and self.t:
+            self.twin_phase = self.twin.advance(self.twin_phase, 0, self.t, ()).phase
+
+    def finish(self) -> None:
+        """Record to the last step, to the divergence of the reference, or to Ctrl-C.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After the rows so far were committed.
+        """
+        last = self.plan.steps
+        with _deferred_interrupt() as interrupted:
+            while self.recorded <= last:
+                end = min((self.recorded // self.block + 1) * self.block - 1, last)
+                while self.t < end and not interrupted():
+                    if self._segment(self._reach(end)):
+                        return
+                if interrupted() and self.t < self.recorded:  # nothing new since a resume
+                    raise KeyboardInterrupt
+                checkpoint, t = self.phase, self.t
+                if t == last:
+                    self._close()
+                elif self._segment(t + 1):
+                    return
+                self._commit(checkpoint, t)
+                if interrupted() and self.recorded <= last:
+                    raise KeyboardInterrupt
+        self.writer.finish("complete")
+
+    def _reach(self, end: int) -> int:
+        """Where the next segment ends: at the next rescaling, or a fraction of a second away."""
+        rows = self.plan.rows
+        if self.plan.rescale:
+            end = min(end, (self.t // self.plan.rescale + 1) * self.plan.rescale)
+        seconds = self.speed * _SEGMENT_SECONDS or _SEGMENT_WORK / self.system.work(rows)
+        return min(end, self.t + max(1, min(int(seconds), _GRAM_BYTES // (8 * rows * rows))))
+
+    def _segment(self, stop: int) -> bool:
+        """Record the times from `t` on and move to `stop`; true if that ended the run."""
+        start, first = self.t, self.phase
+        fresh = max(start, self.recorded)  # a resumed run steps again from its last time
+        kept = self.plan.kept(fresh, stop)
+        floor = list(range(fresh, min(stop, self.floor_steps + 1))) if self.twin else []
+        wanted = sorted({*kept, *floor})
+        began = time.perf_counter()
+        block = self.system.advance(
+            first,
+            start,
+            stop - start,
+            wanted,
+            evaluate=self.plan.evaluated(fresh, stop),
+            part=self._part(),
+        )
+        self.speed = (stop - start) / max(time.perf_counter() - began, 1e-9)
+        gathered = self._rows(block, fresh, stop)
+        gathered["state_time"].values["state"] = block.states[np.isin(wanted, kept)]
+        for name in self.system.arrival:
+            arrived = block.arrival[name]
+            lengths = np.vstack([self.step_length[None], arrived[:-1]])
+            gathered["time"].values[name] = lengths[fresh - start :]
+            self.step_length = arrived[-1]
+        if floor:
+            reference = block.states[np.isin(wanted, floor), 0]
+            distance = self._twin_distance(start, floor, reference)
+            gathered["floor_time"] = Rows(np.array(floor), {"rounding_distance": distance})
+        self.phase, self.t = block.phase, stop
+        self.pending.append(gathered)
+        self._note_divergence(first_not_finite(block), start, gathered)
+        if self.diverged_at[0] >= 0:
+            self._stop(first, start)
+            return True
+        if self.plan.rescale and stop % self.plan.rescale == 0:
+            self.phase, factor, redrawn = ensembles.rescale(
+                self.system, self.plan, self.phase, self.targets, stop
+            )
+            self.log_rescale = self.log_rescale + factor
+            self.redrawn += [[r, stop] for r in redrawn]
+        return False
+
+    def _close(self) -> None:
+        """Record the last time, from which no step is taken."""
+        t = self.t
+        evaluate = bool(self.plan.evaluated(t, t + 1))
+        block = self.system.observe(self.phase, t, evaluate=evaluate, part=self._part())
+        gathered = self._rows(block, t, t + 1)
+        if self.plan.kept(t, t + 1):
+            gathered["state_time"].values["state"] = block.states
+        for name in self.system.arrival:
+            gathered["time"].values[name] = self.step_length[None]
+        self._note_divergence(first_not_finite(block), t, gathered)
+        self.pending.append(gathered)
+
+    def _part(self) -> slice:
+        return slice(None) if self.plan.whole_phase else self.system.components
+
+    def _rows(self, block: Block, start: int, stop: int) -> dict[str, Rows]:
+        """Rows of the times in [start, stop), the last that `block` holds, by growing dimension."""
+        n, plan = stop - start, self.plan
+        first = len(block.gram) - n
+        gram = block.gram[first:]
+        times = Rows(np.arange(start, stop))
+        times.values = {
+            "distance_l1": block.distance_l1[first:],
+            "distance_l2": np.sqrt(np.einsum("nrr->nr", gram)),
+            "distance_linf": block.distance_linf[first:],
+            "log_rescale": np.repeat(self.log_rescale[None], n, axis=0),
+        }
+        if self.system.steps_per_epoch:
+            times.values["epoch"] = times.steps / self.system.steps_per_epoch
+        if has_alignment(self.role, self.pair):
+            times.values["deviation_alignment"] = alignment(gram, self.role, self.pair)
+        for name in self.system.series:
+            times.values[name] = block.series[name][first:]
+        evaluations = Rows(np.array(plan.evaluated(start, stop), dtype=np.int64))
+        evaluations.values = dict(block.evaluations)
+        states = Rows(np.array(plan.kept(start, stop), dtype=np.int64))
+        return {"time": times, "evaluation_time": evaluations, "state_time": states}
+
+    def _twin_distance(self, start: int, floor: list[int], reference: Array) -> Array:
+        """Distance ``(len(floor),)`` of the reference to its twin in another summation order."""
+        assert self.twin is not None  # the caller has looked
+        block = self.twin.advance(self.twin_phase, start, floor[-1] + 1 - start, floor)
+        self.twin_phase = block.phase
+        if floor[-1] == self.floor_steps:
+            self.twin = None
+        if self.plan.whole_phase:
+            reference = reference[:, self.system.components]
+        difference = (reference - block.states[:, 0]).astype(np.float64)
+        distance: Array = np.sqrt(np.einsum("td,td->t", difference, difference))
+        return distance
+
+    def _note_divergence(self, first: Array, start: int, gathered: dict[str, Rows]) -> None:
+        """From its first value that is not finite on, a replica's values are NaN."""
+        for r in range(self.plan.rows):
+            if self.diverged_at[r] < 0 and first[r] >= 0:
+                self.diverged_at[r] = start + first[r]
+            if self.diverged_at[r] >= 0:
+                self.phase[r] = np.nan
+                for rows in gathered.values():
+                    rows.blank(r, int(self.diverged_at[r]))
+
+    def _stop(self, phase: Array, start: int) -> None:
+        """End a run whose reference diverged: commit the times before, and say why."""
+        at = int(self.diverged_at[0])
+        for rows in self.pending[-1].values():
+            rows.cut(at)
+        if at > self.recorded:
+            if at - 1 > start:
+                phase = self.system.advance(phase, start, at - 1 - start, ()).phase
+            self._commit(phase, at - 1)
+        else:  # a resumed run that had one finite state left, committed before
+            self.writer.set("diverged_at", self.diverged_at)
+        self.writer.finish(
+            "stopped",
+            f"the reference is not finite from step {at} on; the recording ends at step {at - 1}",
+        )
+
+    def _commit(self, checkpoint: Array, t: int) -> None:
+        """Write what is pending, ending with time `t`, whose phase is `checkpoint`."""
+        arrays: dict[str, list[Array]] = {}
+        for gathered in self.pending:
+            for dim, rows in gathered.items():
+                for name, values in {dim: rows.steps * self.system.interval, **rows.values}.items():
+                    arrays.setdefault(name, []).append(values)
+        self.writer.set("diverged_at", self.diverged_at)
+        self.writer.set_attrs(redrawn=json.dumps(self.redrawn))
+        self.writer.append(
+            {name: np.concatenate(parts) for name, parts in arrays.items() if name in self.names}
+        )
+        self.writer.commit(checkpoint, t)
+        self.pending.clear()
+        self.recorded = t + 1
+        self.progress(t, self.plan.steps)
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C set a flag; a second one interrupts at once."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set  # signals reach the main thread alone
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: Any) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

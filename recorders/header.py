@@ -1,0 +1,134 @@
+"""The header of a recording, and whether a file continues a request."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from nndyn import provenance
+from nndyn.errors import UsageError
+from nndyn.recording import VARIABLES, Variable
+from nndyn.store import Header, Writer
+from nndyn.systems.protocol import Array, System
+from recorders import perturbations as ensembles
+from recorders.plan import Plan
+from recorders.rows import has_alignment
+
+_FIXED = (
+    "role",
+    "perturbation",
+    "pair",
+    "diverged_at",
+    "parameter_name",
+    "parameter_start",
+    "parameter_size",
+    "checkpoint",
+    "checkpoint_step",
+)
+
+
+def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
+    """Variables of the file, on the dimensions they have there."""
+    names = [*_FIXED, "time", "distance_l1", "distance_l2", "distance_linf", "log_rescale"]
+    names += [*system.arrival, *system.series]
+    if system.steps_per_epoch:
+        names.append("epoch")
+    if has_alignment(ensembles.roles(plan), ensembles.pairs(plan)):
+        names.append("deviation_alignment")
+    if plan.floor_steps:
+        names += ["floor_time", "rounding_distance"]
+    out = [VARIABLES[name] for name in names]
+    if plan.keep_every == 1:
+        out.append(VARIABLES["state"])
+    elif plan.keep_every:
+        out += [VARIABLES["state_time"], VARIABLES["state"].on("state_time")]
+    if plan.evaluate == 1:
+        out += [VARIABLES[name] for name in system.evaluations]
+    elif plan.evaluate:
+        out.append(VARIABLES["evaluation_time"])
+        out += [VARIABLES[name].on("evaluation_time") for name in system.evaluations]
+    return tuple(out)
+
+
+def header(system: System, plan: Plan, start: Array) -> Header:
+    """Header of a new recording that begins with the ensemble `start` ``(R, P)``."""
+    state = start[:, system.components].astype(np.float64)
+    layout = system.parameters
+    manifest = {
+        "system": system.describe(),
+        "recording": plan.options(),
+        "steps": plan.steps,
+        "parameter_shapes": {p.name: list(p.shape) for p in layout},
+        **provenance.provenance(),
+    }
+    return Header(
+        sizes={
+            "replica": plan.rows,
+            "component": system.dimension if plan.whole_phase else state.shape[1],
+            "parameter": len(layout),
+            "slot": 2,
+            "phase": system.dimension,
+        },
+        variables=variables(system, plan),
+        fixed={
+            "role": ensembles.roles(plan),
+            "perturbation": np.abs(state - state[0]).max(axis=1),
+            "pair": ensembles.pairs(plan),
+            "diverged_at": np.full(plan.rows, -1, dtype=np.int64),
+            "parameter_name": np.array([p.name for p in layout], dtype=object),
+            "parameter_start": np.array([p.start for p in layout], dtype=np.int64),
+            "parameter_size": np.array([p.size for p in layout], dtype=np.int64),
+        },
+        block=plan.block,
+        attrs={
+            "recording_id": provenance.new_id(),
+            "stationary": int(system.stationary),
+            "manifest": json.dumps(manifest),
+            "floor_steps": plan.floor_steps,
+            "redrawn": "[]",
+        },
+        time_unit=system.time_unit,
+        dtype=system.dtype.name,
+        expected_bytes=plan.bytes(system),
+    )
+
+
+def continues(system: System, plan: Plan, writer: Writer) -> bool:
+    """Whether there is anything left to record of `plan` in the file of `writer`.
+
+    Raises
+    ------
+    UsageError
+        If the file was made with another system or other options (each is named with both
+        values), or already holds more steps.
+    """
+    manifest = json.loads(str(writer.attrs["manifest"]))
+    kept = _flat({"system": manifest["system"], "recording": manifest["recording"]})
+    asked = _flat({"system": system.describe(), "recording": plan.options()})
+    differences = [
+        f"{key} is {kept.get(key, 'not there')} in the file, {asked.get(key, 'not there')} asked"
+        for key in sorted(kept.keys() | asked.keys())
+        if kept.get(key) != asked.get(key)
+    ]
+    if differences:
+        raise UsageError(f"{writer.path} cannot be resumed: {'; '.join(differences)}")
+    done = writer.n_committed - 1
+    if plan.steps < done:
+        raise UsageError(f"{writer.path} already holds {done} steps, {plan.steps} asked")
+    status = writer.attrs["status"]
+    if status == "stopped" or (status == "complete" and plan.steps == done):
+        return False
+    writer.set_attrs(manifest=json.dumps({**manifest, "steps": plan.steps}))
+    return True
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in json.loads(json.dumps(tree)).items():
+        if isinstance(value, dict):
+            out |= _flat(value, f"{prefix}{key}.")
+        else:
+            out[f"{prefix}{key}"] = value
+    return out

@@ -1,0 +1,139 @@
+"""The initial ensemble, and putting deviations back to their first length."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nndyn.errors import DataError, UsageError
+from nndyn.recording import CONTROL, PERTURBED, REFERENCE
+from nndyn.systems.protocol import Array, System
+from recorders.plan import Plan
+
+#: Keys of the random streams drawn from a recording's seed; systems own 0 and 1.
+_PERTURBATION, _REDRAW = 2, 3
+
+
+def roles(plan: Plan) -> Array:
+    """Role of every row ``(R,)``: reference, perturbed, control."""
+    last = [CONTROL] if plan.control else []
+    return np.array([REFERENCE, *[PERTURBED] * plan.replicas, *last], dtype=np.int8)
+
+
+def ensemble(system: System, plan: Plan) -> Array:
+    """Phases ``(R, P)`` at time 0: the reference, its perturbed replicas, its control.
+
+    Each perturbation has a random stream of its own, so that it does not depend on how many there
+    are.
+
+    Raises
+    ------
+    DataError
+        If the initial state is not finite.
+    UsageError
+        If a perturbation vanishes, or nearly, in the rounding of the state.
+    """
+    reference = system.initial(plan.seed)
+    if not np.isfinite(reference).all():
+        raise DataError(f"the initial state of {system.name} is not finite")
+    phase = np.repeat(reference[None], plan.rows, axis=0)
+    for r in range(1, plan.replicas + 1):
+        if plan.perturbations is not None:
+            deviation = plan.perturbations[r - 1]
+        elif plan.pairs and r % 2 == 0:
+            deviation = -deviation
+        else:
+            deviation = _draw(system, plan, [plan.seed, _PERTURBATION, r])
+        phase[r, system.components] += deviation.astype(system.dtype)
+    _check_size(system, plan, phase)
+    return phase
+
+
+def pairs(plan: Plan) -> Array:
+    """Index of the mirrored partner of every row, -1 where there is none."""
+    partner = np.full(plan.rows, -1, dtype=np.int32)
+    if plan.pairs:
+        for r in range(1, plan.replicas + 1):
+            partner[r] = r + 1 if r % 2 else r - 1
+    elif plan.perturbations is not None:
+        rows = [row.tobytes() for row in plan.perturbations + 0.0]
+        mirrored = [row.tobytes() for row in -plan.perturbations + 0.0]
+        for i, row in enumerate(rows):
+            if row in mirrored:
+                partner[i + 1] = mirrored.index(row) + 1
+    return partner
+
+
+def lengths(phase: Array) -> Array:
+    """l2 lengths ``(R,)`` of the deviations from row 0, in float64."""
+    deviations = (phase - phase[0]).astype(np.float64, copy=False)
+    length: Array = np.sqrt(np.einsum("rp,rp->r", deviations, deviations))
+    return length
+
+
+def rescale(
+    system: System, plan: Plan, phase: Array, targets: Array, t: int
+) -> tuple[Array, Array, list[int]]:
+    """Divide each whole deviation by one number, back to its target length.
+
+    Parameters
+    ----------
+    system : System
+    plan : Plan
+    phase : (R, P)
+    targets : (R,) float64
+        l2 lengths; a row with target 0 (reference, control) is left alone.
+    t : int
+        Time, which keys the stream of a redrawn row.
+
+    Returns
+    -------
+    phase : (R, P)
+    log_factor : (R,) float64
+        ln of the l2 distance of the state before over that after, both of rounded states.
+    redrawn : list of int
+        Rows that coincided with the reference: they start again from a new perturbation, and
+        their factor is 0.
+    """
+    part = system.components
+    length = lengths(phase)
+    log_factor = np.zeros(len(phase))
+    redrawn = []
+    for r in np.flatnonzero((targets > 0) & (length == 0)):
+        direction = _draw(system, plan, [plan.seed, _REDRAW, int(r), t])
+        phase[r, part] += (direction * (targets[r] / np.linalg.norm(direction))).astype(phase.dtype)
+        redrawn.append(int(r))
+    rows = np.flatnonzero((targets > 0) & (length > 0) & np.isfinite(length))
+    if rows.size:
+        before = lengths(phase[:, part])[rows]
+        scale = (targets[rows] / length[rows])[:, None]
+        phase[rows] = (phase[0] + (phase[rows] - phase[0]) * scale).astype(phase.dtype)
+        after = lengths(phase[:, part])[rows]
+        # where the states coincide and only the buffers differ, the phases speak for them
+        before, after = np.where(before > 0, (before, after), (length[rows], targets[rows]))
+        log_factor[rows] = np.log(before) - np.log(after)
+    return phase, log_factor, redrawn
+
+
+def _draw(system: System, plan: Plan, key: list[int]) -> Array:
+    """Uniform in (-ε, ε) on the perturbed components, 0 elsewhere."""
+    size = sum(p.size for p in system.parameters)
+    epsilon = plan.epsilon if plan.perturbations is None else np.abs(plan.perturbations).max()
+    deviation = np.random.default_rng(key).uniform(-epsilon, epsilon, size)
+    if plan.perturb == "weights" and plan.perturbations is None:
+        for parameter in system.parameters:
+            if parameter.is_bias:
+                deviation[parameter.start : parameter.start + parameter.size] = 0.0
+    return deviation
+
+
+def _check_size(system: System, plan: Plan, phase: Array) -> None:
+    state = phase[:, system.components]
+    resolution = float(np.spacing(np.abs(state[0]).max()))
+    deviations = np.abs(state[1 : plan.replicas + 1] - state[0]).max(axis=1)
+    asked = plan.epsilon if plan.perturbations is None else np.abs(plan.perturbations).max()
+    if asked < 16 * resolution or not deviations.all():
+        raise UsageError(
+            f"epsilon {asked:g} is below the rounding of {system.dtype} at states of size "
+            f"{np.abs(state[0]).max():.3g} ({resolution:.1g}); use at least {16 * resolution:.1g}"
+            + (", or float64" if system.dtype.itemsize < 8 else "")
+        )

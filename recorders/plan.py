@@ -1,0 +1,223 @@
+"""What a recording will be: every option checked, every derived size, before any work is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from nndyn.errors import UsageError
+from nndyn.provenance import digest
+from nndyn.systems.protocol import Array, System
+
+_BLOCK_BYTES = 16 * 2**20
+_BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
+_BLOCK_STEPS = 4096
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked request; `make` is the way to one.
+
+    Attributes
+    ----------
+    steps, replicas, rescale, seed : int
+        `rescale` is 0 where deviations are left alone.
+    epsilon : float
+    perturb : str
+        ``weights`` or ``all``.
+    perturbations : (replicas, D) or None
+    pairs, control : bool
+    keep_every : int
+        States are kept every so many steps, and at the end; 0 keeps none, 1 keeps all.
+    whole_phase : bool
+        Whether ``state`` holds the whole phase.
+    evaluate : int
+        Steps between evaluations; 0 for none.
+    block : int
+        Times in a block of the file.
+    floor_steps : int
+        Steps over which the rounding floor is measured; 0 where it is not.
+    """
+
+    steps: int
+    replicas: int
+    epsilon: float
+    perturb: str
+    perturbations: Array | None
+    pairs: bool
+    control: bool
+    rescale: int
+    keep_every: int
+    whole_phase: bool
+    evaluate: int
+    seed: int
+    block: int
+    floor_steps: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of the batch: reference, perturbed replicas, control."""
+        return 1 + self.replicas + self.control
+
+    def kept(self, start: int, stop: int) -> list[int]:
+        """Times in [start, stop) whose state is kept."""
+        return _multiples(self.keep_every, start, stop, self.steps)
+
+    def evaluated(self, start: int, stop: int) -> list[int]:
+        """Times in [start, stop) at which the system is evaluated."""
+        return _multiples(self.evaluate, start, stop, self.steps)
+
+    def options(self) -> dict[str, Any]:
+        """What must agree for a run to be resumed, as JSON values."""
+        given = self.perturbations
+        return {
+            "replicas": self.replicas,
+            "epsilon": self.epsilon if given is None else None,
+            "perturb": self.perturb if given is None else None,
+            "perturbations": None if given is None else digest(given),
+            "pairs": self.pairs,
+            "control": self.control,
+            "rescale": self.rescale,
+            "store": {0: "distances", 1: "full"}.get(self.keep_every, f"every:{self.keep_every}"),
+            "state": "phase" if self.whole_phase else "weights",
+            "evaluate": self.evaluate,
+            "seed": self.seed,
+        }
+
+    def bytes(self, system: System) -> int:
+        """Expected size of the file."""
+        kept = len(self.kept(0, self.steps + 1))
+        width = system.dimension if self.whole_phase else _size(system)
+        state = kept * self.rows * width * system.dtype.itemsize
+        checkpoints = 2 * self.rows * system.dimension * system.dtype.itemsize
+        per_step = (
+            8 * (self.steps + 1) * (3 + self.rows * (4 + len(system.arrival + system.series)))
+        )
+        evaluations = 8 * len(self.evaluated(0, self.steps + 1)) * self.rows
+        return (state + checkpoints + per_step + evaluations * len(system.evaluations)) + 64 * 2**10
+
+
+def make(
+    system: System,
+    *,
+    steps: int,
+    replicas: int = 5,
+    epsilon: float = 1e-8,
+    perturb: Literal["weights", "all"] = "weights",
+    perturbations: Any = None,
+    pairs: bool = False,
+    control: bool = True,
+    rescale: int | None = None,
+    store: str = "full",
+    state: Literal["weights", "phase"] = "weights",
+    evaluate: int | None = None,
+    seed: int = 0,
+) -> Plan:
+    """Check the options of `recorders.record`; see there.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UsageError
+        With the first option that is wrong, what was got and what is allowed.
+    """
+    steps = _whole("steps", steps, 1)
+    seed = _whole("seed", seed, 0)
+    replicas = _whole("replicas", replicas, 0)
+    if replicas == 0:
+        raise UsageError("replicas is 0: without a perturbed replica there is nothing to compare")
+    if perturb not in ("weights", "all"):
+        raise UsageError(f"perturb is {perturb!r}, expected 'weights' or 'all'")
+    if state not in ("weights", "phase"):
+        raise UsageError(f"state is {state!r}, expected 'weights' or 'phase'")
+    if pairs and replicas % 2:
+        raise UsageError(f"pairs needs an even number of replicas, got {replicas}")
+    if perturbations is not None:
+        perturbations = _given(system, replicas, pairs, perturbations)
+    elif not (isinstance(epsilon, int | float) and math.isfinite(epsilon) and epsilon > 0):
+        raise UsageError(f"epsilon is {epsilon}, expected a finite number above 0")
+    every = 0 if rescale is None else _whole("rescale", rescale, 1)
+    keep_every = _keep(store)
+    if evaluate is None:
+        evaluate = system.evaluate_every
+    evaluate = _whole("evaluate", evaluate, 0) if system.evaluations else 0
+    rows = 1 + replicas + bool(control)
+    width = system.dimension if state == "phase" else _size(system)
+    bytes_a_step = rows * width * system.dtype.itemsize / max(keep_every, 1) if keep_every else 0
+    bytes_a_step += 8 * rows * (12 + rows)
+    # a short run gets short chunks, yet one that can be extended
+    most = min(_BLOCK_STEPS, max(steps + 1, 64))
+    block = min(_BLOCK_BYTES / bytes_a_step, _BLOCK_WORK / system.work(rows), most)
+    return Plan(
+        steps=steps,
+        replicas=replicas,
+        epsilon=float(epsilon),
+        perturb=perturb,
+        perturbations=perturbations,
+        pairs=bool(pairs),
+        control=bool(control),
+        rescale=every,
+        keep_every=keep_every,
+        whole_phase=state == "phase",
+        evaluate=evaluate,
+        seed=seed,
+        block=max(1, int(block)),
+        floor_steps=0 if system.reordered() is None else min(50, steps // 10),
+    )
+
+
+def _multiples(every: int, start: int, stop: int, last: int) -> list[int]:
+    if every == 0:
+        return []
+    times = list(range(-(-start // every) * every, stop, every))
+    if start <= last < stop and last % every:
+        times.append(last)
+    return times
+
+
+def _size(system: System) -> int:
+    start, stop, _ = system.components.indices(system.dimension)
+    return stop - start
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or value != int(value) or value < least:
+        raise UsageError(f"{name} is {value}, expected a whole number, {least} or more")
+    return int(value)
+
+
+def _keep(store: str) -> int:
+    if store in ("full", "distances"):
+        return int(store == "full")
+    kind, _, number = str(store).partition(":")
+    if kind == "every" and number.isdigit() and int(number) > 0:
+        return int(number)
+    raise UsageError(
+        f"store is {store!r}, expected 'full', 'every:K' with K above 0, or 'distances'"
+    )
+
+
+def _given(system: System, replicas: int, pairs: bool, perturbations: Sequence[Any]) -> Array:
+    if pairs:
+        raise UsageError(
+            "pairs and perturbations exclude each other: give both signs as rows of perturbations, "
+            "they are recognized as pairs"
+        )
+    rows = np.array(perturbations, dtype=np.float64)
+    shape = (replicas, _size(system))
+    if rows.shape != shape:
+        raise UsageError(f"perturbations has shape {rows.shape}, expected {shape}")
+    for flaw, good in (
+        ("not finite", np.isfinite(rows).all(axis=1)),
+        ("zero", rows.any(axis=1)),
+    ):
+        if not good.all():
+            raise UsageError(f"perturbations row {int(np.argmin(good))} is {flaw}")
+    return rows

@@ -1,0 +1,14 @@
+"""Fixtures shared by the packages' tests."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def recording_path(tmp_path_factory):
+    """A small complete recording of a training run, for readers; do not change it."""
+    import nndyn
+
+    path = tmp_path_factory.mktemp("recordings") / "iris.nc"
+    system = nndyn.Training("mlp:4-8-3", "iris", lr=0.5)
+    nndyn.record(system, path, steps=60, replicas=3).close()
+    return path

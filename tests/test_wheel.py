@@ -1,0 +1,36 @@
+"""The wheel holds every package, and nothing deleted or foreign."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_module_of_the_three_packages(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    expected = set()
+    for package in ("nndyn", "recorders", "analyzers"):
+        for path in (ROOT / package).rglob("*"):
+            if path.suffix == ".py" or path.name == "py.typed":
+                relative = path.relative_to(ROOT)
+                expected.add(relative.as_posix())
+                (source / relative).parent.mkdir(parents=True, exist_ok=True)
+                (source / relative).write_bytes(path.read_bytes())
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "-o", str(tmp_path / "out"), str(source)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = (tmp_path / "out").glob("nndyn-*.whl")
+    held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
+    assert held == expected
+    assert "nndyn/systems/training/system.py" in held
+    assert "analyzers/kernels/__init__.py" in held
