@@ -42,3 +42,136 @@ def separate(rows: Array, l1: Array, linf: Array, gram: Array) -> None:
                 product += (rows[r, d] - rows[0, d]) * (rows[s, d] - rows[0, d])
             gram[r, s] = product
             gram[s, r] = product
+
+
+def autocorrelation(x: Array) -> Array:
+    """Return the autocorrelation of a series at lags 0 … n−1.
+
+    Parameters
+    ----------
+    x : (n,) float64
+        Finite.
+
+    Returns
+    -------
+    (n,) float64
+        ``Σ (x_i − m)(x_{i+k} − m) / Σ (x_i − m)²`` (the biased form, which is positive
+        semi-definite); 1 at lag 0 and 0 beyond for a series that does not vary.
+
+    Notes
+    -----
+    One FFT of length ≥ 2n; O(n log n) time, O(n) memory.
+    """
+    n = len(x)
+    centred = np.asarray(x, dtype=np.float64) - np.mean(x)
+    spectrum = np.fft.rfft(centred, 1 << (2 * n - 1).bit_length())
+    covariance: Array = np.fft.irfft(spectrum * spectrum.conj())[:n]
+    if np.ptp(x) <= 1e-14 * np.max(np.abs(x)):  # the same number but for rounding
+        covariance[:] = 0.0
+        covariance[0] = 1.0
+    return covariance / covariance[0]
+
+
+def autocorrelation_time(x: Array) -> float:
+    """Return the integrated autocorrelation time ``1 + 2 Σ ρ(k)`` of a series, in samples.
+
+    Parameters
+    ----------
+    x : (n,) float64
+
+    Returns
+    -------
+    float
+        The sum runs to the first lag that is at least five times the value so far; never below
+        1/n. 1 for white noise, below 1 for an anticorrelated series.
+
+    References
+    ----------
+    Self-consistent window: Wolff, Computer Physics Communications 156 (2004) 143,
+    doi:10.1016/S0010-4655(03)00467-3.
+    """
+    n = len(x)
+    if n < 2:
+        return 1.0
+    times = 2.0 * np.cumsum(autocorrelation(x)) - 1.0
+    enough = np.arange(n) >= 5.0 * times
+    enough[0] = False
+    last = int(np.argmax(enough)) if enough.any() else n - 1
+    return float(max(times[last], 1.0 / n))
+
+
+def batch_means(x: Array, blocks: int) -> Array:
+    """Return the means of `blocks` adjoining blocks of equal length; what is left over at the start
+    is not used.
+    """
+    length = len(x) // blocks
+    means: Array = x[len(x) - blocks * length :].reshape(blocks, length).mean(axis=1)
+    return means
+
+
+def t_quantile(confidence: float, degrees: int) -> float:
+    """Return the two-sided Student t quantile at `confidence` for `degrees` of freedom."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.5 + 0.5 * confidence, degrees))
+
+
+def t_interval(values: Array, confidence: float = 0.95) -> tuple[float, float]:
+    """Return mean and half-width of Student's t interval of independent values.
+
+    Parameters
+    ----------
+    values : (n,) float64
+        At least two.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    mean, half_width : float
+        The half-width is infinite for fewer than two values.
+    """
+    n = len(values)
+    if n < 2:
+        return float(np.mean(values)), float("inf")
+    error = float(np.std(values, ddof=1)) / n**0.5
+    return float(np.mean(values)), t_quantile(confidence, n - 1) * error
+
+
+def jackknife_error(estimates: Array) -> float:
+    """Return the standard error from n leave-one-out estimates: ``√((n−1)/n Σ (θ_i − mean θ)²)``.
+
+    References
+    ----------
+    Efron and Stein, Annals of Statistics 9 (1981) 586, doi:10.1214/aos/1176345462.
+    """
+    n = len(estimates)
+    return float(np.sqrt((n - 1) / n * np.sum((estimates - np.mean(estimates)) ** 2)))
+
+
+def running_median(x: Array) -> Array:
+    """Return at every index the median of the values up to it.
+
+    Parameters
+    ----------
+    x : (n,) float64
+
+    Returns
+    -------
+    (n,) float64
+
+    Notes
+    -----
+    Two heaps: O(n log n) time, O(n) memory.
+    """
+    import heapq
+
+    low: list[float] = []  # negated: the smaller half
+    high: list[float] = []
+    medians = np.empty(len(x))
+    for i, value in enumerate(x.tolist()):
+        heapq.heappush(high, -heapq.heappushpop(low, -value))
+        if len(high) > len(low):
+            heapq.heappush(low, -heapq.heappop(high))
+        medians[i] = -low[0] if len(low) > len(high) else 0.5 * (high[0] - low[0])
+    return medians

@@ -1,1 +1,1 @@
-"""."""
+"""Numba kernels; each has a plain numpy twin in the tests."""

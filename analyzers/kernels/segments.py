@@ -1,0 +1,73 @@
+"""Piecewise-constant segmentation of a noisy series by dynamic programming."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@numba.njit(cache=True)
+def best_segments(
+    x: Array, candidates: Array, shortest: int, most: int, smallest: float
+) -> tuple[Array, Array]:
+    """Best boundaries of 1 … `most` segments, each with its own mean and variance.
+
+    Parameters
+    ----------
+    x : (n,) float64
+    candidates : (C,) int64
+        Allowed boundaries, ascending, from 0 to n.
+    shortest : int
+        Fewest samples in a segment.
+    most : int
+    smallest : float
+        Variances below it count as it.
+
+    Returns
+    -------
+    costs : (most,) float64
+        ``Σ n_k ln var_k``, minus twice the log likelihood up to a constant; inf where there is no
+        such segmentation.
+    bounds : (most, most + 1) int64
+        Row k − 1 holds the k + 1 boundaries of k segments, then −1.
+    """
+    C = candidates.size
+    total = np.zeros(x.size + 1)
+    square = np.zeros(x.size + 1)
+    for i in range(x.size):
+        total[i + 1] = total[i] + x[i]
+        square[i + 1] = square[i] + x[i] * x[i]
+    cost = np.full((C, C), np.inf)
+    for i in range(C):
+        for j in range(i + 1, C):
+            a, b = candidates[i], candidates[j]
+            n = b - a
+            if n >= shortest:
+                mean = (total[b] - total[a]) / n
+                variance = (square[b] - square[a]) / n - mean * mean
+                cost[i, j] = n * np.log(max(variance, smallest))
+    best = np.full((most, C), np.inf)
+    origin = np.full((most, C), -1)
+    best[0] = cost[0]
+    origin[0] = 0
+    for k in range(1, most):
+        for j in range(1, C):
+            for i in range(1, j):
+                value = best[k - 1, i] + cost[i, j]
+                if value < best[k, j]:
+                    best[k, j] = value
+                    origin[k, j] = i
+    bounds = np.full((most, most + 1), -1)
+    for k in range(most):
+        if np.isfinite(best[k, C - 1]):
+            j = C - 1
+            for m in range(k, -1, -1):
+                bounds[k, m + 1] = candidates[j]
+                j = origin[m, j]
+            bounds[k, 0] = 0
+    return best[:, C - 1].copy(), bounds

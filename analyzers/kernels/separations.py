@@ -1,0 +1,46 @@
+"""Distances of replicas to their reference from a block of states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from nndyn.numerics import separate
+
+Array = NDArray[Any]
+
+
+@numba.njit(cache=True)
+def scan_block(
+    states: Array, first: Array, second: Array, l1: Array, l2: Array, linf: Array, asymmetry: Array
+) -> None:
+    """Write the distances of every row to row 0, and how far mirrored pairs are from mirrored.
+
+    Parameters
+    ----------
+    states : (n, R, D) float
+    first, second : (pairs,) int64
+        Rows of the two partners of each pair.
+    l1, l2, linf : (n, R) float64, written
+    asymmetry : (n,) float64, written
+        The largest ``|δ₊ + δ₋| / (|δ₊| + |δ₋|)`` over pairs; NaN without pairs.
+    """
+    n, R, _ = states.shape
+    gram = np.empty((R, R))
+    for t in range(n):
+        separate(states[t], l1[t], linf[t], gram)
+        for r in range(R):
+            l2[t, r] = np.sqrt(gram[r, r])
+        largest = np.nan
+        for p in range(first.size):
+            i, j = first[p], second[p]
+            length = l2[t, i] + l2[t, j]
+            if length > 0.0:
+                both = gram[i, i] + gram[j, j] + 2.0 * gram[i, j]
+                ratio = np.sqrt(max(both, 0.0)) / length
+                if not ratio <= largest:
+                    largest = ratio
+        asymmetry[t] = largest

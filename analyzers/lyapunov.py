@@ -1,0 +1,476 @@
+"""The maximum Lyapunov exponent of a recording, from the separation of its replicas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.attractor import attractor
+from analyzers.growth_rate import growth_rate, running_rate
+from analyzers.phases import SHORTEST
+from analyzers.separation import Separation, mean_increments, separation
+from analyzers.transient import filled, independent, measure_growth
+from analyzers.validity import Region, valid_region
+from analyzers.verdict import Verdict, judge_stationary, judge_transient
+from nndyn.errors import DataError, UsageError
+from nndyn.results import Quantity, Window, result
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[Any]
+
+#: Fewest usable times of a stationary recording.
+FEWEST = 10
+#: Share of a stationary recording left out at its start unless a burn-in is given.
+BURN_IN = 0.05
+
+
+@dataclass
+class _Estimate:
+    """What either branch finds; indices are into the times of the separation."""
+
+    verdict: Verdict
+    exponent: float | None
+    half_width: float | None
+    window: tuple[int, int] | None
+    growth: float | None
+    transient_end: int | None
+    note_end: str
+    note: str
+    aligned: bool | None
+    over: str
+    start: int
+
+
+def lyapunov(
+    recording: xr.Dataset,
+    *,
+    distance: Literal["l1", "l2", "linf"] = "l2",
+    burn_in: float | None = None,
+    confidence: float = 0.95,
+    min_growth: float = 3.0,
+    drift: float = 0.005,
+    window: Window | None = None,
+    horizon: int | None = None,
+) -> xr.Dataset:
+    """Maximum Lyapunov exponent from the separation of perturbed replicas.
+
+    The curve is the mean over perturbed replicas of ``s_r(t) = ln d_r(t) + log_rescale_r(t)``.
+    On a stationary recording the exponent is the curve's total growth over the elapsed time after
+    a burn-in. Along a transient, training above all, it is the slope of the phase of steady growth
+    with the most e-foldings, and belongs to that window: report both.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        A recording with perturbed replicas. Attribute ``stationary`` chooses the branch.
+    distance : {"l1", "l2", "linf"}, default "l2"
+        Norm of the deviations. What counts as infinitesimal is decided in l2.
+    burn_in : float, optional
+        Time left out at the start; by default a twentieth of the usable part of a stationary
+        recording, and the first step of a transient.
+    confidence : float, default 0.95
+        Of the interval.
+    min_growth : float, default 3
+        e-foldings that chaos, transient or not, has to show.
+    drift : float, default 0.005
+        Slopes below it, per step or sample, are slow drift and no chaos (transients).
+    window : Window, optional
+        Measure the exponent between these two times instead of where the curve says.
+    horizon : int, optional
+        Largest horizon of the finite-time exponents, in samples; by default all that is valid.
+
+    Returns
+    -------
+    xarray.Dataset
+        Numbers, in natural logs and per unit of time: ``lyapunov_max`` (with interval), ``window``,
+        ``growth`` in e-foldings, ``transient_end``, ``aligned``, ``attractor``. Curves over
+        (time, replica) or (time,), each a natural log with the rescaling put back:
+        ``log_separation``, ``mean_log_separation``, ``floor``, ``saturation``, ``fit``; and
+        ``local_exponent`` (time), ``running_exponent`` (time, stationary recordings),
+        ``finite_time_exponent`` (horizon). The verdict is ``chaotic``, ``transient``,
+        ``saturated``, ``regular``, ``unresolved`` or ``diverged``.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range, or the window holds fewer than three times.
+    DataError
+        If there is no perturbed replica or distance to use, or a stationary recording has fewer
+        than 10 usable times.
+
+    Notes
+    -----
+    Stored distances: one pass over them. From ``state`` alone, or with mirrored pairs: one pass
+    over ``state`` too, at most 64 MiB of it at a time. Memory beside that: about ten (time,
+    replica) arrays.
+
+    The interval of a stationary recording is over time: Student's t over batch means. That of a
+    transient is over perturbations of this run, not over seeds: a jackknife over replicas.
+
+    References
+    ----------
+    Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980) 9, doi:10.1007/BF02128236.
+    """
+    _check(confidence, burn_in, min_growth, drift, horizon)
+    sep = separation(recording, distance)
+    stationary = bool(int(recording.attrs.get("stationary", 0)))
+    region = valid_region(recording, sep, accumulate=not stationary)
+    ends_on = attractor(recording)
+    asked = _indices(sep, window)
+    warnings = sep.warnings + region.warnings
+    if asked is not None and asked[1] > region.stop:
+        warnings.append(
+            f"the window reaches beyond {sep.unit} {sep.time[region.stop]:g}, where deviations "
+            f"can no longer be used ({region.ended_by})"
+        )
+    if sep.collapsed.any():
+        which = ", ".join(str(int(r)) for r in sep.replicas[sep.collapsed.any(axis=0)])
+        warnings.append(f"replica {which} coincides with the reference at times: left out there")
+    steps = sep.increments()
+    dt = (sep.time[-1] - sep.time[0]) / (sep.time.size - 1)
+    analyse = _stationary if stationary else _transient
+    found = analyse(
+        sep,
+        region,
+        steps,
+        dt,
+        burn_in=burn_in,
+        confidence=confidence,
+        min_growth=min_growth,
+        drift=drift,
+        window=asked,
+        ends_on=ends_on,
+    )
+    if int(recording["diverged_at"].values[0]) >= 0:
+        found.verdict = Verdict(
+            "diverged",
+            f"the reference is not finite from {sep.unit} "
+            f"{int(recording['diverged_at'].values[0])} on; before that: {found.verdict.reason}",
+        )
+    quantities = _numbers(found, sep, dt, ends_on)
+    quantities |= _curves(found, sep, region, steps, dt, stationary)
+    horizons, rates = _finite_time(steps, found.start, region.stop, horizon)
+    quantities["finite_time_exponent"] = Quantity(
+        rates / dt,
+        f"per {sep.unit}",
+        "growth of the mean log separation from the start, over the horizon",
+        dims=("horizon",),
+    )
+    return result(
+        quantities,
+        analyzer="lyapunov",
+        recording=recording,
+        parameters={
+            "distance": distance,
+            "burn_in": burn_in,
+            "confidence": confidence,
+            "min_growth": min_growth,
+            "drift": drift,
+            "window": None if window is None else list(window),
+            "horizon": horizon,
+        },
+        summary=[
+            "lyapunov_max",
+            "window",
+            "growth",
+            "transient_end",
+            "aligned",
+            "attractor",
+        ],
+        verdict=found.verdict.name,
+        reason=found.verdict.reason,
+        warnings=warnings,
+        coords={
+            "time": ("time", sep.time, {"units": sep.unit, "long_name": "time of the state"}),
+            "replica": ("replica", sep.replicas, {"long_name": "index in the recording"}),
+            "horizon": (
+                "horizon",
+                horizons * dt,
+                {"units": sep.unit, "long_name": "time over which growth is taken"},
+            ),
+        },
+    )
+
+
+def _check(
+    confidence: float,
+    burn_in: float | None,
+    min_growth: float,
+    drift: float,
+    horizon: int | None,
+) -> None:
+    if not 0.0 < confidence < 1.0:
+        raise UsageError(f"confidence is {confidence}, expected a number between 0 and 1")
+    if burn_in is not None and not burn_in >= 0.0:
+        raise UsageError(f"burn_in is {burn_in}, expected a time of at least 0")
+    if not min_growth > 0.0:
+        raise UsageError(f"min_growth is {min_growth}, expected a positive number of e-foldings")
+    if not drift >= 0.0:
+        raise UsageError(f"drift is {drift}, expected a rate of at least 0")
+    if horizon is not None and horizon < 1:
+        raise UsageError(f"horizon is {horizon}, expected at least 1 sample")
+
+
+def _indices(sep: Separation, window: Window | None) -> tuple[int, int] | None:
+    """First and last time index inside a window."""
+    if window is None:
+        return None
+    low, high = window
+    inside = np.flatnonzero((sep.time >= low) & (sep.time <= high))
+    if inside.size < 3:
+        raise UsageError(
+            f"the window {low:g}:{high:g} holds {inside.size} times, expected at least 3; the "
+            f"recording runs from {sep.time[0]:g} to {sep.time[-1]:g} {sep.unit}"
+        )
+    return int(inside[0]), int(inside[-1])
+
+
+def _stationary(
+    sep: Separation,
+    region: Region,
+    steps: Array,
+    dt: float,
+    *,
+    burn_in: float | None,
+    confidence: float,
+    min_growth: float,
+    window: tuple[int, int] | None,
+    **_: Any,
+) -> _Estimate:
+    first, last = window or (0, region.stop)
+    part = steps[first:last]
+    if burn_in is not None:
+        burn = int(np.ceil(burn_in / dt))
+    else:
+        burn = 0 if window else max(1, int(BURN_IN * len(part)))
+    usable = int(np.isfinite(mean_increments(part[burn:])).sum())
+    if usable < FEWEST:
+        ended = "" if region.ended_by == "end" else f", deviations being usable up to {last}"
+        raise DataError(
+            f"{usable} usable times after the burn-in{ended}: too short to fit, at least {FEWEST} "
+            f"are needed; record longer{', with --rescale 10' if ended else ''}"
+        )
+    rate = growth_rate(part, burn, confidence=confidence)
+    growth = rate.value * usable
+    verdict = judge_stationary(
+        rate,
+        growth=growth,
+        ended_by=region.ended_by,
+        min_growth=min_growth,
+        unit=sep.unit,
+        dt=dt,
+    )
+    note = ""
+    if rate.blocks < 20:
+        note = f"{rate.blocks} blocks only: the interval is wide for a short recording"
+    return _Estimate(
+        verdict=verdict,
+        exponent=rate.value / dt,
+        half_width=rate.half_width / dt,
+        window=(first + burn, last),
+        growth=growth,
+        transient_end=None,
+        note_end="stationary recording: there is no transient",
+        note=note,
+        aligned=None,
+        over="time",
+        start=first + burn,
+    )
+
+
+def _transient(
+    sep: Separation,
+    region: Region,
+    steps: Array,
+    dt: float,
+    *,
+    burn_in: float | None,
+    confidence: float,
+    min_growth: float,
+    drift: float,
+    window: tuple[int, int] | None,
+    ends_on: tuple[str, int],
+) -> _Estimate:
+    start = max(1, int(np.ceil((burn_in or 0.0) / dt)))
+    if region.stop - start < SHORTEST:
+        cure = {
+            "saturation": "perturb less (--epsilon) or record with --rescale",
+            "floor": "perturb more (--epsilon)",
+        }.get(region.ended_by, "record longer")
+        reason = (
+            f"deviations can be used for {max(region.stop - start, 0)} steps after the start only "
+            f"({region.ended_by}), {SHORTEST} are needed; {cure}"
+        )
+        return _Estimate(
+            Verdict("unresolved", reason),
+            *(None,) * 5,
+            note_end=reason,
+            note=reason,
+            aligned=None,
+            over="perturbations",
+            start=min(start, region.stop),
+        )
+    found = measure_growth(
+        steps,
+        independent(sep.pair),
+        sep.alignment,
+        start=start,
+        stop=region.stop,
+        confidence=confidence,
+        window=window,
+    )
+    verdict = judge_transient(
+        found,
+        ended_by=region.ended_by,
+        ends_on=ends_on,
+        min_growth=min_growth,
+        drift=drift,
+        unit=sep.unit,
+        dt=dt,
+    )
+    note_end = ""
+    if found.end is None:
+        note_end = {
+            "saturation": "deviations stopped being infinitesimal before growth ended; record "
+            "with --rescale",
+            "end": "no growth phase ended within the recording",
+        }.get(region.ended_by, f"the valid region ended first ({region.ended_by})")
+    return _Estimate(
+        verdict=verdict,
+        exponent=found.slope / dt,
+        half_width=None if found.half_width is None else found.half_width / dt,
+        window=found.window,
+        growth=found.total,
+        transient_end=found.end,
+        note_end=note_end,
+        note="" if found.half_width is not None else "one replica: no interval",
+        aligned=found.aligned,
+        over="perturbations",
+        start=start,
+    )
+
+
+def _numbers(
+    found: _Estimate, sep: Separation, dt: float, ends_on: tuple[str, int]
+) -> dict[str, Quantity]:
+    ci = None
+    if found.exponent is not None and found.half_width is not None:
+        ci = (found.exponent - found.half_width, found.exponent + found.half_width)
+    window = None if found.window is None else sep.time[list(found.window)]
+    end = None if found.transient_end is None else sep.time[found.transient_end]
+    return {
+        "lyapunov_max": Quantity(
+            found.exponent,
+            f"per {sep.unit}",
+            "maximum Lyapunov exponent",
+            ci=ci,
+            interval_over=found.over,
+            note=found.note or None,
+        ),
+        "window": Quantity(
+            window,
+            sep.unit,
+            "times between which the exponent is measured",
+            dims=("bound",),
+            note=found.note if window is None else None,
+        ),
+        "growth": Quantity(
+            found.growth, "1", "e-foldings of the deviations", note=found.note or None
+        ),
+        "transient_end": Quantity(
+            end, sep.unit, "end of the last growth phase", note=found.note_end or None
+        ),
+        "aligned": Quantity(
+            found.aligned,
+            "1",
+            "whether deviations pointed the same way over the window",
+            note="not decided: see lyapunov_max" if found.aligned is None else None,
+        ),
+        "attractor": Quantity(
+            ends_on[0], "1", "what the reference ends on", attrs={"period": ends_on[1]}
+        ),
+    }
+
+
+def _curves(
+    found: _Estimate, sep: Separation, region: Region, steps: Array, dt: float, stationary: bool
+) -> dict[str, Quantity]:
+    s = sep.log_separation
+    mean = mean_increments(s)
+    offset = mean_increments(sep.log_distance - sep.log_l2 + sep.log_rescale)
+    local = mean_increments(steps)
+    fit = np.full(sep.time.size, np.nan)
+    if found.window is not None and found.exponent is not None:
+        a, b = found.window
+        line = found.exponent * sep.time[a : b + 1]
+        level = mean[a : b + 1] - line
+        good = np.isfinite(level)
+        fit[a : b + 1] = line + (level[good].mean() if good.any() else np.nan)
+    curves: dict[str, tuple[Array, str, str]] = {
+        "mean_log_separation": (mean, "mean over replicas of the log separation", ""),
+        "floor": (
+            np.where(np.isfinite(region.floor), region.floor + offset, np.nan),
+            "natural log of the separation that rounding alone would give",
+            "NaN where no rounding error is known",
+        ),
+        "saturation": (
+            np.where(np.isfinite(region.limit), region.limit + offset, np.nan),
+            "natural log of the largest separation that counts as infinitesimal",
+            "NaN where there is no limit",
+        ),
+        "fit": (fit, "exponent times time over the window", "NaN outside the window"),
+        "local_exponent": (
+            np.concatenate([[np.nan], local / dt]),
+            "growth of the mean log separation over the last sample",
+            "NaN at the first time and where no replica has an increment",
+        ),
+    }
+    if stationary:
+        curves["running_exponent"] = (
+            np.concatenate([[np.nan], _running(found, steps) / dt]),
+            "mean growth from the end of the burn-in",
+            "NaN before the end of the burn-in and after the window",
+        )
+    units = {"local_exponent": f"per {sep.unit}", "running_exponent": f"per {sep.unit}"}
+    quantities = {
+        "log_separation": Quantity(
+            s,
+            "1",
+            "natural log of the distance to the reference, rescaling put back",
+            dims=("time", "replica"),
+            note="NaN where a replica coincides with the reference or has diverged",
+        )
+    }
+    for name, (values, long_name, note) in curves.items():
+        quantities[name] = Quantity(
+            values, units.get(name, "1"), long_name, dims=("time",), note=note or None
+        )
+    return quantities
+
+
+def _running(found: _Estimate, steps: Array) -> Array:
+    rate = np.full(len(steps), np.nan)
+    if found.window is not None:
+        first, last = found.window
+        rate[first:last] = running_rate(steps[first:last], 0)
+    return rate
+
+
+def _finite_time(steps: Array, start: int, stop: int, horizon: int | None) -> tuple[Array, Array]:
+    """Horizons 1, 2, 5, 10, … in samples, and the growth per sample over each."""
+    longest = max(stop - start, 1)
+    if horizon is not None:
+        longest = min(longest, horizon)
+    wanted = [m * 10**e for e in range(13) for m in (1, 2, 5) if m * 10**e < longest]
+    horizons = np.array([*wanted, longest], dtype=np.int64)
+    mean = filled(steps[start : start + longest])
+    total = np.cumsum(mean)
+    if not total.size:
+        return horizons[:1], np.full(1, np.nan)
+    horizons = horizons[horizons <= total.size]
+    return horizons, total[horizons - 1] / horizons

@@ -1,0 +1,200 @@
+"""Growth of deviations along a transient: its phases, the exponent of the main one, its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.phases import SHORTEST, Phase, growth_phases
+from analyzers.separation import mean_increments
+from analyzers.slopes import autoregression, exponential_evidence, slopes
+from nndyn.numerics import jackknife_error, t_quantile
+
+Array = NDArray[Any]
+
+#: Samples over which deviations have to be aligned, and how well.
+ALIGNED_FOR, ALIGNED = 5, 0.9
+#: AIC difference that decides between an exponential and a power of time.
+DECISIVE = 4.0
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What a transient's separation curve says; indices are into the recording's times.
+
+    Attributes
+    ----------
+    start, stop : int
+        First and last index used.
+    phases : list of Phase
+        Relative to `start`.
+    window : (int, int)
+        Ends of the main phase, where the exponent is measured.
+    slope : float
+        Per sample.
+    half_width : float or None
+        None with fewer than two independent replicas.
+    aligned : bool
+        Whether the window lies where deviations point the same way.
+    end : int or None
+        Last index of the last phase that counts; None where growth goes on to `stop`.
+    total : float
+        e-foldings from `start` to `end`, or to `stop`.
+    recent : float
+        e-foldings, at a tenth of the slope or more, in the last quarter of the recording.
+    evidence : float
+        AIC(power law) − AIC(exponential).
+    replicas : int
+        Independent ones.
+    """
+
+    start: int
+    stop: int
+    phases: list[Phase]
+    window: tuple[int, int]
+    slope: float
+    half_width: float | None
+    aligned: bool
+    end: int | None
+    total: float
+    recent: float
+    evidence: float
+    replicas: int
+
+
+def measure_growth(
+    steps: Array,
+    units: list[Array],
+    alignment: Array | None,
+    *,
+    start: int,
+    stop: int,
+    confidence: float,
+    window: tuple[int, int] | None = None,
+) -> Growth:
+    """Find the growth phases of a transient and measure the main one.
+
+    Parameters
+    ----------
+    steps : (T − 1, R) float64
+        Increments of the log separation; NaN where there is none.
+    units : list of (r,) int64
+        Columns of each independent replica: a mirrored pair is one.
+    alignment : (T,) float64 or None
+    start, stop : int
+        First and last valid time index; at least `SHORTEST` apart.
+    confidence : float
+    window : (int, int), optional
+        Time indices to measure in instead of the main phase.
+
+    Returns
+    -------
+    Growth
+
+    Notes
+    -----
+    The standard error is a jackknife over independent replicas that repeats the choice of phases
+    and window each time; the interval is Student's t with one degree less than replicas.
+    """
+    part = steps[start:stop]
+    mean = filled(part)
+    phases = growth_phases(mean)
+    aligned_from = first_aligned(alignment, start, stop)
+    main = main_phase(phases)
+    chosen = window or choose_window(mean, main, start, aligned_from)
+    slope = window_slope(mean, chosen, start)
+    estimates = []
+    for left_out in units if len(units) > 1 else []:
+        rest = filled(np.delete(part, left_out, axis=1))
+        again = window or choose_window(rest, main_phase(growth_phases(rest)), start, aligned_from)
+        estimates.append(window_slope(rest, again, start))
+    half_width = None
+    if estimates:
+        error = jackknife_error(np.array(estimates))
+        half_width = t_quantile(confidence, len(units) - 1) * error + 1e-12
+    rate = main.slope
+    counted = [p for p in phases if p.growth >= 1.0 and p.slope >= 0.1 * rate]
+    last = counted[-1].stop if counted else main.stop
+    end = start + last if start + last < stop else None
+    total = float(mean[:last].sum()) if counted else float(mean.sum())
+    quarter = len(steps) - len(steps) // 4 - start
+    recent = sum(
+        p.slope * (p.stop - max(p.start, quarter))
+        for p in phases
+        if p.stop > quarter and p.slope >= 0.1 * rate and rate > 0.0
+    )
+    curve = np.concatenate([[0.0], np.cumsum(mean)])
+    return Growth(
+        start=start,
+        stop=stop,
+        phases=phases,
+        window=chosen,
+        slope=slope,
+        half_width=half_width,
+        aligned=aligned_from is not None and aligned_from <= chosen[0],
+        end=end if counted else None,
+        total=total,
+        recent=float(recent),
+        evidence=exponential_evidence(curve, start, [p.stop for p in phases[:-1]]),
+        replicas=len(units),
+    )
+
+
+def main_phase(phases: list[Phase]) -> Phase:
+    """Return the phase with the most e-foldings."""
+    return max(phases, key=lambda p: p.growth)
+
+
+def choose_window(
+    mean: Array, main: Phase, start: int, aligned_from: int | None
+) -> tuple[int, int]:
+    """Return the time indices of the main phase, or of its aligned part where that is enough.
+
+    Enough: at least `SHORTEST` samples and half of the phase's growth.
+    """
+    first, last = start + main.start, start + main.stop
+    if aligned_from is not None and first < aligned_from <= last - SHORTEST:
+        growth = float(mean[aligned_from - start : main.stop].sum())
+        if growth >= 0.5 * main.growth:
+            return aligned_from, last
+    return first, last
+
+
+def window_slope(mean: Array, window: tuple[int, int], start: int) -> float:
+    """Return the slope of the mean curve over a window, per sample."""
+    curve = np.concatenate([[0.0], np.cumsum(mean)])[window[0] - start : window[1] - start + 1]
+    return float(slopes(curve[:, None], autoregression(curve))[0])
+
+
+def filled(steps: Array) -> Array:
+    """Return the mean increments (n,); the few that no replica has are taken as those before."""
+    mean = mean_increments(steps)
+    known = np.isfinite(mean)
+    if known.all() or not known.any():
+        return np.where(known, mean, 0.0)
+    index = np.maximum.accumulate(np.where(known, np.arange(len(mean)), -1))
+    out: Array = np.where(index >= 0, mean[np.maximum(index, 0)], 0.0)
+    return out
+
+
+def first_aligned(alignment: Array | None, start: int, stop: int) -> int | None:
+    """Return the first index from which deviations are aligned over five samples, None if never."""
+    if alignment is None:
+        return None
+    good = np.isfinite(alignment) & (np.nan_to_num(alignment) >= ALIGNED)
+    for i in range(start, stop - ALIGNED_FOR + 2):
+        if good[i : i + ALIGNED_FOR].all():
+            return i
+    return None
+
+
+def independent(pair: Array) -> list[Array]:
+    """Return the columns of each independent replica: mirrored partners belong together."""
+    return [
+        np.array([i] if p < 0 else [i, int(p)])
+        for i, p in enumerate(pair)
+        if p < 0 or p > i or pair[int(p)] != i
+    ]

@@ -1,0 +1,237 @@
+"""Where a deviation is a perturbation: above the rounding floor, and still infinitesimal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.separation import Separation, mean_increments
+from nndyn.numerics import running_median
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[Any]
+
+#: Largest ``|δ₊ + δ₋| / (|δ₊| + |δ₋|)`` of an infinitesimal pair.
+PAIR_LIMIT = 0.1
+#: Largest share of the reference's median step length that counts as infinitesimal.
+STEP_SHARE = 0.02
+#: A deviation counts as signal above this many times the rounding floor.
+FLOOR_MARGIN = 10.0
+
+
+@dataclass
+class Region:
+    """Where the deviations can be used.
+
+    Attributes
+    ----------
+    stop : int
+        Index of the last valid time.
+    ended_by : str
+        ``end``, ``saturation``, ``floor``, ``divergence``, ``collapse``.
+    floor, limit : (T,) float64
+        Natural log of the l2 distance below which rounding, above which curvature shows; NaN where
+        not known.
+    warnings : list of str
+    """
+
+    stop: int
+    ended_by: str
+    floor: Array
+    limit: Array
+    warnings: list[str] = field(default_factory=list)
+
+
+def valid_region(recording: xr.Dataset, sep: Separation, *, accumulate: bool = True) -> Region:
+    """Return the times at which every replica's deviation is signal and infinitesimal.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    sep : Separation
+    accumulate : bool
+        Whether rounding errors grow along with the deviation (the identity of a perturbation
+        matters), or only that of the single step counts (growth alone matters).
+
+    Returns
+    -------
+    Region
+        The first replica to leave ends it for all.
+    """
+    warnings: list[str] = []
+    injected, measured = rounding_per_step(recording, sep)
+    if not measured:
+        injected = sep.resolution
+        warnings.append(
+            "no rounding_distance and no control that moved: the floor is taken as one unit of "
+            f"rounding ({sep.resolution:.1e}) a step for states of order 1"
+        )
+    floor = log_floor(sep, injected, accumulate=accumulate)
+    limit = log_limit(sep, warnings)
+    log_d = sep.log_l2
+    lowest, highest = _extreme(log_d, np.fmin), _extreme(log_d, np.fmax)
+    with_value = np.isfinite(highest)
+    above = with_value & (highest > limit)
+    if sep.asymmetry is not None:
+        above = with_value & (sep.asymmetry > PAIR_LIMIT)
+    below = with_value & (lowest < floor + np.log(FLOOR_MARGIN))
+    if not measured and below[0]:
+        warnings.append("that floor lies above the perturbation itself and is not used")
+        below[:] = False
+    gone = ~np.isfinite(log_d) & ~sep.collapsed
+    causes = {
+        "saturation": above,
+        "floor": below,
+        "divergence": gone.any(axis=1),
+        "collapse": ~with_value & sep.collapsed.any(axis=1) & ~gone.any(axis=1),
+    }
+    if sep.rescaled:
+        causes.pop("collapse")  # the recorder draws a collapsed replica anew
+    stop, ended_by = sep.time.size - 1, "end"
+    for name, bad in causes.items():
+        if bad.any() and int(np.argmax(bad)) - 1 < stop:
+            stop, ended_by = int(np.argmax(bad)) - 1, name
+    return Region(stop, ended_by, floor, limit, warnings)
+
+
+def log_limit(sep: Separation, warnings: list[str]) -> Array:
+    """Return the natural log of the largest infinitesimal l2 distance at every time, (T,).
+
+    Parameters
+    ----------
+    sep : Separation
+    warnings : list of str
+        A line is added where the rule is not the usual one.
+
+    Returns
+    -------
+    (T,) float64
+        With mirrored pairs, the distance at which their asymmetry, proportional to it, passes 0.1;
+        otherwise 2 % of the median step length of the reference so far. Where the reference starts
+        at rest: 2 % of its longest step; where it never moves or its steps are not known: 2 % of
+        the largest distance, if distances grew more than a thousandfold, else no limit (inf).
+    """
+    highest = _extreme(sep.log_l2, np.fmax)
+    if sep.asymmetry is not None:
+        share = sep.asymmetry / PAIR_LIMIT
+        known = np.isfinite(share) & (share > 0.0)
+        return highest - np.log(share, out=np.full(share.shape, np.nan), where=known)
+    steps = sep.step_length
+    if steps is not None and np.isfinite(steps[1:]).any():
+        steps = np.where(np.isfinite(steps), steps, 0.0)
+        median = np.concatenate([steps[1:2], running_median(steps[1:])])
+        positive = median > 0.0
+        limit: Array = np.log(median, out=np.full(len(median), -np.inf), where=positive)
+        limit += np.log(STEP_SHARE)
+        start = highest[np.isfinite(highest)][:1]
+        if start.size == 0 or start[0] <= limit[1]:
+            return limit
+        longest = float(steps.max())
+        if longest > 0.0 and start[0] <= np.log(STEP_SHARE * longest):
+            warnings.append(
+                "the reference starts at rest: deviations count as infinitesimal up to 2 % of its "
+                f"longest step ({STEP_SHARE * longest:.3g})"
+            )
+            return np.full(len(median), np.log(STEP_SHARE * longest))
+        if longest > np.exp(start[0]) * 1e-3:
+            return limit
+    finite = highest[np.isfinite(highest)]
+    if finite.size and finite.max() - finite[0] > np.log(1e3):
+        level = float(finite.max() + np.log(STEP_SHARE))
+        what = f"2 % of the largest distance ({np.exp(level):.3g})"
+    else:
+        level = np.inf
+        what = "any distance, none having grown a thousandfold"
+    warnings.append(
+        "no mirrored pairs with states and no step length to compare with: deviations count as "
+        f"infinitesimal up to {what}"
+    )
+    return np.full(len(highest), level)
+
+
+def log_floor(sep: Separation, injected: float, *, accumulate: bool) -> Array:
+    """Return the natural log of the l2 distance that rounding alone would give, (T,).
+
+    Parameters
+    ----------
+    sep : Separation
+    injected : float
+        l2 length of the rounding error of one step.
+    accumulate : bool
+        True: an error made at t' has grown with the deviation since, so the floor is
+        ``d(t) Σ_{0<t'≤t} injected / d(t')``, rescaling included. False: the last error alone.
+
+    Returns
+    -------
+    (T,) float64
+        −inf at the first time and where nothing is injected.
+    """
+    log_d = _geometric(sep.log_l2)
+    out = np.full(len(log_d), -np.inf)
+    if injected <= 0.0:
+        return out
+    if not accumulate:
+        out[1:] = np.log(injected)
+        return out
+    known = np.isfinite(log_d)
+    known[0] = False
+    share = np.where(known, injected * np.exp(-np.where(known, log_d, 0.0)), 0.0)
+    total = np.cumsum(share)
+    good = known & (total > 0.0)
+    out[good] = np.log(total[good]) + log_d[good]
+    return out
+
+
+def rounding_per_step(recording: xr.Dataset, sep: Separation) -> tuple[float, bool]:
+    """Return the l2 rounding error of one step, from the twin and the control.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    sep : Separation
+
+    Returns
+    -------
+    injected : float
+        The largest that explains the distance of either at any time of the first steps, given the
+        growth of the deviations.
+    measured : bool
+        Whether there is such a distance.
+    """
+    start = sep.time[0]
+    curves: list[tuple[Array, Array]] = []
+    last = sep.time[min(50, sep.time.size - 1)]
+    if "rounding_distance" in recording:
+        times = np.asarray(recording["floor_time"].values, dtype=np.float64)
+        curves.append((times, np.asarray(recording["rounding_distance"].values, dtype=np.float64)))
+    if sep.control is not None:
+        near = sep.time <= last
+        curves.append((sep.time[near], sep.control[near]))
+    steps = mean_increments(np.diff(sep.log_l2 + sep.log_rescale, axis=0))
+    growth = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(steps), steps, 0.0))])
+    sums = np.concatenate([[0.0], np.cumsum(np.exp(-growth[1:]))])
+    injected = 0.0
+    for times, values in curves:
+        index = np.searchsorted(sep.time, times)
+        use = (times > start) & (times <= last) & np.isfinite(values)
+        use &= index < sep.time.size
+        if use.any():
+            gain = np.exp(growth[index[use]]) * sums[index[use]]
+            injected = max(injected, float(np.max(values[use] / gain)))
+    return injected, injected > 0.0
+
+
+def _geometric(logs: Array) -> Array:
+    """Mean over replicas of the logs that are finite; NaN where none is."""
+    return mean_increments(logs)
+
+
+def _extreme(logs: Array, function: np.ufunc) -> Array:
+    """Smallest or largest over replicas, NaN ignored; NaN where there is none."""
+    extreme: Array = function.reduce(logs, axis=1)
+    return extreme
