@@ -9,7 +9,8 @@ that the block may change:
   and what attributes added later (`extents`);
 - of each chunk index the rightmost path: rows are only ever appended, so a new chunk's key is the
   largest, and inserting it touches no other node;
-- chunks that are only partly filled, since more rows will go into them.
+- chunks that are only partly filled, since more rows will go into them;
+- the last few kB: closing a file gives back space that was reserved and not used.
 
 Everything else a block writes lies beyond the committed end of the file or in space nothing refers
 to. Only the uncommitted checkpoint slot is overwritten in place without a copy: nobody reads it.
@@ -36,6 +37,7 @@ from nndyn.store.locks import WriterLock, has_writer, journal_path, sync_folder
 
 _MAGIC = b"nndynJ1\n"
 _DIGEST = 32
+_SLACK = 8192  # HDF5 reserves 2 kB of metadata and 2 kB of small data at a time
 _HEAD = struct.Struct("<QII")  # committed length, ranges, bytes of the identity
 
 Range = tuple[int, int]
@@ -81,7 +83,7 @@ def endangered(
     """
     end = os.fstat(fd).st_size
     extents = list(extents)
-    ranges = list(extents)
+    ranges = [*extents, (max(0, end - _SLACK), end)]
     header = os.pread(fd, extents[0][1] - extents[0][0], extents[0][0])
     for layout in find_layouts(header, shapes):
         try:
@@ -191,7 +193,7 @@ def _restore(path: Path, body: bytes) -> bool:
     try:
         if not any(identity in os.pread(fd, size, start) for start, size in ranges):
             return False  # another recording has taken the name since
-        if os.fstat(fd).st_size < length:
+        if os.fstat(fd).st_size < length - _SLACK:
             raise RecordingError(
                 f"{path} is cut off: {os.fstat(fd).st_size} bytes, {length} were committed; "
                 "restore it from a copy"

@@ -14,6 +14,10 @@ import netCDF4
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.store.chunks import SIGNATURE, end_of_file
 
+# Files (device, inode) the library still thinks open after a close that failed: its state is
+# global, so this has to be.
+_LOST: set[tuple[int, int]] = set()
+
 
 def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
     """Open `path` without any conversion of values.
@@ -33,10 +37,11 @@ def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
     RecordingError
         If it is not a netCDF-4 file, or damaged.
     StoreError
-        If it cannot be opened for writing.
+        If it cannot be opened for writing, or not again in this process.
     """
     if mode != "w":
         check_signature(path)
+        check_lost(path)
     try:
         nc = netCDF4.Dataset(path, mode, format="NETCDF4")
     except (OSError, RuntimeError) as error:
@@ -75,6 +80,26 @@ def check_signature(path: Path) -> None:
     if end is not None and size < end:
         raise RecordingError(
             f"{path} is cut off: expected {end} bytes, found {size}; restore it from a copy"
+        )
+
+
+def check_lost(path: Path) -> None:
+    """Refuse a file that the library could not let go of in this process.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StoreError
+        If so: opening it again would give what the library remembers, not what is on disk.
+    """
+    here = path.stat()
+    if (here.st_dev, here.st_ino) in _LOST:
+        raise StoreError(
+            f"{path} cannot be opened again in this process after the failed write; "
+            "start a new one, the committed part is safe"
         )
 
 
@@ -145,7 +170,7 @@ def detach(nc: netCDF4.Dataset, here: os.stat_result) -> None:
     here : os.stat_result
         Of the file, to recognize its descriptors; the caller has closed its own.
     """
-    sink = os.open(os.devnull, os.O_WRONLY)
+    sink = _sink()
     try:
         for name in os.listdir("/dev/fd"):
             fd = int(name)
@@ -154,5 +179,19 @@ def detach(nc: netCDF4.Dataset, here: os.stat_result) -> None:
                     os.dup2(sink, fd, inheritable=False)
     finally:
         os.close(sink)
-    with contextlib.suppress(RuntimeError, OSError):
+    try:
         nc.close()
+    except (RuntimeError, OSError):
+        nc._isopen = 0  # or the collector would close it again, which crashes
+        _LOST.add((here.st_dev, here.st_ino))
+
+
+def _sink() -> int:
+    """Open a descriptor that takes writes and truncation, and refuses reads."""
+    if not hasattr(os, "memfd_create"):
+        return os.open(os.devnull, os.O_WRONLY)
+    memory = os.memfd_create("nndyn")
+    try:
+        return os.open(f"/proc/self/fd/{memory}", os.O_WRONLY)
+    finally:
+        os.close(memory)

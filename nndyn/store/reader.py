@@ -14,7 +14,7 @@ from nndyn.errors import NndynError, RecordingError
 from nndyn.recording import GROWING, validate
 from nndyn.store import journal as journals
 from nndyn.store.layout import EXTENTS, committed_rows, growing
-from nndyn.store.library import check_signature, explain
+from nndyn.store.library import check_lost, check_signature, explain
 from nndyn.store.locks import existing
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None)
         If `path` is a folder.
     RecordingError
         If it is not a recording, damaged, holds nothing yet, or cannot be repaired.
+    StoreError
+        If writing it failed earlier in this process and the library will not let go of it.
 
     Notes
     -----
@@ -60,6 +62,7 @@ def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None)
     while True:
         running = journals.settle(path, max(0.0, deadline - time.monotonic()))
         check_signature(path)
+        check_lost(path)
         before = path.stat()
         try:
             recording = _open(path, chunks, warm=running)
