@@ -31,7 +31,7 @@ def attractor(recording: xr.Dataset) -> tuple[str, int]:
     name : str
         ``fixed point``, ``cycle of period p``, ``none`` or ``unknown``.
     period : int
-        1, p, 0, or −1.
+        1, p, 0, or -1.
 
     Notes
     -----

@@ -89,7 +89,14 @@ def growth_rate(steps: Array, burn_in: int, *, confidence: float = 0.95) -> Grow
 def disagreement(steps: Array) -> float:
     """Return the largest difference between a replica's mean growth and that of all, per sample.
 
-    Taken over the samples at which every replica has an increment; 0 for one replica.
+    Parameters
+    ----------
+    steps : (n, R) float64
+
+    Returns
+    -------
+    float
+        Over the samples at which every replica has an increment; 0 for one replica.
     """
     common = steps[np.isfinite(steps).all(axis=1)]
     if not len(common):
@@ -99,9 +106,17 @@ def disagreement(steps: Array) -> float:
 
 
 def running_rate(steps: Array, burn_in: int) -> Array:
-    """Return the mean growth per sample from the end of the burn-in to every sample, (n,).
+    """Return the mean growth per sample from the end of the burn-in to every sample.
 
-    NaN up to the burn-in; samples without an increment are left out of growth and time.
+    Parameters
+    ----------
+    steps : (n, R) float64
+    burn_in : int
+
+    Returns
+    -------
+    (n,) float64
+        NaN up to the burn-in; samples without an increment are left out of growth and time.
     """
     from analyzers.separation import mean_increments
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ CALM = 0.1
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of steady growth: increments ``start … stop − 1``, times ``start … stop``."""
+    """A stretch of steady growth: increments ``start … stop - 1``, times ``start … stop``."""
 
     start: int
     stop: int
@@ -37,43 +38,86 @@ class Phase:
         return self.growth / (self.stop - self.start)
 
 
-def growth_phases(steps: Array) -> list[Phase]:
+@dataclass(frozen=True)
+class Phases:
+    """The pieces of a curve.
+
+    Attributes
+    ----------
+    phases : list of Phase
+        Adjoining, from 0 to n.
+    pieces : list of int
+        How many segments each phase was joined from.
+    tau : float
+        Integrated autocorrelation time of the residual increments, in samples.
+    """
+
+    phases: list[Phase]
+    pieces: list[int]
+    tau: float
+
+    @property
+    def main(self) -> int:
+        """Index of the phase with the most e-foldings."""
+        return max(range(len(self.phases)), key=lambda i: self.phases[i].growth)
+
+    @property
+    def breaks(self) -> list[int]:
+        """Samples at which a new phase starts."""
+        return [p.start for p in self.phases[1:]]
+
+
+def growth_phases(steps: Array) -> Phases:
     """Return the phases of a curve from its increments.
 
     Parameters
     ----------
     steps : (n,) float64
-        ``S(t + 1) − S(t)``, finite; at least `SHORTEST`.
+        ``S(t + 1) - S(t)``, finite; at least `SHORTEST`.
 
     Returns
     -------
-    list of Phase
-        Adjoining, from 0 to n.
+    Phases
 
     Notes
     -----
     The curve is taken as continuous and piecewise linear with fluctuations that add up along it,
     so its increments have a mean and a variance of their own in each segment. The number of
-    segments minimises ``−2 ln L + 3 k ln n'`` with both terms in effective samples n' = n / τ,
-    where τ ≥ 1 is the integrated autocorrelation time of the residual increments. Neighbours whose
-    slopes agree within a factor of two, or are both below a tenth of the steepest, are one phase.
+    segments k minimises ``-2 ln L + 3 k ln n'`` with both terms in effective samples n' = n / τ,
+    where τ ≥ 1 is the integrated autocorrelation time of the residual increments of a first
+    segmentation. Neighbours whose slopes agree within a factor of two, or are both below a tenth
+    of the steepest, are one phase.
     """
-    n = len(steps)
     bounds = segment(steps, 1.0)
     residual = np.concatenate(
-        [_standardised(steps[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        [steps[a:b] - steps[a:b].mean() for a, b in itertools.pairwise(bounds)]
     )
-    tau = min(max(autocorrelation_time(residual), 1.0), n / SHORTEST)
+    tau = min(max(autocorrelation_time(residual), 1.0), len(steps) / SHORTEST)
     if tau > 1.0 and len(bounds) > 2:
         bounds = segment(steps, tau)
-    phases = [
-        Phase(int(a), int(b), float(steps[a:b].sum()))
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
-    return merge(phases)
+    pieces = merge(_phases(steps, bounds))
+    return Phases(_phases(steps, _joined(bounds, pieces)), pieces, tau)
 
 
-def segment(steps: Array, tau: float) -> list[int]:
+def same_phases(steps: Array, like: Phases) -> Phases:
+    """Place the phases of another curve anew: as many segments, joined in the same way.
+
+    Parameters
+    ----------
+    steps : (n,) float64
+        As many as those `like` was found in.
+    like : Phases
+
+    Returns
+    -------
+    Phases
+        With boundaries of its own.
+    """
+    bounds = segment(steps, like.tau, sum(like.pieces))
+    return Phases(_phases(steps, _joined(bounds, like.pieces)), like.pieces, like.tau)
+
+
+def segment(steps: Array, tau: float, count: int | None = None) -> list[int]:
     """Return the boundaries of the segmentation that the information criterion prefers.
 
     Parameters
@@ -81,6 +125,8 @@ def segment(steps: Array, tau: float) -> list[int]:
     steps : (n,) float64
     tau : float
         Integrated autocorrelation time of the residuals, in samples.
+    count : int, optional
+        Number of segments, instead of the criterion's choice.
 
     Returns
     -------
@@ -96,10 +142,10 @@ def segment(steps: Array, tau: float) -> list[int]:
     costs, bounds = best_segments(
         np.ascontiguousarray(steps, dtype=np.float64), candidates(n), SHORTEST, most, smallest
     )
-    effective = max(n / tau, 2.0)
-    penalty = 3.0 * np.log(effective) * np.arange(1, most + 1)
-    k = int(np.argmin(costs / tau + penalty))
-    return [int(b) for b in bounds[k, : k + 2]]
+    if count is None:
+        penalty = 3.0 * np.log(max(n / tau, 2.0)) * np.arange(1, most + 1)
+        count = int(np.argmin(costs / tau + penalty)) + 1
+    return [int(b) for b in bounds[count - 1, : count + 1]]
 
 
 def candidates(n: int) -> Array:
@@ -111,21 +157,38 @@ def candidates(n: int) -> Array:
     return np.unique(np.concatenate([np.arange(half), later.astype(np.int64), [n]]))
 
 
-def merge(phases: list[Phase]) -> list[Phase]:
-    """Join neighbours whose slopes agree within a factor of two, the most alike first."""
-    phases = list(phases)
+def merge(phases: list[Phase]) -> list[int]:
+    """Join neighbours whose slopes agree within a factor of two, the most alike first.
+
+    Parameters
+    ----------
+    phases : list of Phase
+
+    Returns
+    -------
+    list of int
+        How many of them make up each joined phase.
+    """
+    phases, pieces = list(phases), [1] * len(phases)
     while len(phases) > 1:
         steepest = max(abs(p.slope) for p in phases)
-        ratios = [
-            _unlike(a.slope, b.slope, CALM * steepest)
-            for a, b in zip(phases[:-1], phases[1:], strict=True)
-        ]
+        ratios = [_unlike(a.slope, b.slope, CALM * steepest) for a, b in itertools.pairwise(phases)]
         i = int(np.argmin(ratios))
         if ratios[i] > 2.0:
             break
         a, b = phases[i], phases[i + 1]
         phases[i : i + 2] = [Phase(a.start, b.stop, a.growth + b.growth)]
-    return phases
+        pieces[i : i + 2] = [pieces[i] + pieces[i + 1]]
+    return pieces
+
+
+def _phases(steps: Array, bounds: list[int]) -> list[Phase]:
+    return [Phase(a, b, float(steps[a:b].sum())) for a, b in itertools.pairwise(bounds)]
+
+
+def _joined(bounds: list[int], pieces: list[int]) -> list[int]:
+    """Boundaries left after joining."""
+    return [bounds[i] for i in [0, *itertools.accumulate(pieces)]]
 
 
 def _unlike(a: float, b: float, calm: float) -> float:
@@ -135,9 +198,3 @@ def _unlike(a: float, b: float, calm: float) -> float:
     if a * b <= 0.0:
         return np.inf
     return max(abs(a), abs(b)) / min(abs(a), abs(b))
-
-
-def _standardised(x: Array) -> Array:
-    spread = float(x.std())
-    centred: Array = x - x.mean()
-    return centred / spread if spread > 0.0 else centred

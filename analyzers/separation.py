@@ -40,10 +40,10 @@ class Separation:
         The same in l2, in which validity is decided.
     log_rescale : (T, R) float64
         Added to either, it gives the separation without rescaling.
-    dropped : (T − 1, R) bool
+    dropped : (T - 1, R) bool
         Increments that are no growth: the replica was redrawn there.
     pair : (R,) int64
-        Column of the mirrored partner, −1 where none.
+        Column of the mirrored partner, -1 where none.
     collapsed : (T, R) bool
         The distance is exactly 0.
     asymmetry : (T,) float64 or None
@@ -83,7 +83,7 @@ class Separation:
         return s
 
     def increments(self) -> Array:
-        """``s_r(t + 1) − s_r(t)``, (T − 1, R); NaN where it is no growth of a deviation."""
+        """``s_r(t + 1) - s_r(t)``, (T - 1, R); NaN where it is no growth of a deviation."""
         steps: Array = np.diff(self.log_separation, axis=0)
         steps[self.dropped] = np.nan
         return steps
@@ -190,7 +190,7 @@ def scan(recording: xr.Dataset, replicas: Array, pair: Array) -> Scan:
     recording : xarray.Dataset
         With ``state`` (time or state_time, replica, component).
     replicas, pair : (R,) int64
-        Perturbed replicas, and for each the position of its partner among them, −1 for none.
+        Perturbed replicas, and for each the position of its partner among them, -1 for none.
 
     Returns
     -------
@@ -268,11 +268,13 @@ def _aligned(recording: xr.Dataset, on_time: Array) -> Array | None:
 
 
 def _redrawn(recording: xr.Dataset, time: Array, replicas: Array) -> Array:
-    """Increments that end at, or span, a time at which the replica was drawn anew."""
+    """Increments that end at, or span, a step at which the replica was drawn anew."""
     dropped = np.zeros((time.size - 1, replicas.size), dtype=bool)
-    raw = recording.attrs.get("redrawn", "[]")
-    for replica, when in json.loads(raw) if isinstance(raw, str) else raw:
-        index = int(np.searchsorted(time, when)) - 1
+    steps = recording["time"].values
+    for replica, step in json.loads(str(recording.attrs.get("redrawn", "[]"))):
+        if step >= steps.size:
+            continue
+        index = int(np.searchsorted(time, steps[step])) - 1
         if 0 <= index < len(dropped):
             dropped[index, replicas == replica] = True
     return dropped

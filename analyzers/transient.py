@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.phases import SHORTEST, Phase, growth_phases
+from analyzers.phases import SHORTEST, Phase, growth_phases, same_phases
 from analyzers.separation import mean_increments
 from analyzers.slopes import autoregression, exponential_evidence, slopes
 from nndyn.numerics import jackknife_error, t_quantile
@@ -46,7 +46,9 @@ class Growth:
     recent : float
         e-foldings, at a tenth of the slope or more, in the last quarter of the recording.
     evidence : float
-        AIC(power law) − AIC(exponential).
+        AIC(power law) - AIC(straight phases).
+    arrested : bool
+        Whether growth stopped where a power of time would have gone on: see `arrested`.
     replicas : int
         Independent ones.
     """
@@ -62,6 +64,7 @@ class Growth:
     total: float
     recent: float
     evidence: float
+    arrested: bool
     replicas: int
 
 
@@ -79,7 +82,7 @@ def measure_growth(
 
     Parameters
     ----------
-    steps : (T − 1, R) float64
+    steps : (T - 1, R) float64
         Increments of the log separation; NaN where there is none.
     units : list of (r,) int64
         Columns of each independent replica: a mirrored pair is one.
@@ -96,20 +99,23 @@ def measure_growth(
 
     Notes
     -----
-    The standard error is a jackknife over independent replicas that repeats the choice of phases
-    and window each time; the interval is Student's t with one degree less than replicas.
+    The standard error is a jackknife over independent replicas that places the phases, as many and
+    joined alike, and so the window anew each time; the interval is Student's t with one degree less
+    than replicas.
     """
     part = steps[start:stop]
     mean = filled(part)
-    phases = growth_phases(mean)
+    found = growth_phases(mean)
+    phases, main = found.phases, found.phases[found.main]
     aligned_from = first_aligned(alignment, start, stop)
-    main = main_phase(phases)
     chosen = window or choose_window(mean, main, start, aligned_from)
     slope = window_slope(mean, chosen, start)
     estimates = []
     for left_out in units if len(units) > 1 else []:
         rest = filled(np.delete(part, left_out, axis=1))
-        again = window or choose_window(rest, main_phase(growth_phases(rest)), start, aligned_from)
+        again = window or choose_window(
+            rest, same_phases(rest, found).phases[found.main], start, aligned_from
+        )
         estimates.append(window_slope(rest, again, start))
     half_width = None
     if estimates:
@@ -138,14 +144,34 @@ def measure_growth(
         end=end if counted else None,
         total=total,
         recent=float(recent),
-        evidence=exponential_evidence(curve, start, [p.stop for p in phases[:-1]]),
+        evidence=exponential_evidence(curve, start, found.breaks),
+        arrested=arrested(mean, last, start),
         replicas=len(units),
     )
 
 
-def main_phase(phases: list[Phase]) -> Phase:
-    """Return the phase with the most e-foldings."""
-    return max(phases, key=lambda p: p.growth)
+def arrested(mean: Array, last: int, start: int) -> bool:
+    """Whether growth fell behind the power of time that explains it up to its end.
+
+    Parameters
+    ----------
+    mean : (n,) float64
+        Mean increments from `start` on.
+    last : int
+        Sample at which growth ended.
+    start : int
+        Steps between the perturbation and the first sample.
+
+    Returns
+    -------
+    bool
+        True where ``d ~ (1 + t)^p`` through start and end of the growth would have added at least
+        one e-folding more than was seen afterwards, and at least twice as much.
+    """
+    grown, after = float(mean[:last].sum()), float(mean[last:].sum())
+    power = grown / np.log((1 + start + last) / (1 + start))
+    expected = power * np.log((1 + start + len(mean)) / (1 + start + last))
+    return bool(expected - after >= max(1.0, 0.5 * expected))
 
 
 def choose_window(
@@ -153,7 +179,18 @@ def choose_window(
 ) -> tuple[int, int]:
     """Return the time indices of the main phase, or of its aligned part where that is enough.
 
-    Enough: at least `SHORTEST` samples and half of the phase's growth.
+    Parameters
+    ----------
+    mean : (n,) float64
+        Mean increments from `start` on.
+    main : Phase
+    start : int
+    aligned_from : int or None
+
+    Returns
+    -------
+    (int, int)
+        The aligned part is enough with at least `SHORTEST` samples and half of the phase's growth.
     """
     first, last = start + main.start, start + main.stop
     if aligned_from is not None and first < aligned_from <= last - SHORTEST:

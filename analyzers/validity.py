@@ -169,7 +169,7 @@ def log_floor(sep: Separation, injected: float, *, accumulate: bool) -> Array:
     Returns
     -------
     (T,) float64
-        −inf at the first time and where nothing is injected.
+        -inf at the first time and where nothing is injected.
     """
     log_d = _geometric(sep.log_l2)
     out = np.full(len(log_d), -np.inf)

@@ -110,10 +110,9 @@ def judge_transient(
             "regular", f"{grown}, by a slow drift of {slope:.2g} per {unit} at most{stays}"
         )
     if total < min_growth:
-        if ended:
+        if ended or (ended_by == "end" and found.recent < 1.0):
             return Verdict(
-                "regular",
-                f"{grown}, fewer than {min_growth:g}, and no further afterwards{stays}",
+                "regular", f"{grown}, fewer than {min_growth:g}, over the whole recording{stays}"
             )
         cure = (
             "they stopped being infinitesimal there; use --rescale or a smaller epsilon"
@@ -131,9 +130,9 @@ def judge_transient(
             f"{grown}, but replicas disagree: the exponent {slope:.3g} per {unit} is not told "
             "from zero; record more replicas",
         )
-    if found.evidence <= -DECISIVE:
+    if not found.arrested and found.evidence <= -DECISIVE:
         return Verdict("regular", f"{grown}, as a power of time rather than exponentially{stays}")
-    if found.evidence < DECISIVE:
+    if not found.arrested and found.evidence < DECISIVE:
         return Verdict(
             "unresolved",
             f"{grown}, but an exponential is not told from a power of time (AIC difference "

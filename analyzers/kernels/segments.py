@@ -34,7 +34,7 @@ def best_segments(
         ``Σ n_k ln var_k``, minus twice the log likelihood up to a constant; inf where there is no
         such segmentation.
     bounds : (most, most + 1) int64
-        Row k − 1 holds the k + 1 boundaries of k segments, then −1.
+        Row k - 1 holds the k + 1 boundaries of k segments, then -1.
     """
     C = candidates.size
     total = np.zeros(x.size + 1)

@@ -1,0 +1,163 @@
+"""The figure of a lyapunov result: separation curves and what was read from them."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nndyn.errors import UsageError
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Okabe and Ito's palette, told apart by colour-blind readers.
+BLUE, SKY, ORANGE, GREEN, GREY = "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#777777"
+#: Most points drawn per curve.
+POINTS = 4000
+
+
+def lyapunov(result: xr.Dataset, ax: Axes | None = None) -> Figure:
+    """Draw the separation of the replicas, the fit and the limits; the verdict is the title.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        What ``nndyn.lyapunov`` returned. Of a stationary recording the running estimate of the
+        exponent is drawn instead, with the interval that shrinks towards the one reported.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure of one journal column by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UsageError
+        If `result` is not that of ``lyapunov``.
+    """
+    from matplotlib.figure import Figure as NewFigure
+
+    if result.attrs.get("analyzer") != "lyapunov":
+        raise UsageError(
+            f"the figure needs the result of lyapunov, got {result.attrs.get('analyzer')!r}; "
+            "pass what nndyn.lyapunov returned"
+        )
+    if ax is None:
+        figure = NewFigure(figsize=(4.2, 3.2), layout="constrained")
+        ax = figure.add_subplot()
+    else:
+        figure = ax.get_figure(root=True)  # type: ignore[assignment]
+    if "running_exponent" in result and np.isfinite(result["running_exponent"]).any():
+        _running(result, ax)
+    else:
+        _separation(result, ax)
+    ax.set_xlabel(f"time ({_unit(result)})", fontsize=8)
+    ax.tick_params(labelsize=7)
+    ax.set_title(_title(result), fontsize=8, loc="left")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(fontsize=6.5, frameon=False, loc="best")
+    return figure
+
+
+def _separation(result: xr.Dataset, ax: Axes) -> None:
+    """Draw the curves of the replicas, their mean, fit, floor, saturation and transient's end."""
+    keep = _thinned(result.sizes["time"])
+    time = result["time"].values[keep]
+    replicas = result["log_separation"].values[keep]
+    mean = result["mean_log_separation"].values[keep]
+    ax.plot(time, replicas, color=SKY, lw=0.6, alpha=0.8)
+    ax.plot([], [], color=SKY, lw=0.6, label=f"{replicas.shape[1]} replicas")
+    ax.plot(time, mean, color=BLUE, lw=1.8, label="their mean")
+    if np.isfinite(result["fit"]).any():
+        lower, upper = result["window"].values
+        fit = result["fit"].values
+        inside = np.flatnonzero(np.isfinite(fit))[[0, -1]]
+        ax.plot(
+            result["time"].values[inside],
+            fit[inside],
+            color=ORANGE,
+            lw=1.6,
+            ls="--",
+            label=f"fit, {lower:g} to {upper:g}",
+        )
+    for name, style, label in (
+        ("saturation", "-.", "no longer infinitesimal"),
+        ("floor", ":", "rounding"),
+    ):
+        level = result[name].values[keep]
+        if np.isfinite(level).any():
+            ax.plot(time, level, color=GREY, lw=1.0, ls=style, label=label)
+    end = float(result["transient_end"])
+    if np.isfinite(end):
+        ax.axvline(end, color=GREEN, lw=1.0, label=f"growth ends at {end:g}")
+    shown = np.concatenate([replicas[np.isfinite(replicas)], mean[np.isfinite(mean)]])
+    if shown.size:
+        margin = 0.6 * float(np.ptp(shown)) + 1.0
+        ax.set_ylim(shown.min() - margin, shown.max() + margin)
+    ax.set_ylabel("ln separation, rescaling put back", fontsize=8)
+
+
+def _running(result: xr.Dataset, ax: Axes) -> None:
+    """Draw the estimate against the time it is taken over, and the final value and interval."""
+    valid = np.flatnonzero(np.isfinite(result["running_exponent"].values))
+    valid = valid[_thinned(valid.size)]
+    time = result["time"].values[valid]
+    running = result["running_exponent"].values[valid]
+    value = float(result["lyapunov_max"])
+    elapsed = time - float(result["window"][0])
+    if "lyapunov_max_ci" in result:
+        half = 0.5 * float(np.diff(result["lyapunov_max_ci"].values)[0])
+        width = half * np.sqrt(elapsed[-1] / elapsed)
+        ax.fill_between(
+            time,
+            running - width,
+            running + width,
+            color=SKY,
+            alpha=0.35,
+            lw=0,
+            label="interval, narrowing as 1/√time",
+        )
+        ax.set_ylim(
+            *_limits(np.concatenate([running[len(running) // 50 :], value + [-4 * half, 4 * half]]))
+        )
+    ax.plot(time, running, color=BLUE, lw=1.2, label="estimate so far")
+    ax.axhline(value, color=ORANGE, lw=1.0, ls="--", label=f"estimate {value:.4g}")
+    if ax.get_ylim()[0] < 0.0 < ax.get_ylim()[1]:
+        ax.axhline(0.0, color=GREY, lw=0.8, ls=":", label="zero")
+    ax.set_ylabel(f"Lyapunov exponent ({result['lyapunov_max'].attrs['units']})", fontsize=8)
+
+
+def _title(result: xr.Dataset) -> str:
+    """Return the verdict, the exponent with its interval, and where it was measured."""
+    verdict = str(result.attrs["verdict"])
+    value = float(result["lyapunov_max"])
+    if not np.isfinite(value):
+        reason = str(result.attrs["reason"])
+        return "\n".join([verdict, *textwrap.wrap(reason, 64)[:2]])
+    text = f"{verdict}: {value:.3g}"
+    if "lyapunov_max_ci" in result:
+        low, high = result["lyapunov_max_ci"].values
+        text += f" [{low:.3g}, {high:.3g}]"
+    text += f" {result['lyapunov_max'].attrs['units']}"
+    lower, upper = result["window"].values
+    return f"{text}\nover {_unit(result)} {lower:g} to {upper:g}"
+
+
+def _unit(result: xr.Dataset) -> str:
+    return str(result["time"].attrs.get("units", "step"))
+
+
+def _thinned(n: int) -> Any:
+    """Indices of at most `POINTS` of n samples, the last among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(np.int64))
+
+
+def _limits(values: Any) -> tuple[float, float]:
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    margin = 0.05 * (high - low) or 0.05
+    return low - margin, high + margin
