@@ -7,7 +7,7 @@ import torch
 
 from nndyn.systems.training.data import Samples
 from nndyn.systems.training.losses import Targets
-from nndyn.systems.training.mlp import Inputs, padded
+from nndyn.systems.training.mlp import Inputs, padded, padded_columns
 
 
 def inputs(samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype) -> Inputs:
@@ -41,11 +41,11 @@ def inputs(samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype) ->
 
 
 def _empty(count: int, features: int, outputs: int, labelled: bool, dtype: torch.dtype) -> Inputs:
-    columns = padded(count)
+    columns = padded_columns(count, dtype)
     labels = torch.zeros((1, 1, columns), dtype=torch.int64) if labelled else None
     values = torch.zeros((1, outputs, columns), dtype=dtype)
-    x = torch.zeros((columns, features), dtype=dtype)
-    return Inputs(x, Targets(count, labels, values))
+    x = torch.zeros((columns, padded(features)), dtype=dtype)
+    return Inputs(x[:, :features], Targets(count, labels, values))
 
 
 class Feed:

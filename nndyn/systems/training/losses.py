@@ -1,7 +1,7 @@
 """Losses over a batch of samples, for every row at once, and their gradients at the outputs.
 
-Outputs are feature-major, ``(R, outputs, columns)``: one column a sample, and behind them up to
-seven columns that only pad the buffer and count for nothing.
+Outputs are feature-major, ``(R, outputs, columns)``: one column a sample, and behind them a few
+columns that only pad the buffer and count for nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 
 Tensor = torch.Tensor
@@ -51,17 +50,20 @@ class CrossEntropy:
         self, outputs: Tensor, targets: Targets, *, gradient: bool, hits: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Return the loss and the number of hits; `outputs` becomes the gradient."""
-        assert targets.labels is not None  # checked where the data enter
         n = targets.count
-        outputs.sub_(torch.amax(outputs, 1, keepdim=True))
-        picked = torch.gather(outputs, 1, targets.labels.expand(len(outputs), 1, -1))
-        right = _hits(outputs, picked, targets) if hits else None
-        outputs.exp_()
-        total = torch.sum(outputs, 1, keepdim=True)
+        labels, picked, others = _part(outputs, targets)
+        right = _hits(outputs, labels, picked, others, n) if hits else None
+        # the label's entry of `outputs` is -inf by now, and adds 0 to the sum
+        largest = torch.maximum(picked, others, out=others)
+        outputs.sub_(largest).exp_()
+        picked.sub_(largest)
+        likelihood = torch.exp(picked)
+        total = torch.sum(outputs, 1, keepdim=True).add_(likelihood)
         loss = torch.log(total).sub_(picked)[..., :n].sum((1, 2)).div_(n)
         if gradient:
-            outputs.div_(total.mul_(n))
-            outputs.sub_(targets.values, alpha=1 / n)
+            scale = torch.reciprocal(total.mul_(n))
+            outputs.mul_(scale)
+            outputs.scatter_(1, labels, likelihood.mul_(scale).sub_(1 / n))
             outputs[..., n:] = 0.0
         return loss, right
 
@@ -76,9 +78,9 @@ class MeanSquare:
         n = targets.count
         right = None
         if hits and targets.labels is not None:
-            shifted = outputs - torch.amax(outputs, 1, keepdim=True)
-            picked = torch.gather(shifted, 1, targets.labels.expand(len(outputs), 1, -1))
-            right = _hits(shifted, picked, targets)
+            labels, picked, others = _part(outputs, targets)
+            right = _hits(outputs, labels, picked, others, n)
+            outputs.scatter_(1, labels, picked)
         outputs.sub_(targets.values)
         outputs[..., n:] = 0.0
         entries = n * outputs.shape[1]
@@ -94,14 +96,24 @@ LOSSES: dict[str, type[CrossEntropy] | type[MeanSquare]] = {
 }
 
 
-def _hits(shifted: Tensor, picked: Tensor, targets: Targets) -> Tensor:
-    """Count per row the columns whose first maximum, a zero of `shifted`, is at the label."""
-    n = targets.count
-    ties = np.count_nonzero(torch.eq(shifted, 0).numpy()) != picked.numel()
-    if ties:  # or values that are not finite
-        assert targets.labels is not None  # the caller gathered at them
-        first = torch.argmax(torch.eq(shifted, 0).to(torch.uint8), 1, keepdim=True)
-        right = torch.eq(first, targets.labels)
-    else:
-        right = torch.eq(picked, 0)
-    return right[..., :n].sum((1, 2))
+def _part(outputs: Tensor, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
+    """Take the label's output out of every column, leaving -inf.
+
+    Returns
+    -------
+    labels, picked, others : (R, 1, columns)
+        The labels, the outputs taken out, and the largest of those left.
+    """
+    assert targets.labels is not None  # checked where the data enter
+    labels = targets.labels.expand(len(outputs), 1, -1)
+    picked = torch.gather(outputs, 1, labels)
+    outputs.scatter_(1, labels, -torch.inf)
+    return labels, picked, torch.amax(outputs, 1, keepdim=True)
+
+
+def _hits(outputs: Tensor, labels: Tensor, picked: Tensor, others: Tensor, n: int) -> Tensor:
+    """Count per row the columns whose largest output, the first of equals, is the label's."""
+    if torch.eq(picked, others)[..., :n].any():
+        first = torch.max(outputs.scatter(1, labels, picked), 1, keepdim=True).indices
+        return torch.eq(first, labels)[..., :n].sum((1, 2))
+    return torch.gt(picked, others)[..., :n].sum((1, 2))

@@ -2,10 +2,15 @@
 
 The first layer of all R replicas is one matrix product, ``[R·H, features] @ Xᵀ``; the layers behind
 it are one product a replica. A replica's arithmetic must not depend on its place in the batch, or
-a copy of the reference would drift away from it. The kernels of the linear algebra library treat
-the last rows of a matrix, and addresses that are not aligned, differently. So the rows of the
-first product are padded to a multiple of 8, and every replica's operands begin on a multiple of
-64 bytes: samples (columns) and leading dimensions are padded to a multiple of 8 numbers.
+a copy of the reference would drift away from it:
+
+- The kernels of the linear algebra library treat the last rows of a matrix, and addresses that are
+  not aligned, differently. So the rows of the first product are padded to a multiple of 8, and
+  every replica's operands begin on a multiple of 64 bytes.
+- Elementwise kernels compute what does not fill two vector registers number by number, where exp
+  is another approximation. So samples (columns) are padded to a multiple of 128 bytes.
+- Threads cut an array anywhere. So where there are several, everything elementwise is called once
+  a replica, which cuts all replicas alike.
 """
 
 from __future__ import annotations
@@ -19,12 +24,18 @@ from nndyn.systems.training.losses import Loss, Targets
 from nndyn.systems.training.models import Network
 
 Tensor = torch.Tensor
-LANES = 8
+#: Elementwise functions cut an array among threads from this size on (torch's smallest grain).
+GRAIN = 2048
 
 
-def padded(count: int) -> int:
-    """Return `count` rounded up to a multiple of `LANES`."""
-    return -(-count // LANES) * LANES
+def padded(count: int, multiple: int = 8) -> int:
+    """Return `count` rounded up to a multiple of `multiple`."""
+    return -(-count // multiple) * multiple
+
+
+def padded_columns(count: int, dtype: torch.dtype) -> int:
+    """Return the number of columns that `count` samples take: two registers of 64 bytes."""
+    return padded(count, 128 // dtype.itemsize)
 
 
 @dataclass
@@ -35,7 +46,7 @@ class Inputs:
     ----------
     x : (columns, features + 1)
         A sample a row, a 1 behind its features where the first layer has a bias; zero rows behind
-        the samples up to a multiple of 8.
+        the samples up to `padded_columns`.
     targets : Targets
     """
 
@@ -82,6 +93,8 @@ class Perceptrons:
             else:
                 shape = (replicas, layer.outputs, padded(layer.inputs))
             self._operands.append(torch.zeros(shape, dtype=dtype))
+            if depth > 0:  # transposed: the faster order of the product where outputs are few
+                shape = (replicas, layer.inputs, padded(layer.outputs))
             self._gradients.append(torch.zeros(shape, dtype=dtype))
         self._biases = [
             torch.zeros((replicas, layer.outputs, 1), dtype=dtype) for layer in network.layers
@@ -107,9 +120,9 @@ class Perceptrons:
                     self._biases[depth].copy_(bias)
                 start += H
 
-    def outputs(self, inputs: Inputs, rows: int | None = None) -> Tensor:
-        """Return the outputs ``(rows, outputs, columns)`` of the first `rows` replicas."""
-        R = self.replicas if rows is None else rows
+    def outputs(self, inputs: Inputs, replicas: int | None = None) -> Tensor:
+        """Return the outputs ``(R, outputs, columns)`` of the first R `replicas`."""
+        R = self.replicas if replicas is None else replicas
         columns = len(inputs.x)
         buffers = self._buffers.get(columns) or self._allocate(columns)
         below: Tensor | None = None
@@ -128,15 +141,23 @@ class Perceptrons:
                     preimage.add_(self._biases[depth][:R])
             below = buffers.values[depth]
             below = below[: R * layer.outputs].view(R, layer.outputs, columns)
-            activate(layer.activation, preimage, below)
+            for rows in self._calls(below):
+                activate(layer.activation, preimage[rows], below[rows])
         assert below is not None
         return below
 
-    def evaluate(
-        self, inputs: Inputs, *, rows: int | None = None, hits: bool = True
+    def losses(
+        self, outputs: Tensor, targets: Targets, *, gradient: bool, hits: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the loss (R,) and the number of hits (R,) of the loaded weights."""
-        return self.loss(self.outputs(inputs, rows), inputs.targets, gradient=False, hits=hits)
+        """Return the loss (R,) and the hits (R,) of `outputs`, which are overwritten."""
+        parts = [
+            self.loss(outputs[rows], targets, gradient=gradient, hits=hits)
+            for rows in self._calls(outputs)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        right = [part for _, part in parts if part is not None]
+        return torch.cat([loss for loss, _ in parts]), torch.cat(right) if right else None
 
     def gradient(
         self, inputs: Inputs, *, hits: bool = False
@@ -156,12 +177,12 @@ class Perceptrons:
         if last.activation != "identity":
             # the loss overwrites the outputs, which the activation's derivative still needs
             kept = outputs.clone()
-            loss, right = self.loss(outputs, inputs.targets, gradient=True, hits=hits)
-            shape = outputs.shape
-            preimage = buffers.preimages[-1].view(-1)[: outputs.numel()].view(shape)
-            derive(last.activation, outputs, kept, preimage)
+            loss, right = self.losses(outputs, inputs.targets, gradient=True, hits=hits)
+            preimage = buffers.preimages[-1].view(-1)[: outputs.numel()].view(outputs.shape)
+            for rows in self._calls(outputs):
+                derive(last.activation, outputs[rows], kept[rows], preimage[rows])
         else:
-            loss, right = self.loss(outputs, inputs.targets, gradient=True, hits=hits)
+            loss, right = self.losses(outputs, inputs.targets, gradient=True, hits=hits)
         return self._backward(inputs, buffers, outputs), loss, right
 
     def _backward(self, inputs: Inputs, buffers: _Buffers, slope: Tensor) -> Tensor:
@@ -185,7 +206,8 @@ class Perceptrons:
             else:
                 below = buffers.values[depth - 1]
                 below = below[: R * K].view(R, K, -1)
-                torch.bmm(slope, below.transpose(1, 2), out=gradient[..., :K])
+                torch.bmm(below, slope.transpose(1, 2), out=gradient[..., :H])
+                gradient = gradient.transpose(1, 2)
                 if layer.bias:
                     torch.sum(slope, 2, out=target[:, H * K :])
                 lower = buffers.slopes[depth - 1]
@@ -193,10 +215,17 @@ class Perceptrons:
                 torch.bmm(self._operands[depth][..., :K].transpose(1, 2), slope, out=lower)
                 preimage = buffers.preimages[depth - 1]
                 preimage = preimage[: R * K].view(R, K, -1)
-                derive(layers[depth - 1].activation, lower, below, preimage)
+                for rows in self._calls(lower):
+                    derive(layers[depth - 1].activation, lower[rows], below[rows], preimage[rows])
                 slope = lower
-            target[:, : H * K].view(R, H, K).copy_(gradient[..., :K])
+            target[:, : H * K].view(R, H, K).copy_(gradient[:, :H, :K])
         return self.gradient_buffer
+
+    def _calls(self, values: Tensor) -> list[slice]:
+        """Return the replicas each call of an elementwise function takes."""
+        if torch.get_num_threads() == 1 or values.numel() < GRAIN:
+            return [slice(None)]
+        return [slice(r, r + 1) for r in range(len(values))]
 
     def _allocate(self, columns: int) -> _Buffers:
         buffers = _Buffers()

@@ -109,7 +109,7 @@ class Trajectories:
                     if self.test is not None:
                         values.update(self._evaluate_test(self.test, linf[i]))
                     if not whole:
-                        values.update(self._named("", *self.engine.evaluate(self.feed.whole)))
+                        values.update(self._named("", *self._evaluate_training()))
                 gradient, loss, hits = self.engine.gradient(
                     self.feed.batch(t), hits=whole and t in evaluate_at
                 )
@@ -149,9 +149,16 @@ class Trajectories:
         """Write the distances to row 0 and the inner products of the deviations."""
         deviation = self._deviation
         torch.sub(weights, weights[0], out=deviation)
-        torch.linalg.vector_norm(deviation, 1, dim=1, out=l1)
-        torch.linalg.vector_norm(deviation, torch.inf, dim=1, out=linf)
         torch.mm(deviation, deviation.t(), out=gram)
+        deviation.abs_()
+        torch.sum(deviation, 1, out=l1)
+        torch.amax(deviation, 1, out=linf)
+
+    def _evaluate_training(self) -> tuple[Tensor, Tensor | None]:
+        """Return loss and hits of the loaded weights over the whole training set."""
+        whole = self.feed.whole
+        outputs = self.engine.outputs(whole)
+        return self.engine.losses(outputs, whole.targets, gradient=False, hits=self.labelled)
 
     def _evaluate_test(self, test: Inputs, linf: Tensor) -> dict[str, Tensor]:
         """Return what the test set says of the loaded weights.
@@ -171,7 +178,7 @@ class Trajectories:
         count = test.targets.count
         difference = (outputs - outputs[0])[..., :count]
         distance = torch.linalg.vector_norm(difference, dim=(1, 2), dtype=torch.float64)
-        loss, hits = self.engine.loss(outputs, test.targets, gradient=False, hits=self.labelled)
+        loss, hits = self.engine.losses(outputs, test.targets, gradient=False, hits=self.labelled)
         values = self._named("test_", loss, hits, count)
         values["distance_output"] = distance
         copies = len(linf) - rows
