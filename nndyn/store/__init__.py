@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nndyn.store.layout import Header
     from nndyn.store.locks import MissingRecordingError
     from nndyn.store.reader import open_recording, reading
+    from nndyn.store.result import save_result
     from nndyn.store.writer import Writer
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Writer",
     "open_recording",
     "reading",
+    "save_result",
     "verify",
 ]
 
@@ -40,6 +42,7 @@ _HOME = {
     "Writer": "writer",
     "open_recording": "reader",
     "reading": "reader",
+    "save_result": "result",
     "verify": "integrity",
 }
 

@@ -16,6 +16,12 @@ import re
 import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 UNDEFINED = 0xFFFF_FFFF_FFFF_FFFF
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -43,23 +49,26 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """One chunk: origin (in items, first axis first), address, stored bytes, filters left out."""
-
-    origin: tuple[int, ...]
-    address: int
-    size: int
-    mask: int
-
-
-@dataclass(frozen=True)
 class Node:
-    """One node of a tree: its address, its size on disk, its level (0 holds chunks)."""
+    """One node of a tree with n children; level 0 holds chunks.
+
+    Attributes
+    ----------
+    address, size : int
+        Where it lies, and its bytes there.
+    level : int
+    keys : (n + 1,) array
+        Key i belongs to child i, the last one bounds them: fields ``size`` (stored bytes of the
+        first chunk below), ``mask`` (filters left out) and ``origin`` (in items, item axis last).
+    children : (n,) array of uint64
+        Addresses.
+    """
 
     address: int
     size: int
     level: int
-    chunks: tuple[Chunk, ...]
+    keys: Array
+    children: Array
 
 
 class TreeError(Exception):
@@ -110,31 +119,31 @@ def read_node(fd: int, address: int, axes: int) -> Node:
     Returns
     -------
     Node
-        In a node of level > 0, `chunks` holds the children: their first origin and address.
 
     Raises
     ------
     TreeError
         If there is no such node.
     """
-    key = 8 + 8 * axes
-    size = 24 + 2 * _SPLIT_RANK * (key + 8) + key
+    key = np.dtype([("size", "<u4"), ("mask", "<u4"), ("origin", "<u8", (axes,))])
+    pair = key.itemsize + 8
+    size = 24 + 2 * _SPLIT_RANK * pair + key.itemsize
     raw = os.pread(fd, size, address) if address < UNDEFINED >> 1 else b""
     if len(raw) < 24 or raw[:5] != b"TREE\x01":
         raise TreeError(f"no tree node at byte {address}")
     level, used = raw[5], int.from_bytes(raw[6:8], "little")
-    if used > 2 * _SPLIT_RANK or len(raw) < 24 + used * (key + 8) + key or level > _DEPTH:
+    needed = 24 + used * pair + key.itemsize
+    if not 0 < used <= 2 * _SPLIT_RANK or len(raw) < needed or level > _DEPTH:
         raise TreeError(f"impossible tree node at byte {address}")
-    chunks = []
-    for i in range(used):
-        stored, mask, *origin = struct.unpack_from(f"<II{axes}Q", raw, 24 + i * (key + 8))
-        (child,) = struct.unpack_from("<Q", raw, 24 + i * (key + 8) + key)
-        chunks.append(Chunk(tuple(origin[:-1]), child, stored, mask))
-    return Node(address, len(raw), level, tuple(chunks))
+    keys: Array = np.ndarray((used + 1,), dtype=key, buffer=raw, offset=24, strides=(pair,))
+    children: Array = np.ndarray(
+        (used,), dtype="<u8", buffer=raw, offset=24 + key.itemsize, strides=(pair,)
+    )
+    return Node(address, len(raw), level, keys, children)
 
 
 def walk(fd: int, layout: Layout, first: int = 0) -> Iterator[Node]:
-    """Yield the nodes, parents first, that may hold chunks from row `first` on.
+    """Yield the nodes in order, parents first, that may hold chunks from row `first` on.
 
     Parameters
     ----------
@@ -151,20 +160,23 @@ def walk(fd: int, layout: Layout, first: int = 0) -> Iterator[Node]:
     Raises
     ------
     TreeError
-        If a node is missing or on the wrong level.
+        If a node is missing, on the wrong level, or its bounds are not those its parent says:
+        the library would look up chunks there and not find them.
     """
     if layout.root == UNDEFINED:
         return
-    todo: list[tuple[int, int | None]] = [(layout.root, None)]
+    axes = len(layout.shape)
+    todo = [(read_node(fd, layout.root, axes).level, layout.root, b"")]
     while todo:
-        address, level = todo.pop()
-        node = read_node(fd, address, len(layout.shape))
-        if level is not None and node.level != level:
-            raise TreeError(f"tree node at byte {address} has level {node.level}, expected {level}")
+        level, address, bounds = todo.pop()
+        node = read_node(fd, address, axes)
+        if node.level != level or bounds not in (b"", node.keys[[0, -1]].tobytes()):
+            raise TreeError(f"the tree node at byte {address} contradicts the one above it")
         yield node
-        if node.level == 0:
+        if level == 0:
             continue
-        starts = [c.origin[0] for c in node.chunks[1:]]
-        for i in reversed(range(len(node.chunks))):
-            if i == len(starts) or starts[i] >= first:
-                todo.append((node.chunks[i].address, node.level - 1))
+        ends = node.keys["origin"][1:, 0]
+        for i in reversed(range(len(ends))):
+            if i == len(ends) - 1 or ends[i] >= first:
+                bounds = node.keys[[i, i + 1]].tobytes()
+                todo.append((level - 1, int(node.children[i]), bounds))

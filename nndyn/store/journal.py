@@ -38,6 +38,7 @@ from nndyn.store.locks import WriterLock, has_writer, journal_path, sync_folder
 _MAGIC = b"nndynJ1\n"
 _DIGEST = 32
 _SLACK = 8192  # HDF5 reserves 2 kB of metadata and 2 kB of small data at a time
+_LAST = 1 << 62  # beyond any row: the rightmost path alone
 _HEAD = struct.Struct("<QII")  # committed length, ranges, bytes of the identity
 
 Range = tuple[int, int]
@@ -95,14 +96,20 @@ def endangered(
 
 def _tree_ranges(fd: int, layout: Layout, tails: Collection[tuple[int, int]]) -> list[Range]:
     rows = layout.shape[0]
-    first = max((start for n, start in tails if n == rows), default=1 << 62)
+    nodes = list(walk(fd, layout, _LAST))
+    if not nodes:
+        return []
+    start = int(nodes[-1].keys["origin"][-2, 0])  # first row of the last chunk
+    if (rows, start) not in tails:
+        return [(node.address, node.address + node.size) for node in nodes]
     ranges = []
-    for node in walk(fd, layout, first):
+    for node in walk(fd, layout, start):
         ranges.append((node.address, node.address + node.size))
         if node.level == 0:
-            ranges += [
-                (c.address, c.address + c.size) for c in node.chunks if (rows, c.origin[0]) in tails
-            ]
+            inside = node.keys["origin"][:-1, 0] == start
+            addresses = node.children[inside].tolist()
+            sizes = node.keys["size"][:-1][inside].tolist()
+            ranges += [(a, a + size) for a, size in zip(addresses, sizes, strict=True)]
     return ranges
 
 

@@ -254,3 +254,17 @@ def committed_rows(coordinates: Mapping[str, Array], n_committed: int) -> dict[s
             good[1:] &= np.diff(values) > 0
             rows[dim] = int(np.argmin(good)) if not good.all() else int(values.size)
     return rows
+
+
+def rows_of(nc: netCDF4.Dataset, n_committed: int) -> dict[str, int]:
+    """Return `committed_rows` of an open file."""
+    dims = {d for v in nc.variables.values() if (d := growing(v.dimensions)) is not None}
+    return committed_rows({d: np.asarray(nc[d][:]) for d in dims | {"time"}}, n_committed)
+
+
+def slot_of(nc: netCDF4.Dataset, n_committed: int) -> int | None:
+    """Return the checkpoint slot of the last commit of an open file, None if there is none."""
+    if "checkpoint_step" not in nc.variables or n_committed == 0:
+        return None
+    found = np.flatnonzero(np.asarray(nc["checkpoint_step"][:]) == n_committed - 1)
+    return int(found[0]) if found.size else None

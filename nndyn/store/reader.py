@@ -13,8 +13,9 @@ import numpy as np
 from nndyn.errors import NndynError, RecordingError
 from nndyn.recording import GROWING, validate
 from nndyn.store import journal as journals
-from nndyn.store.layout import EXTENTS, committed_rows, growing
-from nndyn.store.library import check_lost, check_signature, explain
+from nndyn.store.index import faults
+from nndyn.store.layout import EXTENTS, committed_rows, growing, rows_of, slot_of
+from nndyn.store.library import check_lost, check_signature, explain, open_netcdf
 from nndyn.store.locks import existing
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None)
 
     Notes
     -----
-    Reads coordinates and per-replica variables. Values are read when they are used, and an error
-    surfaces only then, as the library's RuntimeError: see `reading`.
+    Reads coordinates, per-replica variables, and the chunk indices (about 50 bytes a chunk). Values
+    are read when they are used, and a checksum that does not match surfaces only then, as the
+    library's RuntimeError: see `reading`.
     """
     path = existing(path)
     deadline = time.monotonic() + _PATIENCE
@@ -102,6 +104,7 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
         with reading(path):
             validate(recording, str(path))
             recording = _trimmed(recording, path)
+            check_indices(path)
             if warm:
                 _warm(recording)
     except BaseException:
@@ -149,6 +152,27 @@ def _warm(recording: xr.Dataset) -> None:
     for variable in recording.variables.values():
         if growing(tuple(map(str, variable.dims))) is not None and variable.shape[0]:
             np.asarray(variable[-1:].values)
+
+
+def check_indices(path: Path) -> None:
+    """Check that the chunk indices lead to every committed chunk.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    RecordingError
+        With the first thing that is wrong.
+    """
+    nc = open_netcdf(path, "r")
+    try:
+        n = int(nc.getncattr("n_committed"))
+        for fault in faults(path, nc, rows_of(nc, n), slot_of(nc, n)):
+            raise RecordingError(f"{path} is damaged: {fault}; restore it from a copy")
+    finally:
+        nc.close()
 
 
 @contextlib.contextmanager

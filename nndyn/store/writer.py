@@ -16,6 +16,7 @@ from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
 from nndyn.recording import GROWING, STATUSES
 from nndyn.store import journal as journals
 from nndyn.store import layout
+from nndyn.store.index import faults
 from nndyn.store.layout import Array, Header
 from nndyn.store.library import detach, forget_readers, open_netcdf
 from nndyn.store.locks import (
@@ -398,14 +399,17 @@ class Writer:
                 if dim in GROWING
             }
             self.n_committed = int(self.attrs["n_committed"])
-            times = {dim: np.asarray(nc[dim][:]) for dim in self._chunk_rows}
-            self.committed = layout.committed_rows(times, self.n_committed)
-            self._ends: dict[str, int] = dict(self.committed)
-            if times["time"].size < self.n_committed:
+            found = nc.dimensions["time"].size
+            if found < self.n_committed:
                 raise RecordingError(
-                    f"{self.path} is damaged: {self.n_committed} times committed, "
-                    f"{times['time'].size} found; restore it from a copy"
+                    f"{self.path} is damaged: {self.n_committed} times committed, {found} found; "
+                    "restore it from a copy"
                 )
+            self.committed = layout.rows_of(nc, self.n_committed)
+            self._ends: dict[str, int] = dict(self.committed)
+            slot = layout.slot_of(nc, self.n_committed)
+            for fault in faults(self.path, nc, self.committed, slot):
+                raise RecordingError(f"{self.path} is damaged: {fault}; restore it from a copy")
         except RuntimeError as error:
             raise RecordingError(f"{self.path} is damaged ({error}); see nndyn verify") from error
         finally:

@@ -1,0 +1,157 @@
+"""The chunk indices of a recording: whether each leads to every committed chunk.
+
+They are the one part of the file without a checksum. For a chunk that an index does not lead to,
+the library would leave whatever is in memory and raise nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nndyn.store.chunks import Layout, Node, TreeError, find_layouts, walk
+from nndyn.store.layout import EXTENTS, Array, extents_of, growing
+
+if TYPE_CHECKING:
+    import netCDF4
+
+_FLETCHER = 4  # bytes a checksum adds to a chunk
+
+Need = tuple[str, tuple[int, ...], int]  # variable, chunks along the axes after the first, chunks
+
+
+def faults(
+    path: Path, nc: netCDF4.Dataset, rows: Mapping[str, int], slot: int | None
+) -> Iterator[str]:
+    """Yield what is wrong with the chunk indices.
+
+    Parameters
+    ----------
+    path : Path
+    nc : netCDF4.Dataset
+        The same file, open.
+    rows : mapping of str to int
+        Committed rows of each growing dimension.
+    slot : int or None
+        The committed checkpoint slot.
+
+    Yields
+    ------
+    str
+
+    Notes
+    -----
+    Reads all indices, about 50 bytes a chunk, and no data. Every node must agree with its parent,
+    every chunk must be the next of the grid, of full length and under its checksum, and no two
+    may overlap.
+    """
+    if EXTENTS not in nc.ncattrs():
+        yield f"attribute {EXTENTS!r} is missing: chunk indices cannot be checked"
+        return
+    wanted: dict[tuple[int, ...], list[Need]] = {}
+    for name, variable in nc.variables.items():
+        chunk = tuple(int(c) for c in variable.chunking())
+        grid = tuple(-(-s // c) for s, c in zip(variable.shape, chunk, strict=True))
+        dim = growing(variable.dimensions)
+        lines = grid[0] if dim is None else -(-rows[dim] // chunk[0])
+        if name == "checkpoint":
+            lines = 0 if slot is None else slot + 1
+        need = (name, grid[1:], lines * math.prod(grid[1:]))
+        wanted.setdefault((*chunk, variable.dtype.itemsize), []).append(need)
+    extents = extents_of(nc.getncattr(EXTENTS))
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        header = os.pread(fd, extents[0][1], 0) if extents else b""
+        found: dict[tuple[int, ...], list[Layout]] = {}
+        for layout in find_layouts(header, wanted):
+            found.setdefault(layout.shape, []).append(layout)
+        taken: list[Array] = []
+        for shape, needs in wanted.items():
+            yield from _trees(fd, found.get(shape, []), needs, taken)
+        yield from _overlaps(taken, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
+
+
+def _trees(fd: int, layouts: list[Layout], needs: list[Need], taken: list[Array]) -> Iterator[str]:
+    """Check the indices of variables that the shape of their chunks does not tell apart."""
+    names = " or ".join(name for name, _, _ in needs)
+    if len(layouts) < len(needs):
+        yield f"the header lacks the chunk index of {names}"
+    counts: list[int] = []
+    for layout in layouts:
+        count, problem = _tree(fd, layout, needs[0][1], taken)
+        counts.append(count)
+        if problem:
+            yield f"chunk index of {names}: {problem}"
+    # Largest need against largest index: if that fits, some assignment does.
+    wanted = sorted((need for _, _, need in needs), reverse=True)
+    for need, count in zip(wanted, sorted(counts, reverse=True), strict=False):
+        if count < need:
+            yield f"chunk index of {names}: {count} chunks, {need} are committed"
+
+
+def _tree(fd: int, layout: Layout, across: tuple[int, ...], taken: list[Array]) -> tuple[int, str]:
+    """Count chunks in order, say what is wrong; add every ``(start, stop)`` to `taken`."""
+    count = 0
+    try:
+        for node in walk(fd, layout):
+            taken.append(np.array([[node.address, node.address + node.size]], dtype=np.uint64))
+            if node.level:
+                continue
+            problem = _leaf(node, layout, across, count)
+            if problem:
+                return count, f"in the node at byte {node.address}: {problem}"
+            count += node.children.size
+            size = np.uint64(math.prod(layout.shape) + _FLETCHER)
+            taken.append(np.stack([node.children, node.children + size], axis=1))
+    except TreeError as error:
+        return count, str(error)
+    return count, ""
+
+
+def _leaf(node: Node, layout: Layout, across: tuple[int, ...], count: int) -> str:
+    """Compare the chunks of a leaf with the grid, of which `count` chunks came before."""
+    n = node.children.size
+    numbers = np.arange(count, count + n)
+    lines = math.prod(across)
+    places = np.zeros((n, len(layout.shape)), dtype=np.int64)
+    places[:, 0] = numbers // lines * layout.shape[0]
+    if across:
+        inner = np.stack(np.unravel_index(numbers % lines, across), axis=1)
+        places[:, 1:-1] = inner * np.array(layout.shape[1:-1])
+    origins = node.keys["origin"]
+    wrong = np.flatnonzero((origins[:-1] != places.astype(np.uint64)).any(axis=1))
+    if wrong.size:
+        i = int(wrong[0])
+        return f"chunk at {_tuple(origins[i])}, expected {_tuple(places[i])}"
+    stored = math.prod(layout.shape) + _FLETCHER
+    wrong = np.flatnonzero((node.keys["size"][:-1] != stored) | (node.keys["mask"][:-1] != 0))
+    if wrong.size:
+        i = int(wrong[0])
+        return (
+            f"chunk at {_tuple(places[i])} has {node.keys['size'][i]} bytes, "
+            f"expected {stored} with their checksum"
+        )
+    if _tuple(origins[-1]) <= _tuple(origins[-2]):
+        return f"its bound {_tuple(origins[-1])} is not above its last chunk"
+    return ""
+
+
+def _tuple(row: Any) -> tuple[int, ...]:
+    return tuple(int(i) for i in row)
+
+
+def _overlaps(taken: list[Array], end: int) -> Iterator[str]:
+    spans = np.concatenate([np.zeros((0, 2), dtype=np.uint64), *taken])
+    spans = spans[np.argsort(spans[:, 0])]
+    if spans.size and int(spans[:, 1].max()) > end:
+        yield f"a chunk index points beyond the end of the file, {end} bytes"
+    clash = np.flatnonzero(spans[1:, 0] < spans[:-1, 1])
+    if clash.size:
+        yield f"two chunks or index nodes lie on one another at byte {spans[clash[0] + 1, 0]}"
