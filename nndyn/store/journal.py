@@ -148,6 +148,9 @@ class Journal:
     def remove(self) -> None:
         """Remove the file; the recording stands as it is."""
         self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the file, whatever it holds."""
         os.close(self._fd)
 
 

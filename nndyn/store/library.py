@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,8 @@ import netCDF4
 
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.store.chunks import SIGNATURE, end_of_file
+
+_SMALL = 8 * 1024 * 1024  # free bytes under which a failed write is called a full disk
 
 # Files (device, inode) the library still thinks open after a close that failed: its state is
 # global, so this has to be.
@@ -101,6 +104,19 @@ def check_lost(path: Path) -> None:
             f"{path} cannot be opened again in this process after the failed write; "
             "start a new one, the committed part is safe"
         )
+
+
+def write_failure(path: Path, error: BaseException, committed: int = 0) -> StoreError:
+    """Return the error to raise where writing `path` failed; `committed` times are safe."""
+    folder = path.parent
+    free = shutil.disk_usage(folder).free
+    what = "is full" if free < _SMALL else f"has {free / 1e9:.3g} GB free"
+    kept = f"; {committed} times are safe and can be resumed" if committed else ""
+    text = " ".join(str(error).split())
+    return StoreError(
+        f"writing {path} failed ({text}): {folder} {what}{kept}; "
+        "free space, check quota and permissions, or choose another folder"
+    )
 
 
 def explain(path: Path, error: BaseException, *, writing: bool = False) -> NndynError:
