@@ -64,7 +64,9 @@ def attractor(recording: xr.Dataset) -> tuple[str, int]:
     scale[scale == 0.0] = 1.0
     table = np.column_stack([c[-length:] for c in columns]) / scale
     period = _period(table, 1.0)
-    return _named(2 if period == 1 else period)  # equal steps that do not vanish: to and fro
+    if period == 1:  # equal steps that do not vanish: to and fro, if the loss repeats too
+        return _named(2) if len(columns) > 1 else ("unknown", -1)
+    return _named(period)
 
 
 def _period(states: Array, longest: float) -> int:

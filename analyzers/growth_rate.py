@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,9 @@ class GrowthRate:
     numerical: float
 
 
-def growth_rate(steps: Array, burn_in: int, *, confidence: float = 0.95) -> GrowthRate:
+def growth_rate(
+    steps: Array, burn_in: int, *, confidence: float = 0.95, period: int = 1
+) -> GrowthRate:
     """Return the mean growth per sample after a burn-in, with a batch-means interval.
 
     Parameters
@@ -58,6 +60,9 @@ def growth_rate(steps: Array, burn_in: int, *, confidence: float = 0.95) -> Grow
     burn_in : int
         Samples left out at the start while deviations turn towards the growing direction.
     confidence : float
+    period : int, default 1
+        Of the cycle the reference is on: growth is taken over whole periods where there are at
+        least 20, so that what alternates along the cycle does not count as fluctuation.
 
     Returns
     -------
@@ -72,6 +77,11 @@ def growth_rate(steps: Array, burn_in: int, *, confidence: float = 0.95) -> Grow
     """
     from analyzers.separation import mean_increments
 
+    if period > 1 and (len(steps) - burn_in) // period >= BLOCKS:
+        whole = steps[len(steps) % period :]
+        cycles = whole.reshape(-1, period, steps.shape[1]).mean(axis=1)
+        rate = growth_rate(cycles, -(-burn_in // period), confidence=confidence)
+        return replace(rate, correlation_time=rate.correlation_time * period)
     used = mean_increments(steps[burn_in:])
     used = used[np.isfinite(used)]
     value = float(used.mean())

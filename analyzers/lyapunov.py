@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.attractor import attractor
-from analyzers.growth_rate import growth_rate, running_rate
-from analyzers.phases import SHORTEST
+from analyzers.estimate import Estimate, along_stationary, along_transient, leave_out_kinks
+from analyzers.growth_rate import running_rate
 from analyzers.separation import Separation, mean_increments, separation
-from analyzers.transient import filled, independent, measure_growth
+from analyzers.transient import filled
 from analyzers.validity import Region, valid_region
-from analyzers.verdict import Verdict, judge_stationary, judge_transient
-from nndyn.errors import DataError, UsageError
+from analyzers.verdict import Verdict
+from nndyn.errors import UsageError
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[Any]
-
-#: Fewest usable times of a stationary recording.
-FEWEST = 10
-#: Share of a stationary recording left out at its start unless a burn-in is given.
-BURN_IN = 0.05
-
-
-@dataclass
-class _Estimate:
-    """What either branch finds; indices are into the times of the separation."""
-
-    verdict: Verdict
-    exponent: float | None
-    half_width: float | None
-    window: tuple[int, int] | None
-    growth: float | None
-    transient_end: int | None
-    note_end: str
-    note: str
-    aligned: bool | None
-    over: str
-    start: int
 
 
 def lyapunov(
@@ -132,9 +109,11 @@ def lyapunov(
         which = ", ".join(str(int(r)) for r in sep.replicas[sep.collapsed.any(axis=0)])
         warnings.append(f"replica {which} coincides with the reference at times: left out there")
     steps = sep.increments()
+    if not stationary:
+        leave_out_kinks(sep, region, steps, warnings)
     dt = (sep.time[-1] - sep.time[0]) / (sep.time.size - 1)
-    analyse = _stationary if stationary else _transient
-    found = analyse(
+    estimate = along_stationary if stationary else along_transient
+    found = estimate(
         sep,
         region,
         steps,
@@ -230,133 +209,8 @@ def _indices(sep: Separation, window: Window | None) -> tuple[int, int] | None:
     return int(inside[0]), int(inside[-1])
 
 
-def _stationary(
-    sep: Separation,
-    region: Region,
-    steps: Array,
-    dt: float,
-    *,
-    burn_in: float | None,
-    confidence: float,
-    min_growth: float,
-    window: tuple[int, int] | None,
-    **_: Any,
-) -> _Estimate:
-    first, last = window or (0, region.stop)
-    part = steps[first:last]
-    if burn_in is not None:
-        burn = int(np.ceil(burn_in / dt))
-    else:
-        burn = 0 if window else max(1, int(BURN_IN * len(part)))
-    usable = int(np.isfinite(mean_increments(part[burn:])).sum())
-    if usable < FEWEST:
-        ended = "" if region.ended_by == "end" else f", deviations being usable up to {last}"
-        raise DataError(
-            f"{usable} usable times after the burn-in{ended}: too short to fit, at least {FEWEST} "
-            f"are needed; record longer{', with --rescale 10' if ended else ''}"
-        )
-    rate = growth_rate(part, burn, confidence=confidence)
-    growth = rate.value * usable
-    verdict = judge_stationary(
-        rate,
-        growth=growth,
-        ended_by=region.ended_by,
-        min_growth=min_growth,
-        unit=sep.unit,
-        dt=dt,
-    )
-    note = ""
-    if rate.blocks < 20:
-        note = f"{rate.blocks} blocks only: the interval is wide for a short recording"
-    return _Estimate(
-        verdict=verdict,
-        exponent=rate.value / dt,
-        half_width=rate.half_width / dt,
-        window=(first + burn, last),
-        growth=growth,
-        transient_end=None,
-        note_end="stationary recording: there is no transient",
-        note=note,
-        aligned=None,
-        over="time",
-        start=first + burn,
-    )
-
-
-def _transient(
-    sep: Separation,
-    region: Region,
-    steps: Array,
-    dt: float,
-    *,
-    burn_in: float | None,
-    confidence: float,
-    min_growth: float,
-    drift: float,
-    window: tuple[int, int] | None,
-    ends_on: tuple[str, int],
-) -> _Estimate:
-    start = max(1, int(np.ceil((burn_in or 0.0) / dt)))
-    if region.stop - start < SHORTEST:
-        cure = {
-            "saturation": "perturb less (--epsilon) or record with --rescale",
-            "floor": "perturb more (--epsilon)",
-        }.get(region.ended_by, "record longer")
-        reason = (
-            f"deviations can be used for {max(region.stop - start, 0)} steps after the start only "
-            f"({region.ended_by}), {SHORTEST} are needed; {cure}"
-        )
-        return _Estimate(
-            Verdict("unresolved", reason),
-            *(None,) * 5,
-            note_end=reason,
-            note=reason,
-            aligned=None,
-            over="perturbations",
-            start=min(start, region.stop),
-        )
-    found = measure_growth(
-        steps,
-        independent(sep.pair),
-        sep.alignment,
-        start=start,
-        stop=region.stop,
-        confidence=confidence,
-        window=window,
-    )
-    verdict = judge_transient(
-        found,
-        ended_by=region.ended_by,
-        ends_on=ends_on,
-        min_growth=min_growth,
-        drift=drift,
-        unit=sep.unit,
-        dt=dt,
-    )
-    note_end = ""
-    if found.end is None:
-        note_end = {
-            "saturation": "deviations stopped being infinitesimal before growth ended; record "
-            "with --rescale",
-            "end": "no growth phase ended within the recording",
-        }.get(region.ended_by, f"the valid region ended first ({region.ended_by})")
-    return _Estimate(
-        verdict=verdict,
-        exponent=found.slope / dt,
-        half_width=None if found.half_width is None else found.half_width / dt,
-        window=found.window,
-        growth=found.total,
-        transient_end=found.end,
-        note_end=note_end,
-        note="" if found.half_width is not None else "one replica: no interval",
-        aligned=found.aligned,
-        over="perturbations",
-        start=start,
-    )
-
-
 def _numbers(
-    found: _Estimate, sep: Separation, dt: float, ends_on: tuple[str, int]
+    found: Estimate, sep: Separation, dt: float, ends_on: tuple[str, int]
 ) -> dict[str, Quantity]:
     ci = None
     if found.exponent is not None and found.half_width is not None:
@@ -398,7 +252,7 @@ def _numbers(
 
 
 def _curves(
-    found: _Estimate, sep: Separation, region: Region, steps: Array, dt: float, stationary: bool
+    found: Estimate, sep: Separation, region: Region, steps: Array, dt: float, stationary: bool
 ) -> dict[str, Quantity]:
     s = sep.log_separation
     mean = mean_increments(s)
@@ -453,7 +307,7 @@ def _curves(
     return quantities
 
 
-def _running(found: _Estimate, steps: Array) -> Array:
+def _running(found: Estimate, steps: Array) -> Array:
     rate = np.full(len(steps), np.nan)
     if found.window is not None:
         first, last = found.window

@@ -240,6 +240,30 @@ def mean_increments(steps: Array) -> Array:
     return mean
 
 
+def kinks(steps: Array) -> Array:
+    """Return which increments are jumps of one replica that the others do not make.
+
+    Parameters
+    ----------
+    steps : (n, R) float64
+
+    Returns
+    -------
+    (n, R) bool
+        Increments more than ln 10 away from the median of the replicas. With a smooth map
+        infinitesimal deviations do not part so far in a step; where an activation has a kink, one
+        that crosses it alone can. Fewer than three replicas have no majority, and no kinks.
+    """
+    if steps.shape[1] < 3:
+        return np.zeros(steps.shape, dtype=bool)
+    known = np.isfinite(steps).sum(axis=1) >= 3
+    median = np.zeros(len(steps))
+    if known.any():
+        median[known] = np.nanmedian(steps[known], axis=1)
+    far: Array = known[:, None] & (np.abs(steps - median[:, None]) > np.log(10.0))
+    return far
+
+
 def _log(distance: Array) -> Array:
     """Natural log, NaN where the distance is 0 or not finite."""
     good = np.isfinite(distance) & (distance > 0.0)

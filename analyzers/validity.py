@@ -67,12 +67,8 @@ def valid_region(recording: xr.Dataset, sep: Separation, *, accumulate: bool = T
     injected, measured = rounding_per_step(recording, sep)
     if not measured:
         injected = sep.resolution
-        warnings.append(
-            "no rounding_distance and no control that moved: the floor is taken as one unit of "
-            f"rounding ({sep.resolution:.1e}) a step for states of order 1"
-        )
     floor = log_floor(sep, injected, accumulate=accumulate)
-    limit = log_limit(sep, warnings)
+    limit, rule = log_limit(sep)
     log_d = sep.log_l2
     lowest, highest = _extreme(log_d, np.fmin), _extreme(log_d, np.fmax)
     with_value = np.isfinite(highest)
@@ -81,8 +77,8 @@ def valid_region(recording: xr.Dataset, sep: Separation, *, accumulate: bool = T
         above = with_value & (sep.asymmetry > PAIR_LIMIT)
     below = with_value & (lowest < floor + np.log(FLOOR_MARGIN))
     if not measured and below[0]:
-        warnings.append("that floor lies above the perturbation itself and is not used")
-        below[:] = False
+        below[:] = False  # states far below order 1: that guess says nothing
+        floor[:] = -np.inf
     gone = ~np.isfinite(log_d) & ~sep.collapsed
     causes = {
         "saturation": above,
@@ -96,31 +92,38 @@ def valid_region(recording: xr.Dataset, sep: Separation, *, accumulate: bool = T
     for name, bad in causes.items():
         if bad.any() and int(np.argmax(bad)) - 1 < stop:
             stop, ended_by = int(np.argmax(bad)) - 1, name
+    if not measured and ended_by == "floor":
+        warnings.append(
+            "no rounding_distance and no control that moved: the floor is taken as one unit of "
+            f"rounding ({sep.resolution:.1e}) a step for states of order 1"
+        )
+    if rule and (accumulate or ended_by == "saturation"):
+        warnings.append(rule)
     return Region(stop, ended_by, floor, limit, warnings)
 
 
-def log_limit(sep: Separation, warnings: list[str]) -> Array:
+def log_limit(sep: Separation) -> tuple[Array, str]:
     """Return the natural log of the largest infinitesimal l2 distance at every time, (T,).
 
     Parameters
     ----------
     sep : Separation
-    warnings : list of str
-        A line is added where the rule is not the usual one.
 
     Returns
     -------
-    (T,) float64
+    limit : (T,) float64
         With mirrored pairs, the distance at which their asymmetry, proportional to it, passes 0.1;
         otherwise 2 % of the median step length of the reference so far. Where the reference starts
         at rest: 2 % of its longest step; where it never moves or its steps are not known: 2 % of
         the largest distance, if distances grew more than a thousandfold, else no limit (inf).
+    rule : str
+        The rule in words where it is not the usual one, else empty.
     """
     highest = _extreme(sep.log_l2, np.fmax)
     if sep.asymmetry is not None:
         share = sep.asymmetry / PAIR_LIMIT
         known = np.isfinite(share) & (share > 0.0)
-        return highest - np.log(share, out=np.full(share.shape, np.nan), where=known)
+        return highest - np.log(share, out=np.full(share.shape, np.nan), where=known), ""
     steps = sep.step_length
     if steps is not None and np.isfinite(steps[1:]).any():
         steps = np.where(np.isfinite(steps), steps, 0.0)
@@ -130,16 +133,15 @@ def log_limit(sep: Separation, warnings: list[str]) -> Array:
         limit += np.log(STEP_SHARE)
         start = highest[np.isfinite(highest)][:1]
         if start.size == 0 or start[0] <= limit[1]:
-            return limit
+            return limit, ""
         longest = float(steps.max())
         if longest > 0.0 and start[0] <= np.log(STEP_SHARE * longest):
-            warnings.append(
+            return np.full(len(median), np.log(STEP_SHARE * longest)), (
                 "the reference starts at rest: deviations count as infinitesimal up to 2 % of its "
                 f"longest step ({STEP_SHARE * longest:.3g})"
             )
-            return np.full(len(median), np.log(STEP_SHARE * longest))
         if longest > np.exp(start[0]) * 1e-3:
-            return limit
+            return limit, ""
     finite = highest[np.isfinite(highest)]
     if finite.size and finite.max() - finite[0] > np.log(1e3):
         level = float(finite.max() + np.log(STEP_SHARE))
@@ -147,11 +149,10 @@ def log_limit(sep: Separation, warnings: list[str]) -> Array:
     else:
         level = np.inf
         what = "any distance, none having grown a thousandfold"
-    warnings.append(
+    return np.full(len(highest), level), (
         "no mirrored pairs with states and no step length to compare with: deviations count as "
         f"infinitesimal up to {what}"
     )
-    return np.full(len(highest), level)
 
 
 def log_floor(sep: Separation, injected: float, *, accumulate: bool) -> Array:
@@ -180,10 +181,8 @@ def log_floor(sep: Separation, injected: float, *, accumulate: bool) -> Array:
         return out
     known = np.isfinite(log_d)
     known[0] = False
-    share = np.where(known, injected * np.exp(-np.where(known, log_d, 0.0)), 0.0)
-    total = np.cumsum(share)
-    good = known & (total > 0.0)
-    out[good] = np.log(total[good]) + log_d[good]
+    total = np.logaddexp.accumulate(np.where(known, np.log(injected) - log_d, -np.inf))
+    out[known] = total[known] + log_d[known]
     return out
 
 
@@ -214,15 +213,16 @@ def rounding_per_step(recording: xr.Dataset, sep: Separation) -> tuple[float, bo
         curves.append((sep.time[near], sep.control[near]))
     steps = mean_increments(np.diff(sep.log_l2 + sep.log_rescale, axis=0))
     growth = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(steps), steps, 0.0))])
-    sums = np.concatenate([[0.0], np.cumsum(np.exp(-growth[1:]))])
+    log_sums = np.concatenate([[-np.inf], np.logaddexp.accumulate(-growth[1:])])
     injected = 0.0
     for times, values in curves:
         index = np.searchsorted(sep.time, times)
         use = (times > start) & (times <= last) & np.isfinite(values)
         use &= index < sep.time.size
+        use &= values > 0.0
         if use.any():
-            gain = np.exp(growth[index[use]]) * sums[index[use]]
-            injected = max(injected, float(np.max(values[use] / gain)))
+            gain = growth[index[use]] + log_sums[index[use]]
+            injected = max(injected, float(np.exp(np.max(np.log(values[use]) - gain))))
     return injected, injected > 0.0
 
 

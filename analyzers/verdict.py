@@ -97,14 +97,13 @@ def judge_transient(
     Verdict
     """
     total, slope = found.total, found.slope / dt
-    grown = f"deviations grew by {total:.1f} e-foldings"
+    amount = f"{abs(total):.1f}" if abs(total) >= 1.0 else f"{abs(total):.2g}"
+    grown = f"deviations {'grew' if total > 0.0 else 'shrank'} by {amount} e-foldings"
     at_rest = ends_on[1] >= 1
     stays = f"; the run ends on a {ends_on[0]}" if at_rest else ""
     ended = found.end is not None or (at_rest and ended_by in ("saturation", "end"))
     if total < 1.0 and ended_by != "saturation":
-        return Verdict(
-            "regular", f"deviations changed by {total:.2g} e-foldings, less than one{stays}"
-        )
+        return Verdict("regular", grown + (", less than one" if total > 0.0 else "") + stays)
     if found.slope < drift:
         return Verdict(
             "regular", f"{grown}, by a slow drift of {slope:.2g} per {unit} at most{stays}"

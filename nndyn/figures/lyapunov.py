@@ -122,9 +122,8 @@ def _running(result: xr.Dataset, ax: Axes) -> None:
             lw=0,
             label="interval, narrowing as 1/√time",
         )
-        ax.set_ylim(
-            *_limits(np.concatenate([running[len(running) // 50 :], value + [-4 * half, 4 * half]]))
-        )
+        around = [value - 4.0 * half, value + 4.0 * half]
+        ax.set_ylim(*_limits(np.concatenate([running[len(running) // 50 :], around])))
     ax.plot(time, running, color=BLUE, lw=1.2, label="estimate so far")
     ax.axhline(value, color=ORANGE, lw=1.0, ls="--", label=f"estimate {value:.4g}")
     if ax.get_ylim()[0] < 0.0 < ax.get_ylim()[1]:

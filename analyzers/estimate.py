@@ -1,0 +1,185 @@
+"""The two ways to estimate the exponent: along a stationary recording, and along a transient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.growth_rate import growth_rate
+from analyzers.phases import SHORTEST
+from analyzers.separation import Separation, kinks, mean_increments
+from analyzers.transient import independent, measure_growth
+from analyzers.validity import Region
+from analyzers.verdict import Verdict, judge_stationary, judge_transient
+from nndyn.errors import DataError
+
+Array = NDArray[Any]
+
+#: Fewest usable times of a stationary recording.
+FEWEST = 10
+#: Share of a stationary recording left out at its start unless a burn-in is given.
+BURN_IN = 0.05
+
+
+@dataclass
+class Estimate:
+    """What either branch finds; indices are into the times of the separation."""
+
+    verdict: Verdict
+    exponent: float | None
+    half_width: float | None
+    window: tuple[int, int] | None
+    growth: float | None
+    transient_end: int | None
+    note_end: str
+    note: str
+    aligned: bool | None
+    over: str
+    start: int
+
+
+def along_stationary(
+    sep: Separation,
+    region: Region,
+    steps: Array,
+    dt: float,
+    *,
+    burn_in: float | None,
+    confidence: float,
+    min_growth: float,
+    window: tuple[int, int] | None,
+    ends_on: tuple[str, int],
+    **_: Any,
+) -> Estimate:
+    """Estimate the mean growth rate of a stationary recording; options as for `lyapunov`."""
+    first, last = window or (0, region.stop)
+    part = steps[first:last]
+    if burn_in is not None:
+        burn = int(np.ceil(burn_in / dt))
+    else:
+        burn = 0 if window else max(1, int(BURN_IN * len(part)))
+    usable = int(np.isfinite(mean_increments(part[burn:])).sum())
+    if usable < FEWEST:
+        ended = "" if region.ended_by == "end" else f", deviations being usable up to {last}"
+        raise DataError(
+            f"{usable} usable times after the burn-in{ended}: too short to fit, at least {FEWEST} "
+            f"are needed; record longer{', with --rescale 10' if ended else ''}"
+        )
+    rate = growth_rate(part, burn, confidence=confidence, period=max(ends_on[1], 1))
+    growth = rate.value * usable
+    verdict = judge_stationary(
+        rate,
+        growth=growth,
+        ended_by=region.ended_by,
+        min_growth=min_growth,
+        unit=sep.unit,
+        dt=dt,
+    )
+    note = ""
+    if rate.blocks < 20:
+        note = f"{rate.blocks} blocks only: the interval is wide for a short recording"
+    return Estimate(
+        verdict=verdict,
+        exponent=rate.value / dt,
+        half_width=rate.half_width / dt,
+        window=(first + burn, last),
+        growth=growth,
+        transient_end=None,
+        note_end="stationary recording: there is no transient",
+        note=note,
+        aligned=None,
+        over="time",
+        start=first + burn,
+    )
+
+
+def along_transient(
+    sep: Separation,
+    region: Region,
+    steps: Array,
+    dt: float,
+    *,
+    burn_in: float | None,
+    confidence: float,
+    min_growth: float,
+    drift: float,
+    window: tuple[int, int] | None,
+    ends_on: tuple[str, int],
+) -> Estimate:
+    """Estimate the slope of the main growth phase of a transient; options as for `lyapunov`."""
+    start = max(1, int(np.ceil((burn_in or 0.0) / dt)))
+    if region.stop - start < SHORTEST:
+        cure = {
+            "saturation": "perturb less (--epsilon) or record with --rescale",
+            "floor": "perturb more (--epsilon)",
+        }.get(region.ended_by, "record longer")
+        reason = (
+            f"deviations can be used for {max(region.stop - start, 0)} steps after the start only "
+            f"({region.ended_by}), {SHORTEST} are needed; {cure}"
+        )
+        return Estimate(
+            Verdict("unresolved", reason),
+            *(None,) * 5,
+            note_end=reason,
+            note=reason,
+            aligned=None,
+            over="perturbations",
+            start=min(start, region.stop),
+        )
+    found = measure_growth(
+        steps,
+        independent(sep.pair),
+        sep.alignment,
+        start=start,
+        stop=region.stop,
+        confidence=confidence,
+        window=window,
+    )
+    verdict = judge_transient(
+        found,
+        ended_by=region.ended_by,
+        ends_on=ends_on,
+        min_growth=min_growth,
+        drift=drift,
+        unit=sep.unit,
+        dt=dt,
+    )
+    note_end = ""
+    if found.end is None:
+        note_end = {
+            "saturation": "deviations stopped being infinitesimal before growth ended; record "
+            "with --rescale",
+            "end": "no growth phase ended within the recording",
+        }.get(region.ended_by, f"the valid region ended first ({region.ended_by})")
+    return Estimate(
+        verdict=verdict,
+        exponent=found.slope / dt,
+        half_width=None if found.half_width is None else found.half_width / dt,
+        window=found.window,
+        growth=found.total,
+        transient_end=found.end,
+        note_end=note_end,
+        note="" if found.half_width is not None else "one replica: no interval",
+        aligned=found.aligned,
+        over="perturbations",
+        start=start,
+    )
+
+
+def leave_out_kinks(sep: Separation, region: Region, steps: Array, warnings: list[str]) -> None:
+    """Blank the increments in which one replica jumps, and say so."""
+    jumps = kinks(steps)
+    jumps[region.stop :] = False
+    found = np.argwhere(jumps)
+    if len(found):
+        t, r = found[0]
+        more = f", and {len(found) - 1} more such jumps" if len(found) > 1 else ""
+        warnings.append(
+            f"replicas disagree: replica {sep.replicas[r]} changes {np.exp(abs(steps[t, r])):.0f}"
+            f"-fold in the step to {sep.unit} {sep.time[t + 1]:g}, as if it crossed a kink{more}; "
+            "left out"
+        )
+    steps[jumps] = np.nan
