@@ -51,19 +51,21 @@ class CrossEntropy:
     ) -> tuple[Tensor, Tensor | None]:
         """Return the loss and the number of hits; `outputs` becomes the gradient."""
         n = targets.count
-        labels, picked, others = _part(outputs, targets)
-        right = _hits(outputs, labels, picked, others, n) if hits else None
-        # the label's entry of `outputs` is -inf by now, and adds 0 to the sum
-        largest = torch.maximum(picked, others, out=others)
+        labels = _labels(outputs, targets)
+        picked = torch.gather(outputs, 1, labels)
+        right = None
+        if hits:
+            largest, right = _hits(outputs, labels, picked, n)
+        else:
+            largest = torch.amax(outputs, 1, keepdim=True)
         outputs.sub_(largest).exp_()
+        total = torch.sum(outputs, 1, keepdim=True)
         picked.sub_(largest)
-        likelihood = torch.exp(picked)
-        total = torch.sum(outputs, 1, keepdim=True).add_(likelihood)
         loss = torch.log(total).sub_(picked)[..., :n].sum((1, 2)).div_(n)
         if gradient:
             scale = torch.reciprocal(total.mul_(n))
             outputs.mul_(scale)
-            outputs.scatter_(1, labels, likelihood.mul_(scale).sub_(1 / n))
+            outputs.scatter_(1, labels, picked.exp_().mul_(scale).sub_(1 / n))
             outputs[..., n:] = 0.0
         return loss, right
 
@@ -77,10 +79,9 @@ class MeanSquare:
         """Return the loss and the number of hits; `outputs` becomes the gradient."""
         n = targets.count
         right = None
-        if hits and targets.labels is not None:
-            labels, picked, others = _part(outputs, targets)
-            right = _hits(outputs, labels, picked, others, n)
-            outputs.scatter_(1, labels, picked)
+        if hits:
+            labels = _labels(outputs, targets)
+            _, right = _hits(outputs, labels, torch.gather(outputs, 1, labels), n)
         outputs.sub_(targets.values)
         outputs[..., n:] = 0.0
         entries = n * outputs.shape[1]
@@ -96,24 +97,33 @@ LOSSES: dict[str, type[CrossEntropy] | type[MeanSquare]] = {
 }
 
 
-def _part(outputs: Tensor, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
-    """Take the label's output out of every column, leaving -inf.
+def _labels(outputs: Tensor, targets: Targets) -> Tensor:
+    assert targets.labels is not None  # checked where the data enter
+    return targets.labels.expand(len(outputs), 1, -1)
+
+
+def _hits(outputs: Tensor, labels: Tensor, picked: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Return the largest output of every column, and per row how often it is the label's.
+
+    The first of equals counts as the largest. Ties are rare, and an index of the maximum costs
+    ten times as much as its value: so the label's output is compared with the largest of the
+    others, and indices are searched only where a tie is met.
 
     Returns
     -------
-    labels, picked, others : (R, 1, columns)
-        The labels, the outputs taken out, and the largest of those left.
+    largest : (R, 1, columns)
+    hits : (R,)
     """
-    assert targets.labels is not None  # checked where the data enter
-    labels = targets.labels.expand(len(outputs), 1, -1)
-    picked = torch.gather(outputs, 1, labels)
     outputs.scatter_(1, labels, -torch.inf)
-    return labels, picked, torch.amax(outputs, 1, keepdim=True)
-
-
-def _hits(outputs: Tensor, labels: Tensor, picked: Tensor, others: Tensor, n: int) -> Tensor:
-    """Count per row the columns whose largest output, the first of equals, is the label's."""
-    if torch.eq(picked, others)[..., :n].any():
-        first = torch.max(outputs.scatter(1, labels, picked), 1, keepdim=True).indices
-        return torch.eq(first, labels)[..., :n].sum((1, 2))
-    return torch.gt(picked, others)[..., :n].sum((1, 2))
+    others = torch.amax(outputs, 1, keepdim=True)
+    outputs.scatter_(1, labels, picked)
+    mark = torch.empty_like(picked)
+    torch.ge(picked, others, out=mark)  # as numbers, whose sums are faster than those of bools
+    mark = mark[..., :n]
+    reached = mark.sum((1, 2))
+    torch.gt(picked[..., :n], others[..., :n], out=mark)
+    hits = mark.sum((1, 2))
+    if not torch.equal(reached, hits):
+        first = torch.max(outputs, 1, keepdim=True).indices
+        hits = torch.eq(first, labels)[..., :n].sum((1, 2)).to(hits.dtype)
+    return torch.maximum(picked, others, out=others), hits

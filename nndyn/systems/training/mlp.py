@@ -146,6 +146,10 @@ class Perceptrons:
         assert below is not None
         return below
 
+    def evaluate(self, inputs: Inputs, *, hits: bool) -> tuple[Tensor, Tensor | None]:
+        """Return the loss (R,) and, where asked, the hits (R,) of the loaded weights."""
+        return self.losses(self.outputs(inputs), inputs.targets, gradient=False, hits=hits)
+
     def losses(
         self, outputs: Tensor, targets: Targets, *, gradient: bool, hits: bool
     ) -> tuple[Tensor, Tensor | None]:

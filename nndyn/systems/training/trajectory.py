@@ -84,57 +84,55 @@ class Trajectories:
         """Advance by `steps` steps and return their Block; with 0 steps look at `start` only."""
         R, D = self.engine.replicas, self.engine.network.size
         times = range(start, start + max(steps, 1))
-        n = len(times)
+        n, whole = len(times), self.feed.batch_size is None
         keep_at = {t: k for k, t in enumerate(keep)}
         evaluate_at = {t: e for e, t in enumerate(evaluate)}
         with torch.inference_mode():
             here, there = self._phases
             here.copy_(torch.from_numpy(phase))
             states = torch.empty((len(keep), *here[:, part].shape), dtype=here.dtype)
-            l1, linf, norms, lengths = torch.empty((4, n, R), dtype=torch.float64)
+            l1, linf, norms, lengths = torch.zeros((4, n, R), dtype=torch.float64)
             gram = torch.empty((n, R, R), dtype=torch.float64)
-            evaluations = {
-                name: torch.empty((len(evaluate), R), dtype=torch.float64)
+            evaluated = {
+                name: torch.zeros((len(evaluate), R), dtype=torch.float64)
                 for name in self.evaluations
             }
             for i, t in enumerate(times):
                 weights = here[:, :D]
-                if t in keep_at:
-                    states[keep_at[t]] = here[:, part]
+                k, e = keep_at.get(t), evaluate_at.get(t)
+                if k is not None:
+                    states[k] = here[:, part]
                 self._separate(weights, l1[i], linf[i], gram[i])
                 self.engine.load(weights)
-                values: dict[str, Tensor] = {}
-                whole = self.feed.batch_size is None
-                if t in evaluate_at:
+                if e is not None:
                     if self.test is not None:
-                        values.update(self._evaluate_test(self.test, linf[i]))
+                        self._test(self.test, linf[i], evaluated, e)
                     if not whole:
-                        values.update(self._named("", *self._evaluate_training()))
+                        loss, hits = self.engine.evaluate(self.feed.whole, hits=self.labelled)
+                        self._enter(evaluated, "", e, loss, hits, R)
                 gradient, loss, hits = self.engine.gradient(
-                    self.feed.batch(t), hits=whole and t in evaluate_at
+                    self.feed.batch(t), hits=whole and e is not None and self.labelled
                 )
                 torch.linalg.vector_norm(gradient, dim=1, out=norms[i])
-                if t in evaluate_at:
-                    if whole:
-                        values.update(self._named("", loss, hits))
-                    for name, value in values.items():
-                        evaluations[name][evaluate_at[t]] = value
+                if whole and e is not None:
+                    self._enter(evaluated, "", e, loss, hits, R)
                 if steps:
                     self.rule(here, gradient, t, there)
                     torch.sub(there[:, :D], weights, out=gradient)
                     torch.linalg.vector_norm(gradient, dim=1, out=lengths[i])
                     here, there = there, here
             end = here.numpy().copy()
-        l1, linf, gram = _finite_or_nan(l1), _finite_or_nan(linf), _finite_or_nan(gram)
+            for name, count in self._counts.items():
+                evaluated[name] /= count
         return Block(
             end,
             states.numpy(),
-            l1.numpy(),
-            linf.numpy(),
-            gram.numpy(),
+            _finite_or_nan(l1),
+            _finite_or_nan(linf),
+            _finite_or_nan(gram),
             {"step_length": lengths.numpy()} if steps else {},
             {"gradient_norm": norms.numpy()},
-            {name: value.numpy() for name, value in evaluations.items()},
+            {name: value.numpy() for name, value in evaluated.items()},
         )
 
     @property
@@ -145,6 +143,16 @@ class Trajectories:
             names += [f"test_{name}" for name in names] + ["distance_output"]
         return tuple(names)
 
+    @property
+    def _counts(self) -> dict[str, int]:
+        """What the numbers of hits are divided by."""
+        if not self.labelled:
+            return {}
+        counts = {"accuracy": self.feed.whole.targets.count}
+        if self.test is not None:
+            counts["test_accuracy"] = self.test.targets.count
+        return counts
+
     def _separate(self, weights: Tensor, l1: Tensor, linf: Tensor, gram: Tensor) -> None:
         """Write the distances to row 0 and the inner products of the deviations."""
         deviation = self._deviation
@@ -154,49 +162,42 @@ class Trajectories:
         torch.sum(deviation, 1, out=l1)
         torch.amax(deviation, 1, out=linf)
 
-    def _evaluate_training(self) -> tuple[Tensor, Tensor | None]:
-        """Return loss and hits of the loaded weights over the whole training set."""
-        whole = self.feed.whole
-        outputs = self.engine.outputs(whole)
-        return self.engine.losses(outputs, whole.targets, gradient=False, hits=self.labelled)
-
-    def _evaluate_test(self, test: Inputs, linf: Tensor) -> dict[str, Tensor]:
-        """Return what the test set says of the loaded weights.
+    def _test(self, test: Inputs, linf: Tensor, evaluated: dict[str, Tensor], e: int) -> None:
+        """Enter what the test set says of the loaded weights.
 
         Rows at the end whose weights are those of row 0, as a control's are, are not computed
         again: they have its values.
-
-        Returns
-        -------
-        dict of (R,)
         """
         rows = len(linf)
         equal = linf.tolist()
         while rows > 1 and equal[rows - 1] == 0.0:
             rows -= 1
         outputs = self.engine.outputs(test, rows)
-        count = test.targets.count
-        difference = (outputs - outputs[0])[..., :count]
-        distance = torch.linalg.vector_norm(difference, dim=(1, 2), dtype=torch.float64)
+        difference = outputs - outputs[0]
+        difference[..., test.targets.count :] = 0.0
+        out = evaluated["distance_output"][e]
+        torch.linalg.vector_norm(difference.view(rows, -1), dim=1, out=out[:rows])
         loss, hits = self.engine.losses(outputs, test.targets, gradient=False, hits=self.labelled)
-        values = self._named("test_", loss, hits, count)
-        values["distance_output"] = distance
-        copies = len(linf) - rows
-        if copies:
-            values = {
-                name: torch.cat([value, value[:1].expand(copies)]) for name, value in values.items()
-            }
-        return values
+        self._enter(evaluated, "test_", e, loss, hits, rows)
 
-    def _named(
-        self, prefix: str, loss: Tensor, hits: Tensor | None, count: int | None = None
-    ) -> dict[str, Tensor]:
-        values = {f"{prefix}loss": loss}
-        if hits is not None and self.labelled:
-            count = self.feed.whole.targets.count if count is None else count
-            values[f"{prefix}accuracy"] = hits.double() / count
-        return values
+    def _enter(
+        self,
+        evaluated: dict[str, Tensor],
+        prefix: str,
+        e: int,
+        loss: Tensor,
+        hits: Tensor | None,
+        rows: int,
+    ) -> None:
+        """Enter losses and hits of the first `rows` rows; the rest has the values of row 0."""
+        for name, values in (("loss", loss), ("accuracy", hits)):
+            if values is not None:
+                target = evaluated[prefix + name][e]
+                target[:rows] = values
+                if rows < len(target):
+                    target[rows:] = values[0]
 
 
-def _finite_or_nan(values: Tensor) -> Tensor:
-    return torch.nan_to_num(values, torch.nan, torch.nan, torch.nan)
+def _finite_or_nan(values: Tensor) -> Array:
+    finite: Array = torch.nan_to_num(values, torch.nan, torch.nan, torch.nan).numpy()
+    return finite
