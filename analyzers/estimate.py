@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -129,15 +130,16 @@ def along_transient(
             over="perturbations",
             start=min(start, region.stop),
         )
-    found = measure_growth(
+    measure = partial(
+        measure_growth,
         steps,
         independent(sep.pair),
         sep.alignment,
         start=start,
         stop=region.stop,
         confidence=confidence,
-        window=window,
     )
+    found = measure()
     verdict = judge_transient(
         found,
         ended_by=region.ended_by,
@@ -147,6 +149,8 @@ def along_transient(
         unit=sep.unit,
         dt=dt,
     )
+    if window is not None:  # the verdict is on the run, the numbers are those asked for
+        found = measure(window=(max(window[0], start), window[1]))
     note_end = ""
     if found.end is None:
         note_end = {

@@ -14,7 +14,7 @@ from analyzers.separation import Separation, mean_increments, separation
 from analyzers.transient import filled
 from analyzers.validity import Region, valid_region
 from analyzers.verdict import Verdict
-from nndyn.errors import UsageError
+from nndyn.errors import DataError, UsageError
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def lyapunov(
     UsageError
         If an option is out of range, or the window holds fewer than three times.
     DataError
-        If there is no perturbed replica or distance to use, or a stationary recording has fewer
-        than 10 usable times.
+        If there is no perturbed replica or distance to use, a stationary recording has fewer than
+        10 usable times, or deviations cannot be used in the window.
 
     Notes
     -----
@@ -101,10 +101,14 @@ def lyapunov(
     asked = _indices(sep, window)
     warnings = sep.warnings + region.warnings
     if asked is not None and asked[1] > region.stop:
-        warnings.append(
-            f"the window reaches beyond {sep.unit} {sep.time[region.stop]:g}, where deviations "
-            f"can no longer be used ({region.ended_by})"
+        where = (
+            f"reaches beyond {sep.unit} {sep.time[region.stop]:g}, where deviations can no longer "
+            f"be used ({region.ended_by})"
         )
+        if region.stop - asked[0] < 3:
+            raise DataError(f"the window {where}; ask for an earlier one")
+        warnings.append(f"the window {where}: cut there")
+        asked = (asked[0], region.stop)
     if sep.collapsed.any():
         which = ", ".join(str(int(r)) for r in sep.replicas[sep.collapsed.any(axis=0)])
         warnings.append(f"replica {which} coincides with the reference at times: left out there")

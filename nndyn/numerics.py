@@ -21,7 +21,7 @@ def separate(rows: Array, l1: Array, linf: Array, gram: Array) -> None:
     l1, linf : (R,) float64, written
         0 for row 0; NaN for every row that holds, or is compared with, a number that is not finite.
     gram : (R, R) float64, written
-        ``gram[r, s] = Σ (rows[r] − rows[0])·(rows[s] − rows[0])``, from direct differences.
+        ``gram[r, s] = Σ (rows[r] - rows[0])·(rows[s] - rows[0])``, from direct differences.
     """
     R, D = rows.shape
     for r in range(R):
@@ -45,7 +45,7 @@ def separate(rows: Array, l1: Array, linf: Array, gram: Array) -> None:
 
 
 def autocorrelation(x: Array) -> Array:
-    """Return the autocorrelation of a series at lags 0 … n−1.
+    """Return the autocorrelation of a series at lags 0 … n-1.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def autocorrelation(x: Array) -> Array:
     Returns
     -------
     (n,) float64
-        ``Σ (x_i − m)(x_{i+k} − m) / Σ (x_i − m)²`` (the biased form, which is positive
+        ``Σ (x_i - m)(x_{i+k} - m) / Σ (x_i - m)²`` (the biased form, which is positive
         semi-definite); 1 at lag 0 and 0 beyond for a series that does not vary.
 
     Notes
@@ -69,11 +69,12 @@ def autocorrelation(x: Array) -> Array:
     if np.ptp(x) <= 1e-14 * np.max(np.abs(x)):  # the same number but for rounding
         covariance[:] = 0.0
         covariance[0] = 1.0
-    return covariance / covariance[0]
+    covariance /= covariance[0]
+    return covariance
 
 
 def autocorrelation_time(x: Array) -> float:
-    """Return the integrated autocorrelation time ``1 + 2 Σ ρ(k)`` of a series, in samples.
+    """Return the integrated autocorrelation time ``1 + 2 Σ r(k)`` of a series, in samples.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def autocorrelation_time(x: Array) -> float:
     Returns
     -------
     float
-        The sum runs to the first lag that is at least five times the value so far; never below
+        The sum runs to the first lag of at least five, and five times the value so far; never below
         1/n. 1 for white noise, below 1 for an anticorrelated series.
 
     References
@@ -94,15 +95,23 @@ def autocorrelation_time(x: Array) -> float:
     if n < 2:
         return 1.0
     times = 2.0 * np.cumsum(autocorrelation(x)) - 1.0
-    enough = np.arange(n) >= 5.0 * times
-    enough[0] = False
+    enough = np.arange(n) >= 5.0 * np.maximum(times, 1.0)
     last = int(np.argmax(enough)) if enough.any() else n - 1
     return float(max(times[last], 1.0 / n))
 
 
 def batch_means(x: Array, blocks: int) -> Array:
-    """Return the means of `blocks` adjoining blocks of equal length; what is left over at the start
-    is not used.
+    """Return the means of adjoining blocks of equal length.
+
+    Parameters
+    ----------
+    x : (n,) float64
+    blocks : int
+        At most n; what is left over at the start is not used.
+
+    Returns
+    -------
+    (blocks,) float64
     """
     length = len(x) // blocks
     means: Array = x[len(x) - blocks * length :].reshape(blocks, length).mean(axis=1)
@@ -139,7 +148,16 @@ def t_interval(values: Array, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def jackknife_error(estimates: Array) -> float:
-    """Return the standard error from n leave-one-out estimates: ``√((n−1)/n Σ (θ_i − mean θ)²)``.
+    """Return the standard error that n leave-one-out estimates give.
+
+    Parameters
+    ----------
+    estimates : (n,) float64
+
+    Returns
+    -------
+    float
+        ``√((n-1)/n Σ (θ_i - mean θ)²)``.
 
     References
     ----------

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from nndyn import numerics
+
+
+def test_distances_and_gram_equal_numpy():
+    rows = np.random.default_rng(0).normal(size=(4, 7))
+    l1, linf, gram = np.empty(4), np.empty(4), np.empty((4, 4))
+    numerics.separate(rows, l1, linf, gram)
+    delta = rows - rows[0]
+    np.testing.assert_allclose(l1, np.abs(delta).sum(axis=1))
+    np.testing.assert_allclose(linf, np.abs(delta).max(axis=1))
+    np.testing.assert_allclose(gram, delta @ delta.T, atol=1e-14)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_rows_that_are_not_finite_have_no_distance(bad):
+    rows = np.zeros((3, 2))
+    rows[1, 0] = bad
+    l1, linf, gram = np.empty(3), np.empty(3), np.empty((3, 3))
+    numerics.separate(rows, l1, linf, gram)
+    assert np.isnan(l1[1])
+    assert np.isnan(linf[1])
+    assert not np.isfinite(gram[1, 1])
+    assert l1[2] == linf[2] == gram[2, 2] == 0.0
+
+
+def test_autocorrelation_equals_the_direct_sum():
+    x = np.random.default_rng(0).normal(size=50)
+    c = x - x.mean()
+    direct = [np.sum(c[: 50 - k] * c[k:]) / np.sum(c * c) for k in range(50)]
+    np.testing.assert_allclose(numerics.autocorrelation(x), direct, atol=1e-12)
+
+
+def test_constant_series_has_no_correlation_and_no_nan():
+    flat = numerics.autocorrelation(np.full(20, 0.1))
+    assert flat[0] == 1.0
+    assert not flat[1:].any()
+    assert numerics.autocorrelation_time(np.full(20, 0.1)) == 1.0
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9, -0.5])
+def test_autocorrelation_time_of_an_autoregression_is_known(phi):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=200_000)
+    for t in range(1, len(x)):
+        x[t] += phi * x[t - 1]
+    assert numerics.autocorrelation_time(x) == pytest.approx((1 + phi) / (1 - phi), rel=0.1)
+
+
+def test_autocorrelation_time_of_an_alternation_stays_positive():
+    assert 0.0 < numerics.autocorrelation_time(np.tile([1.0, -1.0], 50)) < 0.1
+
+
+def test_batch_means_leave_out_the_start():
+    np.testing.assert_array_equal(numerics.batch_means(np.arange(7.0), 3), [1.5, 3.5, 5.5])
+
+
+def test_t_interval_equals_scipy():
+    from scipy import stats
+
+    x = np.random.default_rng(0).normal(size=12)
+    mean, half = numerics.t_interval(x, 0.9)
+    low, high = stats.t.interval(0.9, 11, loc=x.mean(), scale=stats.sem(x))
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+
+
+def test_one_value_has_an_infinite_interval():
+    assert numerics.t_interval(np.array([2.0])) == (2.0, np.inf)
+
+
+def test_jackknife_of_a_mean_is_its_standard_error():
+    x = np.random.default_rng(0).normal(size=9)
+    left_out = np.array([np.delete(x, i).mean() for i in range(9)])
+    assert numerics.jackknife_error(left_out) == pytest.approx(x.std(ddof=1) / 3)
+
+
+def test_running_median_equals_numpy():
+    x = np.random.default_rng(0).integers(0, 9, size=60).astype(float)
+    direct = [np.median(x[: i + 1]) for i in range(60)]
+    np.testing.assert_array_equal(numerics.running_median(x), direct)
