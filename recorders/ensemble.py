@@ -248,9 +248,9 @@ class _Run:
             lengths = np.vstack([self.step_length[None], arrived[:-1]])
             gathered["time"].values[name] = lengths[fresh - start :]
             self.step_length = arrived[-1]
-        if floor:
+        if self.twin:
             reference = block.states[np.isin(wanted, floor), 0]
-            distance = self._twin_distance(start, floor, reference)
+            distance = self._twin_distance(start, stop, floor, reference)
             gathered["floor_time"] = Rows(np.array(floor), {"rounding_distance": distance})
         self.phase, self.t = block.phase, stop
         self.pending.append(gathered)
@@ -305,16 +305,19 @@ class _Run:
         states = Rows(np.array(plan.kept(start, stop), dtype=np.int64))
         return {"time": times, "evaluation_time": evaluations, "state_time": states}
 
-    def _twin_distance(self, start: int, floor: list[int], reference: Array) -> Array:
+    def _twin_distance(self, start: int, stop: int, floor: list[int], reference: Array) -> Array:
         """Distance ``(len(floor),)`` of the reference to its twin in another summation order."""
         assert self.twin is not None  # the caller has looked
-        block = self.twin.advance(self.twin_phase, start, floor[-1] + 1 - start, floor)
+        block = self.twin.advance(
+            self.twin_phase, start, min(stop, self.floor_steps + 1) - start, floor
+        )
         self.twin_phase = block.phase
-        if floor[-1] == self.floor_steps:
+        if stop > self.floor_steps:
             self.twin = None
         if self.plan.whole_phase:
             reference = reference[:, self.system.components]
-        difference = (reference - block.states[:, 0]).astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):  # rows past a divergence: cut below
+            difference = (reference - block.states[:, 0]).astype(np.float64)
         distance: Array = np.sqrt(np.einsum("td,td->t", difference, difference))
         return distance
 

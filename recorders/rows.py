@@ -60,7 +60,9 @@ def alignment(gram: Array, role: Array, pair: Array) -> Array:
     np.divide(np.abs(products), norms, out=cosines, where=valid)
     count = valid.sum(axis=1)
     mean = np.full(len(gram), np.nan)
-    np.divide(cosines.sum(axis=1), count, out=mean, where=count > 0)
+    # accumulate adds in one order, whatever n; sum does not, and a resumed run would show it
+    total = np.add.accumulate(cosines, axis=1)[:, -1]
+    np.divide(total, count, out=mean, where=count > 0)
     aligned: Array = np.minimum(mean, 1.0)
     return aligned
 

@@ -48,9 +48,7 @@ def under(name, *packages):
 
 def allowed(importer, imported):
     if under(imported, "torch"):
-        return under(
-            importer, "nndyn.systems.training", "recorders.watch", "recorders.twins"
-        )
+        return under(importer, "nndyn.systems.training", "recorders.watch", "recorders.twins")
     if under(imported, "netCDF4"):
         return under(importer, "nndyn.store")
     if not under(imported, "nndyn", "recorders", "analyzers"):
@@ -82,8 +80,6 @@ def test_the_walk_sees_the_arrows_it_judges():
 
 def test_files_hold_one_idea():
     long = {
-        name: n
-        for name, path in MODULES.items()
-        if (n := len(path.read_text().splitlines())) > 420
+        name: n for name, path in MODULES.items() if (n := len(path.read_text().splitlines())) > 420
     }
     assert long == {}

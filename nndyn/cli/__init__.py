@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from nndyn.cli.lazy import LazyGroup, run
+from nndyn.cli.lazy import LazyGroup, run, unexpected
 
 _VERBS = {
     "demo": ("nndyn.cli.demo:demo", "Two runs, one regular and one not, explained."),
@@ -31,4 +31,5 @@ nndyn = LazyGroup(
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command ``nndyn``."""
+    sys.excepthook = unexpected
     sys.exit(run(nndyn, sys.argv[1:] if arguments is None else arguments))

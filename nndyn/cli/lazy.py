@@ -105,3 +105,12 @@ def _fail(message: str, code: int, debug: bool) -> int:
         traceback.print_exc()
     click.echo(f"nndyn: {' '.join(message.split())}", err=True)
     return code
+
+
+def unexpected(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Say in one line that nndyn itself failed; the traceback comes with ``--debug``."""
+    if "--debug" in sys.argv:
+        sys.__excepthook__(kind, error, trace)
+        return
+    message = " ".join(f"{kind.__name__}: {error}".split())
+    click.echo(f"nndyn: internal error, {message}; run again with --debug and report it", err=True)

@@ -29,7 +29,7 @@ def print_result(result: xr.Dataset) -> None:
     from nndyn.results import to_dict
 
     values = to_dict(result)
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
     if values["verdict"]:
         line = Text(values["verdict"], style="bold")
         console.print(line + Text(f": {values['reason']}", style="not bold"))
@@ -42,7 +42,9 @@ def print_result(result: xr.Dataset) -> None:
         table.add_row(name, show(entry["value"]), interval, entry["unit"])
         if "note" in entry:
             notes.append(f"{name}: {entry['note']}")
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
     for note in notes:
         console.print(Text(note, style="dim"))
     for warning in values["warnings"]:

@@ -1,0 +1,46 @@
+"""Results of analyzers as netCDF files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nndyn.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write the whole result of an analyzer to a netCDF file, at once or not at all.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        What an analyzer returned.
+    path : path-like
+        Its folder must exist.
+    overwrite : bool, default False
+        Replace an existing file.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not exist, or `path` does and `overwrite` is false.
+    StoreError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder {path.parent} does not exist; make it first")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists; give another name, or overwrite it (--overwrite)")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        result.to_netcdf(part, engine="netcdf4")
+        os.replace(part, path)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)

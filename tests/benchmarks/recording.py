@@ -1,0 +1,137 @@
+"""What recording costs, side by side: run by ``make bench``, one core.
+
+Each round runs, one after the other, (a) the bare batched training of seven rows, (b) a whole
+recording of the same seven with full trajectories, diagnostics and file, (c) seven plain torch
+loops, (d) the matrix products of (a) alone. Printed are medians of ratios taken within rounds,
+with their range; absolute times depend on the machine and its other users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import nndyn
+from recorders.perturbations import ensemble
+from recorders.plan import make
+
+REPLICAS = 5  # and a reference, and a control: seven rows
+
+
+def digits() -> nndyn.Training:
+    """Return 64-32-10 on the digits of scikit-learn, with their test set."""
+    return nndyn.Training("mlp:64-32-10", "digits", lr=0.5)
+
+
+def wide() -> nndyn.Training:
+    """Return 784-64-10 on 6000 synthetic samples, with a sixth as many to test."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((7000, 784)), rng.integers(0, 10, 7000)
+    return nndyn.Training(
+        "mlp:784-64-10", (x[:6000], y[:6000]), test=(x[6000:], y[6000:]), lr=0.1
+    )
+
+
+def plain_loops(system: nndyn.Training, widths: list[int], steps: int) -> Callable[[], None]:
+    """Return a function that trains seven separate modules with ``torch.optim.SGD``."""
+    x, y = system._training.x, system._training.y  # the same data, whatever their source
+    x, y = torch.as_tensor(np.asarray(x)).double(), torch.as_tensor(np.asarray(y)).long()
+
+    def run() -> None:
+        for _ in range(REPLICAS + 2):
+            layers: list[torch.nn.Module] = []
+            for inputs, outputs in zip(widths, widths[1:], strict=False):
+                layers += [torch.nn.Linear(inputs, outputs), torch.nn.Tanh()]
+            net = torch.nn.Sequential(*layers[:-1]).double()
+            optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+            for _ in range(steps):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(net(x), y).backward()
+                optimizer.step()
+
+    return run
+
+
+def products(widths: list[int], samples: int, steps: int) -> Callable[[], None]:
+    """Return a function that does the matrix products of seven rows' steps and nothing else."""
+    R = REPLICAS + 2
+    (D, H, C), options = widths, {"dtype": torch.float64}
+    x, w1 = torch.randn(samples, D, **options), torch.randn(R * H, D, **options)
+    xt, h = x.T, torch.randn(R, H, samples, **options)
+    w2, dz = torch.randn(R, C, H, **options), torch.randn(R, C, samples, **options)
+
+    def run() -> None:
+        for _ in range(steps):
+            hidden = w1 @ xt
+            w2 @ h
+            dz @ h.transpose(1, 2)
+            w2.transpose(1, 2) @ dz
+            hidden @ x
+
+    return run
+
+
+def timed(function: Callable[[], object]) -> tuple[float, float]:
+    """Return processor and wall seconds of one call."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    function()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def compare(name: str, system: nndyn.Training, widths: list[int], steps: int, rounds: int) -> None:
+    """Print the ratios of one network."""
+    start = ensemble(system, make(system, steps=steps, replicas=REPLICAS))
+    folder = Path(tempfile.mkdtemp())
+
+    def recording() -> None:
+        nndyn.record(
+            system, folder / "r.nc", steps=steps, replicas=REPLICAS, overwrite=True
+        ).close()
+
+    tasks = {
+        "bare": lambda: system.bare(start, 0, steps),
+        "recording": recording,
+        "loops": plain_loops(system, widths, steps),
+        "products": products(widths, len(system._training), steps),
+    }
+    for task in tasks.values():
+        task()
+    times = [{key: timed(task) for key, task in tasks.items()} for _ in range(rounds)]
+    size = (folder / "r.nc").stat().st_size
+    os.unlink(folder / "r.nc")
+    print(f"{name}: {REPLICAS + 2} rows, {steps} steps, file of {size / 1e6:.0f} MB")
+    for label, above, below in (
+        ("recording / bare training      (at most 1.15)", "recording", "bare"),
+        ("plain loops / recording        (above 1)     ", "loops", "recording"),
+        ("bare training / its products   (1 = limit)   ", "bare", "products"),
+        ("recording / its products       (1 = limit)   ", "recording", "products"),
+    ):
+        line = f"  {label}"
+        for kind, index in (("cpu", 0), ("wall", 1)):
+            ratios = [t[above][index] / t[below][index] for t in times]
+            line += f"  {kind} {statistics.median(ratios):.2f}"
+            line += f" [{min(ratios):.2f}, {max(ratios):.2f}]"
+        print(line, flush=True)
+
+
+def main() -> None:
+    """Run the comparison on both networks."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    os.environ.pop("OPENBLAS_CORETYPE", None)
+    compare("digits 64-32-10, N = 1437", digits(), [64, 32, 10], 400, rounds)
+    compare("784-64-10, N = 6000", wide(), [784, 64, 10], 40, rounds)
+
+
+if __name__ == "__main__":
+    main()
