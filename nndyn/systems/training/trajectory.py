@@ -113,13 +113,13 @@ class Trajectories:
                 gradient, loss, hits = self.engine.gradient(
                     self.feed.batch(t), hits=whole and e is not None and self.labelled
                 )
-                torch.linalg.vector_norm(gradient, dim=1, out=norms[i])
+                torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64, out=norms[i])
                 if whole and e is not None:
                     self._enter(evaluated, "", e, loss, hits, R)
                 if steps:
                     self.rule(here, gradient, t, there)
                     torch.sub(there[:, :D], weights, out=gradient)
-                    torch.linalg.vector_norm(gradient, dim=1, out=lengths[i])
+                    torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64, out=lengths[i])
                     here, there = there, here
             end = here.numpy().copy()
             for name, count in self._counts.items():
@@ -176,7 +176,8 @@ class Trajectories:
         difference = outputs - outputs[0]
         difference[..., test.targets.count :] = 0.0
         out = evaluated["distance_output"][e]
-        torch.linalg.vector_norm(difference.view(rows, -1), dim=1, out=out[:rows])
+        flat = difference.view(rows, -1)
+        torch.linalg.vector_norm(flat, dim=1, dtype=torch.float64, out=out[:rows])
         loss, hits = self.engine.losses(outputs, test.targets, gradient=False, hits=self.labelled)
         self._enter(evaluated, "test_", e, loss, hits, rows)
 

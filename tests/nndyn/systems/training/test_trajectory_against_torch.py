@@ -1,5 +1,8 @@
 """Every number of a Block against plain loops of separate modules and torch.optim."""
 
+import copy
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +23,7 @@ ACTIVATIONS = {
 
 def module(widths, activation):
     parts = []
-    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(widths):
         parts += [nn.Linear(inputs, outputs, dtype=torch.float64), ACTIVATIONS[activation]()]
     return nn.Sequential(*parts[:-1])
 
@@ -143,5 +146,74 @@ def test_every_distance_equals_sequential_loops(widths, activation, batch_size, 
     compare(system, net, train, test, steps=12, rtol=1e-5 if "optimizer" in optimizer else 1e-7)
 
 
-if __name__ == "__main__":
-    pytest.main([__file__])
+@pytest.mark.parametrize("activation", ["gelu", "sin", "identity"])
+def test_other_activations_equal_sequential_loops(activation):
+    train, test = arrays(24, 4, 3), arrays(9, 4, 3, seed=1)
+    system = Training(
+        "mlp:4-7-6-3", train, test=test, activation=activation, lr=0.05, init="xavier"
+    )
+    compare(system, module((4, 7, 6, 3), activation), train, test, steps=12)
+
+
+@pytest.mark.parametrize("real", [False, True], ids=["one-hot", "real-valued"])
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_mean_square_equals_sequential_loops(real, batch_size):
+    train, test = arrays(24, 4, 3), arrays(9, 4, 3, seed=1)
+    if real:
+        rng = np.random.default_rng(2)
+        train = train[0], rng.standard_normal((24, 3))
+        test = test[0], rng.standard_normal((9, 3))
+    system = Training(
+        "mlp:4-9-3", train, test=test, loss="mse", lr=0.1, batch_size=batch_size, init="xavier"
+    )
+    assert ("accuracy" in system.evaluations) is not real
+    compare(system, module((4, 9, 3), "tanh"), train, test, steps=15)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.Sequential(nn.Linear(4, 7, bias=False), nn.Tanh(), nn.Linear(7, 3, bias=False)),
+        nn.Sequential(nn.Linear(4, 3)),
+        nn.Sequential(nn.Linear(4, 3), nn.Sigmoid()),
+        nn.Sequential(nn.Linear(4, 5), nn.GELU(), nn.Linear(5, 3, bias=False), nn.GELU()),
+        nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3)),
+        nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(4, 5), nn.Identity()), nn.Linear(5, 3)),
+    ],
+    ids=["no-bias", "one-layer", "output-sigmoid", "output-gelu", "linear", "nested"],
+)
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+def test_modules_equal_sequential_loops_and_stay_untouched(net, loss):
+    train, test = arrays(24, 4, 3), arrays(9, 4, 3, seed=1)
+    before = [p.detach().clone() for p in net.parameters()]
+    system = Training(net, train, test=test, loss=loss, lr=0.1)
+    expected = nn.utils.parameters_to_vector(net.parameters()).detach().double().numpy()
+    np.testing.assert_array_equal(system.initial(0), expected)
+    names = [(p.name, p.shape) for p in system.parameters]
+    assert names == [(n, tuple(p.shape)) for n, p in net.named_parameters()]
+    compare(system, copy.deepcopy(net).double(), train, test, steps=10)
+    for p, old in zip(net.parameters(), before, strict=True):
+        assert p.dtype == torch.float32
+        assert torch.equal(p, old)
+
+
+def split(system):
+    return [(s.x, s.y) for s in (system._training, system._test)]
+
+
+@pytest.mark.parametrize(
+    ("lr", "steps", "rtol"), [(1.0, 12, 1e-7), (3.0, 8, 1e-5)], ids=["calm", "growing"]
+)
+def test_digits_equal_sequential_loops(lr, steps, rtol):
+    system = Training("mlp:64-32-10", "digits", lr=lr)
+    assert system.name == "digits mlp:64-32-10"
+    compare(system, module((64, 32, 10), "tanh"), *split(system), steps=steps, rtol=rtol)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [{"lr": 0.2, "momentum": 0.9}, {"optimizer": "adam", "lr": 1e-3}]
+)
+def test_digits_minibatches_equal_sequential_loops(optimizer):
+    system = Training("mlp:64-16-16-10", "digits", batch_size=100, activation="relu", **optimizer)
+    net = module((64, 16, 16, 10), "relu")
+    compare(system, net, *split(system), steps=8, rtol=1e-5)

@@ -1,0 +1,137 @@
+"""The hand-written pass against autograd, and the isolation of replicas."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nndyn.systems.training import Training
+from nndyn.systems.training.batches import inputs
+from nndyn.systems.training.data import Samples
+from nndyn.systems.training.losses import LOSSES
+from nndyn.systems.training.mlp import Perceptrons
+from nndyn.systems.training.models import ACTIVATIONS, build, from_spec
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    widths=st.lists(st.integers(1, 9), min_size=2, max_size=4),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    loss=st.sampled_from(sorted(LOSSES)),
+    samples=st.integers(1, 40),
+    replicas=st.integers(1, 5),
+    seed=st.integers(0, 99),
+)
+def test_gradient_loss_and_hits_equal_autograd(widths, activation, loss, samples, replicas, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((samples, widths[0]))
+    y = rng.integers(0, widths[-1], samples)
+    spec = "mlp:" + "-".join(map(str, widths))
+    network, _ = build(spec, activation=activation, init=None, seed=0, dtype=torch.float64)
+    engine = Perceptrons(network, LOSSES[loss](), replicas, torch.float64)
+    weights = torch.as_tensor(rng.standard_normal((replicas, network.size)))
+    engine.load(weights)
+    batch = inputs(
+        Samples(x, y), outputs=widths[-1], bias=network.layers[0].bias, dtype=torch.float64
+    )
+    gradient, losses, hits = engine.gradient(batch, hits=True)
+    net = from_spec(spec, activation).double()
+    labels = torch.as_tensor(y)
+    for r in range(replicas):
+        torch.nn.utils.vector_to_parameters(weights[r], net.parameters())
+        net.zero_grad()
+        z = net(torch.as_tensor(x))
+        if loss == "mse":
+            value = torch.nn.functional.mse_loss(
+                z, torch.nn.functional.one_hot(labels, widths[-1]).double()
+            )
+        else:
+            value = torch.nn.functional.cross_entropy(z, labels)
+        value.backward()
+        expected = torch.cat([p.grad.reshape(-1) for p in net.parameters()])
+        torch.testing.assert_close(gradient[r], expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(losses[r], value.detach(), rtol=1e-11, atol=1e-14)
+        assert hits[r] == (z.argmax(1) == labels).sum()
+
+
+def test_the_first_of_equal_outputs_is_the_answer():
+    # zero weights: every output is 0, and class 0 is the answer to everything
+    x, y = np.ones((10, 2)), np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
+    for loss in LOSSES:
+        system = Training("mlp:2-3-3", (x, y), lr=1.0, loss=loss)
+        block = system.observe(np.zeros((2, system.dimension)), 0)
+        np.testing.assert_array_equal(block.evaluations["accuracy"], [[0.4, 0.4]])
+
+
+def test_loss_is_stable_for_huge_outputs():
+    x, y = np.array([[1.0], [-1.0]]), np.array([0, 1])
+    system = Training("mlp:1-2", (x, y), lr=1.0)
+    phase = system.initial(0)[None]
+    phase[0] = [1e4, -1e4, 0, 0]
+    right = system.observe(phase, 0)
+    wrong = system.observe(-phase, 0)
+    assert right.evaluations["loss"][0, 0] == 0
+    assert wrong.evaluations["loss"][0, 0] == 2e4
+
+
+WIDTHS = [(5,), (8,), (13,), (16,), (30,), (37,), (13, 5), (37, 30)]
+
+
+def _copies_stay_equal(data, classes, features, widths, activation, batch_size, rows, steps=4):
+    spec = "-".join(map(str, (features, *widths, classes)))
+    system = Training(
+        f"mlp:{spec}", data, lr=1.0, activation=activation, batch_size=batch_size, init="xavier"
+    )
+    for R in rows:
+        copies = {R // 2, R - 1}
+        phase = np.stack([system.initial(0)] * R)
+        rng = np.random.default_rng(R)
+        for r in set(range(1, R)) - copies:
+            phase[r] += 1e-3 * rng.standard_normal(phase.shape[1])
+        block = system.advance(phase, 0, steps, (0,), evaluate=range(steps))
+        for r in copies:
+            np.testing.assert_array_equal(block.phase[r], block.phase[0], err_msg=f"{R}, {r}")
+            np.testing.assert_array_equal(block.distance_l1[:, r], 0)
+            for name, values in {**block.evaluations, **block.series, **block.arrival}.items():
+                expected = 0 if name == "distance_output" else values[:, 0]
+                np.testing.assert_array_equal(values[:, r], expected, err_msg=name)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("widths", WIDTHS)
+@pytest.mark.parametrize("data", [("iris", 3, 4), ("breast-cancer", 2, 30)], ids=["iris", "bc"])
+def test_a_copy_of_the_reference_stays_bitwise_equal(threads, widths, data):
+    torch.set_num_threads(threads)
+    rows = (2, 3, 6, 7, 12) if threads == 1 else (3, 7)
+    for activation in ("relu", "tanh") if threads == 2 else ("relu", "tanh", "sigmoid"):
+        for batch_size in (None, 33):
+            _copies_stay_equal(*data, widths, activation, batch_size, rows)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_a_copy_of_the_reference_stays_bitwise_equal_on_digits(threads, widths):
+    torch.set_num_threads(threads)
+    _copies_stay_equal("digits", 10, 64, widths, "tanh", None, (2, 7), steps=2)
+    _copies_stay_equal("digits", 10, 64, widths, "sigmoid", 99, (3, 12), steps=3)
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+def test_a_replica_that_is_not_finite_touches_no_other(loss):
+    system = Training("mlp:4-13-5-3", "iris", lr=0.5, loss=loss)
+    phase = np.stack([system.initial(0)] * 5)
+    phase[1:] += 1e-6 * np.random.default_rng(0).standard_normal(phase[1:].shape)
+    healthy = system.advance(phase, 0, 6, range(6), evaluate=range(6))
+    phase[2, 3], phase[3, :] = np.nan, np.inf
+    block = system.advance(phase, 0, 6, range(6), evaluate=range(6))
+    well = [0, 1, 4]
+    np.testing.assert_array_equal(block.states[:, well], healthy.states[:, well])
+    np.testing.assert_array_equal(block.distance_l1[:, well], healthy.distance_l1[:, well])
+    np.testing.assert_array_equal(
+        block.gram[:, well][:, :, well], healthy.gram[:, well][:, :, well]
+    )
+    for name, values in block.evaluations.items():
+        np.testing.assert_array_equal(values[:, well], healthy.evaluations[name][:, well])
+    assert np.isnan(block.distance_l1[:, 2:4]).all()
+    assert np.isnan(block.distance_linf[:, 2:4]).all()
