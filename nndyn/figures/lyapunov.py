@@ -85,20 +85,22 @@ def _separation(result: xr.Dataset, ax: Axes) -> None:
             ls="--",
             label=f"fit, {lower:g} to {upper:g}",
         )
+    shown = np.concatenate([replicas[np.isfinite(replicas)], mean[np.isfinite(mean)]])
+    if shown.size:
+        margin = 0.15 * float(np.ptp(shown)) + 0.5
+        ax.set_ylim(shown.min() - margin, shown.max() + margin)
     for name, style, label in (
         ("saturation", "-.", "no longer infinitesimal"),
         ("floor", ":", "rounding"),
     ):
         level = result[name].values[keep]
-        if np.isfinite(level).any():
+        low, high = ax.get_ylim()
+        if (np.isfinite(level) & (level > low) & (level < high)).any():
             ax.plot(time, level, color=GREY, lw=1.0, ls=style, label=label)
+            ax.set_ylim(low, high)
     end = float(result["transient_end"])
     if np.isfinite(end):
         ax.axvline(end, color=GREEN, lw=1.0, label=f"growth ends at {end:g}")
-    shown = np.concatenate([replicas[np.isfinite(replicas)], mean[np.isfinite(mean)]])
-    if shown.size:
-        margin = 0.6 * float(np.ptp(shown)) + 1.0
-        ax.set_ylim(shown.min() - margin, shown.max() + margin)
     ax.set_ylabel("ln separation, rescaling put back", fontsize=8)
 
 
@@ -152,7 +154,7 @@ def _unit(result: xr.Dataset) -> str:
 
 
 def _thinned(n: int) -> Any:
-    """Indices of at most `POINTS` of n samples, the last among them."""
+    """Return indices of at most `POINTS` of n samples, the last among them."""
     return np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(np.int64))
 
 
