@@ -35,14 +35,14 @@ def inputs(samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype) ->
     if empty.targets.labels is None:
         empty.targets.values[0, :, :count] = y.t()
     else:
-        empty.targets.labels[0, 0, :count] = y
+        empty.targets.labels[:count] = y
         empty.targets.values[0, y, torch.arange(count)] = 1.0
     return empty
 
 
 def _empty(count: int, features: int, outputs: int, labelled: bool, dtype: torch.dtype) -> Inputs:
     columns = padded_columns(count, dtype)
-    labels = torch.zeros((1, 1, columns), dtype=torch.int64) if labelled else None
+    labels = torch.zeros(columns, dtype=torch.int64) if labelled else None
     values = torch.zeros((1, outputs, columns), dtype=dtype)
     x = torch.zeros((columns, padded(features)), dtype=dtype)
     return Inputs(x[:, :features], Targets(count, labels, values))
@@ -117,5 +117,5 @@ class Feed:
         batch.x[:count] = whole.x[rows]
         batch.targets.values[..., :count] = whole.targets.values[..., rows]
         if whole.targets.labels is not None and batch.targets.labels is not None:
-            batch.targets.labels[..., :count] = whole.targets.labels[..., rows]
+            batch.targets.labels[:count] = whole.targets.labels[rows]
         return batch

@@ -11,6 +11,8 @@ from typing import Protocol
 
 import torch
 
+from nndyn.systems.training import kernels
+
 Tensor = torch.Tensor
 
 
@@ -21,7 +23,7 @@ class Targets:
     Attributes
     ----------
     count : int
-    labels : (1, 1, columns) int64 or None
+    labels : (columns,) int64 or None
     values : (1, outputs, columns)
         Real-valued targets; one-hot columns where there are labels.
     """
@@ -50,24 +52,17 @@ class CrossEntropy:
         self, outputs: Tensor, targets: Targets, *, gradient: bool, hits: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Return the loss and the number of hits; `outputs` becomes the gradient."""
+        assert targets.labels is not None  # checked where the data enter
         n = targets.count
-        labels = _labels(outputs, targets)
-        picked = torch.gather(outputs, 1, labels)
-        right = None
-        if hits:
-            largest, right = _hits(outputs, labels, picked, n)
-        else:
-            largest = torch.amax(outputs, 1, keepdim=True)
-        outputs.sub_(largest).exp_()
-        total = torch.sum(outputs, 1, keepdim=True)
-        picked.sub_(largest)
-        loss = torch.log(total).sub_(picked)[..., :n].sum((1, 2)).div_(n)
+        picked, right = _shift(outputs, targets)
+        outputs.exp_()
         if gradient:
-            scale = torch.reciprocal(total.mul_(n))
-            outputs.mul_(scale)
-            outputs.scatter_(1, labels, picked.exp_().mul_(scale).sub_(1 / n))
-            outputs[..., n:] = 0.0
-        return loss, right
+            total = torch.empty_like(picked)
+            kernels.slope(outputs.numpy(), targets.labels.numpy(), total.numpy(), n)
+        else:
+            total = torch.sum(outputs, 1)
+        loss = torch.log(total).sub_(picked)[:, :n].sum(1).div_(n)
+        return loss, right if hits else None
 
 
 class MeanSquare:
@@ -80,8 +75,7 @@ class MeanSquare:
         n = targets.count
         right = None
         if hits:
-            labels = _labels(outputs, targets)
-            _, right = _hits(outputs, labels, torch.gather(outputs, 1, labels), n)
+            _, right = _shift(outputs.clone(), targets)
         outputs.sub_(targets.values)
         outputs[..., n:] = 0.0
         entries = n * outputs.shape[1]
@@ -97,33 +91,19 @@ LOSSES: dict[str, type[CrossEntropy] | type[MeanSquare]] = {
 }
 
 
-def _labels(outputs: Tensor, targets: Targets) -> Tensor:
-    assert targets.labels is not None  # checked where the data enter
-    return targets.labels.expand(len(outputs), 1, -1)
-
-
-def _hits(outputs: Tensor, labels: Tensor, picked: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Return the largest output of every column, and per row how often it is the label's.
-
-    The first of equals counts as the largest. Ties are rare, and an index of the maximum costs
-    ten times as much as its value: so the label's output is compared with the largest of the
-    others, and indices are searched only where a tie is met.
+def _shift(outputs: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+    """Shift every column by its maximum.
 
     Returns
     -------
-    largest : (R, 1, columns)
+    picked : (R, columns)
+        The shifted outputs of the labels.
     hits : (R,)
     """
-    outputs.scatter_(1, labels, -torch.inf)
-    others = torch.amax(outputs, 1, keepdim=True)
-    outputs.scatter_(1, labels, picked)
-    mark = torch.empty_like(picked)
-    torch.ge(picked, others, out=mark)  # as numbers, whose sums are faster than those of bools
-    mark = mark[..., :n]
-    reached = mark.sum((1, 2))
-    torch.gt(picked[..., :n], others[..., :n], out=mark)
-    hits = mark.sum((1, 2))
-    if not torch.equal(reached, hits):
-        first = torch.max(outputs, 1, keepdim=True).indices
-        hits = torch.eq(first, labels)[..., :n].sum((1, 2)).to(hits.dtype)
-    return torch.maximum(picked, others, out=others), hits
+    assert targets.labels is not None  # checked where the data enter
+    picked = outputs.new_empty(len(outputs), outputs.shape[2])
+    hits = outputs.new_empty(len(outputs))
+    kernels.shift(
+        outputs.numpy(), targets.labels.numpy(), picked.numpy(), hits.numpy(), targets.count
+    )
+    return picked, hits

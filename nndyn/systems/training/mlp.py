@@ -173,7 +173,7 @@ class Perceptrons:
         gradient : (R, D)
             A buffer, overwritten by the next call.
         loss : (R,)
-        hits : (R,) int64 or None
+        hits : (R,) or None
         """
         outputs = self.outputs(inputs)
         buffers = self._buffers[len(inputs.x)]

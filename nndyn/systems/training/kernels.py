@@ -1,0 +1,86 @@
+"""What of the losses is neither a matrix product nor transcendental, in one pass over the outputs.
+
+One call each where torch takes a dozen, which at this size is most of their cost.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from nndyn.systems.protocol import Array
+
+
+@numba.njit(cache=True)
+def shift(outputs: Array, labels: Array, picked: Array, hits: Array, count: int) -> None:
+    """Subtract the maximum of every column; take the label's output; count the hits.
+
+    Parameters
+    ----------
+    outputs : (R, C, columns), overwritten
+        By what is <= 0 in every column that is finite.
+    labels : (columns,) int64
+    picked : (R, columns), written
+        The shifted output of the label.
+    hits : (R,), written
+        Number of columns whose maximum, the first of equals, is at the label; a column whose first
+        output is NaN has its maximum there.
+    count : int
+        Columns that are samples: the first ones. Those behind only pad.
+    """
+    R, C, columns = outputs.shape
+    largest = np.empty(columns, outputs.dtype)
+    where = np.empty(columns, outputs.dtype)  # a number like the others, for vector registers
+    for r in range(R):
+        for j in range(columns):
+            largest[j] = outputs[r, 0, j]
+            where[j] = 0
+        for c in range(1, C):
+            for j in range(columns):
+                value = outputs[r, c, j]
+                above = value > largest[j]
+                largest[j] = value if above else largest[j]
+                where[j] = c if above else where[j]
+        for c in range(C):
+            for j in range(columns):
+                outputs[r, c, j] -= largest[j]
+        total = 0
+        for j in range(columns):
+            picked[r, j] = outputs[r, labels[j], j]
+            total += j < count and where[j] == labels[j]
+        hits[r] = total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def slope(outputs: Array, labels: Array, total: Array, count: int) -> None:
+    """Turn exponentials of shifted outputs into the gradient of the mean cross-entropy.
+
+    Parameters
+    ----------
+    outputs : (R, C, columns), overwritten
+        By ``(outputs / total - [c = label]) / count``, 0 in columns that only pad.
+    labels : (columns,) int64
+    total : (R, columns), written
+        Sums of the exponentials over C.
+    count : int
+        Columns that are samples.
+    """
+    R, C, columns = outputs.shape
+    scale = np.empty(columns, outputs.dtype)
+    share = outputs.dtype.type(1) / count
+    for r in range(R):
+        for j in range(columns):
+            scale[j] = outputs[r, 0, j]
+        for c in range(1, C):
+            for j in range(columns):
+                scale[j] += outputs[r, c, j]
+        for j in range(columns):
+            total[r, j] = scale[j]
+            scale[j] = share / scale[j]
+        for c in range(C):
+            for j in range(count):
+                outputs[r, c, j] *= scale[j]
+            for j in range(count, columns):
+                outputs[r, c, j] = 0
+        for j in range(count):
+            outputs[r, labels[j], j] -= share
