@@ -103,8 +103,8 @@ def _copies_stay_equal(data, classes, features, widths, activation, batch_size, 
 @pytest.mark.parametrize("data", [("iris", 3, 4), ("breast-cancer", 2, 30)], ids=["iris", "bc"])
 def test_a_copy_of_the_reference_stays_bitwise_equal(threads, widths, data):
     torch.set_num_threads(threads)
-    rows = (2, 3, 6, 7, 12) if threads == 1 else (3, 7)
-    for activation in ("relu", "tanh") if threads == 2 else ("relu", "tanh", "sigmoid"):
+    rows = (2, 3, 6, 7, 12) if threads == 1 else (7,)
+    for activation in ("relu", "tanh", "sigmoid") if threads == 1 else ("tanh",):
         for batch_size in (None, 33):
             _copies_stay_equal(*data, widths, activation, batch_size, rows)
 
@@ -114,7 +114,7 @@ def test_a_copy_of_the_reference_stays_bitwise_equal(threads, widths, data):
 def test_a_copy_of_the_reference_stays_bitwise_equal_on_digits(threads, widths):
     torch.set_num_threads(threads)
     _copies_stay_equal("digits", 10, 64, widths, "tanh", None, (2, 7), steps=2)
-    _copies_stay_equal("digits", 10, 64, widths, "sigmoid", 99, (3, 12), steps=3)
+    _copies_stay_equal("digits", 10, 64, widths, "sigmoid", 99, (3,), steps=2)
 
 
 @pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
