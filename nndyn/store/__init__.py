@@ -17,8 +17,9 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 if TYPE_CHECKING:
     from nndyn.store.integrity import Report, VariableCheck, verify
     from nndyn.store.layout import Header
+    from nndyn.store.library import reading
     from nndyn.store.locks import MissingRecordingError
-    from nndyn.store.reader import open_recording, reading
+    from nndyn.store.reader import open_recording
     from nndyn.store.result import save_result
     from nndyn.store.writer import Writer
 
@@ -41,7 +42,7 @@ _HOME = {
     "VariableCheck": "integrity",
     "Writer": "writer",
     "open_recording": "reader",
-    "reading": "reader",
+    "reading": "library",
     "save_result": "result",
     "verify": "integrity",
 }

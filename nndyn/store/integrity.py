@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from nndyn.errors import RecordingError
 from nndyn.recording import DISTANCES, STATUSES, validate
 from nndyn.store import journal as journals
 from nndyn.store.index import faults
-from nndyn.store.layout import growing, rows_of, slot_of
-from nndyn.store.library import open_netcdf
+from nndyn.store.layout import EXTENTS, growing, rows_of, slot_of
+from nndyn.store.library import open_netcdf, reading
 from nndyn.store.locks import existing
 from nndyn.store.reader import open_recording
 
@@ -81,7 +82,7 @@ def verify(path: str | Path) -> Report:
     MissingRecordingError
         If there is no such file.
     RecordingError
-        If it cannot be opened at all.
+        If it cannot be opened at all, or is being written.
 
     Notes
     -----
@@ -93,37 +94,35 @@ def verify(path: str | Path) -> Report:
     checksums that the library compares on opening.
     """
     path = existing(path)
-    journals.settle(path)
-    nc = open_netcdf(path, "r")
-    try:
-        problems = list(_contract(path))
+    if journals.settle(path):
+        raise RecordingError(f"{path} is being written; verify it when its writer is done")
+    with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
         attrs = {name: nc.getncattr(name) for name in nc.ncattrs()}
-        n = int(attrs.get("n_committed", 0))
-        try:
-            rows, slot = rows_of(nc, n), slot_of(nc, n)
-        except (RuntimeError, KeyError, IndexError) as error:
+        if EXTENTS not in attrs or "n_committed" not in attrs:
             raise RecordingError(
-                f"{path} is damaged: its coordinates or checkpoint_step cannot be read ({error}); "
-                "restore it from a copy"
-            ) from error
+                f"{path} was not written by nndyn's recorder: expected attribute {EXTENTS!r} and "
+                "checksums; verify the original"
+            )
+        problems = list(_contract(path))
+        n = int(attrs["n_committed"])
+        rows, slot = rows_of(nc, n), slot_of(nc, n)
         if attrs.get("status") not in STATUSES:
             problems.append(f"status is {attrs.get('status')!r}, expected one of {STATUSES}")
         if slot is None and n and "checkpoint_step" in nc.variables:
             problems.append(f"no checkpoint is of step {n - 1}, the last: cannot be resumed")
-        problems += faults(path, nc, rows, slot)
+        found = list(faults(path, nc, rows, slot))
+        problems += [f for f in found if not any(f in p for p in problems)]
         checks = [_check(v, rows, slot) for v in nc.variables.values()]
         problems += [f"{c.name}: {c.problem}" for c in checks if c.problem]
         if not any(c.problem for c in checks):
             problems += _values(nc, rows)
-    finally:
-        nc.close()
     return Report(
         path=str(path),
         status=str(attrs.get("status", "")),
         n_committed=n,
         bytes=sum(c.bytes for c in checks),
         variables=tuple(checks),
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys(problems)),
     )
 
 

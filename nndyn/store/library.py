@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -171,6 +172,43 @@ def forget_readers(path: Path) -> None:
                 cache.pop(key, None)
                 file.close()
         del file
+
+
+@contextlib.contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turn the library's errors while values of `path` are read into RecordingError.
+
+    Parameters
+    ----------
+    path : str or Path
+        What the message calls the file.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    RecordingError
+        If the library could not read: a checksum does not match, or bytes are missing.
+    """
+    try:
+        yield
+    except (RuntimeError, OSError, AttributeError, IndexError) as error:
+        failure = _translated(path, error)
+        raise failure from failure.__cause__
+
+
+def _translated(path: str | Path, error: BaseException) -> BaseException:
+    """Return the error to raise for `error`: itself where it is not the library's."""
+    if isinstance(error, NndynError) or "NetCDF:" not in str(error):
+        return error
+    failure = RecordingError(
+        f"{path} is damaged: a checksum does not match or bytes are missing "
+        f"({' '.join(str(error).split())}); nndyn verify says where, restore it from a copy"
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def detach(nc: netCDF4.Dataset, here: os.stat_result) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import NndynError, RecordingError
+from nndyn.errors import RecordingError
 from nndyn.recording import GROWING, validate
 from nndyn.store import journal as journals
 from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, committed_rows, growing, rows_of, slot_of
-from nndyn.store.library import check_lost, check_signature, explain, open_netcdf
+from nndyn.store.library import check_lost, check_signature, explain, open_netcdf, reading
 from nndyn.store.locks import existing
 
 if TYPE_CHECKING:
@@ -166,47 +166,7 @@ def check_indices(path: Path) -> None:
     RecordingError
         With the first thing that is wrong.
     """
-    nc = open_netcdf(path, "r")
-    try:
+    with contextlib.closing(open_netcdf(path, "r")) as nc:
         n = int(nc.getncattr("n_committed"))
         for fault in faults(path, nc, rows_of(nc, n), slot_of(nc, n)):
             raise RecordingError(f"{path} is damaged: {fault}; restore it from a copy")
-    finally:
-        nc.close()
-
-
-@contextlib.contextmanager
-def reading(path: str | Path) -> Iterator[None]:
-    """Turn the library's errors while values of `path` are read into RecordingError.
-
-    Parameters
-    ----------
-    path : str or Path
-        What the message calls the file.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    RecordingError
-        If the library could not read: a checksum does not match, or bytes are missing.
-    """
-    try:
-        yield
-    except (RuntimeError, OSError) as error:
-        failure = _translated(path, error)
-        raise failure from failure.__cause__
-
-
-def _translated(path: str | Path, error: BaseException) -> BaseException:
-    """Return the error to raise for `error`: itself where it is not the library's."""
-    if isinstance(error, NndynError) or "NetCDF:" not in str(error):
-        return error
-    failure = RecordingError(
-        f"{path} is damaged: a checksum does not match or bytes are missing "
-        f"({' '.join(str(error).split())}); nndyn verify says where, restore it from a copy"
-    )
-    failure.__cause__ = error
-    return failure

@@ -15,7 +15,7 @@ from nndyn.recording import GROWING
 from nndyn.store import journal as journals
 from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, rows_of, slot_of
-from nndyn.store.library import detach, forget_readers, open_netcdf, write_failure
+from nndyn.store.library import detach, forget_readers, open_netcdf, reading, write_failure
 from nndyn.store.locks import WriterLock
 
 
@@ -86,8 +86,10 @@ class Session:
 
     def _inspect(self) -> None:
         """Learn from the file what a writer needs, before anything can change."""
-        nc = open_netcdf(self.path, "r")
-        try:
+        with (
+            reading(self.path),
+            contextlib.closing(open_netcdf(self.path, "r")) as nc,
+        ):
             self.attrs: dict[str, Any] = {a: _plain(nc.getncattr(a)) for a in nc.ncattrs()}
             missing = {EXTENTS, "n_committed", "recording_id", "block"} - set(self.attrs)
             if missing:
@@ -115,10 +117,6 @@ class Session:
             slot = slot_of(nc, self.n_committed)
             for fault in faults(self.path, nc, self.committed, slot):
                 raise RecordingError(f"{self.path} is damaged: {fault}; restore it from a copy")
-        except RuntimeError as error:
-            raise RecordingError(f"{self.path} is damaged ({error}); see nndyn verify") from error
-        finally:
-            nc.close()
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
@@ -205,17 +203,10 @@ class Session:
         -------
         array
 
-        Raises
-        ------
-        RecordingError
-            If they are damaged.
         """
-        try:
-            return np.asarray(self.nc[name][where])
-        except RuntimeError as error:
-            raise RecordingError(
-                f"{self.path} is damaged: {name} cannot be read ({error}); see nndyn verify"
-            ) from error
+        with reading(self.path):
+            values = np.asarray(self.nc[name][where])
+        return values
 
     def close(self) -> None:
         """Close the file; what does not stand is undone.

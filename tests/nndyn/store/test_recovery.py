@@ -36,9 +36,11 @@ class Moment:
         end = int(rng.integers(len(old), len(new) + 1)) if len(new) > len(old) else len(new)
         mixed = new[:end].copy()
         shared = min(len(old), end)
-        cuts = np.sort(rng.integers(0, shared, size=40))
-        for start, stop in zip(cuts[::2], cuts[1::2], strict=True):
-            mixed[start:stop] = old[start:stop]
+        changed = np.flatnonzero(old[:shared] != new[:shared])
+        parts = np.array_split(changed, rng.integers(1, 60))
+        for part in parts:
+            if rng.random() < 0.5:
+                mixed[part] = old[part]
         return mixed.tobytes()
 
 
@@ -62,14 +64,17 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> list[Moment]:
         patch.setattr(Journal, "clear", observed)
         done = 0
         writer = Writer.create(path, PLAN)
-        for step in [4] * 70 + [3, 1, 2, 7, 4, 4]:
+        for step in [4] * 66 + [3, 1, 2, 7, 4]:
             writer.append(rows(PLAN, done, done + step))
             writer.commit(phase_at(PLAN, done + step - 1), done + step - 1)
             done += step
-        writer.finish("stopped", "to go on")
-        writer.set_attrs(manifest="{" + " " * 5000 + "}")
+        for number in range(1, 9):
+            writer.finish("stopped" if number % 2 else "recording", "so" * 3 * number)
+            writer.set_attrs(manifest="{" + " " * 900 * (number % 5) + "}")
+            writer.append(rows(PLAN, done, done + number))
+            writer.commit(phase_at(PLAN, done + number - 1), done + number - 1)
+            done += number
         writer.close()
-        before = path.read_bytes()
         writer = Writer.resume(path)
         writer.append(rows(PLAN, done, done + 3))
         writer.commit(phase_at(PLAN, done + 2), done + 2)
@@ -89,7 +94,8 @@ def leave(folder: Path, recording: bytes, journal: bytes | None) -> Path:
 def test_a_block_torn_anywhere_is_undone_on_reading(moments: list[Moment], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     tested = [m for m in moments if m.times]
-    assert len(tested) > 70
+    tested = tested[1:60:4] + tested[60:]  # the later ones have partial chunks and moved attributes
+    assert len(tested) > 40
     for moment in tested:
         path = leave(tmp_path, moment.torn(rng), moment.journal)
         with open_recording(path) as run:
@@ -102,7 +108,7 @@ def test_a_torn_block_is_undone_on_resuming_and_the_run_goes_on(
     moments: list[Moment], tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(1)
-    for moment in moments[1::6]:
+    for moment in moments[2:60:12] + moments[60::4]:
         path = leave(tmp_path, moment.torn(rng), moment.journal)
         with Writer.resume(path) as writer:
             assert writer.n_committed == moment.times

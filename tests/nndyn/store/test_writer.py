@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.store import MissingRecordingError, Writer, open_recording, verify
+from nndyn.store.locks import WriterLock, lock_path
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 
 
@@ -187,6 +189,26 @@ def test_a_second_writer_is_refused_while_the_first_lives(tmp_path: Path) -> Non
     Writer.resume(path).close()
 
 
+def test_a_lock_file_removed_between_opening_and_locking_is_not_taken_for_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, flock, calls = tmp_path / "run.nc", fcntl.flock, []
+
+    def late(fd: int, operation: int) -> None:
+        calls.append(fd)
+        if len(calls) == 1:
+            lock_path(path).unlink()
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    lock = WriterLock(path)
+    assert len(calls) == 2
+    with pytest.raises(StoreError, match="is being written by another process"):
+        WriterLock(path)
+    lock.release()
+    assert os.listdir(tmp_path) == []
+
+
 def test_parts_of_a_dead_writer_are_removed_and_nothing_else(tmp_path: Path) -> None:
     for name in (".run.nc.99999.part", ".other.nc.99999.part", ".run.nc.part", ".run.nc.lock"):
         (tmp_path / name).write_text("left behind")
@@ -265,21 +287,27 @@ def run_python(code: str, *arguments: object) -> subprocess.CompletedProcess[str
 
 
 _LIMITED = """
-import resource, sys
+import gc, resource, sys
 from pathlib import Path
 from nndyn.errors import StoreError
 from nndyn.store import Writer, open_recording
+from nndyn.store.locks import WriterLock, lock_path
 from tests.nndyn.store.recordings import header, write
 path, plan = Path(sys.argv[1]), header(components=2000)
 writer = Writer.create(path, plan)
 write(writer, plan, 0, 8)
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 700_000, hard))
-for action in (lambda: write(writer, plan, 8, 400), lambda: open_recording(path)):
-    try:
-        action()
-    except StoreError as error:
-        print(error, file=sys.stderr)
+try:
+    write(writer, plan, 8, 400)
+except StoreError as error:
+    print(error, file=sys.stderr)
+del writer
+gc.collect()
+try:
+    open_recording(path)
+except StoreError as error:
+    print(error, file=sys.stderr)
 """
 
 
@@ -304,6 +332,7 @@ import sys
 from pathlib import Path
 from nndyn.errors import StoreError
 from nndyn.store import Writer, open_recording
+from nndyn.store.locks import WriterLock, lock_path
 from tests.nndyn.store.recordings import assert_holds, header, write
 path, plan = Path(sys.argv[1]), header(components=2000)
 filler = path.with_name("filler")
