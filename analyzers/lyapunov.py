@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+_SUMMARY = ("lyapunov_max", "window", "growth", "transient_end", "aligned", "attractor")
+
 
 def lyapunov(
     recording: xr.Dataset,
@@ -94,7 +96,27 @@ def lyapunov(
     Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980) 9, doi:10.1007/BF02128236.
     """
     _check(confidence, burn_in, min_growth, drift, horizon)
-    sep = separation(recording, distance)
+    parameters = {
+        "distance": distance,
+        "burn_in": burn_in,
+        "confidence": confidence,
+        "min_growth": min_growth,
+        "drift": drift,
+        "window": None if window is None else list(window),
+        "horizon": horizon,
+    }
+    try:
+        return _measure(recording, parameters, window)
+    except DataError as error:
+        if int(recording["diverged_at"].values[0]) < 0:
+            raise
+        return _diverged_at_once(recording, parameters, str(error))
+
+
+def _measure(
+    recording: xr.Dataset, parameters: dict[str, Any], window: Window | None
+) -> xr.Dataset:
+    sep = separation(recording, parameters["distance"])
     stationary = bool(int(recording.attrs.get("stationary", 0)))
     region = valid_region(recording, sep, accumulate=not stationary)
     ends_on = attractor(recording)
@@ -122,22 +144,22 @@ def lyapunov(
         region,
         steps,
         dt,
-        burn_in=burn_in,
-        confidence=confidence,
-        min_growth=min_growth,
-        drift=drift,
+        burn_in=parameters["burn_in"],
+        confidence=parameters["confidence"],
+        min_growth=parameters["min_growth"],
+        drift=parameters["drift"],
         window=asked,
         ends_on=ends_on,
     )
     if int(recording["diverged_at"].values[0]) >= 0:
         found.verdict = Verdict(
             "diverged",
-            f"the reference is not finite from {sep.unit} "
+            f"the reference is not finite from step "
             f"{int(recording['diverged_at'].values[0])} on; before that: {found.verdict.reason}",
         )
-    quantities = _numbers(found, sep, dt, ends_on)
+    quantities = _numbers(found, sep, ends_on, stationary)
     quantities |= _curves(found, sep, region, steps, dt, stationary)
-    horizons, rates = _finite_time(steps, found.start, region.stop, horizon)
+    horizons, rates = _finite_time(steps, found.start, region.stop, parameters["horizon"])
     quantities["finite_time_exponent"] = Quantity(
         rates / dt,
         f"per {sep.unit}",
@@ -148,23 +170,8 @@ def lyapunov(
         quantities,
         analyzer="lyapunov",
         recording=recording,
-        parameters={
-            "distance": distance,
-            "burn_in": burn_in,
-            "confidence": confidence,
-            "min_growth": min_growth,
-            "drift": drift,
-            "window": None if window is None else list(window),
-            "horizon": horizon,
-        },
-        summary=[
-            "lyapunov_max",
-            "window",
-            "growth",
-            "transient_end",
-            "aligned",
-            "attractor",
-        ],
+        parameters=parameters,
+        summary=_SUMMARY,
         verdict=found.verdict.name,
         reason=found.verdict.reason,
         warnings=warnings,
@@ -177,6 +184,29 @@ def lyapunov(
                 {"units": sep.unit, "long_name": "time over which growth is taken"},
             ),
         },
+    )
+
+
+def _diverged_at_once(recording: xr.Dataset, parameters: dict[str, Any], why: str) -> xr.Dataset:
+    """Label a recording that ended before anything could be measured."""
+    unit = str(recording["time"].attrs.get("units", "step"))
+    note = f"nothing to measure before the reference diverged: {why}"
+    nothing = {
+        "lyapunov_max": Quantity(None, f"per {unit}", "maximum Lyapunov exponent", note=note),
+        "window": Quantity(None, unit, "times between which it is measured", ("bound",), note=note),
+        "growth": Quantity(None, "1", "e-foldings of the deviations", note=note),
+        "transient_end": Quantity(None, unit, "end of the last growth phase", note=note),
+        "aligned": Quantity(None, "1", "whether deviations pointed the same way", note=note),
+        "attractor": Quantity("none", "1", "what the reference ends on", attrs={"period": 0}),
+    }
+    return result(
+        nothing,
+        analyzer="lyapunov",
+        recording=recording,
+        parameters=parameters,
+        summary=_SUMMARY,
+        verdict="diverged",
+        reason=f"the reference is not finite from step {int(recording['diverged_at'][0])} on",
     )
 
 
@@ -214,7 +244,7 @@ def _indices(sep: Separation, window: Window | None) -> tuple[int, int] | None:
 
 
 def _numbers(
-    found: Estimate, sep: Separation, dt: float, ends_on: tuple[str, int]
+    found: Estimate, sep: Separation, ends_on: tuple[str, int], stationary: bool
 ) -> dict[str, Quantity]:
     ci = None
     if found.exponent is not None and found.half_width is not None:
@@ -247,7 +277,11 @@ def _numbers(
             found.aligned,
             "1",
             "whether deviations pointed the same way over the window",
-            note="not decided: see lyapunov_max" if found.aligned is None else None,
+            note=None
+            if found.aligned is not None
+            else "stationary recording: deviations align by themselves"
+            if stationary
+            else "not decided: see lyapunov_max",
         ),
         "attractor": Quantity(
             ends_on[0], "1", "what the reference ends on", attrs={"period": ends_on[1]}

@@ -16,9 +16,7 @@ class NndynBackend(BackendEntrypoint):
 
     description = "Recordings of nndyn, validated and without what was not committed"
 
-    def open_dataset(
-        self, filename_or_obj: Any, *, drop_variables: Any = None
-    ) -> xr.Dataset:
+    def open_dataset(self, filename_or_obj: Any, *, drop_variables: Any = None) -> xr.Dataset:
         """Return the recording, without `drop_variables`."""
         return open_recording(filename_or_obj).drop_vars(drop_variables or ())
 

@@ -17,7 +17,7 @@ class UsageError(NndynError, ValueError):
 
 
 class UnknownNameError(UsageError, KeyError):
-    """A name (of a system, data set, analyzer, parameter) that is not known; lists those that are."""
+    """A name that is not known, of a system, data set or analyzer: lists the known."""
 
     __str__ = Exception.__str__  # KeyError would print the message in quotes
 

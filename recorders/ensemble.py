@@ -15,11 +15,11 @@ import numpy as np
 
 from nndyn.errors import UsageError
 from nndyn.store import Writer, open_recording
-from nndyn.systems.protocol import Array, Block, System
+from nndyn.systems.protocol import Array, System
 from recorders import perturbations as ensembles
 from recorders.header import continues, header, variables
 from recorders.plan import Plan, make
-from recorders.rows import Rows, alignment, first_not_finite, has_alignment
+from recorders.rows import Piece, first_not_finite, gather, independent, is_finite
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -153,7 +153,8 @@ class _Run:
     """A run under way.
 
     `phase` is what step `t` starts from, any rescaling at `t` done. Times below `recorded` are
-    committed; those from there to `t` - 1 wait in `pending`.
+    committed; those from there to `t` - 1 wait in `pending`. A resumed run steps again from the
+    last time committed; its row, there already, is cut.
     """
 
     def __init__(
@@ -166,14 +167,15 @@ class _Run:
     ) -> None:
         self.system, self.plan, self.writer = system, plan, writer
         self.progress = progress or (lambda done, total: None)
-        self.role, self.pair = ensembles.roles(plan), ensembles.pairs(plan)
+        self.pairs = independent(ensembles.roles(plan), ensembles.pairs(plan))
+        self.part = slice(None) if plan.whole_phase else system.components
         self.targets = ensembles.lengths(start)
         self.block = int(writer.attrs["block"])
         self.floor_steps = int(writer.attrs["floor_steps"])
         self.redrawn: list[list[int]] = json.loads(str(writer.attrs["redrawn"]))
-        self.pending: list[dict[str, Rows]] = []
+        self.pending: list[Piece] = []
         self.names = {v.name for v in variables(system, plan)}
-        self.step_length = np.zeros(plan.rows)
+        self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
         self.speed = 0.0
         self.recorded = writer.n_committed
         if self.recorded:
@@ -225,39 +227,32 @@ class _Run:
         return min(end, self.t + max(1, min(int(seconds), _GRAM_BYTES // (8 * rows * rows))))
 
     def _segment(self, stop: int) -> bool:
-        """Record the times from `t` on and move to `stop`; true if that ended the run."""
+        """Record the times from `t` up to `stop` and move there; true if that ended the run."""
         start, first = self.t, self.phase
-        fresh = max(start, self.recorded)  # a resumed run steps again from its last time
-        kept = self.plan.kept(fresh, stop)
-        floor = list(range(fresh, min(stop, self.floor_steps + 1))) if self.twin else []
-        wanted = sorted({*kept, *floor})
+        kept, evaluated = self.plan.kept(start, stop), self.plan.evaluated(start, stop)
+        floor = list(range(start, min(stop, self.floor_steps + 1))) if self.twin else []
+        wanted = sorted({*kept, *floor}) if floor else kept
         began = time.perf_counter()
         block = self.system.advance(
             first,
             start,
             stop - start,
             wanted,
-            evaluate=self.plan.evaluated(fresh, stop),
-            part=self._part(),
+            evaluate=evaluated,
+            part=self.part,
         )
         self.speed = (stop - start) / max(time.perf_counter() - began, 1e-9)
-        gathered = self._rows(block, fresh, stop)
-        gathered["state_time"].values["state"] = block.states[np.isin(wanted, kept)]
-        for name in self.system.arrival:
-            arrived = block.arrival[name]
-            lengths = np.vstack([self.step_length[None], arrived[:-1]])
-            gathered["time"].values[name] = lengths[fresh - start :]
-            self.step_length = arrived[-1]
+        piece = Piece(start, stop, kept, evaluated, floor, self.log_rescale, block)
         if self.twin:
-            reference = block.states[np.isin(wanted, floor), 0]
-            distance = self._twin_distance(start, stop, floor, reference)
-            gathered["floor_time"] = Rows(np.array(floor), {"rounding_distance": distance})
+            piece.rounding = self._twin_distance(piece, block.states[np.isin(wanted, floor), 0])
+            block.states = block.states[np.isin(wanted, kept)]
+        self.pending.append(piece)
         self.phase, self.t = block.phase, stop
-        self.pending.append(gathered)
-        self._note_divergence(first_not_finite(block), start, gathered)
-        if self.diverged_at[0] >= 0:
-            self._stop(first, start)
-            return True
+        if not is_finite(block):
+            self._note_divergence(first_not_finite(block), start)
+            if self.diverged_at[0] >= 0:
+                self._stop(first, start)
+                return True
         if self.plan.rescale and stop % self.plan.rescale == 0:
             self.phase, factor, redrawn = ensembles.rescale(
                 self.system, self.plan, self.phase, self.targets, stop
@@ -269,50 +264,17 @@ class _Run:
     def _close(self) -> None:
         """Record the last time, from which no step is taken."""
         t = self.t
-        evaluate = bool(self.plan.evaluated(t, t + 1))
-        block = self.system.observe(self.phase, t, evaluate=evaluate, part=self._part())
-        gathered = self._rows(block, t, t + 1)
-        if self.plan.kept(t, t + 1):
-            gathered["state_time"].values["state"] = block.states
-        for name in self.system.arrival:
-            gathered["time"].values[name] = self.step_length[None]
-        self._note_divergence(first_not_finite(block), t, gathered)
-        self.pending.append(gathered)
+        kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
+        block = self.system.observe(self.phase, t, evaluate=bool(evaluated), part=self.part)
+        block.states = block.states[: len(kept)]
+        self.pending.append(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
 
-    def _part(self) -> slice:
-        return slice(None) if self.plan.whole_phase else self.system.components
-
-    def _rows(self, block: Block, start: int, stop: int) -> dict[str, Rows]:
-        """Rows of the times in [start, stop), the last that `block` holds, by growing dimension."""
-        n, plan = stop - start, self.plan
-        first = len(block.gram) - n
-        gram = block.gram[first:]
-        times = Rows(np.arange(start, stop))
-        times.values = {
-            "distance_l1": block.distance_l1[first:],
-            "distance_l2": np.sqrt(np.einsum("nrr->nr", gram)),
-            "distance_linf": block.distance_linf[first:],
-            "log_rescale": np.repeat(self.log_rescale[None], n, axis=0),
-        }
-        if self.system.steps_per_epoch:
-            times.values["epoch"] = times.steps / self.system.steps_per_epoch
-        if has_alignment(self.role, self.pair):
-            times.values["deviation_alignment"] = alignment(gram, self.role, self.pair)
-        for name in self.system.series:
-            times.values[name] = block.series[name][first:]
-        evaluations = Rows(np.array(plan.evaluated(start, stop), dtype=np.int64))
-        evaluations.values = dict(block.evaluations)
-        states = Rows(np.array(plan.kept(start, stop), dtype=np.int64))
-        return {"time": times, "evaluation_time": evaluations, "state_time": states}
-
-    def _twin_distance(self, start: int, stop: int, floor: list[int], reference: Array) -> Array:
-        """Distance ``(len(floor),)`` of the reference to its twin in another summation order."""
+    def _twin_distance(self, piece: Piece, reference: Array) -> Array:
+        """Distance ``(n,)`` of the reference to its twin in another summation order."""
         assert self.twin is not None  # the caller has looked
-        block = self.twin.advance(
-            self.twin_phase, start, min(stop, self.floor_steps + 1) - start, floor
-        )
+        block = self.twin.advance(self.twin_phase, piece.start, len(piece.floor), piece.floor)
         self.twin_phase = block.phase
-        if stop > self.floor_steps:
+        if piece.stop > self.floor_steps:
             self.twin = None
         if self.plan.whole_phase:
             reference = reference[:, self.system.components]
@@ -321,21 +283,15 @@ class _Run:
         distance: Array = np.sqrt(np.einsum("td,td->t", difference, difference))
         return distance
 
-    def _note_divergence(self, first: Array, start: int, gathered: dict[str, Rows]) -> None:
-        """From its first value that is not finite on, a replica's values are NaN."""
-        for r in range(self.plan.rows):
-            if self.diverged_at[r] < 0 and first[r] >= 0:
-                self.diverged_at[r] = start + first[r]
-            if self.diverged_at[r] >= 0:
-                self.phase[r] = np.nan
-                for rows in gathered.values():
-                    rows.blank(r, int(self.diverged_at[r]))
+    def _note_divergence(self, first: Array, start: int) -> None:
+        """Note where replicas stop being finite, and let them be NaN from there on."""
+        new = (self.diverged_at < 0) & (first >= 0)
+        self.diverged_at = np.where(new, start + first, self.diverged_at)
+        self.phase[self.diverged_at >= 0] = np.nan
 
     def _stop(self, phase: Array, start: int) -> None:
         """End a run whose reference diverged: commit the times before, and say why."""
         at = int(self.diverged_at[0])
-        for rows in self.pending[-1].values():
-            rows.cut(at)
         if at > self.recorded:
             if at - 1 > start:
                 phase = self.system.advance(phase, start, at - 1 - start, ()).phase
@@ -348,17 +304,19 @@ class _Run:
         )
 
     def _commit(self, checkpoint: Array, t: int) -> None:
-        """Write what is pending, ending with time `t`, whose phase is `checkpoint`."""
-        arrays: dict[str, list[Array]] = {}
-        for gathered in self.pending:
-            for dim, rows in gathered.items():
-                for name, values in {dim: rows.steps * self.system.interval, **rows.values}.items():
-                    arrays.setdefault(name, []).append(values)
+        """Write what is pending up to time `t`, whose phase is `checkpoint`."""
+        arrays: dict[str, Array] = {}
+        for dim, rows in gather(self.pending, self.system, self.pairs, self.arrived).items():
+            rows.cut(self.recorded, t)
+            for r in np.flatnonzero(self.diverged_at >= 0):
+                rows.blank(int(r), int(self.diverged_at[r]))
+            arrays |= {dim: rows.steps * self.system.interval, **rows.values}
+        for name in self.system.arrival:
+            last = self.pending[-1].block.arrival
+            self.arrived[name] = last[name][-1] if last else self.arrived[name]
         self.writer.set("diverged_at", self.diverged_at)
         self.writer.set_attrs(redrawn=json.dumps(self.redrawn))
-        self.writer.append(
-            {name: np.concatenate(parts) for name, parts in arrays.items() if name in self.names}
-        )
+        self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
         self.writer.commit(checkpoint, t)
         self.pending.clear()
         self.recorded = t + 1

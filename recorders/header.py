@@ -14,7 +14,7 @@ from nndyn.store import Header, Writer
 from nndyn.systems.protocol import Array, System
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
-from recorders.rows import has_alignment
+from recorders.rows import independent
 
 _FIXED = (
     "role",
@@ -35,7 +35,7 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
     names += [*system.arrival, *system.series]
     if system.steps_per_epoch:
         names.append("epoch")
-    if has_alignment(ensembles.roles(plan), ensembles.pairs(plan)):
+    if independent(ensembles.roles(plan), ensembles.pairs(plan))[0].size:
         names.append("deviation_alignment")
     if plan.floor_steps:
         names += ["floor_time", "rounding_distance"]
@@ -96,7 +96,11 @@ def header(system: System, plan: Plan, start: Array) -> Header:
 
 
 def continues(system: System, plan: Plan, writer: Writer) -> bool:
-    """Whether there is anything left to record of `plan` in the file of `writer`.
+    """Tell whether anything of `plan` is left to record in the file of `writer`.
+
+    Returns
+    -------
+    bool
 
     Raises
     ------

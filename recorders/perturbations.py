@@ -20,10 +20,14 @@ def roles(plan: Plan) -> Array:
 
 
 def ensemble(system: System, plan: Plan) -> Array:
-    """Phases ``(R, P)`` at time 0: the reference, its perturbed replicas, its control.
+    """Make the phases at time 0: the reference, its perturbed replicas, its control.
 
     Each perturbation has a random stream of its own, so that it does not depend on how many there
     are.
+
+    Returns
+    -------
+    (R, P) array
 
     Raises
     ------
@@ -65,9 +69,12 @@ def pairs(plan: Plan) -> Array:
 
 def lengths(phase: Array) -> Array:
     """l2 lengths ``(R,)`` of the deviations from row 0, in float64."""
-    deviations = (phase - phase[0]).astype(np.float64, copy=False)
-    length: Array = np.sqrt(np.einsum("rp,rp->r", deviations, deviations))
-    return length
+    return _norms((phase - phase[0]).astype(np.float64, copy=False))
+
+
+def _norms(rows: Array) -> Array:
+    norms: Array = np.sqrt(np.einsum("rp,rp->r", rows, rows))
+    return norms
 
 
 def rescale(
@@ -95,22 +102,22 @@ def rescale(
         their factor is 0.
     """
     part = system.components
-    length = lengths(phase)
+    deviations = (phase - phase[0]).astype(np.float64, copy=False)
+    length = _norms(deviations)
     log_factor = np.zeros(len(phase))
     redrawn = []
     for r in np.flatnonzero((targets > 0) & (length == 0)):
         direction = _draw(system, plan, [plan.seed, _REDRAW, int(r), t])
         phase[r, part] += (direction * (targets[r] / np.linalg.norm(direction))).astype(phase.dtype)
         redrawn.append(int(r))
-    rows = np.flatnonzero((targets > 0) & (length > 0) & np.isfinite(length))
-    if rows.size:
-        before = lengths(phase[:, part])[rows]
-        scale = (targets[rows] / length[rows])[:, None]
-        phase[rows] = (phase[0] + (phase[rows] - phase[0]) * scale).astype(phase.dtype)
-        after = lengths(phase[:, part])[rows]
-        # where the states coincide and only the buffers differ, the phases speak for them
-        before, after = np.where(before > 0, (before, after), (length[rows], targets[rows]))
-        log_factor[rows] = np.log(before) - np.log(after)
+    rows = np.flatnonzero((targets > 0) & (length > 0) & (length < np.inf))
+    scale = (targets[rows] / length[rows])[:, None]
+    phase[rows] = (phase[0] + deviations[rows] * scale).astype(phase.dtype)
+    before = _norms(deviations[rows, part])
+    after = _norms((phase[rows, part] - phase[0, part]).astype(np.float64, copy=False))
+    # where the states coincide and only the buffers differ, the phases speak for them
+    before, after = np.where(before > 0, (before, after), (length[rows], targets[rows]))
+    log_factor[rows] = np.log(before) - np.log(after)
     return phase, log_factor, redrawn
 
 

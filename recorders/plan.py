@@ -13,7 +13,7 @@ from nndyn.errors import UsageError
 from nndyn.provenance import digest
 from nndyn.systems.protocol import Array, System
 
-_BLOCK_BYTES = 16 * 2**20
+_BLOCK_BYTES = 64 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
 _BLOCK_STEPS = 4096
 
@@ -64,15 +64,15 @@ class Plan:
         return 1 + self.replicas + self.control
 
     def kept(self, start: int, stop: int) -> list[int]:
-        """Times in [start, stop) whose state is kept."""
+        """Return the times in [start, stop) whose state is kept."""
         return _multiples(self.keep_every, start, stop, self.steps)
 
     def evaluated(self, start: int, stop: int) -> list[int]:
-        """Times in [start, stop) at which the system is evaluated."""
+        """Return the times in [start, stop) at which the system is evaluated."""
         return _multiples(self.evaluate, start, stop, self.steps)
 
     def options(self) -> dict[str, Any]:
-        """What must agree for a run to be resumed, as JSON values."""
+        """Return what must agree for a run to be resumed, as JSON values."""
         given = self.perturbations
         return {
             "replicas": self.replicas,
@@ -89,7 +89,7 @@ class Plan:
         }
 
     def bytes(self, system: System) -> int:
-        """Expected size of the file."""
+        """Return the expected size of the file."""
         kept = len(self.kept(0, self.steps + 1))
         width = system.dimension if self.whole_phase else _size(system)
         state = kept * self.rows * width * system.dtype.itemsize

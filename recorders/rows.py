@@ -1,13 +1,43 @@
-"""From a Block of a system to rows of a recording."""
+"""From the Blocks of a system to rows of a recording."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nndyn.recording import PERTURBED
-from nndyn.systems.protocol import Array, Block
+from nndyn.systems.protocol import Array, Block, System
+
+#: First and second rows of every pair of perturbed replicas that are not mirror images.
+Pairs = tuple[Array, Array]
+
+
+@dataclass
+class Piece:
+    """What a call of a system gave: the times ``start … stop - 1``.
+
+    Attributes
+    ----------
+    start, stop : int
+    kept, evaluated, floor : list of int
+        Times of the states, of the evaluations and of `rounding`.
+    log_rescale : (R,) float64
+        In force over these times.
+    block : Block
+    rounding : (len(floor),) float64
+        Distance of the reference to its twin in another summation order.
+    """
+
+    start: int
+    stop: int
+    kept: list[int]
+    evaluated: list[int]
+    floor: list[int]
+    log_rescale: Array
+    block: Block
+    rounding: Array = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass
@@ -30,21 +60,85 @@ class Rows:
             if values.ndim > 1:
                 values[self.steps >= step, replica] = np.nan
 
-    def cut(self, step: int) -> None:
-        """Drop the rows from `step` on."""
-        before = self.steps < step
-        self.values = {name: values[before] for name, values in self.values.items()}
-        self.steps = self.steps[before]
+    def cut(self, first: int, last: int) -> None:
+        """Keep the rows of the steps from `first` to `last`."""
+        if self.steps.size and (self.steps[0] < first or self.steps[-1] > last):
+            chosen = (self.steps >= first) & (self.steps <= last)
+            self.values = {name: values[chosen] for name, values in self.values.items()}
+            self.steps = self.steps[chosen]
 
 
-def alignment(gram: Array, role: Array, pair: Array) -> Array:
+def gather(
+    pieces: Sequence[Piece], system: System, pairs: Pairs, arrived: dict[str, Array]
+) -> dict[str, Rows]:
+    """Join the pieces of a run into rows.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+        One after the other in time, at least one.
+    system : System
+    pairs : Pairs
+    arrived : dict of str to (R,) array
+        Quantities of the step that led to the first time.
+
+    Returns
+    -------
+    dict of str to Rows
+        By growing dimension. An array belongs to the caller where there are several pieces, and
+        may be a piece's own where there is one.
+    """
+    blocks = [piece.block for piece in pieces]
+    steps = np.arange(pieces[0].start, pieces[-1].stop)
+    gram = _join([b.gram for b in blocks])
+    times = Rows(
+        steps,
+        {
+            "distance_l1": _join([b.distance_l1 for b in blocks]),
+            "distance_l2": np.sqrt(np.einsum("nrr->nr", gram)),
+            "distance_linf": _join([b.distance_linf for b in blocks]),
+            "log_rescale": np.repeat(
+                [p.log_rescale for p in pieces], [p.stop - p.start for p in pieces], axis=0
+            ),
+        },
+    )
+    if system.steps_per_epoch:
+        times.values["epoch"] = steps / system.steps_per_epoch
+    if pairs[0].size:
+        times.values["deviation_alignment"] = alignment(gram, pairs)
+    for name in system.series:
+        times.values[name] = _join([b.series[name] for b in blocks])
+    for name in system.arrival:
+        lengths = [arrived[name][None], *(b.arrival[name] for b in blocks if b.arrival)]
+        times.values[name] = _join(lengths)[: steps.size]
+    evaluated = np.array([t for p in pieces for t in p.evaluated], dtype=np.int64)
+    evaluations = Rows(evaluated)
+    for name in system.evaluations if evaluated.size else ():
+        evaluations.values[name] = _join([p.block.evaluations[name] for p in pieces if p.evaluated])
+    kept = np.array([t for p in pieces for t in p.kept], dtype=np.int64)
+    states = Rows(kept, {"state": _join([b.states for b in blocks])})
+    floor = np.array([t for p in pieces for t in p.floor], dtype=np.int64)
+    rounding = Rows(floor, {"rounding_distance": _join([p.rounding for p in pieces])})
+    return {
+        "time": times,
+        "evaluation_time": evaluations,
+        "state_time": states,
+        "floor_time": rounding,
+    }
+
+
+def _join(parts: Sequence[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def alignment(gram: Array, pairs: Pairs) -> Array:
     """Mean absolute cosine between the deviations of perturbed replicas, ± partners left out.
 
     Parameters
     ----------
     gram : (n, R, R) float64
         Inner products of the deviations.
-    role, pair : (R,)
+    pairs : Pairs
 
     Returns
     -------
@@ -52,7 +146,7 @@ def alignment(gram: Array, role: Array, pair: Array) -> Array:
         NaN where fewer than two deviations are left that are finite and not zero.
     """
     lengths = np.sqrt(np.einsum("nrr->nr", gram))
-    first, second = _independent(role, pair)
+    first, second = pairs
     norms = lengths[:, first] * lengths[:, second]
     products = gram[:, first, second]
     valid = np.isfinite(norms) & (norms > 0) & np.isfinite(products)
@@ -67,22 +161,32 @@ def alignment(gram: Array, role: Array, pair: Array) -> Array:
     return aligned
 
 
-def has_alignment(role: Array, pair: Array) -> bool:
-    """Whether any two perturbed replicas are not each other's mirror image."""
-    return bool(_independent(role, pair)[0].size)
-
-
-def _independent(role: Array, pair: Array) -> tuple[Array, Array]:
+def independent(role: Array, pair: Array) -> Pairs:
+    """Pairs of perturbed replicas that are not each other's mirror image."""
     first, second = np.triu_indices(len(role), k=1)
     chosen = (role[first] == PERTURBED) & (role[second] == PERTURBED) & (pair[first] != second)
     return first[chosen], second[chosen]
 
 
+def is_finite(block: Block) -> bool:
+    """Whether every number of a Block's distances and phase is finite."""
+    return bool(
+        np.isfinite(block.gram).all()
+        and np.isfinite(block.distance_l1).all()
+        and np.isfinite(block.phase).all()
+    )
+
+
 def first_not_finite(block: Block) -> Array:
-    """Index ``(R,)`` of the first time of each row that is not finite, -1 where all are finite.
+    """Find the first time of each row that is not finite.
 
     The phase reached counts as one time more. A distance that overflows counts as well: such a
     replica is lost a step later at most.
+
+    Returns
+    -------
+    (R,) int64
+        Index into the times of the block, -1 where all is finite.
     """
     square = np.einsum("nrr->nr", block.gram)
     good = np.vstack(

@@ -75,6 +75,10 @@ CATALOGUE: dict[str, Entry] = {
 def entry(name: str, kind: str | None = None) -> Entry:
     """Return the entry called `name` (dashes count as underscores), of `kind` where one is given.
 
+    Returns
+    -------
+    Entry
+
     Raises
     ------
     UnknownNameError

@@ -108,7 +108,11 @@ class NumericSystem:
         return 10.0 * stages * self.dimension * replicas + replicas**2 * self.dimension
 
     def initial(self, seed: int) -> Array:
-        """Return a point of the attractor drawn with `seed`.
+        """Draw a point of the attractor with `seed`.
+
+        Returns
+        -------
+        (P,) float64
 
         Raises
         ------
@@ -126,7 +130,8 @@ class NumericSystem:
                 f"{self.name} with {self._values} left every bound within its {self._discard} "
                 "discarded steps; choose other parameters or another initial state"
             )
-        return point
+        start: Array = point
+        return start
 
     def advance(
         self,

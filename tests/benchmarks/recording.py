@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,7 @@ def wide() -> nndyn.Training:
     """Return 784-64-10 on 6000 synthetic samples, with a sixth as many to test."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((7000, 784)), rng.integers(0, 10, 7000)
-    return nndyn.Training(
-        "mlp:784-64-10", (x[:6000], y[:6000]), test=(x[6000:], y[6000:]), lr=0.1
-    )
+    return nndyn.Training("mlp:784-64-10", (x[:6000], y[:6000]), test=(x[6000:], y[6000:]), lr=0.1)
 
 
 def plain_loops(system: nndyn.Training, widths: list[int], steps: int) -> Callable[[], None]:
@@ -48,7 +47,7 @@ def plain_loops(system: nndyn.Training, widths: list[int], steps: int) -> Callab
     def run() -> None:
         for _ in range(REPLICAS + 2):
             layers: list[torch.nn.Module] = []
-            for inputs, outputs in zip(widths, widths[1:], strict=False):
+            for inputs, outputs in pairwise(widths):
                 layers += [torch.nn.Linear(inputs, outputs), torch.nn.Tanh()]
             net = torch.nn.Sequential(*layers[:-1]).double()
             optimizer = torch.optim.SGD(net.parameters(), lr=0.1)

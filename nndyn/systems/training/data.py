@@ -187,9 +187,8 @@ def fit(samples: Samples, what: str, *, inputs: int, outputs: int, loss: str) ->
     Raises
     ------
     UsageError
-        If widths differ, or the loss needs class labels and there are none.
-    DataError
-        If a label is not below the number of outputs.
+        If widths differ, a label is not below the number of outputs, or the loss needs class
+        labels and there are none.
     """
     if samples.x.shape[1] != inputs:
         raise UsageError(
@@ -199,7 +198,7 @@ def fit(samples: Samples, what: str, *, inputs: int, outputs: int, loss: str) ->
         highest = int(samples.y.max())
         if highest >= outputs:
             row = int(np.flatnonzero(samples.y == highest)[0])
-            raise DataError(
+            raise UsageError(
                 f"{what}: label in row {row} is {highest} and the model has {outputs} outputs; "
                 f"labels must be 0 to {outputs - 1}"
                 + ("" if loss == "cross-entropy" else " (real-valued targets must be floats)")

@@ -293,7 +293,7 @@ BAD = [
     ({"model": nn.Sequential(nn.Linear(4, 3)), "activation": "relu"}, UsageError, "activation"),
     ({"model": nn.Sequential(nn.Linear(4, 3).requires_grad_(False))}, UsageError, "0.weight"),
     ({"model": "mlp:5-3"}, UsageError, "4 features and the model takes 5"),
-    ({"model": "mlp:4-2"}, DataError, "label in row 2 is 2"),
+    ({"model": "mlp:4-2"}, UsageError, "label in row 2 is 2"),
     ({"data": "iriss"}, UnknownNameError, "digits, iris, wine, breast-cancer"),
     ({"data": "iris", "test": (X, Y)}, UsageError, "leave test out"),
     ({"data": X}, UsageError, "ndarray"),
