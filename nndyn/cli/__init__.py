@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
-from nndyn.cli.lazy import LazyGroup, run, unexpected
+from nndyn.cli.lazy import LazyGroup, run, show_warning, unexpected
 
 _VERBS = {
     "demo": ("nndyn.cli.demo:demo", "Two runs, one regular and one not, explained."),
@@ -32,4 +33,5 @@ nndyn = LazyGroup(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command ``nndyn``."""
     sys.excepthook = unexpected
+    warnings.showwarning = show_warning
     sys.exit(run(nndyn, sys.argv[1:] if arguments is None else arguments))

@@ -51,7 +51,7 @@ def _print(facts: dict[str, Any]) -> None:
     system |= manifest["system"].get("parameters", {}) if system["kind"] != "training" else {}
     lines = {
         "recording": facts["id"],
-        "status": f"{status} ({sizes['time'] - 1:,} of {asked:,} steps)",
+        "status": f"{status} ({max(0, sizes['time'] - 1):,} of {asked:,} steps)",
         "system": _pairs(system),
         "options": _pairs(manifest["recording"]),
         "sizes": _pairs(sizes),

@@ -107,6 +107,11 @@ def _fail(message: str, code: int, debug: bool) -> int:
     return code
 
 
+def show_warning(message: Warning | str, *_: Any) -> None:
+    """Show a Python warning as a line on standard error."""
+    click.echo(f"warning: {' '.join(str(message).split())}", err=True)
+
+
 def unexpected(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """Say in one line that nndyn itself failed; the traceback comes with ``--debug``."""
     if "--debug" in sys.argv:

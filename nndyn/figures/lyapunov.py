@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import UsageError
+from nndyn.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,6 +39,8 @@ def lyapunov(result: xr.Dataset, ax: Axes | None = None) -> Figure:
     ------
     UsageError
         If `result` is not that of ``lyapunov``.
+    DataError
+        If the recording ended before there was anything to draw.
     """
     from matplotlib.figure import Figure as NewFigure
 
@@ -47,6 +49,8 @@ def lyapunov(result: xr.Dataset, ax: Axes | None = None) -> Figure:
             f"the figure needs the result of lyapunov, got {result.attrs.get('analyzer')!r}; "
             "pass what nndyn.lyapunov returned"
         )
+    if "log_separation" not in result:
+        raise DataError(f"there is no curve to draw: {result.attrs['reason']}")
     if ax is None:
         figure = NewFigure(figsize=(4.2, 3.2), layout="constrained")
         ax = figure.add_subplot()

@@ -40,7 +40,7 @@ def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None)
     -------
     xarray.Dataset
         ``encoding["source"]`` is `path`. Of the two checkpoint slots only the committed one is
-        there.
+        there. Before the first commit of a run there are no times.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None)
     UsageError
         If `path` is a folder.
     RecordingError
-        If it is not a recording, damaged, holds nothing yet, or cannot be repaired.
+        If it is not a recording, damaged, or cannot be repaired.
     StoreError
         If writing it failed earlier in this process and the library will not let go of it.
 
@@ -126,10 +126,6 @@ def _trimmed(recording: xr.Dataset, path: Path) -> xr.Dataset:
     if not 0 <= n <= found:
         raise RecordingError(
             f"{path} is damaged: {n} times committed, {found} found; restore it from a copy"
-        )
-    if n == 0:
-        raise RecordingError(
-            f"{path} is incomplete: no block was committed yet; wait for it, or resume it"
         )
     rows = committed_rows({d: recording[d].values for d in dims}, n)
     keep: dict[str, Any] = {d: slice(0, count) for d, count in rows.items()}

@@ -56,6 +56,7 @@ class Trajectories:
         self.labelled = labelled
         shape = (replicas, network.size * (1 + rule.buffers))
         self._phases = torch.zeros((2, *shape), dtype=dtype)
+        self._difference: Tensor | None = None
         self._deviation = torch.zeros((replicas, network.size), dtype=torch.float64)
 
     def bare(self, phase: Array, start: int, steps: int) -> Array:
@@ -173,7 +174,10 @@ class Trajectories:
         while rows > 1 and equal[rows - 1] == 0.0:
             rows -= 1
         outputs = self.engine.outputs(test, rows)
-        difference = outputs - outputs[0]
+        if self._difference is None:
+            self._difference = torch.empty((len(linf), *outputs.shape[1:]), dtype=outputs.dtype)
+        difference = self._difference[:rows]
+        torch.sub(outputs, outputs[0], out=difference)
         difference[..., test.targets.count :] = 0.0
         out = evaluated["distance_output"][e]
         flat = difference.view(rows, -1)
