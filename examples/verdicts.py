@@ -60,9 +60,9 @@ def main():
                 for runs in (plain, rescaled)
             ]
             rate, growth = (np.median([r[k] for r in rescaled]) for k in (1, 2))
-            # a run that never arrives counts as later than every other
+            # a run that never arrives counts as later than every other: half must arrive
             arrived = sorted(asked.steps + 1 if r[3] is None else r[3] for r in rescaled)
-            median = arrived[len(arrived) // 2]
+            median = arrived[(len(arrived) - 1) // 2]
             steps = "not reached" if median > asked.steps else str(median)
             print(
                 f"| {lr:g} | {words[0]} | {words[1]} | {rate:.3f} | {growth:.1f} | {steps} |",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -31,8 +32,8 @@ def print_result(result: xr.Dataset) -> None:
     values = to_dict(result)
     console = Console(highlight=False)
     if values["verdict"]:
-        line = Text(values["verdict"], style="bold")
-        console.print(line + Text(f": {values['reason']}", style="not bold"))
+        line = Text.assemble((values["verdict"], "bold"), f": {values['reason']}")
+        console.print(line, soft_wrap=not (console.is_terminal or "COLUMNS" in os.environ))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", "value", "interval", "unit"):
         table.add_column(heading, overflow="fold")

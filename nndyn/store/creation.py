@@ -50,8 +50,8 @@ def make(path: Path, header: Header, *, overwrite: bool) -> WriterLock:
         free = shutil.disk_usage(folder).free
         if header.expected_bytes > free:
             raise StoreError(
-                f"{path} will take {header.expected_bytes / 1e9:.3g} GB, {folder} has "
-                f"{free / 1e9:.3g} GB free; store less, or choose another folder"
+                f"{path} will take {header.expected_bytes / 1e6:,.1f} MB, {folder} has "
+                f"{free / 1e6:,.1f} MB free; store less, or choose another folder"
             )
         _write_header(part, header)
         if path.exists() and not overwrite:
