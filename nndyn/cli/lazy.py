@@ -107,7 +107,14 @@ def _fail(message: str, code: int, debug: bool) -> int:
     return code
 
 
-def show_warning(message: Warning | str, *_: Any) -> None:
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
     """Show a Python warning as a line on standard error."""
     click.echo(f"warning: {' '.join(str(message).split())}", err=True)
 
