@@ -116,8 +116,8 @@ def record(
 
     Notes
     -----
-    One pass; memory is one block of states, about 16 MiB, beside what the system needs. A kill
-    loses at most the last block.
+    One pass; memory beside what the system needs is twice a block of states, 128 MiB at most (or
+    two states, where one is larger). A kill loses at most the last block: some seconds.
     """
     plan = make(
         system,
@@ -180,7 +180,7 @@ class _Run:
         self.recorded = writer.n_committed
         if self.recorded:
             self.phase, self.t = writer.checkpoint()
-            self.log_rescale = writer.read("log_rescale")[-1]
+            self.log_rescale = writer.read("log_rescale", last=1)[0]
             self.diverged_at = writer.read("diverged_at")
         else:
             self.phase, self.t = start, 0
@@ -315,7 +315,8 @@ class _Run:
             last = self.pending[-1].block.arrival
             self.arrived[name] = last[name][-1] if last else self.arrived[name]
         self.writer.set("diverged_at", self.diverged_at)
-        self.writer.set_attrs(redrawn=json.dumps(self.redrawn))
+        redrawn = [[r, step] for r, step in self.redrawn if step <= t]  # a resumed run draws again
+        self.writer.set_attrs(redrawn=json.dumps(redrawn))
         self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
         self.writer.commit(checkpoint, t)
         self.pending.clear()

@@ -124,6 +124,8 @@ def continues(system: System, plan: Plan, writer: Writer) -> bool:
     status = writer.attrs["status"]
     if status == "stopped" or (status == "complete" and plan.steps == done):
         return False
+    if status == "complete":
+        writer.finish("recording")
     writer.set_attrs(manifest=json.dumps({**manifest, "steps": plan.steps}))
     return True
 

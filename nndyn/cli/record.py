@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,8 @@ def _record(system: Any, options: dict[str, Any]) -> None:
     )
     if recording.attrs["status"] == "stopped":
         click.echo(f"warning: {recording.attrs['stop_reason']}", err=True)
+    for r, at in json.loads(recording.attrs["redrawn"])[:5]:
+        click.echo(f"warning: replica {r} met the reference and was redrawn at step {at}", err=True)
     for r, at in enumerate(recording["diverged_at"].values[1:], start=1):
         if at >= 0 and recording.attrs["status"] != "stopped":
             click.echo(f"warning: replica {r} is not finite from step {at} on", err=True)

@@ -376,6 +376,18 @@ def test_an_interrupted_run_resumes_to_the_same_arrays(tmp_path, monkeypatch, na
     assert_same(whole, values(resumed))
 
 
+def test_a_redrawn_replica_is_named_once_across_a_resume(tmp_path):
+    options = {"rescale": 4, "replicas": 2}
+    path = tmp_path / "r.nc"
+    for steps in (3, 8, 13):  # 3 stops right before a rescaling, 8 at one
+        nndyn.record(Linear(0.0, 0.0), path, steps=steps, resume=True, **options).close()
+    with nndyn.open(path) as recording:
+        redrawn = json.loads(recording.attrs["redrawn"])
+    assert redrawn == [[1, 4], [2, 4], [1, 8], [2, 8], [1, 12], [2, 12]]
+    whole = nndyn.record(Linear(0.0, 0.0), tmp_path / "whole.nc", steps=13, **options)
+    assert_same(values(nndyn.open(path)), values(whole))
+
+
 def test_a_complete_run_is_left_alone_or_goes_on_with_more_steps(tmp_path):
     path = tmp_path / "r.nc"
     system = nndyn.systems.henon()
