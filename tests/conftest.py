@@ -1,11 +1,6 @@
 """Fixtures shared by the packages' tests."""
 
-import os
-
 import pytest
-
-# Small nets gain nothing from a second thread, and lose much where the machine is shared.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
