@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,29 +17,12 @@ from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.training import batches, models
 from nndyn.systems.training import data as datasets
 from nndyn.systems.training.losses import LOSSES
+from nndyn.systems.training.threads import threads_for
 from nndyn.systems.training.trajectory import Trajectories
 from nndyn.systems.training.updates import SGD, Adam, Rule
 
 OPTIMIZERS = ("sgd", "adam")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
-
-#: Floating-point operations of a step from which a second thread pays. Below, threads gain nothing
-#: on an idle machine, and on a busy one they wait for each other: ten times slower was seen.
-THREADED_WORK = 1e9
-
-
-@contextmanager
-def _threads_for(work: float) -> Iterator[None]:
-    """Let torch use one thread for small steps, and give back what the caller had set."""
-    threads = torch.get_num_threads()
-    if work >= THREADED_WORK or threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class Training:
@@ -316,7 +298,7 @@ class Training:
     def bare(self, phase: Array, start: int, steps: int) -> Array:
         """Return the phase ``(R, P)`` after `steps` steps that record nothing, for timing."""
         rows = self._rows(phase)
-        with _threads_for(self.work(len(rows))):
+        with threads_for(self.work(len(rows))):
             return self._batch(rows).bare(rows, start, steps)
 
     def _run(
@@ -335,7 +317,7 @@ class Training:
             if len(times) and not (ascending and start <= times[0] and times[-1] < end):
                 raise UsageError(f"{what}: times must ascend within [{start}, {end})")
         where = self.components if part is None else part
-        with _threads_for(self.work(len(phase))):
+        with threads_for(self.work(len(phase))):
             return self._batch(phase).run(phase, start, steps, keep, evaluate, where)
 
     def _rows(self, phase: Array) -> Array:

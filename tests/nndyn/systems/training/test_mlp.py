@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nndyn.systems.training import Training
-from nndyn.systems.training import system as system_module
+from nndyn.systems.training import threads as threads_module
 from nndyn.systems.training.batches import inputs
 from nndyn.systems.training.data import Samples
 from nndyn.systems.training.losses import LOSSES
@@ -103,7 +103,7 @@ def _copies_stay_equal(data, classes, features, widths, activation, batch_size, 
 @pytest.mark.parametrize("widths", WIDTHS)
 @pytest.mark.parametrize("data", [("iris", 3, 4), ("breast-cancer", 2, 30)], ids=["iris", "bc"])
 def test_a_copy_of_the_reference_stays_bitwise_equal(threads, widths, data, monkeypatch):
-    monkeypatch.setattr(system_module, "THREADED_WORK", 0.0)  # small nets on two threads too
+    monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)  # small nets on two threads too
     torch.set_num_threads(threads)
     rows = (2, 3, 6, 7, 12) if threads == 1 else (7,)
     for activation in ("relu", "tanh", "sigmoid") if threads == 1 else ("tanh",):
@@ -114,7 +114,7 @@ def test_a_copy_of_the_reference_stays_bitwise_equal(threads, widths, data, monk
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("widths", WIDTHS)
 def test_a_copy_of_the_reference_stays_bitwise_equal_on_digits(threads, widths, monkeypatch):
-    monkeypatch.setattr(system_module, "THREADED_WORK", 0.0)
+    monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)
     torch.set_num_threads(threads)
     _copies_stay_equal("digits", 10, 64, widths, "tanh", None, (2, 7), steps=2)
     _copies_stay_equal("digits", 10, 64, widths, "sigmoid", 99, (3,), steps=2)
@@ -132,7 +132,7 @@ def test_small_steps_leave_the_number_of_threads_as_it_was(monkeypatch):
     torch.set_num_threads(2)
     system = Training("mlp:4-8-3", "iris", lr=0.5)
     system.advance(system.initial(0)[None], 0, 1, ())
-    monkeypatch.setattr(system_module, "THREADED_WORK", 0.0)
+    monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)
     system.advance(system.initial(0)[None], 0, 1, ())
     assert seen == [1, 2]
     assert torch.get_num_threads() == 2
