@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.separation import weights
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -47,7 +49,7 @@ def attractor(recording: xr.Dataset) -> tuple[str, int]:
         lengths = np.asarray(recording["step_length"][:, 0].values, dtype=np.float64)[1:]
         lengths = lengths[np.isfinite(lengths)]
     if "state" in recording and recording["state"].dims[0] == "time":
-        states = np.asarray(recording["state"][tail, 0].values, dtype=np.float64)
+        states = np.asarray(weights(recording)[tail, 0].values, dtype=np.float64)
         states = states[np.isfinite(states).all(axis=1)]
         if len(states) < 3:
             return "unknown", -1

@@ -116,11 +116,14 @@ def along_transient(
         cure = {
             "saturation": "perturb less (--epsilon) or record with --rescale",
             "floor": "perturb more (--epsilon)",
+            "divergence": "lower the learning rate",
         }.get(region.ended_by, "record longer")
         reason = (
             f"deviations can be used for {max(region.stop - start, 0)} steps after the start only "
             f"({region.ended_by}), {SHORTEST} are needed; {cure}"
         )
+        if region.ended_by == "end":
+            raise DataError(reason)
         return Estimate(
             Verdict("unresolved", reason),
             *(None,) * 5,
@@ -148,6 +151,7 @@ def along_transient(
         drift=drift,
         unit=sep.unit,
         dt=dt,
+        time=sep.time,
     )
     if window is not None:  # the verdict is on the run, the numbers are those asked for
         found = measure(window=(max(window[0], start), window[1]))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analyzers.attractor import attractor
 from analyzers.estimate import Estimate, along_stationary, along_transient, leave_out_kinks
 from analyzers.growth_rate import running_rate
-from analyzers.separation import Separation, mean_increments, separation
+from analyzers.separation import Separation, mean_increments, require, separation
 from analyzers.transient import filled
 from analyzers.validity import Region, valid_region
 from analyzers.verdict import Verdict
@@ -95,7 +95,10 @@ def lyapunov(
     ----------
     Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980) 9, doi:10.1007/BF02128236.
     """
-    _check(confidence, burn_in, min_growth, drift, horizon)
+    require(recording)
+    _check(distance, confidence, burn_in, min_growth, drift, horizon)
+    if window is not None:
+        window = _window(window)
     parameters = {
         "distance": distance,
         "burn_in": burn_in,
@@ -152,10 +155,15 @@ def _measure(
         ends_on=ends_on,
     )
     if int(recording["diverged_at"].values[0]) >= 0:
+        before = (
+            "too early to measure growth; lower the learning rate"
+            if found.exponent is None
+            else f"before that: {found.verdict.reason}"
+        )
         found.verdict = Verdict(
             "diverged",
             f"the reference is not finite from step "
-            f"{int(recording['diverged_at'].values[0])} on; before that: {found.verdict.reason}",
+            f"{int(recording['diverged_at'].values[0])} on; {before}",
         )
     quantities = _numbers(found, sep, ends_on, stationary)
     quantities |= _curves(found, sep, region, steps, dt, stationary)
@@ -210,13 +218,33 @@ def _diverged_at_once(recording: xr.Dataset, parameters: dict[str, Any], why: st
     )
 
 
+def _window(window: Any) -> Window:
+    try:
+        low, high = (float(v) for v in window)
+    except (TypeError, ValueError):
+        raise UsageError(f"window is {window!r}, expected two times") from None
+    return Window((low, high))
+
+
 def _check(
+    distance: str,
     confidence: float,
     burn_in: float | None,
     min_growth: float,
     drift: float,
     horizon: int | None,
 ) -> None:
+    if distance not in ("l1", "l2", "linf"):
+        raise UsageError(f"distance is {distance!r}, expected 'l1', 'l2' or 'linf'")
+    for name, value in (
+        ("confidence", confidence),
+        ("burn_in", burn_in),
+        ("min_growth", min_growth),
+        ("drift", drift),
+        ("horizon", horizon),
+    ):
+        if value is not None and not isinstance(value, int | float | np.number):
+            raise UsageError(f"{name} is {value!r}, expected a number")
     if not 0.0 < confidence < 1.0:
         raise UsageError(f"confidence is {confidence}, expected a number between 0 and 1")
     if burn_in is not None and not burn_in >= 0.0:
@@ -225,8 +253,8 @@ def _check(
         raise UsageError(f"min_growth is {min_growth}, expected a positive number of e-foldings")
     if not drift >= 0.0:
         raise UsageError(f"drift is {drift}, expected a rate of at least 0")
-    if horizon is not None and horizon < 1:
-        raise UsageError(f"horizon is {horizon}, expected at least 1 sample")
+    if horizon is not None and (horizon < 1 or horizon != int(horizon)):
+        raise UsageError(f"horizon is {horizon}, expected a whole number of samples, 1 or more")
 
 
 def _indices(sep: Separation, window: Window | None) -> tuple[int, int] | None:
@@ -268,7 +296,10 @@ def _numbers(
             note=found.note if window is None else None,
         ),
         "growth": Quantity(
-            found.growth, "1", "e-foldings of the deviations", note=found.note or None
+            found.growth,
+            "1",
+            "e-foldings of the deviations",
+            note=found.note if found.growth is None else None,
         ),
         "transient_end": Quantity(
             end, sep.unit, "end of the last growth phase", note=found.note_end or None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.errors import DataError
-from nndyn.recording import CONTROL, PERTURBED
+from nndyn.errors import DataError, UsageError
+from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,6 +87,47 @@ class Separation:
         steps: Array = np.diff(self.log_separation, axis=0)
         steps[self.dropped] = np.nan
         return steps
+
+
+def require(recording: xr.Dataset) -> None:
+    """Check that what is given is a recording with its reference and whole pairs.
+
+    Raises
+    ------
+    UsageError
+        If it is no Dataset.
+    DataError
+        If a variable every recording has is missing, replica 0 is not the reference, or a mirrored
+        partner was left out by a selection.
+    """
+    if not hasattr(recording, "data_vars"):
+        raise UsageError(
+            f"expected a recording, got {recording!r}; open a file with nndyn.open(path)"
+        )
+    for name in ("time", "role", "pair", "log_rescale", "diverged_at"):
+        if name not in recording.variables:
+            raise DataError(f"this is no recording: variable {name!r} is missing")
+    role = np.asarray(recording["role"].values)
+    if role.ndim != 1 or role.size == 0 or role[0] != REFERENCE:
+        raise DataError(
+            "replica 0 is not the reference; select replicas so that the reference comes first"
+        )
+    pair = np.asarray(recording["pair"].values)
+    for r, partner in enumerate(pair):
+        if partner >= 0 and not (partner < pair.size and pair[partner] == r):
+            raise DataError(
+                f"the mirrored partner of replica {r} is not where `pair` says: replicas were "
+                "selected; set `pair` to -1, or to the indices within the selection"
+            )
+
+
+def weights(recording: xr.Dataset) -> xr.DataArray:
+    """Return ``state`` without the optimizer's buffers, which the distances leave out too."""
+    state = recording["state"]
+    if "parameter_start" not in recording or "parameter_size" not in recording:
+        return state
+    stop = int(recording["parameter_start"][-1]) + int(recording["parameter_size"][-1])
+    return state[..., :stop] if state.shape[-1] > stop else state
 
 
 def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
@@ -202,7 +243,7 @@ def scan(recording: xr.Dataset, replicas: Array, pair: Array) -> Scan:
     """
     from analyzers.kernels.separations import scan_block
 
-    state = recording["state"]
+    state = weights(recording)
     T, R = state.shape[:2]
     out = {name: np.empty((T, R)) for name in ("l1", "l2", "linf")}
     asymmetry = np.empty(T)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from analyzers.growth_rate import GrowthRate
 from analyzers.transient import DECISIVE, Growth
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ def judge_transient(
     drift: float,
     unit: str,
     dt: float,
+    time: Array,
 ) -> Verdict:
     """Judge the growth of deviations along a transient.
 
@@ -91,6 +97,8 @@ def judge_transient(
     unit : str
     dt : float
         Time between samples.
+    time : (T,) float64
+        Times of the samples.
 
     Returns
     -------
@@ -138,12 +146,12 @@ def judge_transient(
             f"{found.evidence:.1f}); record a longer growth: smaller epsilon, or --rescale",
         )
     if ended:
-        until = f" until {unit} {dt * found.end:g}" if found.end is not None else ""
+        until = f" until {unit} {time[found.end]:g}" if found.end is not None else ""
         return Verdict("transient", f"{grown}{until}, and no further afterwards{stays}")
     if ended_by == "saturation":
         return Verdict(
             "saturated",
-            f"{grown} until they stopped being infinitesimal at {unit} {dt * found.stop:g}; how "
+            f"{grown} until they stopped being infinitesimal at {unit} {time[found.stop]:g}; how "
             "long the growth would last is unknown: record with --rescale",
         )
     if found.recent >= 1.0:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 import analyzers
-from nndyn.errors import UnknownNameError
+from nndyn.errors import DataError, UnknownNameError
 
 
 @xr.register_dataset_accessor("nndyn")  # type: ignore[no-untyped-call]
@@ -59,7 +59,11 @@ class Accessor:
         ------
         UnknownNameError
             If there is no such parameter; lists those there are.
+        DataError
+            If the recording keeps no states.
         """
+        if "state" not in self._recording or "parameter_name" not in self._recording:
+            raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
         names = [str(n) for n in self._recording["parameter_name"].values]
         if name not in names:
             raise UnknownNameError(f"unknown parameter {name!r}; known: {', '.join(names)}")

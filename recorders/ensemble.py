@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -136,6 +137,8 @@ def record(
     )
     if resume and overwrite:
         raise UsageError("resume and overwrite exclude each other")
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"path is {path!r}, expected the name of a file")
     path = Path(path)
     if resume and path.exists():
         with Writer.resume(path) as writer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -94,9 +95,8 @@ class Plan:
         width = system.dimension if self.whole_phase else _size(system)
         state = kept * self.rows * width * system.dtype.itemsize
         checkpoints = 2 * self.rows * system.dimension * system.dtype.itemsize
-        per_step = (
-            8 * (self.steps + 1) * (3 + self.rows * (4 + len(system.arrival + system.series)))
-        )
+        whole_blocks = -(-(self.steps + 1) // self.block) * self.block
+        per_step = 8 * whole_blocks * (3 + self.rows * (4 + len(system.arrival + system.series)))
         evaluations = 8 * len(self.evaluated(0, self.steps + 1)) * self.rows
         return (state + checkpoints + per_step + evaluations * len(system.evaluations)) + 64 * 2**10
 
@@ -128,6 +128,10 @@ def make(
     UsageError
         With the first option that is wrong, what was got and what is allowed.
     """
+    if not isinstance(system, System):
+        raise UsageError(
+            f"system is {system!r}, expected nndyn.Training(…) or one of nndyn.systems"
+        )
     steps = _whole("steps", steps, 1)
     seed = _whole("seed", seed, 0)
     replicas = _whole("replicas", replicas, 0)
@@ -188,7 +192,8 @@ def _size(system: System) -> int:
 
 
 def _whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or value != int(value) or value < least:
+    whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or value < least:
         raise UsageError(f"{name} is {value}, expected a whole number, {least} or more")
     return int(value)
 
@@ -210,7 +215,10 @@ def _given(system: System, replicas: int, pairs: bool, perturbations: Sequence[A
             "pairs and perturbations exclude each other: give both signs as rows of perturbations, "
             "they are recognized as pairs"
         )
-    rows = np.array(perturbations, dtype=np.float64)
+    try:
+        rows = np.array(perturbations, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError("perturbations is no array of numbers") from None
     shape = (replicas, _size(system))
     if rows.shape != shape:
         raise UsageError(f"perturbations has shape {rows.shape}, expected {shape}")

@@ -174,14 +174,15 @@ def is_finite(block: Block) -> bool:
         np.isfinite(block.gram).all()
         and np.isfinite(block.distance_l1).all()
         and np.isfinite(block.phase).all()
+        and all(np.isfinite(lengths).all() for lengths in block.arrival.values())
     )
 
 
 def first_not_finite(block: Block) -> Array:
     """Find the first time of each row that is not finite.
 
-    The phase reached counts as one time more. A distance that overflows counts as well: such a
-    replica is lost a step later at most.
+    The phase reached counts as one time more. A distance or a step whose l2 length overflows
+    counts as well: nothing can be measured from there on.
 
     Returns
     -------
@@ -195,5 +196,7 @@ def first_not_finite(block: Block) -> Array:
             np.isfinite(block.phase).all(axis=1, keepdims=True).T,
         ]
     )
+    for lengths in block.arrival.values():
+        good[1:] &= np.isfinite(lengths)
     first: Array = np.where(good.all(axis=0), -1, good.argmin(axis=0))
     return first

@@ -31,23 +31,24 @@ def print_result(result: xr.Dataset) -> None:
 
     values = to_dict(result)
     console = Console(highlight=False)
+    piped = not (console.is_terminal or "COLUMNS" in os.environ)  # a program wraps for itself
     if values["verdict"]:
         line = Text.assemble((values["verdict"], "bold"), f": {values['reason']}")
-        console.print(line, soft_wrap=not (console.is_terminal or "COLUMNS" in os.environ))
+        console.print(line, soft_wrap=piped)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", "value", "interval", "unit"):
         table.add_column(heading, overflow="fold")
-    notes = []
+    notes: dict[str, str] = {}
     for name, entry in values["results"].items():
         interval = "" if entry["ci"] is None else show(entry["ci"])
         table.add_row(name, show(entry["value"]), interval, entry["unit"])
-        if "note" in entry:
-            notes.append(f"{name}: {entry['note']}")
+        if "note" in entry and entry["note"] not in (values["reason"], *notes.values()):
+            notes[name] = entry["note"]
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
-    for note in notes:
-        console.print(Text(note, style="dim"))
+    for name, note in notes.items():
+        console.print(Text(f"{name}: {note}", style="dim"), soft_wrap=piped)
     for warning in values["warnings"]:
         click.echo(f"warning: {warning}", err=True)
 

@@ -24,9 +24,21 @@ def _load_config(ctx: click.Context, parameter: click.Parameter, path: Path | No
         return
     options = {p.name for p in ctx.command.params if isinstance(p, click.Option) and p.name}
     values = config.read(path, options - {"config", "help"})
+    for option in ctx.command.params:
+        if option.name in values and option.name != "param":
+            _check_kind(path, option, values[option.name])
     if isinstance(values.get("param"), dict):
         values["param"] = [f"{name}={value}" for name, value in values["param"].items()]
     ctx.default_map = values
+
+
+def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
+    """Refuse a value of another kind than the option's, which click would convert or choke on."""
+    kind = {"integer": int, "float": int | float, "boolean": bool}.get(option.type.name, str)
+    items = value if option.nargs > 1 and isinstance(value, list) else [value]
+    good = len(items) == option.nargs and all(isinstance(v, kind) for v in items)
+    if not good or (kind is not bool and any(isinstance(v, bool) for v in items)):
+        raise UsageError(f"{path}: {option.name} is {value!r}, expected {option.type.name}")
 
 
 def _common(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -233,6 +245,10 @@ def _record(system: Any, options: dict[str, Any]) -> None:
         if k in inspect.signature(write).parameters and k not in ("resume", "overwrite")
     }
     if dry_run:
+        if not path.parent.is_dir():
+            raise UsageError(f"folder {path.parent} does not exist; create it first")
+        if path.exists() and not (resume or options["overwrite"]):
+            raise UsageError(f"{path} exists; choose another name, or overwrite or resume it")
         cost = estimate(system, **planned)
         click.echo(
             f"{system.name}: {options['steps']:,} steps of {cost.rows} replicas with "

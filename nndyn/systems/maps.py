@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nndyn.errors import UsageError
 from nndyn.systems.kernels import FORMULA
-from nndyn.systems.numeric import NumericSystem
+from nndyn.systems.numeric import NumericSystem, is_number
 
 Array = NDArray[Any]
 
@@ -97,8 +97,8 @@ def skew_tent(a: float = 0.3, *, initial: Any = None, discard: int = 1000) -> Nu
         If `a` is not inside (0, 1), or is 1/2: with slope 2 every orbit reaches 0 in binary
         floating point within 54 steps.
     """
-    if not 0.0 < a < 1.0:
-        raise UsageError(f"parameter a of skew_tent is {a}, expected a number inside (0, 1)")
+    if not (is_number(a) and 0.0 < a < 1.0):
+        raise UsageError(f"parameter a of skew_tent is {a!r}, expected a number inside (0, 1)")
     if a == 0.5:
         raise UsageError(
             "parameter a of skew_tent is 0.5: in floating point every orbit of slope 2 collapses "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -57,14 +58,19 @@ class NumericSystem:
         dt: float | None = None,
     ) -> None:
         for key, value in parameters.items():
-            if not math.isfinite(value):
-                raise UsageError(f"parameter {key} of {name} is {value}, expected a finite number")
-        if dt is not None and not (math.isfinite(dt) and dt > 0):
-            raise UsageError(f"dt is {dt}, expected a finite number above 0")
-        if discard < 0 or discard != int(discard):
-            raise UsageError(f"discard is {discard}, expected a whole number of steps, 0 or more")
+            if not is_number(value):
+                raise UsageError(
+                    f"parameter {key} of {name} is {value!r}, expected a finite number"
+                )
+        if dt is not None and not (is_number(dt) and dt > 0):
+            raise UsageError(f"dt is {dt!r}, expected a finite number above 0")
+        if not (is_number(discard) and discard >= 0 and discard == int(discard)):
+            raise UsageError(f"discard is {discard!r}, expected a whole number of steps, 0 or more")
         if initial is not None:
-            initial = np.array(initial, dtype=np.float64)
+            try:
+                initial = np.array(initial, dtype=np.float64)
+            except (TypeError, ValueError):
+                raise UsageError(f"initial is {initial!r}, expected numbers") from None
             if initial.shape != (len(variables),) or not np.isfinite(initial).all():
                 raise UsageError(
                     f"initial is {initial.tolist()}, expected {len(variables)} finite numbers "
@@ -169,6 +175,11 @@ class NumericSystem:
     def reordered(self) -> None:
         """Return None: a short sum has no other order worth measuring."""
         return None
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether `value` is a finite real number."""
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 #: Key of the stream that draws starts.

@@ -228,11 +228,24 @@ def test_finite_time_exponents_are_growth_over_horizon():
 
 
 def test_json_has_no_nan_and_every_null_a_note():
-    for ds in (drawn([0.3], [], 200), drawn([0.3], [], 6), drawn([0.3, 0.0], [40], 200)):
+    for ds in (drawn([0.3], [], 200), drawn([6.0], [], 60), drawn([0.3, 0.0], [40], 200)):
         shown = to_dict(lyapunov(ds))
         json.dumps(shown, allow_nan=False)
         assert set(shown["results"]) >= {"lyapunov_max", "window", "growth", "transient_end"}
         assert all(e["value"] is not None or e["note"] for e in shown["results"].values())
+
+
+def test_a_recording_too_short_to_fit_is_refused_with_what_is_needed():
+    with pytest.raises(DataError, match=r"5 steps after the start only .*8 are needed; record"):
+        lyapunov(drawn([0.3], [], 6))
+
+
+def test_times_in_the_reason_are_those_of_the_recording():
+    ds = drawn([0.3, 0.0], [40], 200)
+    late = ds.assign_coords(time=("time", ds["time"].values + 100.0, ds["time"].attrs))
+    result = lyapunov(late)
+    assert f"until step {float(result['transient_end']):g}" in result.attrs["reason"]
+    assert float(result["transient_end"]) > 100
 
 
 def test_slope_is_least_squares_for_white_and_secant_for_integrated_residuals():

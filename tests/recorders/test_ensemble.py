@@ -296,18 +296,20 @@ def test_the_rounding_floor_is_measured_in_another_summation_order(tmp_path):
 
 
 def test_a_diverging_reference_ends_the_run_with_a_reason(tmp_path):
-    with nndyn.record(Linear(1e120, 1.0), tmp_path / "r.nc", steps=50) as recording:
+    with nndyn.record(Linear(1e50, 1.0), tmp_path / "r.nc", steps=50) as recording:
         assert recording.attrs["status"] == "stopped"
-        assert "from step 3 on" in recording.attrs["stop_reason"]
-        assert recording["time"].values.tolist() == [0, 1, 2]
-        assert recording["diverged_at"].values[0] == 3
+        # the step to 1e200 has a length that overflows, though the state is still a number
+        assert "from step 4 on" in recording.attrs["stop_reason"]
+        assert recording["time"].values.tolist() == [0, 1, 2, 3]
+        assert recording["diverged_at"].values[0] == 4
+        assert np.isfinite(recording["step_length"].values[:, 0]).all()
         assert np.isfinite(recording["state"].values[:, 0]).all()
 
 
 def test_a_run_that_diverges_at_its_last_step_says_so(tmp_path):
-    with nndyn.record(Linear(1e120, 1.0), tmp_path / "r.nc", steps=3) as recording:
+    with nndyn.record(Linear(1e50, 1.0), tmp_path / "r.nc", steps=4) as recording:
         assert recording.attrs["status"] == "stopped"
-        assert recording["time"].values.tolist() == [0, 1, 2]
+        assert recording["time"].values.tolist() == [0, 1, 2, 3]
 
 
 def test_values_of_a_diverged_replica_are_nan_from_there_on(tmp_path):
@@ -430,6 +432,9 @@ def test_an_existing_file_is_not_touched_unless_asked(tmp_path):
     [
         ({"steps": 0}, "steps is 0, expected a whole number, 1 or more"),
         ({"steps": 2.5}, "steps is 2.5"),
+        ({"steps": None}, "steps is None"),
+        ({"steps": float("inf")}, "steps is inf"),
+        ({"perturbations": "abc"}, "perturbations is no array"),
         ({"replicas": 0}, "replicas is 0"),
         ({"replicas": -1}, "replicas is -1"),
         ({"epsilon": 0.0}, "epsilon is 0.0, expected a finite number above 0"),
@@ -452,6 +457,13 @@ def test_a_wrong_option_is_named_before_anything_is_written(tmp_path, options, m
     with pytest.raises(UsageError, match=message):
         nndyn.record(nndyn.systems.henon(), tmp_path / "r.nc", **{"steps": 10, **options})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_system_or_no_path_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"expected nndyn\.Training"):
+        nndyn.record("henon", tmp_path / "r.nc", steps=5)
+    with pytest.raises(UsageError, match="path is 5"):
+        nndyn.record(nndyn.systems.henon(), 5, steps=5)
 
 
 def test_an_epsilon_that_float32_cannot_carry_is_refused(tmp_path):

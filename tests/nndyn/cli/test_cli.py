@@ -234,6 +234,32 @@ def test_an_option_comes_before_the_file_and_an_unknown_key_is_refused(cli):
     assert "c.toml is not TOML" in err
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("steps = 7.5", "steps is 7.5, expected integer"),
+        ("epsilon = [1e-8]", "epsilon is [1e-08], expected float"),
+        ("pairs = 1", "pairs is 1, expected boolean"),
+        ("store = 5", "store is 5, expected text"),
+        ("seed = true", "seed is True, expected integer"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_in_a_file_is_named(cli, line, message):
+    Path("c.toml").write_text(line + "\n")
+    code, out, err = cli("record", "map", "henon", "--config", "c.toml", "--steps", 9, "-o", "r.nc")
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_dry_run_looks_at_the_path_as_the_real_one_does(cli):
+    arguments = ("record", "map", "henon", "--steps", 10, "--dry-run")
+    assert cli(*arguments, "-o", "no/r.nc")[0] == 2
+    Path("there.nc").write_text("")
+    assert cli(*arguments, "-o", "there.nc")[0] == 2
+    assert cli(*arguments, "-o", "there.nc", "--overwrite")[0] == 0
+    assert Path("there.nc").read_text() == ""
+
+
 def test_info_tells_a_reader_and_a_program(cli, recording_path):
     code, out, _ = cli("info", recording_path)
     assert code == 0
