@@ -115,8 +115,10 @@ def _run(
     **options: Any,
 ) -> int:
     from nndyn.results import to_dict
-    from nndyn.store import open_recording, reading, save_result
+    from nndyn.store import open_recording, reading, save_result, vacant
 
+    if output is not None:
+        vacant(output, overwrite=overwrite, cure="overwrite it")
     with reading(path), open_recording(path) as recording:
         result = analyzers.load(name)(recording, **options)
     if output is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -234,21 +233,15 @@ def _named_system(kind: str, name: str, param: tuple[str, ...], **options: Any) 
 
 def _record(system: Any, options: dict[str, Any]) -> None:
     from nndyn import record as write
+    from nndyn.store import vacant
     from recorders.estimate import estimate
 
     path = options.pop("output")
     options["control"] = not options.pop("no_control")
     dry_run, resume = options.pop("dry_run"), options["resume"]
-    planned = {
-        k: v
-        for k, v in options.items()
-        if k in inspect.signature(write).parameters and k not in ("resume", "overwrite")
-    }
+    planned = {k: v for k, v in options.items() if k not in ("resume", "overwrite")}
+    vacant(path, overwrite=resume or options["overwrite"], cure="overwrite or resume it")
     if dry_run:
-        if not path.parent.is_dir():
-            raise UsageError(f"folder {path.parent} does not exist; create it first")
-        if path.exists() and not (resume or options["overwrite"]):
-            raise UsageError(f"{path} exists; choose another name, or overwrite or resume it")
         cost = estimate(system, **planned)
         click.echo(
             f"{system.name}: {options['steps']:,} steps of {cost.rows} replicas with "

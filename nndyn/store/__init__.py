@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nndyn.store.integrity import Report, VariableCheck, verify
     from nndyn.store.layout import Header
     from nndyn.store.library import reading
-    from nndyn.store.locks import MissingRecordingError
+    from nndyn.store.locks import MissingRecordingError, vacant
     from nndyn.store.reader import open_recording
     from nndyn.store.result import save_result
     from nndyn.store.writer import Writer
@@ -32,6 +32,7 @@ __all__ = [
     "open_recording",
     "reading",
     "save_result",
+    "vacant",
     "verify",
 ]
 
@@ -44,6 +45,7 @@ _HOME = {
     "open_recording": "reader",
     "reading": "library",
     "save_result": "result",
+    "vacant": "locks",
     "verify": "integrity",
 }
 

@@ -10,7 +10,7 @@ from nndyn.errors import NndynError, StoreError, UsageError
 from nndyn.store import layout
 from nndyn.store.layout import Header
 from nndyn.store.library import detach, open_netcdf, write_failure
-from nndyn.store.locks import WriterLock, journal_path, part_path, stale_parts, sync_folder
+from nndyn.store.locks import WriterLock, journal_path, part_path, stale_parts, sync_folder, vacant
 
 
 def make(path: Path, header: Header, *, overwrite: bool) -> WriterLock:
@@ -37,12 +37,7 @@ def make(path: Path, header: Header, *, overwrite: bool) -> WriterLock:
     """
     header.check()
     folder = path.parent
-    if not folder.is_dir():
-        raise UsageError(f"folder {folder} does not exist; create it first")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists; choose another name, or overwrite or resume it")
+    vacant(path, overwrite=overwrite, cure="overwrite or resume it")
     lock, part = WriterLock(path), part_path(path)
     try:
         for stale in stale_parts(path):

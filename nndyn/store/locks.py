@@ -41,6 +41,30 @@ def existing(path: str | Path) -> Path:
     return path
 
 
+def vacant(path: Path, *, overwrite: bool, cure: str) -> None:
+    """Check that a file may be made at `path`, before any work is done for it.
+
+    Parameters
+    ----------
+    path : Path
+    overwrite : bool
+        Whether an existing file may be replaced.
+    cure : str
+        What to do about one, said after "choose another name, or".
+
+    Raises
+    ------
+    UsageError
+        If the folder is missing, or the name is taken.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"folder {path.parent} does not exist; create it first")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file in it")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists; choose another name, or {cure}")
+
+
 def lock_path(path: Path) -> Path:
     """Name of the lock file of the recording `path`."""
     return path.with_name(f".{path.name}.lock")

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nndyn.errors import StoreError, UsageError
+from nndyn.errors import StoreError
+from nndyn.store.locks import part_path, vacant
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,11 +33,8 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
         If the file cannot be written.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise UsageError(f"the folder {path.parent} does not exist; make it first")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists; give another name, or overwrite it (--overwrite)")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    vacant(path, overwrite=overwrite, cure="overwrite it")
+    part = part_path(path)
     try:
         result.to_netcdf(part, engine="netcdf4")
         os.replace(part, path)

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.training import batches, models
 from nndyn.systems.training import data as datasets
 from nndyn.systems.training.losses import LOSSES
+from nndyn.systems.training.mlp import Inputs
 from nndyn.systems.training.threads import threads_for
 from nndyn.systems.training.trajectory import Trajectories
 from nndyn.systems.training.updates import SGD, Adam, Rule
@@ -175,33 +177,34 @@ class Training:
             "dtype": dtype,
             "device": "cpu",
         }
-        self._prepare(reverse=False)
-
-    def _prepare(self, *, reverse: bool) -> None:
-        network = self._network
-        training = self._training
-        if reverse and self._batch_size is None:
-            training = training.reversed()
-        options: dict[str, Any] = {
-            "outputs": network.outputs,
-            "bias": network.layers[0].bias,
-            "dtype": DTYPES[self.dtype.name],
-        }
-        self._feed = batches.Feed(
-            batches.inputs(training, **options),
-            batch_size=self._batch_size,
-            seed=self._seed,
-            reverse=reverse,
-        )
-        self._test_inputs = None if self._test is None else batches.inputs(self._test, **options)
+        self._reversed = False
+        self._test_inputs = None if held_out is None else self._inputs(held_out)
         self._trajectories: dict[int, Trajectories] = {}
         self.steps_per_epoch: int | None = self._feed.steps_per_epoch
         self.evaluate_every = self._feed.steps_per_epoch
         names = ["loss", "accuracy"] if training.labelled else ["loss"]
-        if self._test is not None:
+        if held_out is not None:
             names += [f"test_{name}" for name in names] + ["distance_output"]
         self.evaluations: tuple[str, ...] = tuple(names)
-        self._reversed = reverse
+
+    @cached_property
+    def _feed(self) -> batches.Feed:
+        """The training samples, copied into their order of summation when first used."""
+        turned = self._reversed and self._batch_size is None
+        return batches.Feed(
+            self._inputs(self._training.reversed() if turned else self._training),
+            batch_size=self._batch_size,
+            seed=self._seed,
+            reverse=self._reversed,
+        )
+
+    def _inputs(self, samples: datasets.Samples) -> Inputs:
+        return batches.inputs(
+            samples,
+            outputs=self._network.outputs,
+            bias=self._network.layers[0].bias,
+            dtype=DTYPES[self.dtype.name],
+        )
 
     def __repr__(self) -> str:
         """Return the name and what was chosen."""
@@ -292,7 +295,8 @@ class Training:
         """Return the same training with the samples of every batch summed in reversed order."""
         twin = object.__new__(Training)
         twin.__dict__.update(self.__dict__)
-        twin._prepare(reverse=not self._reversed)
+        del twin.__dict__["_feed"]
+        twin._reversed, twin._trajectories = not self._reversed, {}
         return twin
 
     def bare(self, phase: Array, start: int, steps: int) -> Array:
