@@ -28,6 +28,26 @@ _FORMULA = types.FunctionType(FORMULA)
 
 
 @numba.njit(cache=True)
+def _note(
+    rows: Array,
+    i: int,
+    start: int,
+    keep: Array,
+    k: int,
+    states: Array,
+    l1: Array,
+    linf: Array,
+    gram: Array,
+) -> int:
+    """Write what a Block holds of its time `i`; return how many states are kept by now."""
+    separate(rows, l1[i], linf[i], gram[i])
+    if k < keep.size and keep[k] == start + i:
+        states[k] = rows
+        k += 1
+    return k
+
+
+@numba.njit(cache=True)
 def _lengths(new: Array, old: Array, out: Array) -> None:
     for r in range(new.shape[0]):
         total = 0.0
@@ -69,10 +89,7 @@ def advance_map(
     new = np.empty_like(rows)
     k = 0
     for i in range(steps):
-        separate(rows, l1[i], linf[i], gram[i])
-        if k < keep.size and keep[k] == start + i:
-            states[k] = rows
-            k += 1
+        k = _note(rows, i, start, keep, k, states, l1, linf, gram)
         step(rows, parameters, new)
         _lengths(new, rows, lengths[i])
         rows[:] = new
@@ -117,10 +134,7 @@ def advance_flow(
     new = np.empty_like(rows)
     k = 0
     for i in range(steps):
-        separate(rows, l1[i], linf[i], gram[i])
-        if k < keep.size and keep[k] == start + i:
-            states[k] = rows
-            k += 1
+        k = _note(rows, i, start, keep, k, states, l1, linf, gram)
         rate(rows, parameters, k1)
         for r in range(rows.shape[0]):
             for p in range(rows.shape[1]):
