@@ -48,6 +48,54 @@ def _empty(count: int, features: int, outputs: int, labelled: bool, dtype: torch
     return Inputs(x[:, :features], Targets(count, labels, values))
 
 
+class Order:
+    """Which rows of the training set every step sees.
+
+    Parameters
+    ----------
+    count : int
+        Samples in the training set.
+    batch_size : int or None
+        None for full batch.
+    seed : int
+        Keys the permutation of every epoch.
+    reverse : bool
+        Take the samples of every step in reversed order: the same sums, rounded otherwise.
+
+    Notes
+    -----
+    An epoch is a permutation cut into batches, of which the last may be shorter. In full batch the
+    order is that of the training set.
+    """
+
+    def __init__(
+        self, count: int, *, batch_size: int | None, seed: int, reverse: bool = False
+    ) -> None:
+        self.count = count
+        self.batch_size = batch_size
+        self.seed = seed
+        self.reverse = reverse
+        self._epoch = -1
+        self._order = np.empty(0, np.int64)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        return 1 if self.batch_size is None else -(-self.count // self.batch_size)
+
+    def rows(self, t: int) -> np.ndarray:
+        """Return the rows of the training set that the step from time `t` sees, in order."""
+        if self.batch_size is None:
+            rows = np.arange(self.count)
+        else:
+            epoch, position = divmod(t, self.steps_per_epoch)
+            if epoch != self._epoch:
+                generator = np.random.default_rng([self.seed, 1, epoch])
+                self._order, self._epoch = generator.permutation(self.count), epoch
+            rows = self._order[position * self.batch_size : (position + 1) * self.batch_size]
+        return rows[::-1].copy() if self.reverse else rows
+
+
 class Feed:
     """The samples of every step.
 

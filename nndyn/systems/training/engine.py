@@ -1,0 +1,69 @@
+"""What computes losses and gradients: one interface, whatever the network is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+
+Tensor = torch.Tensor
+
+
+class Engine(Protocol):
+    """M runs of R replicas of one network, M·R rows, computed together.
+
+    The runs differ in their weights and in the order of their samples; network, samples and loss
+    are the same. Rows with equal weights and statistics that see the same samples get equal
+    results. Buffers are kept and overwritten by the next call: not for two threads at once.
+
+    Attributes
+    ----------
+    runs, replicas : int
+        M and R; run m has the rows ``m R … (m + 1) R - 1``.
+    size : int
+        D, the number of weights of a row.
+    statistics : (M·R, B)
+        Running statistics of the rows, such as those of batch normalisation, as the last `load` or
+        `gradient` left them; B is 0 for most networks.
+    whole : bool
+        Whether the loss that `gradient` gives is that of the whole training set at the loaded
+        weights, which `evaluate` then need not compute again: in full batch, for networks that
+        compute the same in a step and in an evaluation.
+    """
+
+    runs: int
+    replicas: int
+    size: int
+    statistics: Tensor
+    whole: bool
+
+    def load(self, weights: Tensor, statistics: Tensor) -> None:
+        """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
+
+    def gradient(self, t: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return gradient, loss and number of hits on the samples of the step from time `t`.
+
+        Moves `statistics` on by that step.
+
+        Returns
+        -------
+        gradient : (M·R, D)
+            A buffer, which the caller may change.
+        loss : (M·R,)
+        hits : (M·R,) or None
+            Samples classified rightly, where asked and where there are labels.
+        """
+
+    def evaluate(self, *, hits: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return loss ``(M·R,)`` and hits over the training set, as evaluations compute it."""
+
+    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return what the test set says of the first `replicas` rows of every run.
+
+        Returns
+        -------
+        distance : (M, replicas) float64
+            l2 distance of the outputs to those of the run's first row.
+        loss : (M, replicas)
+        hits : (M, replicas) or None
+        """
