@@ -122,12 +122,15 @@ def continues(system: System, plan: Plan, writer: Writer) -> bool:
     if plan.steps < done:
         raise UsageError(f"{writer.path} already holds {done} steps, {plan.steps} asked")
     status = writer.attrs["status"]
-    if status == "stopped" or (status == "complete" and plan.steps == done):
-        return False
-    if status == "complete":
+    return not (status == "stopped" or (status == "complete" and plan.steps == done))
+
+
+def reopen(plan: Plan, writer: Writer) -> None:
+    """Say in the file that it is being recorded, up to the steps of `plan`."""
+    if writer.attrs["status"] == "complete":
         writer.finish("recording")
+    manifest = json.loads(str(writer.attrs["manifest"]))
     writer.set_attrs(manifest=json.dumps({**manifest, "steps": plan.steps}))
-    return True
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from nndyn.recording import DISTANCES, STATUSES, validate
 from nndyn.store import journal as journals
 from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, growing, rows_of, slot_of
-from nndyn.store.library import open_netcdf, reading
+from nndyn.store.library import exclusive, open_netcdf, reading
 from nndyn.store.locks import existing
 from nndyn.store.reader import open_recording
 
@@ -96,6 +96,11 @@ def verify(path: str | Path) -> Report:
     path = existing(path)
     if journals.settle(path):
         raise RecordingError(f"{path} is being written; verify it when its writer is done")
+    return _report(path)
+
+
+@exclusive
+def _report(path: Path) -> Report:
     with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
         attrs = {name: nc.getncattr(name) for name in nc.ncattrs()}
         if EXTENTS not in attrs or "n_committed" not in attrs:

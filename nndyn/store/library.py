@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, ParamSpec, TypeVar
 
 import netCDF4
 
@@ -21,6 +23,24 @@ _SMALL = 8 * 1024 * 1024  # free bytes under which a failed write is called a fu
 # Files (device, inode) the library still thinks open after a close that failed: its state is
 # global, so this has to be.
 _LOST: set[tuple[int, int]] = set()
+
+# The library is not for two threads at once, whatever the files: its state is global. Datasets
+# that xarray reads when they are used have a lock of xarray's, which does not know of this one.
+_LIBRARY = threading.RLock()
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def exclusive(call: Callable[P, T]) -> Callable[P, T]:
+    """Let one thread at a time be in any of the functions so marked; those call the library."""
+
+    @functools.wraps(call)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _LIBRARY:
+            return call(*args, **kwargs)
+
+    return alone
 
 
 def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:

@@ -15,7 +15,14 @@ from nndyn.recording import GROWING, validate
 from nndyn.store import journal as journals
 from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, committed_rows, growing, rows_of, slot_of
-from nndyn.store.library import check_lost, check_signature, explain, open_netcdf, reading
+from nndyn.store.library import (
+    check_lost,
+    check_signature,
+    exclusive,
+    explain,
+    open_netcdf,
+    reading,
+)
 from nndyn.store.locks import existing
 
 if TYPE_CHECKING:
@@ -86,6 +93,7 @@ def _changed(path: Path, before: Any) -> bool:
     return not same or journals.busy(path)
 
 
+@exclusive
 def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dataset:
     import xarray as xr
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nndyn.errors import StoreError
+from nndyn.store.library import exclusive
 from nndyn.store.locks import part_path, vacant
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
+@exclusive
 def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> None:
     """Write the whole result of an analyzer to a netCDF file, at once or not at all.
 

@@ -13,6 +13,7 @@ from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.recording import STATUSES
 from nndyn.store import creation, layout
 from nndyn.store.layout import Array, Header
+from nndyn.store.library import exclusive
 from nndyn.store.locks import WriterLock, existing
 from nndyn.store.session import Session
 
@@ -22,7 +23,7 @@ class Writer:
 
     Leaving by an exception undoes what was not committed and leaves ``status="recording"`` and a
     file that resumes. A failed write does the same, then raises StoreError; after that, or after
-    `close`, the Writer is of no further use.
+    `close`, the Writer is of no further use. Writers may work in several threads, one a thread.
 
     Notes
     -----
@@ -34,6 +35,7 @@ class Writer:
         self._later: dict[str, Any] = {}
 
     @classmethod
+    @exclusive
     def create(cls, path: str | Path, header: Header, *, overwrite: bool = False) -> Self:
         """Make a new recording without rows; it takes its name once its header is on disk.
 
@@ -60,6 +62,7 @@ class Writer:
         return cls(path, creation.make(path, header, overwrite=overwrite))
 
     @classmethod
+    @exclusive
     def resume(cls, path: str | Path) -> Self:
         """Open a recording at its committed end, undoing what a dead writer left behind.
 
@@ -94,7 +97,7 @@ class Writer:
         trace: TracebackType | None,
     ) -> None:
         """Close, undoing what was not committed."""
-        self._session.close()
+        self.close()
 
     @property
     def path(self) -> Path:
@@ -116,6 +119,7 @@ class Writer:
         """Committed rows of each growing dimension."""
         return self._session.committed
 
+    @exclusive
     def checkpoint(self) -> tuple[Array, int]:
         """Phase ``(R, P)`` and step of the last commit.
 
@@ -137,6 +141,7 @@ class Writer:
             )
         return session.values("checkpoint", slot), self.n_committed - 1
 
+    @exclusive
     def read(self, name: str, *, last: int | None = None) -> Array:
         """Return the committed values of a variable.
 
@@ -166,6 +171,7 @@ class Writer:
         stop = self.committed[dim]
         return session.values(name, np.s_[0 if last is None else max(0, stop - last) : stop])
 
+    @exclusive
     def append(self, rows: Mapping[str, Array]) -> None:
         """Append rows along the growing dimensions; `commit` makes them count.
 
@@ -195,6 +201,7 @@ class Writer:
             for dim, count in counts.items():
                 session.ends[dim] += count
 
+    @exclusive
     def set(self, name: str, values: Array) -> None:
         """Overwrite a variable that does not grow; it counts from the next `commit`.
 
@@ -218,6 +225,7 @@ class Writer:
         with session.change():
             session.nc[name][...] = values
 
+    @exclusive
     def set_attrs(self, **attrs: str | int | float) -> None:
         """Set global attributes: at once, or with the next `commit` if rows wait for it.
 
@@ -231,6 +239,7 @@ class Writer:
         if not session.changed:
             self._flush_attrs()
 
+    @exclusive
     def commit(self, checkpoint: Array | None = None, step: int | None = None) -> None:
         """Make everything appended so far count; the file is durable when this returns.
 
@@ -269,6 +278,7 @@ class Writer:
         session.committed = dict(session.ends)
         self._flush_attrs()
 
+    @exclusive
     def finish(self, status: str, reason: str = "") -> None:
         """Set ``status`` and ``stop_reason``, durably.
 
@@ -291,6 +301,7 @@ class Writer:
             raise UsageError(f"{self.path} has rows that are not committed; commit them first")
         self.set_attrs(status=status, stop_reason=reason)
 
+    @exclusive
     def close(self) -> None:
         """Close the file; rows that were not committed are undone.
 

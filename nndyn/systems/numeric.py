@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Real
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from nndyn.errors import DataError, UsageError
 from nndyn.numerics import separate
 from nndyn.systems.kernels import advance_flow, advance_map
-from nndyn.systems.protocol import Array, Block, Parameter
+from nndyn.systems.protocol import Array, Block, OneByOne, Parameter, System
 
 #: Draws a start near the attractor.
 Start = Callable[[np.random.Generator], Array]
@@ -175,6 +176,15 @@ class NumericSystem:
     def reordered(self) -> None:
         """Return None: a short sum has no other order worth measuring."""
         return None
+
+    def together(self, others: Sequence[System]) -> OneByOne:
+        """Return this system and `others` as a batch that advances one after the other."""
+        return OneByOne([self, *others])
+
+    @staticmethod
+    def one_thread() -> AbstractContextManager[None]:
+        """Change nothing: maps and flows start no threads."""
+        return nullcontext()
 
 
 def is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ replica sees the same randomness and a run resumes from its phase and ``t`` alon
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -33,7 +34,7 @@ class Parameter:
     @property
     def is_bias(self) -> bool:
         """Whether it is a bias, which ``perturb="weights"`` leaves alone."""
-        return self.name.rsplit(".", 1)[-1].startswith("bias")
+        return "bias" in self.name.rsplit(".", 1)[-1]
 
 
 @dataclass
@@ -163,3 +164,61 @@ class System(Protocol):
 
     def reordered(self) -> System | None:
         """Return the same system in another summation order, None where that is pointless."""
+
+    def together(self, others: Sequence[Any]) -> Team:
+        """Let this system and `others`, which have its shape, advance as one batch.
+
+        A Team is for one thread, and so are its systems while it is used. Where the systems differ
+        in what has to be equal, UsageError says in what.
+        """
+
+    def one_thread(self) -> AbstractContextManager[object]:
+        """Return a context in which no call of a system starts threads of its own."""
+
+
+class Team(Protocol):
+    """Systems of equal shape that advance as one batch; each row as it would in its own system."""
+
+    def advance(
+        self,
+        phases: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        *,
+        evaluate: Sequence[int] = (),
+        part: slice | None = None,
+    ) -> list[Block]:
+        """Advance the rows ``(M, R, P)`` of M systems; see `System.advance`.
+
+        Returns the Block of every system, equal bit for bit to what that system alone gives. All
+        arrays are fresh, and `phases` is not changed.
+        """
+
+
+class OneByOne:
+    """A Team whose systems advance one after the other: nothing is gained, nothing required.
+
+    Parameters
+    ----------
+    systems : sequence of System
+    """
+
+    def __init__(self, systems: Sequence[System]) -> None:
+        self._systems = systems
+
+    def advance(
+        self,
+        phases: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        *,
+        evaluate: Sequence[int] = (),
+        part: slice | None = None,
+    ) -> list[Block]:
+        """Advance the rows ``(M, R, P)`` of M systems; see `Team.advance`."""
+        return [
+            system.advance(phase, start, steps, keep, evaluate=evaluate, part=part)
+            for system, phase in zip(self._systems, phases, strict=True)
+        ]

@@ -1,5 +1,6 @@
 """Recording an ensemble: against plain loops, with rescaling, resuming, divergence."""
 
+import contextlib
 import json
 import signal
 
@@ -10,8 +11,8 @@ import xarray as xr
 import nndyn
 from nndyn.errors import DataError, UsageError
 from nndyn.numerics import separate
-from nndyn.systems.protocol import Block, Parameter
-from recorders import ensemble
+from nndyn.systems.protocol import Block, OneByOne, Parameter
+from recorders import drive
 from recorders.estimate import estimate
 from recorders.plan import make
 
@@ -65,6 +66,12 @@ class Linear:
 
     def reordered(self):
         return None
+
+    def together(self, others):
+        return OneByOne([self, *others])
+
+    def one_thread(self):
+        return contextlib.nullcontext()
 
 
 def values(recording):
@@ -329,8 +336,8 @@ def test_values_of_a_diverged_replica_are_nan_from_there_on(tmp_path):
 def test_results_do_not_depend_on_how_a_run_is_cut(tmp_path, monkeypatch):
     system = nndyn.Training("mlp:4-5-3", "iris", lr=1.0, optimizer="adam", batch_size=32)
     whole = values(nndyn.record(system, tmp_path / "a.nc", steps=50, rescale=6))
-    monkeypatch.setattr(ensemble, "_SEGMENT_SECONDS", 1e-9)
-    monkeypatch.setattr(ensemble, "_SEGMENT_WORK", 1.0)
+    monkeypatch.setattr(drive, "_SEGMENT_SECONDS", 1e-9)
+    monkeypatch.setattr(drive, "_SEGMENT_WORK", 1.0)
     assert_same(whole, values(nndyn.record(system, tmp_path / "b.nc", steps=50, rescale=6)))
 
 
@@ -347,8 +354,8 @@ SYSTEMS = {
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("options", [{}, {"rescale": 7}, {"store": "every:4", "evaluate": 5}])
 def test_an_interrupted_run_resumes_to_the_same_arrays(tmp_path, monkeypatch, name, options):
-    monkeypatch.setattr(ensemble, "_SEGMENT_SECONDS", 1e-9)
-    monkeypatch.setattr(ensemble, "_SEGMENT_WORK", 1.0)
+    monkeypatch.setattr(drive, "_SEGMENT_SECONDS", 1e-9)
+    monkeypatch.setattr(drive, "_SEGMENT_WORK", 1.0)
     options = {"steps": 150, "replicas": 2, **options}
     whole = values(nndyn.record(SYSTEMS[name](), tmp_path / "whole.nc", **options))
 

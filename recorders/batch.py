@@ -1,0 +1,245 @@
+"""Many runs at once: one batch, a file for each run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from nndyn.errors import UsageError
+from nndyn.store import Writer, vacant
+from nndyn.systems.protocol import System
+from recorders import perturbations as ensembles
+from recorders.drive import Drive
+from recorders.header import continues, header, reopen
+from recorders.interrupts import deferred_interrupt
+from recorders.plan import Plan, make
+from recorders.run import Run
+
+#: Called with the steps done and the steps asked for.
+Progress = Callable[[int, int], None]
+
+
+def record_batch(
+    systems: Sequence[System],
+    paths: Sequence[str | Path],
+    *,
+    steps: int,
+    seeds: Sequence[int] | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> list[Path]:
+    """Record several runs at once; every file is the one `recorders.ensemble.record` makes.
+
+    Parameters
+    ----------
+    systems : sequence of System
+        One a run, of equal shape: trainings that differ in seeds and in the numbers of their
+        optimizer, say. One system may serve several runs, with different `seeds`.
+    paths : sequence of path-like
+        The file of every run.
+    steps : int
+        Of every run.
+    seeds : sequence of int, optional
+        The `seed` of every run.
+    seed : int, default 0
+        Of all runs, where `seeds` is not given.
+    workers : int, optional
+        Threads among which the runs are dealt; as many as there are processor cores to use,
+        unless given, and one for systems on a GPU. Runs of one system object share a thread.
+    resume, overwrite : bool, default False
+        As for `record`; of the runs to resume, complete ones are left alone and others go on from
+        where each stands.
+    progress : callable, optional
+        Called with (steps done, steps asked for), summed over the runs; never twice at a time, but
+        from any thread.
+    **options
+        Further options of `record`, the same for all runs.
+
+    Returns
+    -------
+    list of Path
+        Of the files. They are not opened: a sweep has many, and each would take a handle and a
+        walk through its index.
+
+    Raises
+    ------
+    UsageError
+        If an option is wrong, the runs are not of equal shape, a path is given twice, exists and
+        neither `resume` nor `overwrite` is given, or a file to resume was made with other options.
+    DataError
+        If an initial state is not finite.
+    StoreError
+        If a file cannot be written, or another process writes it.
+    RecordingError
+        If a file to resume is damaged.
+    KeyboardInterrupt
+        On Ctrl-C, after what is done was committed: the files resume.
+
+    Notes
+    -----
+    All is checked before the first step. Where the reference of a run diverges, or its file cannot
+    be written, the others go on; the first failure is raised at the end, with a note for each
+    further one. Memory is that of `record` times the number of runs: two blocks of states a run.
+    """
+    each = [seed] * len(systems) if seeds is None else list(seeds)
+    plans = _plans(systems, paths, each, {**options, "steps": steps})
+    if resume and overwrite:
+        raise UsageError("resume and overwrite exclude each other")
+    files = _files(paths)
+    shares = _deal(systems, workers)
+    kept = [file for file in files if resume and file.exists()]
+    for file in files:
+        if file not in kept:
+            vacant(file, overwrite=overwrite, cure="overwrite or resume it")
+    tally = _Tally(progress, [plan.steps for plan in plans])
+    runs: dict[int, Run] = {}
+    with ExitStack() as stack:
+        writers = {
+            m: stack.enter_context(Writer.resume(file))
+            for m, file in enumerate(files)
+            if file in kept
+        }
+        going = [m for m in writers if continues(systems[m], plans[m], writers[m])]
+        starts = {
+            m: ensembles.ensemble(systems[m], plans[m])
+            for m in range(len(files))
+            if m in going or m not in writers
+        }
+        for m in going:
+            reopen(plans[m], writers[m])
+        for m, start in starts.items():
+            if m not in writers:
+                new = Writer.create(
+                    files[m], header(systems[m], plans[m], start), overwrite=overwrite
+                )
+                writers[m] = stack.enter_context(new)
+            runs[m] = Run(systems[m], plans[m], writers[m], start, tally.of(m))
+        for m in writers.keys() - starts.keys():
+            tally.done[m] = plans[m].steps
+        _drive([[runs[m] for m in share if m in runs] for share in shares])
+    return files
+
+
+def _drive(shares: Sequence[Sequence[Run]]) -> None:
+    """Record the runs of every share in a thread of its own; of one share in this thread."""
+    shares = [share for share in shares if share]
+    with deferred_interrupt() as interrupted:
+        drives = [Drive(share, interrupted) for share in shares]
+        if len(drives) == 1:
+            drives[0].finish()
+        elif drives:
+            with shares[0][0].system.one_thread(), ThreadPoolExecutor(len(drives)) as pool:
+                futures = [pool.submit(drive.finish) for drive in drives]
+                # a lock does not let Ctrl-C through if another thread received it: look up
+                while wait(futures, timeout=0.5).not_done:
+                    pass
+                for future in futures:
+                    future.result()
+    failures = [failure for drive in drives for failure in drive.failures]
+    if failures:
+        (_, first), *others = failures
+        for run, error in others:
+            first.add_note(f"{run.writer.path}: {error}")
+        raise first
+    if any(drive.cut_short for drive in drives):
+        raise KeyboardInterrupt
+
+
+class _Tally:
+    """Steps done of all runs, told to the caller's `progress`."""
+
+    def __init__(self, progress: Progress | None, steps: Sequence[int]) -> None:
+        self.done = [0 for _ in steps]
+        self._total = sum(steps)
+        self._progress = progress
+        self._lock = Lock()
+
+    def of(self, m: int) -> Callable[[int], None]:
+        """Return what run `m` calls with its steps done."""
+
+        def note(done: int) -> None:
+            with self._lock:
+                self.done[m] = done
+                if self._progress is not None:
+                    self._progress(sum(self.done), self._total)
+
+        return note
+
+
+def _plans(
+    systems: Sequence[System],
+    paths: Sequence[str | Path],
+    seeds: Sequence[int],
+    options: dict[str, Any],
+) -> list[Plan]:
+    """Check the request of every run, and that all are alike but for their seeds."""
+    count = len(systems)
+    if count == 0:
+        raise UsageError("systems is empty, expected one system a run")
+    for what, given in (("paths", paths), ("seeds", seeds)):
+        if len(given) != count:
+            raise UsageError(f"{what} has {len(given)} entries, expected {count}: one a system")
+    plans = [make(s, seed=seed, **options) for s, seed in zip(systems, seeds, strict=True)]
+    if count > 1:
+        systems[0].together(systems[1:])
+    first, *others = (_common(s, p) for s, p in zip(systems, plans, strict=True))
+    for m, other in enumerate(others, 1):
+        for key in first:
+            if first[key] != other[key]:
+                raise UsageError(
+                    f"runs of one batch must agree in {key}: it is {first[key]} in run 0 and "
+                    f"{other[key]} in run {m}"
+                )
+    return plans
+
+
+def _common(system: System, plan: Plan) -> dict[str, Any]:
+    """Return what has to be equal in all runs of a batch."""
+    shape = {"dimension": system.dimension, "dtype": system.dtype.name}
+    return {**shape, **plan.options(), "seed": None}
+
+
+def _files(paths: Sequence[str | Path]) -> list[Path]:
+    files = []
+    for path in paths:
+        if not isinstance(path, str | os.PathLike):
+            raise UsageError(f"path is {path!r}, expected the name of a file")
+        files.append(Path(path))
+    seen: set[Path] = set()
+    for file in files:
+        if file.resolve() in seen:
+            raise UsageError(f"{file} is given for two runs; give every run a file of its own")
+        seen.add(file.resolve())
+    return files
+
+
+def _deal(systems: Sequence[System], workers: int | None) -> list[list[int]]:
+    """Deal the runs to threads: all runs of one system object, which has buffers, to one."""
+    if workers is None:
+        on_host = str(getattr(systems[0], "device", "cpu")) == "cpu"
+        workers = _cores() if on_host else 1
+    elif isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
+    runs: dict[int, list[int]] = {}
+    for m, system in enumerate(systems):
+        runs.setdefault(id(system), []).append(m)
+    shares: list[list[int]] = [[] for _ in range(workers)]
+    for group in runs.values():
+        min(shares, key=len).extend(group)
+    return shares
+
+
+def _cores() -> int:
+    """Count the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

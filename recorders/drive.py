@@ -1,0 +1,97 @@
+"""Runs under way, advanced together: those that stand at the same time take one step as a batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from nndyn.systems.protocol import OneByOne, Team
+from recorders.run import Leg, Loop, Run
+
+_SEGMENT_SECONDS = 0.2
+_SEGMENT_WORK = 1e8  # floating-point operations of the first segment, before speed is known
+_GRAM_BYTES = 32 * 2**20
+
+
+class Drive:
+    """Runs on their way to their ends.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Of plans that differ in the seed alone, and of systems that advance together.
+    interrupted : callable
+        Tells whether the runs are to commit what there is and leave.
+
+    Attributes
+    ----------
+    cut_short : bool
+        Whether `interrupted` kept a run from its end.
+    failures : list of (Run, Exception)
+        Runs that failed, in the order in which they did.
+    """
+
+    def __init__(self, runs: Sequence[Run], interrupted: Callable[[], bool]) -> None:
+        self.cut_short = False
+        self.failures: list[tuple[Run, Exception]] = []
+        self._interrupted = interrupted
+        self._loops: dict[Run, Loop] = {run: run.loop(interrupted) for run in runs}
+        self._limits: dict[Run, int] = {}
+        self._active: list[Run] = []
+        self._speed = 0.0
+
+    def finish(self) -> None:
+        """Record every run to its end; the failure of one does not end the others."""
+        for run in self._loops:
+            self._go_on(run)
+        while self._limits:
+            t = min(run.t for run in self._limits)
+            active = [run for run in self._limits if run.t == t]
+            if active != self._active:
+                self._active, self._team = active, team(active)
+            stop = min(
+                t + self._reach(),
+                *(self._limits[run] for run in active),
+                *(run.t for run in self._limits if run.t > t),
+            )
+            for run, leg in zip(active, self._advance(t, stop), strict=True):
+                self._go_on(run, leg)
+
+    def _advance(self, t: int, stop: int) -> list[Leg]:
+        first, *_ = runs = self._active
+        kept = sorted({at for run in runs for at in run.kept(stop)})
+        evaluated = first.plan.evaluated(t, stop)
+        phases = np.stack([run.phase for run in runs])
+        began = time.perf_counter()
+        blocks = self._team.advance(phases, t, stop - t, kept, evaluate=evaluated, part=first.part)
+        self._speed = (stop - t) / max(time.perf_counter() - began, 1e-9)
+        return [Leg(stop, kept, evaluated, block) for block in blocks]
+
+    def _go_on(self, run: Run, leg: Leg | None = None) -> None:
+        """Let `run` begin, or take the Leg it waits for, and note how far it may go then."""
+        loop = self._loops[run]
+        try:
+            self._limits[run] = next(loop) if leg is None else loop.send(leg)
+            return
+        except StopIteration as end:
+            self.cut_short |= not end.value
+        except Exception as error:
+            self.failures.append((run, error))
+        self._limits.pop(run, None)
+
+    def _reach(self) -> int:
+        """Return steps that take a fraction of a second; one where Ctrl-C waits."""
+        if self._interrupted():
+            return 1
+        first, runs = self._active[0], len(self._active)
+        rows = first.plan.rows
+        steps = self._speed * _SEGMENT_SECONDS or _SEGMENT_WORK / (first.system.work(rows) * runs)
+        return max(1, min(int(steps), _GRAM_BYTES // (8 * rows * rows * runs)))
+
+
+def team(runs: Sequence[Run]) -> Team:
+    """Return what advances the systems of `runs` together."""
+    first, *others = (run.system for run in runs)
+    return first.together(others) if others else OneByOne([first])

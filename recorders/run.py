@@ -1,0 +1,220 @@
+"""One run under way: what is stored of every step, and when it is committed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nndyn.store import Writer
+from nndyn.systems.protocol import Array, Block, System
+from recorders import perturbations as ensembles
+from recorders.header import variables
+from recorders.plan import Plan
+from recorders.rows import Piece, first_not_finite, gather, independent, is_finite
+
+#: What a run yields, is sent, and returns; see `Run.loop`.
+Loop = Generator[int, "Leg", bool]
+
+
+@dataclass
+class Leg:
+    """What a system gave from where a run stands up to the time `stop`.
+
+    Attributes
+    ----------
+    stop : int
+    kept : list of int
+        Times of the states of `block`: those the run wants, or more.
+    evaluated : list of int
+        Times of its evaluations.
+    block : Block
+    """
+
+    stop: int
+    kept: list[int]
+    evaluated: list[int]
+    block: Block
+
+
+class Run:
+    """A run under way.
+
+    `phase` is what step `t` starts from, any rescaling at `t` done. Times below `recorded` are
+    committed; those from there to `t` - 1 wait in `pending`. A resumed run steps again from the
+    last time committed; its row, there already, is cut.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        plan: Plan,
+        writer: Writer,
+        start: Array,
+        progress: Callable[[int], None],
+    ) -> None:
+        self.system, self.plan, self.writer, self.progress = system, plan, writer, progress
+        self.pairs = independent(ensembles.roles(plan), ensembles.pairs(plan))
+        self.targets = ensembles.lengths(start)
+        self.block = int(writer.attrs["block"])
+        self.floor_steps = int(writer.attrs["floor_steps"])
+        self.redrawn: list[list[int]] = json.loads(str(writer.attrs["redrawn"]))
+        self.pending: list[Piece] = []
+        self.names = {v.name for v in variables(system, plan)}
+        self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
+        self.recorded = writer.n_committed
+        if self.recorded:
+            self.phase, self.t = writer.checkpoint()
+            self.log_rescale = writer.read("log_rescale", last=1)[0]
+            self.diverged_at = writer.read("diverged_at")
+        else:
+            self.phase, self.t = start, 0
+            self.log_rescale = np.zeros(plan.rows)
+            self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
+        self.twin = system.reordered() if self.t < self.floor_steps else None
+        self.twin_phase = start[:1]
+        if self.twin is not None and self.t:
+            self.twin_phase = self.twin.advance(self.twin_phase, 0, self.t, ()).phase
+
+    @property
+    def part(self) -> slice:
+        """The part of the phase that is stored."""
+        return slice(None) if self.plan.whole_phase else self.system.components
+
+    def kept(self, stop: int) -> list[int]:
+        """Return the times from `t` up to `stop`, without it, whose states it wants."""
+        return sorted({*self.plan.kept(self.t, stop), *self._floor(self.t, stop)})
+
+    def loop(self, interrupted: Callable[[], bool]) -> Loop:
+        """Record to the last step, to the divergence of the reference, or to Ctrl-C.
+
+        Parameters
+        ----------
+        interrupted : callable
+            Tells whether to commit what there is and leave.
+
+        Yields
+        ------
+        int
+            The last time up to which `phase` may be advanced from `t` in one go. A Leg up to
+            there, or to a time before, is to be sent back.
+
+        Returns
+        -------
+        bool
+            Whether the run has ended; false where it was interrupted.
+        """
+        last = self.plan.steps
+        while self.recorded <= last:
+            end = min((self.recorded // self.block + 1) * self.block - 1, last)
+            while self.t < end and not interrupted():
+                if self._take((yield self._limit(end))):
+                    return True
+            if interrupted() and self.t < self.recorded:  # nothing new since a resume
+                return False
+            checkpoint, t = self.phase, self.t
+            if t == last:
+                self._close()
+            elif self._take((yield t + 1)):
+                return True
+            self._commit(checkpoint, t)
+            if interrupted() and self.recorded <= last:
+                return False
+        self.writer.finish("complete")
+        return True
+
+    def _limit(self, end: int) -> int:
+        """`end`, or the next rescaling before it."""
+        every = self.plan.rescale
+        return min(end, (self.t // every + 1) * every) if every else end
+
+    def _floor(self, start: int, stop: int) -> list[int]:
+        return list(range(start, min(stop, self.floor_steps + 1))) if self.twin else []
+
+    def _take(self, leg: Leg) -> bool:
+        """Note the times of `leg` and move to its end; true if that ended the run."""
+        start, first, stop, block = self.t, self.phase, leg.stop, leg.block
+        kept, floor = self.plan.kept(start, stop), self._floor(start, stop)
+        piece = Piece(start, stop, kept, leg.evaluated, floor, self.log_rescale, block)
+        if floor:
+            piece.rounding = self._twin_distance(piece, block.states[np.isin(leg.kept, floor), 0])
+        if kept != leg.kept:
+            block.states = block.states[np.isin(leg.kept, kept)]
+        self.pending.append(piece)
+        self.phase, self.t = block.phase, stop
+        if not is_finite(block):
+            self._note_divergence(first_not_finite(block), start)
+            if self.diverged_at[0] >= 0:
+                self._stop(first, start)
+                return True
+        if self.plan.rescale and stop % self.plan.rescale == 0:
+            self.phase, factor, redrawn = ensembles.rescale(
+                self.system, self.plan, self.phase, self.targets, stop
+            )
+            self.log_rescale = self.log_rescale + factor
+            self.redrawn += [[r, stop] for r in redrawn]
+        return False
+
+    def _close(self) -> None:
+        """Record the last time, from which no step is taken."""
+        t = self.t
+        kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
+        block = self.system.observe(self.phase, t, evaluate=bool(evaluated), part=self.part)
+        block.states = block.states[: len(kept)]
+        self.pending.append(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
+
+    def _twin_distance(self, piece: Piece, reference: Array) -> Array:
+        """Distance ``(n,)`` of the reference to its twin in another summation order."""
+        assert self.twin is not None  # the caller has looked
+        block = self.twin.advance(self.twin_phase, piece.start, len(piece.floor), piece.floor)
+        self.twin_phase = block.phase
+        if piece.stop > self.floor_steps:
+            self.twin = None
+        if self.plan.whole_phase:
+            reference = reference[:, self.system.components]
+        with np.errstate(invalid="ignore", over="ignore"):  # rows past a divergence: cut below
+            difference = (reference - block.states[:, 0]).astype(np.float64)
+        distance: Array = np.sqrt(np.einsum("td,td->t", difference, difference))
+        return distance
+
+    def _note_divergence(self, first: Array, start: int) -> None:
+        """Note where replicas stop being finite, and let them be NaN from there on."""
+        new = (self.diverged_at < 0) & (first >= 0)
+        self.diverged_at = np.where(new, start + first, self.diverged_at)
+        self.phase[self.diverged_at >= 0] = np.nan
+
+    def _stop(self, phase: Array, start: int) -> None:
+        """End a run whose reference diverged: commit the times before, and say why."""
+        at = int(self.diverged_at[0])
+        if at > self.recorded:
+            if at - 1 > start:
+                phase = self.system.advance(phase, start, at - 1 - start, ()).phase
+            self._commit(phase, at - 1)
+        else:  # a resumed run that had one finite state left, committed before
+            self.writer.set("diverged_at", self.diverged_at)
+        self.writer.finish(
+            "stopped",
+            f"the reference is not finite from step {at} on; the recording ends at step {at - 1}",
+        )
+
+    def _commit(self, checkpoint: Array, t: int) -> None:
+        """Write what is pending up to time `t`, whose phase is `checkpoint`."""
+        arrays: dict[str, Array] = {}
+        for dim, rows in gather(self.pending, self.system, self.pairs, self.arrived).items():
+            rows.cut(self.recorded, t)
+            for r in np.flatnonzero(self.diverged_at >= 0):
+                rows.blank(int(r), int(self.diverged_at[r]))
+            arrays |= {dim: rows.steps * self.system.interval, **rows.values}
+        for name in self.system.arrival:
+            last = self.pending[-1].block.arrival
+            self.arrived[name] = last[name][-1] if last else self.arrived[name]
+        self.writer.set("diverged_at", self.diverged_at)
+        redrawn = [[r, step] for r, step in self.redrawn if step <= t]  # a resumed run draws again
+        self.writer.set_attrs(redrawn=json.dumps(redrawn))
+        self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
+        self.writer.commit(checkpoint, t)
+        self.pending.clear()
+        self.recorded = t + 1
+        self.progress(t)
