@@ -1,13 +1,43 @@
-"""Which samples step t sees: a pure function of (seed, t)."""
+"""Which samples step t sees, a pure function of (seed, t), and their layout for a perceptron."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from nndyn.systems.training.data import Samples
 from nndyn.systems.training.losses import Targets
-from nndyn.systems.training.mlp import Inputs, padded, padded_columns
+
+Tensor = torch.Tensor
+
+
+def padded(count: int, multiple: int = 8) -> int:
+    """Return `count` rounded up to a multiple of `multiple`."""
+    return -(-count // multiple) * multiple
+
+
+def padded_columns(count: int, dtype: torch.dtype) -> int:
+    """Return the number of columns that `count` samples take: two registers of 64 bytes."""
+    return padded(count, 128 // dtype.itemsize)
+
+
+@dataclass
+class Inputs:
+    """Samples in rows as the first layer takes them.
+
+    Attributes
+    ----------
+    x : (columns, features + 1)
+        A sample a row, a 1 behind its features where the first layer has a bias; zero rows behind
+        the samples up to `padded_columns`.
+    targets : Targets
+    """
+
+    x: Tensor
+    targets: Targets
 
 
 def inputs(samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype) -> Inputs:
@@ -78,6 +108,12 @@ class Order:
         self._epoch = -1
         self._order = np.empty(0, np.int64)
 
+    def turned(self) -> Order:
+        """Return the order with every step's samples reversed."""
+        return Order(
+            self.count, batch_size=self.batch_size, seed=self.seed, reverse=not self.reverse
+        )
+
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch."""
@@ -97,73 +133,66 @@ class Order:
 
 
 class Feed:
-    """The samples of every step.
+    """The samples of every step of M runs, laid out for the network.
 
     Parameters
     ----------
     whole : Inputs
         The training set.
-    batch_size : int or None
-        None for full batch.
-    seed : int
-        Keys the permutation of every epoch.
-    reverse : bool
-        Take the samples of every minibatch in reversed order.
+    orders : sequence of Order
+        One a run; runs of equal seed share what is gathered for them.
 
     Notes
     -----
-    An epoch is a permutation cut into batches, of which the last may be shorter.
+    Beside the training set, one batch for every seed (in full batch a second training set, where
+    the order is reversed).
     """
 
-    def __init__(
-        self, whole: Inputs, *, batch_size: int | None, seed: int, reverse: bool = False
-    ) -> None:
+    def __init__(self, whole: Inputs, orders: Sequence[Order]) -> None:
         self.whole = whole
-        self.batch_size = batch_size
-        self._seed = seed
-        self._reverse = reverse
-        self._epoch = -1
-        self._order = np.empty(0, np.int64)
-        self._batches: dict[int, Inputs] = {}
+        self.orders = orders
+        self._gathered: dict[tuple[int, int], Inputs] = {}
+        self._turned: Inputs | None = None
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in an epoch."""
-        if self.batch_size is None:
-            return 1
-        return -(-self.whole.targets.count // self.batch_size)
+    def at(self, t: int) -> list[Inputs]:
+        """Return the samples of the step from time `t`, run by run; the next call overwrites."""
+        first = self.orders[0]
+        if first.batch_size is None:
+            if first.reverse and self._turned is None:
+                self._turned = self._gather(0, first.rows(t))
+            return [self._turned or self.whole] * len(self.orders)
+        found: dict[int, Inputs] = {}
+        for order in self.orders:
+            if order.seed not in found:
+                found[order.seed] = self._gather(order.seed, order.rows(t))
+        return [found[order.seed] for order in self.orders]
 
-    def rows(self, t: int) -> np.ndarray:
-        """Return the rows of the training set that the step from time `t` sees, in order."""
-        count = self.whole.targets.count
-        if self.batch_size is None:
-            return np.arange(count)
-        epoch, position = divmod(t, self.steps_per_epoch)
-        if epoch != self._epoch:
-            self._order = np.random.default_rng([self._seed, 1, epoch]).permutation(count)
-            self._epoch = epoch
-        rows = self._order[position * self.batch_size : (position + 1) * self.batch_size]
-        return rows[::-1].copy() if self._reverse else rows
-
-    def batch(self, t: int) -> Inputs:
-        """Return the samples of the step from time `t`; the next call overwrites them."""
-        whole = self.whole
-        if self.batch_size is None:
-            return whole
-        rows = torch.from_numpy(self.rows(t))
-        count = len(rows)
-        batch = self._batches.get(count)
+    def _gather(self, seed: int, order: np.ndarray) -> Inputs:
+        whole, count = self.whole, len(order)
+        batch = self._gathered.get((seed, count))
         if batch is None:
-            _, outputs, _ = whole.targets.values.shape
-            batch = self._batches[count] = _empty(
-                count,
-                whole.x.shape[1],
-                outputs,
-                whole.targets.labels is not None,
-                whole.x.dtype,
-            )
+            outputs = whole.targets.values.shape[1]
+            labelled = whole.targets.labels is not None
+            batch = _empty(count, whole.x.shape[1], outputs, labelled, whole.x.dtype)
+            self._gathered[seed, count] = batch
+        rows = torch.from_numpy(order)
         batch.x[:count] = whole.x[rows]
         batch.targets.values[..., :count] = whole.targets.values[..., rows]
         if whole.targets.labels is not None and batch.targets.labels is not None:
             batch.targets.labels[:count] = whole.targets.labels[rows]
         return batch
+
+
+def tiles(whole: Inputs, columns: int) -> list[Inputs]:
+    """Return `whole` in pieces of at most `columns` samples, a multiple of 16; views."""
+    pieces = []
+    for start in range(0, whole.targets.count, columns):
+        part = slice(start, start + columns)
+        labels = whole.targets.labels
+        targets = Targets(
+            min(columns, whole.targets.count - start),
+            None if labels is None else labels[part],
+            whole.targets.values[..., part],
+        )
+        pieces.append(Inputs(whole.x[part], targets))
+    return pieces

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +19,13 @@ from nndyn.errors import UnknownNameError, UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.training import batches, models
 from nndyn.systems.training import data as datasets
+from nndyn.systems.training import device as devices
+from nndyn.systems.training.engine import Engine
 from nndyn.systems.training.losses import LOSSES
-from nndyn.systems.training.mlp import Inputs
+from nndyn.systems.training.mlp import Perceptrons
 from nndyn.systems.training.threads import threads_for
-from nndyn.systems.training.trajectory import Trajectories
+from nndyn.systems.training.together import SHARED_VALUES, Together
+from nndyn.systems.training.trajectory import evaluations
 from nndyn.systems.training.updates import SGD, Adam, Rule
 
 OPTIMIZERS = ("sgd", "adam")
@@ -111,11 +116,10 @@ class Training:
         dtype: str = "float64",
         device: str = "cpu",
     ) -> None:
-        self._rule, self._hyperparameters = _rule(optimizer, lr, momentum, betas)
+        self.rule, self._hyperparameters = _rule(optimizer, lr, momentum, betas)
         _choice("loss", loss, LOSSES)
         _choice("dtype", dtype, DTYPES)
-        if str(device) != "cpu":
-            raise UsageError(f"device is {str(device)!r}; supported is 'cpu'")
+        self.device = devices.check(device)
         if not _is_integer(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
         if not isinstance(model, str) and activation != "tanh":
@@ -153,12 +157,19 @@ class Training:
                 "the number of training samples"
             )
         self.name = f"{data_name} {network.label}"
-        self.dtype = np.dtype(dtype)
-        self.dimension = network.size * (1 + self._rule.buffers)
+        self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
+        self.dimension = network.size * (1 + self.rule.buffers)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
         self._training, self._test = training, held_out
-        self._loss, self._batch_size, self._seed = loss, batch_size, int(seed)
+        self._loss, self.labelled = loss, training.labelled
+        size = None if batch_size is None else int(batch_size)
+        self._order = batches.Order(len(training), batch_size=size, seed=int(seed))
+        self.steps_per_epoch: int | None = self._order.steps_per_epoch
+        self.evaluate_every = self._order.steps_per_epoch
+        self.counts = {"": len(training)}
+        if held_out is not None:
+            self.counts["test_"] = len(held_out)
         self._description = {
             "kind": self.kind,
             "model": network.label,
@@ -172,39 +183,51 @@ class Training:
             "test": None if held_out is None else held_out.describe(),
             "loss": loss,
             **self._hyperparameters,
-            "batch_size": None if batch_size is None else int(batch_size),
+            "batch_size": size,
             "seed": int(seed),
             "dtype": dtype,
-            "device": "cpu",
+            "device": devices.describe(self.device),
         }
-        self._reversed = False
-        self._test_inputs = None if held_out is None else self._inputs(held_out)
-        self._trajectories: dict[int, Trajectories] = {}
-        self.steps_per_epoch: int | None = self._feed.steps_per_epoch
-        self.evaluate_every = self._feed.steps_per_epoch
-        names = ["loss", "accuracy"] if training.labelled else ["loss"]
-        if held_out is not None:
-            names += [f"test_{name}" for name in names] + ["distance_output"]
-        self.evaluations: tuple[str, ...] = tuple(names)
+        self._alone = Together([self])
+
+    @property
+    def evaluations(self) -> tuple[str, ...]:
+        """Names of what is evaluated."""
+        return evaluations(self.counts, labelled=self.labelled)
 
     @cached_property
-    def _feed(self) -> batches.Feed:
-        """The training samples, copied into their order of summation when first used."""
-        turned = self._reversed and self._batch_size is None
-        return batches.Feed(
-            self._inputs(self._training.reversed() if turned else self._training),
-            batch_size=self._batch_size,
-            seed=self._seed,
-            reverse=self._reversed,
+    def _inputs(self) -> tuple[batches.Inputs, batches.Inputs | None]:
+        """Training and test set, laid out for a perceptron when first used."""
+        layer = self._network.layers[0]
+        training, test = (
+            None
+            if samples is None
+            else batches.inputs(
+                samples, outputs=self._network.outputs, bias=layer.bias, dtype=self.torch_dtype
+            )
+            for samples in (self._training, self._test)
+        )
+        assert training is not None  # checked where the data enter
+        return training, test
+
+    def engine(self, systems: Sequence[Training], replicas: int) -> Engine:
+        """Return what computes `systems`, of which this is the first, with `replicas` rows each."""
+        training, test = self._inputs
+        return Perceptrons(
+            self._network,
+            LOSSES[self._loss](),
+            training,
+            test,
+            [system._order for system in systems],
+            replicas=replicas,
+            dtype=self.torch_dtype,
         )
 
-    def _inputs(self, samples: datasets.Samples) -> Inputs:
-        return batches.inputs(
-            samples,
-            outputs=self._network.outputs,
-            bias=self._network.layers[0].bias,
-            dtype=DTYPES[self.dtype.name],
-        )
+    def shares(self, replicas: int) -> int:
+        """Return how many runs of `replicas` rows are best computed by the same calls."""
+        samples = self._order.batch_size or len(self._training)
+        widest = max(layer.outputs for layer in self._network.layers)
+        return max(1, SHARED_VALUES // (replicas * widest * samples))
 
     def __repr__(self) -> str:
         """Return the name and what was chosen."""
@@ -214,16 +237,16 @@ class Training:
     def describe(self) -> dict[str, Any]:
         """Everything that defines the system, as JSON values; equal only for equal systems."""
         description = dict(self._description)
-        if self._reversed:
+        if self._order.reverse:
             description["summation"] = "reversed"
         return description
 
     def work(self, replicas: int) -> float:
         """Rough floating-point operations of one step of `replicas` rows."""
-        samples = self._batch_size or len(self._training)
+        samples = self._order.batch_size or len(self._training)
         first, *rest = (layer.size for layer in self._network.layers)
         forward, backward = first + sum(rest), first + 2 * sum(rest)
-        tested = 0 if self._test is None or self._batch_size is not None else len(self._test)
+        tested = 0 if self._test is None or self._order.batch_size is not None else len(self._test)
         return 2.0 * replicas * (samples * (forward + backward) + tested * forward)
 
     def initial(self, seed: int = 0) -> Array:
@@ -293,17 +316,36 @@ class Training:
 
     def reordered(self) -> Training:
         """Return the same training with the samples of every batch summed in reversed order."""
-        twin = object.__new__(Training)
-        twin.__dict__.update(self.__dict__)
-        del twin.__dict__["_feed"]
-        twin._reversed, twin._trajectories = not self._reversed, {}
+        twin = copy.copy(self)
+        twin._order = self._order.turned()
+        twin._alone = Together([twin])
         return twin
+
+    def together(self, others: Sequence[Training]) -> Together:
+        """Return this training and `others`, which have its shape, as one batch.
+
+        Returns
+        -------
+        Together
+
+        Raises
+        ------
+        UsageError
+            If they differ in more than seeds and the numbers of the optimizer.
+        """
+        return Together([self, *others])
+
+    @staticmethod
+    def one_thread() -> AbstractContextManager[None]:
+        """Let torch use one thread, for where several runs have one each."""
+        return threads_for(0.0)
 
     def bare(self, phase: Array, start: int, steps: int) -> Array:
         """Return the phase ``(R, P)`` after `steps` steps that record nothing, for timing."""
         rows = self._rows(phase)
-        with threads_for(self.work(len(rows))):
-            return self._batch(rows).bare(rows, start, steps)
+        with self.computing(len(rows)):
+            end: Array = self._alone.bare(rows[None], start, steps)[0]
+        return end
 
     def _run(
         self,
@@ -320,9 +362,14 @@ class Training:
             ascending = all(a < b for a, b in itertools.pairwise(times))
             if len(times) and not (ascending and start <= times[0] and times[-1] < end):
                 raise UsageError(f"{what}: times must ascend within [{start}, {end})")
-        where = self.components if part is None else part
-        with threads_for(self.work(len(phase))):
-            return self._batch(phase).run(phase, start, steps, keep, evaluate, where)
+        with self.computing(len(phase)):
+            return self._alone.run(phase[None], start, steps, keep, evaluate, part)[0]
+
+    @contextmanager
+    def computing(self, replicas: int) -> Iterator[None]:
+        """Have torch compute steps of `replicas` rows fast and repeatably."""
+        with threads_for(self.work(replicas)), devices.repeatable(self.device):
+            yield
 
     def _rows(self, phase: Array) -> Array:
         rows = np.ascontiguousarray(phase, dtype=self.dtype)
@@ -331,24 +378,6 @@ class Training:
                 f"phase has shape {np.shape(phase)}; it must be (rows, {self.dimension})"
             )
         return rows
-
-    def _batch(self, phase: Array) -> Trajectories:
-        R = len(phase)
-        found = self._trajectories.get(R)
-        if found is None:
-            while len(self._trajectories) >= 2:  # a run needs R rows, its rounding twin one
-                self._trajectories.pop(next(iter(self._trajectories)))
-            found = self._trajectories[R] = Trajectories(
-                self._network,
-                LOSSES[self._loss](),
-                self._rule,
-                self._feed,
-                self._test_inputs,
-                replicas=R,
-                labelled=self._training.labelled,
-                dtype=DTYPES[self.dtype.name],
-            )
-        return found
 
 
 def _is_integer(value: object) -> bool:

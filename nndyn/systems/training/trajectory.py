@@ -1,208 +1,221 @@
-"""R replicas of one training run, advanced together, with all that is recorded on the way."""
+"""The rows of some runs, advanced together, with all that is recorded on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 
 from nndyn.systems.protocol import Array, Block
-from nndyn.systems.training.batches import Feed
-from nndyn.systems.training.losses import Loss
-from nndyn.systems.training.mlp import Inputs, Perceptrons
-from nndyn.systems.training.models import Network
+from nndyn.systems.training.device import Snapshots
+from nndyn.systems.training.engine import Engine
 from nndyn.systems.training.updates import Rule
 
 Tensor = torch.Tensor
 
 
 class Trajectories:
-    """A batch of rows on their way, and the buffers this takes.
+    """M runs of R rows on their way, and the buffers this takes.
 
     Parameters
     ----------
-    network : Network
-    loss : Loss
+    engine : Engine
     rule : Rule
-    feed : Feed
-    test : Inputs or None
-    replicas : int
-        R.
+        Of all rows.
+    counts : dict of str to int
+        Samples of the training set, ``""``, and of the test set, ``"test_"``, where there is one.
     labelled : bool
         Whether there are class labels, hence accuracies.
     dtype : torch.dtype
+    device : torch.device
 
     Notes
     -----
-    Buffers: five phases and what `Perceptrons` keeps. Not for two threads at once.
+    A phase is the weights, the buffers of the rule, the statistics of the engine. Buffers: five
+    phases and what the engine keeps. Not for two threads at once.
     """
 
     def __init__(
         self,
-        network: Network,
-        loss: Loss,
+        engine: Engine,
         rule: Rule,
-        feed: Feed,
-        test: Inputs | None,
         *,
-        replicas: int,
+        counts: dict[str, int],
         labelled: bool,
         dtype: torch.dtype,
+        device: torch.device,
     ) -> None:
-        self.engine = Perceptrons(network, loss, replicas, dtype)
+        self.engine = engine
         self.rule = rule
-        self.feed = feed
-        self.test = test
+        self.counts = counts
         self.labelled = labelled
-        shape = (replicas, network.size * (1 + rule.buffers))
-        self._phases = torch.zeros((2, *shape), dtype=dtype)
-        self._difference: Tensor | None = None
-        self._deviation = torch.zeros((replicas, network.size), dtype=torch.float64)
+        self.device = device
+        rows = engine.runs * engine.replicas
+        self._moved = engine.size * (1 + rule.buffers)
+        size = self._moved + engine.statistics.shape[1]
+        self._phases = torch.zeros((2, rows, size), dtype=dtype, device=device)
+        shape = (engine.runs, engine.replicas, engine.size)
+        self._deviation = torch.zeros(shape, dtype=torch.float64, device=device)
 
-    def bare(self, phase: Array, start: int, steps: int) -> Array:
-        """Return the phase after `steps` steps and record nothing: what recording is timed by."""
-        D = self.engine.network.size
-        with torch.inference_mode():
-            here, there = self._phases
-            here.copy_(torch.from_numpy(phase))
+    def bare(self, phases: Array, start: int, steps: int) -> Array:
+        """Return the phases ``(M, R, P)`` after `steps` steps that record nothing, for timing."""
+        with torch.no_grad():
+            here, there = self._load(phases)
             for t in range(start, start + steps):
-                self.engine.load(here[:, :D])
-                gradient, _, _ = self.engine.gradient(self.feed.batch(t))
-                self.rule(here, gradient, t, there)
+                self._enter(here)
+                gradient, _, _ = self.engine.gradient(t)
+                self._step(here, gradient, t, there)
                 here, there = there, here
-            end: Array = here.numpy().copy()
+            end: Array = here.cpu().numpy().copy().reshape(phases.shape)
         return end
 
     def run(
         self,
-        phase: Array,
+        phases: Array,
         start: int,
         steps: int,
         keep: Sequence[int],
         evaluate: Sequence[int],
         part: slice,
-    ) -> Block:
-        """Advance by `steps` steps and return their Block; with 0 steps look at `start` only."""
-        R, D = self.engine.replicas, self.engine.network.size
+    ) -> list[Block]:
+        """Advance ``(M, R, P)`` by `steps` steps and return a Block a run; 0 steps look only."""
+        engine, D = self.engine, self.engine.size
+        M, R = engine.runs, engine.replicas
         times = range(start, start + max(steps, 1))
-        n, whole = len(times), self.feed.batch_size is None
-        keep_at = {t: k for k, t in enumerate(keep)}
-        evaluate_at = {t: e for e, t in enumerate(evaluate)}
-        with torch.inference_mode():
-            here, there = self._phases
-            here.copy_(torch.from_numpy(phase))
-            states = torch.empty((len(keep), *here[:, part].shape), dtype=here.dtype)
-            l1, linf, norms, lengths = torch.zeros((4, n, R), dtype=torch.float64)
-            gram = torch.empty((n, R, R), dtype=torch.float64)
-            evaluated = {
-                name: torch.zeros((len(evaluate), R), dtype=torch.float64)
-                for name in self.evaluations
-            }
+        keep_at, evaluate_at = set(keep), {t: e for e, t in enumerate(evaluate)}
+        n = len(times)
+        with torch.no_grad():
+            here, there = self._load(phases)
+            width = len(range(*part.indices(here.shape[1])))
+            states = Snapshots(M, len(keep), R, width, here)
+            l1, linf, norms, lengths = self._zeros(4, n, M, R)
+            gram = self._zeros(n, M, R, R)
+            names = evaluations(self.counts, labelled=self.labelled)
+            evaluated = {name: self._zeros(len(evaluate), M, R) for name in names}
             for i, t in enumerate(times):
                 weights = here[:, :D]
-                k, e = keep_at.get(t), evaluate_at.get(t)
-                if k is not None:
-                    states[k] = here[:, part]
+                e = evaluate_at.get(t)
+                if t in keep_at:
+                    states.keep(here[:, part])
                 self._separate(weights, l1[i], linf[i], gram[i])
-                self.engine.load(weights)
+                self._enter(here)
                 if e is not None:
-                    if self.test is not None:
-                        self._test(self.test, linf[i], evaluated, e)
-                    if not whole:
-                        loss, hits = self.engine.evaluate(self.feed.whole, hits=self.labelled)
-                        self._enter(evaluated, "", e, loss, hits, R)
-                gradient, loss, hits = self.engine.gradient(
-                    self.feed.batch(t), hits=whole and e is not None and self.labelled
+                    entries = {name: values[e] for name, values in evaluated.items()}
+                    self._evaluate(entries, linf[i])
+                wanted = e is not None and engine.whole
+                gradient, loss, hits = engine.gradient(t, hits=wanted and self.labelled)
+                torch.linalg.vector_norm(
+                    gradient, dim=1, dtype=torch.float64, out=norms[i].view(-1)
                 )
-                torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64, out=norms[i])
-                if whole and e is not None:
-                    self._enter(evaluated, "", e, loss, hits, R)
+                if wanted:
+                    self._note(entries, "", loss, hits)
                 if steps:
-                    self.rule(here, gradient, t, there)
-                    torch.sub(there[:, :D], weights, out=gradient)
-                    torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64, out=lengths[i])
+                    self._step(here, gradient, t, there)
+                    moved = torch.sub(there[:, :D], weights, out=gradient)
+                    torch.linalg.vector_norm(
+                        moved, dim=1, dtype=torch.float64, out=lengths[i].view(-1)
+                    )
                     here, there = there, here
-            end = here.numpy().copy()
-            for name, count in self._counts.items():
-                evaluated[name] /= count
-        return Block(
-            end,
-            states.numpy(),
-            _finite_or_nan(l1),
-            _finite_or_nan(linf),
-            _finite_or_nan(gram),
-            {"step_length": lengths.numpy()} if steps else {},
-            {"gradient_norm": norms.numpy()},
-            {name: value.numpy() for name, value in evaluated.items()},
-        )
+            end = here.view(M, R, -1).cpu().numpy()
+            for prefix, count in self.counts.items() if self.labelled else ():
+                evaluated[prefix + "accuracy"] /= count
+            series = {"gradient_norm": norms}
+            arrival = {"step_length": lengths} if steps else {}
+            return _blocks(end, states.host(), (l1, linf, gram), (arrival, series, evaluated))
 
-    @property
-    def evaluations(self) -> tuple[str, ...]:
-        """Names of what is evaluated."""
-        names = ["loss", "accuracy"] if self.labelled else ["loss"]
-        if self.test is not None:
-            names += [f"test_{name}" for name in names] + ["distance_output"]
-        return tuple(names)
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros(shape, dtype=torch.float64, device=self.device)
 
-    @property
-    def _counts(self) -> dict[str, int]:
-        """What the numbers of hits are divided by."""
-        if not self.labelled:
-            return {}
-        counts = {"accuracy": self.feed.whole.targets.count}
-        if self.test is not None:
-            counts["test_accuracy"] = self.test.targets.count
-        return counts
+    def _load(self, phases: Array) -> Tensor:
+        self._phases[0].copy_(torch.from_numpy(phases.reshape(self._phases[0].shape)))
+        return self._phases
+
+    def _enter(self, here: Tensor) -> None:
+        self.engine.load(here[:, : self.engine.size], here[:, self._moved :])
+
+    def _step(self, here: Tensor, gradient: Tensor, t: int, there: Tensor) -> None:
+        if self._moved == here.shape[1]:
+            self.rule(here, gradient, t, there)
+            return
+        self.rule(here[:, : self._moved], gradient, t, there[:, : self._moved])
+        there[:, self._moved :] = self.engine.statistics
 
     def _separate(self, weights: Tensor, l1: Tensor, linf: Tensor, gram: Tensor) -> None:
-        """Write the distances to row 0 and the inner products of the deviations."""
+        """Write the distances to the first row of each run and the deviations' inner products."""
         deviation = self._deviation
-        torch.sub(weights, weights[0], out=deviation)
-        torch.mm(deviation, deviation.t(), out=gram)
+        rows = weights.reshape(deviation.shape)  # a view: rows are apart by a fixed stride
+        torch.sub(rows, rows[:, :1], out=deviation)
+        for m, run in enumerate(deviation):
+            torch.mm(run, run.t(), out=gram[m])
         deviation.abs_()
-        torch.sum(deviation, 1, out=l1)
-        torch.amax(deviation, 1, out=linf)
+        torch.sum(deviation, 2, out=l1)
+        torch.amax(deviation, 2, out=linf)
 
-    def _test(self, test: Inputs, linf: Tensor, evaluated: dict[str, Tensor], e: int) -> None:
-        """Enter what the test set says of the loaded weights.
+    def _evaluate(self, entries: dict[str, Tensor], linf: Tensor) -> None:
+        """Enter what the test set and, in minibatches, the training set say of the rows.
 
-        Rows at the end whose weights are those of row 0, as a control's are, are not computed
-        again: they have its values.
+        Rows at the end whose weights are those of the first, as a control's are, are not computed
+        again for the test set: they have its values. (Not on a GPU, which that would stop.)
         """
-        rows = len(linf)
-        equal = linf.tolist()
-        while rows > 1 and equal[rows - 1] == 0.0:
-            rows -= 1
-        outputs = self.engine.outputs(test, rows)
-        if self._difference is None:
-            self._difference = torch.empty((len(linf), *outputs.shape[1:]), dtype=outputs.dtype)
-        difference = self._difference[:rows]
-        torch.sub(outputs, outputs[0], out=difference)
-        difference[..., test.targets.count :] = 0.0
-        out = evaluated["distance_output"][e]
-        flat = difference.view(rows, -1)
-        torch.linalg.vector_norm(flat, dim=1, dtype=torch.float64, out=out[:rows])
-        loss, hits = self.engine.losses(outputs, test.targets, gradient=False, hits=self.labelled)
-        self._enter(evaluated, "test_", e, loss, hits, rows)
+        if "test_" in self.counts:
+            replicas = self.engine.replicas
+            if not linf.is_cuda and not self.engine.statistics.shape[1]:
+                equal = (linf.amax(0) == 0).tolist()
+                while replicas > 1 and equal[replicas - 1]:
+                    replicas -= 1
+            distance, loss, hits = self.engine.test(replicas, hits=self.labelled)
+            self._note(entries, "test_", loss, hits, distance)
+        if not self.engine.whole:
+            loss, hits = self.engine.evaluate(hits=self.labelled)
+            self._note(entries, "", loss, hits)
 
-    def _enter(
+    def _note(
         self,
-        evaluated: dict[str, Tensor],
+        entries: dict[str, Tensor],
         prefix: str,
-        e: int,
         loss: Tensor,
         hits: Tensor | None,
-        rows: int,
+        distance: Tensor | None = None,
     ) -> None:
-        """Enter losses and hits of the first `rows` rows; the rest has the values of row 0."""
-        for name, values in (("loss", loss), ("accuracy", hits)):
+        """Enter values of the first rows of every run; the rest has those of the run's first."""
+        found = {
+            f"{prefix}loss": loss,
+            f"{prefix}accuracy": hits,
+            "distance_output": distance,
+        }
+        for name, values in found.items():
             if values is not None:
-                target = evaluated[prefix + name][e]
-                target[:rows] = values
-                if rows < len(target):
-                    target[rows:] = values[0]
+                target = entries[name]
+                rows = values.view(len(target), -1)
+                count = rows.shape[1]
+                target[:, :count] = rows
+                target[:, count:] = rows[:, :1]
 
 
-def _finite_or_nan(values: Tensor) -> Array:
-    finite: Array = torch.nan_to_num(values, torch.nan, torch.nan, torch.nan).numpy()
-    return finite
+def evaluations(counts: Iterable[str], *, labelled: bool) -> tuple[str, ...]:
+    """Return the names of what is evaluated on the training set, "", and the test set, "test_"."""
+    names = ["loss", "accuracy"] if labelled else ["loss"]
+    found = tuple(prefix + name for prefix in counts for name in names)
+    return (*found, "distance_output") if "test_" in counts else found
+
+
+def _blocks(
+    end: Array,
+    states: Tensor,
+    distances: tuple[Tensor, Tensor, Tensor],
+    named: tuple[dict[str, Tensor], ...],
+) -> list[Block]:
+    """Return a Block a run of arrays over (time, run, …); all are fresh."""
+    l1, linf, gram = (torch.nan_to_num(v, *[torch.nan] * 3).cpu().numpy() for v in distances)
+    kinds = [{name: v.cpu().numpy() for name, v in values.items()} for values in named]
+    return [
+        Block(
+            end[m].copy(),
+            states[m].numpy(),
+            l1[:, m].copy(),
+            linf[:, m].copy(),
+            gram[:, m].copy(),
+            *({name: values[:, m].copy() for name, values in kind.items()} for kind in kinds),
+        )
+        for m in range(len(end))
+    ]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nndyn.systems.training import Training
 from nndyn.systems.training import threads as threads_module
-from nndyn.systems.training.batches import inputs
+from nndyn.systems.training.batches import Order, inputs
 from nndyn.systems.training.data import Samples
 from nndyn.systems.training.losses import LOSSES
 from nndyn.systems.training.mlp import Perceptrons
@@ -30,13 +30,16 @@ def test_gradient_loss_and_hits_equal_autograd(widths, activation, loss, samples
     y = rng.integers(0, widths[-1], samples)
     spec = "mlp:" + "-".join(map(str, widths))
     network, _ = build(spec, activation=activation, init=None, seed=0, dtype=torch.float64)
-    engine = Perceptrons(network, LOSSES[loss](), replicas, torch.float64)
-    weights = torch.as_tensor(rng.standard_normal((replicas, network.size)))
-    engine.load(weights)
     batch = inputs(
         Samples(x, y), outputs=widths[-1], bias=network.layers[0].bias, dtype=torch.float64
     )
-    gradient, losses, hits = engine.gradient(batch, hits=True)
+    orders = [Order(samples, batch_size=None, seed=0)]
+    engine = Perceptrons(
+        network, LOSSES[loss](), batch, None, orders, replicas=replicas, dtype=torch.float64
+    )
+    weights = torch.as_tensor(rng.standard_normal((replicas, network.size)))
+    engine.load(weights, engine.statistics)
+    gradient, losses, hits = engine.gradient(0, hits=True)
     net = from_spec(spec, activation).double()
     labels = torch.as_tensor(y)
     for r in range(replicas):

@@ -137,7 +137,7 @@ def test_blocks_share_no_memory_with_later_ones():
 def test_batches_are_a_function_of_seed_and_epoch():
     def order(seed, times):
         system = Training("mlp:4-3", (X, Y), lr=0.1, batch_size=4, seed=seed)
-        return [system._feed.rows(t).tolist() for t in times]
+        return [system._order.rows(t).tolist() for t in times]
 
     forward = order(1, range(6))
     assert [len(batch) for batch in forward] == [4, 4, 2, 4, 4, 2]
@@ -363,3 +363,56 @@ def test_wrong_calls_are_refused():
         system.advance(phase, 3, 2, [5])
     with pytest.raises(UsageError, match="evaluate"):
         system.advance(phase, 3, 2, [], evaluate=[4, 3])
+
+
+def _batch(systems, R):
+    return np.stack([rows(system, R, 1e-6) for system in systems])
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"momentum": 0.9},
+        {"optimizer": "adam", "batch_size": 32},
+        {"batch_size": 50, "loss": "mse"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("data", "spec"),
+    [("iris", "4-7-5-3"), ("iris", "4-3"), ("wine", "13-30-3"), ("digits", "64-32-10")],
+)
+def test_runs_together_give_the_bits_they_give_alone(data, spec, options, activation, monkeypatch):
+    if options.get("optimizer") == "adam":
+        rates = (0.001, 0.01)
+    else:
+        rates = (0.1, 2.0)
+    systems = [
+        Training(f"mlp:{spec}", data, lr=lr, seed=seed, activation=activation, **options)
+        for seed in range(2)
+        for lr in rates
+    ]
+    steps = 6 if data == "digits" else 12
+    phases = _batch(systems, 5)
+    phases[:, 4] = phases[:, 0]
+    times = range(3, 3 + steps)
+    for shared in (1, 2**30):  # a run after the other, and all by the same calls
+        monkeypatch.setattr("nndyn.systems.training.system.SHARED_VALUES", shared)
+        team = systems[0].together(systems[1:])
+        found = team.advance(phases, 3, steps, times, evaluate=times)
+        for system, phase, block in zip(systems, phases, found, strict=True):
+            alone = system.advance(phase, 3, steps, times, evaluate=times)
+            np.testing.assert_array_equal(block.phase, alone.phase)
+            blocks_equal(block, alone)
+
+
+def test_runs_of_other_shapes_do_not_go_together():
+    one = Training("mlp:4-7-3", "iris", lr=0.1)
+    with pytest.raises(UsageError, match="must agree in model: it is mlp:4-7-3 in one and mlp:4-8"):
+        one.together([Training("mlp:4-8-3", "iris", lr=0.1)])
+    with pytest.raises(UsageError, match="must agree in batch_size"):
+        one.together([Training("mlp:4-7-3", "iris", lr=0.1, batch_size=10)])
+    with pytest.raises(UsageError, match="has momentum"):
+        team = one.together([Training("mlp:4-7-3", "iris", lr=0.1, momentum=0.9)])
+        team.advance(_batch([one, one], 2), 0, 1, ())

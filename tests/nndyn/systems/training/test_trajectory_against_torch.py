@@ -66,7 +66,7 @@ def sequential(system, net, weights, steps, train, test):
                 if y.dtype == torch.int64:
                     rows["accuracy"].append((z.argmax(1) == y).double().mean().item())
                     rows["test_accuracy"].append((zt.argmax(1) == yt).double().mean().item())
-            index = system._feed.rows(t)
+            index = system._order.rows(t)
             optimizer.zero_grad()
             criterion(system, net(x[index]), y[index]).backward()
             gradient = torch.cat([p.grad.reshape(-1) for p in net.parameters()])

@@ -1,0 +1,132 @@
+"""Where a run computes, and how its results come to the host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from nndyn.errors import UsageError
+
+Tensor = torch.Tensor
+
+
+def check(device: str | torch.device) -> torch.device:
+    """Return `device` as torch knows it.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    UsageError
+        If there is no such device on this machine.
+    """
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        found = None
+    if found is None or found.type not in ("cpu", "cuda"):
+        raise UsageError(f"device is {str(device)!r}; give 'cpu', 'cuda' or 'cuda:N'")
+    if found.type == "cpu":
+        return torch.device("cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise UsageError(
+            f"device is {str(device)!r} and torch {torch.__version__} sees no GPU here; use 'cpu'"
+        )
+    index = torch.cuda.current_device() if found.index is None else found.index
+    if index >= count:
+        raise UsageError(f"device is {str(device)!r}; there are {count}, counted from cuda:0")
+    # read when the library of matrix products starts; without it its sums are not repeatable
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return torch.device("cuda", index)
+
+
+def describe(device: torch.device) -> str:
+    """Return the name that goes into a recording: cpu, or the model of the GPU."""
+    return "cpu" if device.type == "cpu" else f"cuda ({torch.cuda.get_device_name(device)})"
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """Ask torch for deterministic algorithms and full precision on a GPU; no change on the CPU.
+
+    Where an operation has no deterministic algorithm torch warns, with its name.
+    """
+    if device.type == "cpu":
+        yield
+        return
+    asked = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    benchmark = torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(asked, warn_only=only_warns)
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = benchmark
+
+
+class Snapshots:
+    """States on their way to the host.
+
+    From a GPU they go into pinned memory on a stream of their own, while the next steps compute.
+
+    Parameters
+    ----------
+    runs, count, replicas, width : int
+        M, states to keep, R, numbers a state.
+    like : torch.Tensor
+        Gives dtype and device.
+    """
+
+    def __init__(self, runs: int, count: int, replicas: int, width: int, like: Tensor) -> None:
+        self._cuda = like.is_cuda
+        shape = (runs, count, replicas, width)
+        self._host = torch.empty(shape, dtype=like.dtype, pin_memory=self._cuda and count > 0)
+        self._count = 0
+        if self._cuda:
+            self._stream = torch.cuda.Stream(like.device)  # type: ignore[no-untyped-call]
+            self._staged: list[Tensor] = []
+            self._done: list[torch.cuda.Event] = []
+
+    def keep(self, rows: Tensor) -> None:
+        """Copy the next state ``(M·R, width)``; the caller may overwrite it at once."""
+        runs, _, replicas, width = self._host.shape
+        target = self._host[:, self._count]
+        rows = rows.reshape(runs, replicas, width)
+        slot = self._count % 2
+        self._count += 1
+        if not self._cuda:
+            target.copy_(rows)
+            return
+        if len(self._staged) < 2:
+            self._staged.append(torch.empty_like(rows, memory_format=torch.contiguous_format))
+            self._done.append(torch.cuda.Event())  # type: ignore[no-untyped-call]
+        else:
+            torch.cuda.current_stream(rows.device).wait_event(self._done[slot])
+        self._staged[slot].copy_(rows)
+        self._stream.wait_stream(torch.cuda.current_stream(rows.device))
+        with torch.cuda.stream(self._stream):
+            for m in range(runs):  # a run's part is one piece of host memory: a plain copy
+                target[m].copy_(self._staged[slot][m], non_blocking=True)
+            self._done[slot].record(self._stream)
+
+    def host(self) -> Tensor:
+        """Return ``(M, count, R, width)`` on the host, once all copies are done."""
+        if self._cuda:
+            self._stream.synchronize()
+        return self._host
