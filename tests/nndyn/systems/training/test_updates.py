@@ -43,6 +43,10 @@ SCHEDULES = {
 }
 
 
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, CUDA])]
+
+
 def gradient_of(weights, t, batches):
     """Return a gradient that is nowhere near 0, where Adam would magnify its rounding.
 
@@ -116,18 +120,20 @@ def family(kind):
     return [rule(**c, **a) for c, a in zip(common, arguments, strict=True)]
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("kind", ["sgd", "nesterov", "adam", "adamw", "rmsprop"])
-def test_stacked_runs_have_the_bits_of_the_runs_alone(kind, dtype):
+def test_stacked_runs_have_the_bits_of_the_runs_alone(kind, dtype, device):
     rules, replicas = family(kind), 2
-    together = stack(rules, replicas, dtype, "cpu")
+    together = stack(rules, replicas, dtype, device)
     assert together.buffers == rules[0].buffers
-    alone = [start_of(rule, dtype, seed, replicas) for seed, rule in enumerate(rules)]
+    alone = [start_of(rule, dtype, seed, replicas).to(device) for seed, rule in enumerate(rules)]
     stacked = torch.cat(alone)
     out = torch.empty_like(stacked)
     generator = torch.Generator().manual_seed(1)
     for t in (*range(BLOCK - 5, BLOCK + 5), 3):  # into the next block, and back
         gradient = torch.randn(len(rules) * replicas, SIZE, dtype=dtype, generator=generator)
+        gradient = gradient.to(device)
         together(stacked, gradient, t, out)
         stacked, out = out, stacked
         alone = [

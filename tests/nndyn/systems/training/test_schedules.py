@@ -1,0 +1,137 @@
+"""Learning-rate schedules against the schedulers of torch, and the specs they come from."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.optim import lr_scheduler
+
+from nndyn.errors import UnknownNameError, UsageError
+from nndyn.systems.training.schedules import Cosine, Schedule, Step, Warmup, parse
+
+
+def linear(optimizer, steps):
+    return lr_scheduler.LinearLR(optimizer, 1 / steps, total_iters=steps - 1)
+
+
+TORCH = {
+    "constant": lambda o: lr_scheduler.ConstantLR(o, 1.0),
+    "cosine:50": lambda o: lr_scheduler.CosineAnnealingLR(o, 50),
+    "warmup:7": lambda o: linear(o, 7),
+    "step:9": lambda o: lr_scheduler.StepLR(o, 9),
+    "step:10:0.5": lambda o: lr_scheduler.StepLR(o, 10, 0.5),
+    "warmup:7,cosine:50": lambda o: lr_scheduler.ChainedScheduler(
+        [
+            linear(o, 7),
+            lr_scheduler.CosineAnnealingLR(o, 50),
+        ]
+    ),
+    "warmup:7,step:20,step:15:0.9": lambda o: lr_scheduler.ChainedScheduler(
+        [
+            linear(o, 7),
+            lr_scheduler.StepLR(o, 20),
+            lr_scheduler.StepLR(o, 15, 0.9),
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("spec", TORCH)
+def test_factor_is_what_torch_applies_to_step_t(spec):
+    schedule = parse(spec)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
+    scheduler = TORCH[spec](optimizer)
+    for t in range(51):
+        # torch builds its rate up step by step, with a rounding error of the starting rate
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(
+            0.3 * schedule(t), rel=1e-12, abs=1e-15
+        )
+        optimizer.step()
+        scheduler.step()
+
+
+def test_cosine_is_zero_from_its_end_on():
+    schedule = parse("cosine:30")
+    assert schedule(0) == 1.0
+    assert schedule(15) == pytest.approx(0.5)
+    assert 0 < schedule(29) < 0.01
+    assert [schedule(t) for t in (30, 31, 60, 10**9)] == [0.0] * 4
+
+
+def test_warmup_ends_at_one():
+    assert [parse("warmup:4")(t) for t in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    assert parse("warmup:1")(0) == 1.0
+
+
+@given(st.integers(1, 10**6), st.integers(0, 10**7))
+def test_factors_stay_between_0_and_1(steps, t):
+    for term in (Cosine(steps), Warmup(steps), Step(steps), Step(steps, 1.0)):
+        assert 0 <= term(t) <= 1
+        assert term(t) == term(t)
+
+
+@given(st.integers(1, 1000), st.integers(0, 1000))
+def test_the_two_halves_of_a_cosine_add_up_to_one(steps, t):
+    t = min(t, steps)
+    assert Cosine(steps)(t) + Cosine(steps)(steps - t) == pytest.approx(1, abs=1e-15)
+
+
+@given(st.integers(0, 300))
+def test_joined_terms_are_multiplied(t):
+    joined = parse("warmup:20,cosine:300,step:50:0.5")
+    assert joined(t) == math.prod(
+        parse(spec)(t) for spec in ("warmup:20", "cosine:300", "step:50:0.5")
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "normal"),
+    [
+        ("constant", "constant"),
+        (" constant , cosine:10", "cosine:10"),
+        ("warmup:020, cosine:300", "warmup:20,cosine:300"),
+        ("step:30:.1", "step:30"),
+        ("step:30:5e-1", "step:30:0.5"),
+    ],
+)
+def test_a_schedule_prints_as_its_normalized_spec(spec, normal):
+    assert str(parse(spec)) == normal
+    assert parse(normal) == parse(spec)
+    assert hash(parse(normal)) == hash(parse(spec))
+
+
+def test_a_schedule_is_constant_by_default():
+    assert Schedule() == parse("constant")
+    assert Schedule()(12) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "message"),
+    [
+        (None, UsageError, "schedule is None; give a string"),
+        (10, UsageError, "schedule is 10"),
+        ("", UnknownNameError, "'' is not known; known are constant, cosine:T"),
+        ("cosine:10,", UnknownNameError, "'' is not known"),
+        ("linear:10", UnknownNameError, "'linear:10' is not known"),
+        ("Cosine:10", UnknownNameError, "'Cosine:10' is not known"),
+        ("constant:1", UsageError, "constant takes none"),
+        ("cosine", UsageError, "has 0 numbers; give cosine:T"),
+        ("cosine:10:2", UsageError, "has 2 numbers; give cosine:T"),
+        ("warmup:0", UsageError, "has '0' steps; give an integer >= 1"),
+        ("warmup:-5", UsageError, "has '-5' steps"),
+        ("warmup:2.5", UsageError, "has '2.5' steps"),
+        ("step:", UsageError, "has '' steps"),
+        ("step:\u0663", UsageError, "steps; give an integer"),
+        ("step:5:0.1:2", UsageError, "give step:K or step:K:G"),
+        ("step:5:x", UsageError, "has the factor 'x'"),
+        ("step:5:0", UsageError, r"has the factor '0'; give a number in \(0, 1\]"),
+        ("step:5:nan", UsageError, "has the factor 'nan'"),
+        ("step:5:2", UsageError, "has the factor '2'"),
+        ("warmup:5,cosine:x", UsageError, r"schedule 'warmup:5,cosine:x': 'cosine:x' has 'x'"),
+    ],
+)
+def test_a_wrong_spec_is_refused(spec, error, message):
+    with pytest.raises(error, match=message):
+        parse(spec)
