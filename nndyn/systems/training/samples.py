@@ -1,0 +1,202 @@
+"""Samples and their targets, and the checks on arrays that come from outside."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from nndyn.errors import DataError, UsageError
+from nndyn.systems.protocol import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples and their targets.
+
+    Attributes
+    ----------
+    x : (N, ...) float64 or int64
+        Of any trailing shape; integers where integers were given (for embeddings).
+    y : (N,) int64 or (N, ...) float64
+        Class labels, or real-valued targets in the shape given.
+    image : tuple (channels, height, width), optional
+        Of named images, whose `x` is in flat rows ``(N, channels * height * width)``.
+    classes : tuple of str, optional
+        Names of the labels, where they were text.
+    """
+
+    x: Array
+    y: Array
+    image: tuple[int, int, int] | None = None
+    classes: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.x)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the targets are class labels."""
+        return self.y.dtype == np.int64
+
+    @property
+    def flat(self) -> Array:
+        """The samples as rows ``(N, features)``, a view where the layout allows."""
+        return self.x.reshape(len(self.x), -1)
+
+    def take(self, rows: Array | slice) -> Samples:
+        """Return the samples in `rows`, in that order."""
+        return dataclasses.replace(self, x=self.x[rows], y=self.y[rows])
+
+    def reversed(self) -> Samples:
+        """Return the same samples in reversed order."""
+        return self.take(slice(None, None, -1))
+
+    def describe(self) -> dict[str, Any]:
+        """Shapes and the hash of the numbers, as JSON values."""
+        digest = hashlib.sha256()
+        for array in (self.x, self.y):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).reshape(-1).data)
+        return {"x": list(self.x.shape), "y": list(self.y.shape), "sha256": digest.hexdigest()}
+
+
+def from_arrays(pair: Any, what: str, *, names: Iterable[str] = ()) -> Samples:
+    """Return arrays or tensors ``(x, y)`` as samples, after checking that they can be used.
+
+    Parameters
+    ----------
+    pair : tuple of two arrays or tensors
+        x: (N, ...) real numbers. y: (N,) integers or booleans are class labels; other real
+        numbers, (N, ...), are real-valued targets.
+    what : str
+        ``"data"``, ``"test"`` or a file's name: what messages call it.
+    names : iterable of str, default ()
+        What could stand in place of a pair, for the message.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    UsageError
+        If `pair` is not a pair of numeric arrays, or a shape is wrong.
+    DataError
+        If a value is missing or not finite, or a label negative.
+
+    Notes
+    -----
+    Always copies, 8 bytes a number, so that what the caller does to the arrays later does not
+    change a run.
+    """
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        found = f"{len(pair)} items" if isinstance(pair, (tuple, list)) else type(pair).__name__
+        others = "".join(f", {name}" for name in names)
+        raise UsageError(
+            f"{what} is {found}; give a pair (x, y) of arrays or tensors"
+            + (f", or one of{others[1:]}" if others else "")
+        )
+    x, y = (_array(value, f"{what}: {name}") for value, name in zip(pair, "xy", strict=True))
+    if x.ndim < 2 or 0 in x.shape[1:]:
+        raise UsageError(f"{what}: x has shape {x.shape}; it must be (samples, features, ...)")
+    if len(x) == 0:
+        raise UsageError(f"{what}: x has no rows; give at least one sample")
+    if y.ndim == 0 or len(y) != len(x) or 0 in y.shape:
+        raise UsageError(
+            f"{what}: y has shape {y.shape} and x has {len(x)} rows; "
+            "y must be (samples,) or (samples, outputs, ...)"
+        )
+    x = _numbers(x, f"{what}: x")
+    if y.dtype.kind not in "biu" or y.ndim > 1:
+        return Samples(x, _numbers(y.astype(np.float64), f"{what}: y"))
+    y = y.astype(np.int64)  # labels of 2^63 and more turn negative, and are refused as such
+    if y.min() < 0:
+        row = int(np.argmax(y < 0))
+        raise DataError(f"{what}: label in row {row} is {y[row]}; labels count from 0")
+    return Samples(x, y)
+
+
+def check(training: Samples, test: Samples | None, what: str) -> None:
+    """Check what a training set must hold, and that the test set is of its kind.
+
+    Parameters
+    ----------
+    training : Samples
+    test : Samples or None
+    what : str
+        What messages call the training set.
+
+    Raises
+    ------
+    UsageError
+        If one has class labels and the other has none, or their trailing shapes differ.
+    DataError
+        If all training labels are the same.
+
+    Notes
+    -----
+    A label that the test set has and the training set lacks is allowed.
+    """
+    if training.labelled and (training.y == training.y[0]).all():
+        label = int(training.y[0])
+        name = f" ({training.classes[label]!r})" if training.classes else ""
+        raise DataError(
+            f"{what}: all {len(training)} labels are {label}{name}; training needs at least two "
+            "classes (or targets that are not integers)"
+        )
+    if test is None:
+        return
+    if test.labelled != training.labelled:
+        raise UsageError("data and test must both have integer labels, or neither")
+    parts = [("x", training.x, test.x)]
+    if not training.labelled:
+        parts.append(("y", training.y, test.y))
+    for name, ours, theirs in parts:
+        if ours.shape[1:] != theirs.shape[1:]:
+            raise UsageError(
+                f"test: {name} has shape {theirs.shape} and that of data has {ours.shape}; "
+                "all but the first numbers must be equal"
+            )
+    if training.x.dtype != test.x.dtype:
+        raise UsageError(
+            f"test: x is {test.x.dtype} and that of data is {training.x.dtype}; "
+            "give integers in both or in neither"
+        )
+
+
+def _array(value: Any, what: str) -> Array:
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise DataError(f"{what} has masked entries; remove or fill what is missing")
+    try:
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu()
+            value = (value.double() if value.is_floating_point() else value).numpy()
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UsageError(f"{what} is not an array: {str(error).splitlines()[0]}") from None
+    if array.dtype.kind not in "biuf":
+        raise UsageError(f"{what} has dtype {array.dtype}; give real numbers")
+    return array
+
+
+def _numbers(array: Array, what: str) -> Array:
+    """Return a contiguous int64 or float64 copy, all finite."""
+    integers = array.dtype.kind in "iu"
+    array = np.array(array, np.int64 if integers else np.float64, order="C")
+    if not integers and not np.isfinite(array).all():
+        position = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        places = ("row {}", "row {}, column {}")
+        place = (
+            places[array.ndim - 1].format(*position)
+            if array.ndim <= 2
+            else f"row {position[0]}, position {position[1:]}"
+        )
+        raise DataError(f"{what} is {array[position]} in {place}; remove or fill what is missing")
+    return array

@@ -1,0 +1,191 @@
+"""Users' own files: what is a header, a label or a flaw in a csv, and the arrays of an npz."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from nndyn.errors import DataError, UsageError
+from nndyn.systems.training import tables
+from nndyn.systems.training.data import load
+
+
+def csv(tmp_path, text, **options):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return tables.read(path, **options)[0]
+
+
+def npz(tmp_path, **arrays):
+    path = tmp_path / "t.npz"
+    np.savez(path, **arrays)
+    return tables.read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "y", "classes"),
+    [
+        ("1,2,0\n3,4,1\n", [[1, 2], [3, 4]], [0, 1], None),
+        ("a,b,c\n1,2,0\n3,4,1\n", [[1, 2], [3, 4]], [0, 1], None),
+        ("Label,b,c\n1,2,0\n3,4,1\n", [[2, 0], [4, 1]], [1, 3], None),
+        ("a, TARGET ,c\n1,2,0\n3,4,1\n", [[1, 0], [3, 1]], [2, 4], None),
+        ("a,y,c\n1,2,0\n3,4,1\n", [[1, 0], [3, 1]], [2, 4], None),
+        ("0,1,label\n1,2,0\n3,4,1\n", [[1, 2], [3, 4]], [0, 1], None),
+        ("1,2,b\n3,4,a\n", [[1, 2], [3, 4]], [1, 0], ("a", "b")),
+        ("p,q,r\n1,2,b\n3,4,a\n", [[1, 2], [3, 4]], [1, 0], ("a", "b")),
+        ("0,1,class\n1,2,b\n3,4,a\n", [[1, 2], [3, 4]], [1, 0], ("a", "b")),
+        ("1,2,y\n3,4,n\n5,6,y\n", [[1, 2], [3, 4], [5, 6]], [1, 0, 1], ("n", "y")),
+        ('"x ""1""",l\r\n"1",b\r\n\r\n 2,a\r\n', [[1], [2]], [1, 0], ("a", "b")),
+        (b"\xef\xbb\xbf1,0\n2,1", [[1], [2]], [0, 1], None),
+        ("1,0\n2,1.0\n", [[1], [2]], [0.0, 1.0], None),
+        ("1,-3e1\n2,+1\n", [[1], [2]], [-30.0, 1.0], None),
+        ("1,1_0\n2,2_0\n", [[1], [2]], [0, 1], ("1_0", "2_0")),
+    ],
+)
+def test_a_table_is_read_as_it_is_meant(tmp_path, text, x, y, classes):
+    samples = csv(tmp_path, text)
+    np.testing.assert_array_equal(samples.x, x)
+    np.testing.assert_array_equal(samples.y, y)
+    assert samples.x.dtype == np.float64
+    assert samples.y.dtype == (np.float64 if isinstance(y[0], float) else np.int64)
+    assert samples.classes == classes
+    assert samples.x.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("", DataError, "is empty"),
+        ("\n\n", DataError, "is empty"),
+        ("a,y\n", DataError, "header and no rows"),
+        ("1\n2\n", DataError, "line 1 has a single column"),
+        ("1;0\n2;1\n", DataError, "separated by commas"),
+        ("a,b\n1,0\n\n2\n", DataError, "line 4 has 1 fields and line 1 has 2"),
+        ("a,b\n1,0\n2,1,3\n", DataError, "line 3 has 3 fields"),
+        ("a,b\n1,0\n,1\n", DataError, "line 3, column 'a' has a missing value"),
+        ("a,b\n1,0\n?,1\n", DataError, "line 3, column 'a' has a missing value"),
+        ("a,b\n1,0\n2,\n", DataError, "line 3, column 'b' has a missing value"),
+        ("a,b\n1,0\n2,NaN\n", DataError, "line 3, column 'b' has a missing value"),
+        ("a,b\n1,0\nnan,1\n", DataError, "line 3, column 'a' has a missing value"),
+        ("?,1\n1,0\n", DataError, "line 1, column '1' has a missing value"),
+        ("nan,1\n1,0\n", DataError, "line 1, column '1' has a missing value"),
+        ("1,2,0\n1,-inf,0\n", DataError, "line 2, column '2' has '-inf', which is not finite"),
+        ("1,0.5\n2,inf\n", DataError, "line 2, column '2' has 'inf', which is not finite"),
+        ("1,0\n2,-1\n", DataError, "line 2, column '2' has '-1', which is no class label"),
+        ("1,0\n2,99999999999999999999\n", DataError, "which is no class label"),
+        ("1,0\n2,1\n3,a\n", DataError, "line 3, column '2' has 'a', which stands among numbers"),
+        ("1,a\n2,b\n3,c\n4,1\n", DataError, "line 4, .* '1', which stands among text"),
+        ("1,2,0\n3,x,1\n", DataError, "line 2, column '2' has 'x', which is not a number"),
+        ("y,2,0\n3,4,1\nx,1,2\n", DataError, "line 3, column '2' has 'x'|line 3, column 'y'"),
+        ("abc,1,0\n2,1,1\n", DataError, "line 1 is neither a header nor a row: 'abc'"),
+        ("y,Label\n1,0\n2,1\n", UsageError, "columns y and Label could all be the label"),
+        (b"1,\xff\n2,1\n", DataError, "is not UTF-8"),
+        ("1," + "9" * 200000 + "\n", DataError, "line 1 cannot be read"),
+    ],
+)
+def test_a_flawed_table_is_refused_with_its_line(tmp_path, text, error, message):
+    with pytest.raises(error, match=message) as caught:
+        csv(tmp_path, text)
+    assert "t.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_without_a_test_set_gives_a_stratified_fifth(tmp_path):
+    rows = [f"{i},{i * i},{'abc'[i % 3 if i < 90 else 2]}" for i in range(100)]
+    (tmp_path / "mine.csv").write_text("p,q,kind\n" + "\n".join(rows))
+    loaded = load(tmp_path / "mine.csv")
+    again = load(str(tmp_path / "mine.csv"))
+    assert loaded.name == "mine.csv"
+    assert loaded.training.classes == loaded.test.classes == ("a", "b", "c")
+    assert np.bincount(loaded.test.y).tolist() == [6, 6, 8]
+    assert np.bincount(loaded.training.y).tolist() == [24, 24, 32]
+    both = np.r_[loaded.training.x[:, 0], loaded.test.x[:, 0]]
+    assert sorted(both) == list(range(100))
+    assert (np.diff(loaded.test.x[:, 0]) > 0).all()
+    assert loaded.test.describe() == again.test.describe()
+
+
+def test_arrays_of_a_file_enter_as_given(tmp_path):
+    x = np.arange(24).reshape(6, 2, 2)
+    y = np.arange(12.0).reshape(6, 1, 2)
+    training, test = npz(tmp_path, x_train=x, y_train=y)
+    assert test is None
+    np.testing.assert_array_equal(training.x, x)
+    np.testing.assert_array_equal(training.y, y)
+    assert training.x.dtype == np.int64
+
+
+def test_the_test_set_of_a_file_is_kept(tmp_path):
+    x = np.arange(12.0).reshape(6, 2)
+    y = np.array(["b", "a", "b", "a", "b", "a"])
+    np.savez_compressed(tmp_path / "f.npz", x=x, y=y, x_test=-x[:2], y_test=np.array(["c", "a"]))
+    loaded = load(tmp_path / "f.npz")
+    assert loaded.training.y.tolist() == [1, 0, 1, 0, 1, 0]
+    assert loaded.test.y.tolist() == [2, 0]
+    assert loaded.training.classes == loaded.test.classes == ("a", "b", "c")
+    np.testing.assert_array_equal(loaded.test.x, -x[:2])
+
+
+X, Y = np.eye(3), np.array([0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": X}, r"has no y; it has x\."),
+        ({"a": X, "b": Y}, r"has no x or y; it has a, b\."),
+        ({}, "it has nothing"),
+        ({"x": X, "y": Y, "y_test": Y}, "has no x_test"),
+        ({"x": X, "y": Y, "x_train": X}, "has both x and x_train"),
+        ({"x": X, "y": np.array([0, 1, None])}, "Python objects"),
+        ({"x": X + np.nan, "y": Y}, "x is nan in row 0, column 0"),
+        ({"x": X, "y": -Y}, "label in row 1 is -1"),
+        ({"x": X, "y": Y, "x_test": X + np.inf, "y_test": Y}, r"\(test\): x is"),
+    ],
+)
+def test_a_file_of_arrays_that_cannot_be_used_is_refused(tmp_path, arrays, message):
+    with pytest.raises(DataError, match=message) as caught:
+        npz(tmp_path, **arrays)
+    assert "t.npz" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [{"x": X + 1j, "y": Y}, {"x": X[0], "y": Y}, {"x": X, "y": Y[:2]}, {"x": X[:0], "y": Y[:0]}],
+)
+def test_wrong_shapes_and_types_in_a_file_are_named(tmp_path, arrays):
+    with pytest.raises(UsageError, match=r"t\.npz: . has"):
+        npz(tmp_path, **arrays)
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    path = tmp_path / "t.npz"
+    npz(tmp_path, x=np.random.default_rng(0).random((50, 3)), y=np.arange(50))
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:500], b"not a zip at all"):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"not a \.npz file"):
+            tables.read(path)
+    path.write_bytes(whole[:300] + b"\xff" * 8 + whole[308:])
+    with pytest.raises(DataError, match="cannot be read"):
+        tables.read(path)
+    buffer = io.BytesIO()
+    np.save(buffer, X)
+    path.write_bytes(buffer.getvalue())
+    with pytest.raises(DataError, match=r"not a \.npz file"):
+        tables.read(path)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("x.npy", b"\x93NUMPY\x01\x00")
+        file.writestr("y.npy", b"")
+    with pytest.raises(DataError, match="cannot be read"):
+        tables.read(path)
+
+
+def test_a_path_that_is_no_file_is_a_wrong_argument(tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(UsageError, match=r"folder\.csv is a folder"):
+        load(tmp_path / "folder.csv")
+    with pytest.raises(UsageError, match=r"none\.npz does not exist"):
+        load(f"{tmp_path}/none.npz")
