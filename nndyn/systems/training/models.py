@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import nn
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.systems.protocol import Array, Parameter
+from nndyn.systems.training.randomness import initial_key
 
 
 class Sin(nn.Module):
@@ -54,11 +55,34 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """A multilayer perceptron and the layout of its weights in a row of numbers."""
+    """A multilayer perceptron and the layout of its weights in a row of numbers.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    parameters : tuple of Parameter
+    flattens : bool
+        Whether it flattens its samples.
+    initial : (D,)
+        Initial weights; empty where they are not drawn.
+    """
 
     layers: tuple[Layer, ...]
     parameters: tuple[Parameter, ...]
     flattens: bool
+    initial: Array = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
+
+    engine = "perceptron"
+
+    @property
+    def statistics(self) -> tuple[Parameter, ...]:
+        """Layout of the running statistics: a perceptron has none."""
+        return ()
+
+    @property
+    def initial_statistics(self) -> Array:
+        """Initial running statistics ``(0,)``."""
+        return np.empty(0, self.initial.dtype)
 
     @property
     def inputs(self) -> int:
@@ -94,6 +118,20 @@ class Network:
         ]
 
 
+def check_activation(activation: str) -> None:
+    """Refuse an activation that is not known.
+
+    Raises
+    ------
+    UnknownNameError
+        If `activation` is not one of `ACTIVATIONS`.
+    """
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise UnknownNameError(
+            f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}"
+        )
+
+
 def from_spec(spec: str, activation: str) -> nn.Sequential:
     """Return the network a spec such as ``mlp:64-32-10`` stands for, its weights not yet drawn.
 
@@ -114,15 +152,12 @@ def from_spec(spec: str, activation: str) -> nn.Sequential:
     UnknownNameError
         If `activation` is not one of `ACTIVATIONS`.
     """
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise UnknownNameError(
-            f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}"
-        )
+    check_activation(activation)
     match = re.fullmatch(r"mlp:([1-9]\d*(?:-[1-9]\d*)+)", spec)
     if match is None:
         raise UsageError(
             f"model {spec!r} is not a spec; give mlp: and the widths from input to output, "
-            "such as 'mlp:64-32-10', or a torch nn.Sequential"
+            "such as 'mlp:64-32-10', or 'cnn:8-16', 'package.module:factory', a torch.nn.Module"
         )
     widths = [int(width) for width in match[1].split("-")]
     modules: list[nn.Module] = []
@@ -247,9 +282,7 @@ def initialise(module: nn.Module, init: str, seed: int) -> None:
     seed : int
         Keys the generator; no global random state is read or changed.
     """
-    generator = torch.Generator().manual_seed(
-        int(np.random.default_rng([seed, 0]).integers(2**63 - 1))
-    )
+    generator = torch.Generator().manual_seed(initial_key(seed))
     for layer in _parts(module):
         if not isinstance(layer, nn.Linear):
             continue

@@ -1,0 +1,213 @@
+"""From what a user names as the model to what an engine runs."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from nndyn.errors import UsageError
+from nndyn.systems.protocol import Array
+from nndyn.systems.training import cnn, factories, models, probing
+from nndyn.systems.training.criteria import Criterion, Loss
+from nndyn.systems.training.functional import Batch
+from nndyn.systems.training.layout import layout
+from nndyn.systems.training.models import Network
+from nndyn.systems.training.modules import Form, Module, check_labels
+from nndyn.systems.training.preparation import prepare
+
+Tensor = torch.Tensor
+
+
+def build(
+    model: str | nn.Module,
+    x: Array | Tensor,
+    y: Array | Tensor,
+    *,
+    image: tuple[int, int, int] | None = None,
+    classes: int | None = None,
+    loss: Loss = "cross-entropy",
+    activation: str = "tanh",
+    init: str | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> Network | Module:
+    """Return the network that `model` is on the samples given; `model` itself is not changed.
+
+    Parameters
+    ----------
+    model : str or torch.nn.Module
+        ``mlp:64-32-10``, ``cnn:8-16`` (see `cnn.from_spec`), ``package.module:factory`` (see
+        `factories.call`), or a module.
+    x : (N, ...) float64 or int64
+        Training samples.
+    y : (N,) int64 or (N, ...) float64
+        Labels or real targets.
+    image : (channels, height, width), optional
+        Shape of the images whose pixels the rows of `x` are.
+    classes : int, optional
+        Number of classes for a spec of a convolutional network, one more than the largest label
+        unless given.
+    loss : str or callable
+        See `criteria.Criterion`.
+    activation : str
+        Between the layers of a spec.
+    init : str, optional
+        See `models.initialise` and `preparation.prepare`; None keeps the weights of a module and
+        is ``normal:1`` for a spec.
+    batch_size : int, optional
+        Samples of a step, all unless given.
+    seed : int
+        Draws what `init` asks for, and the weights a factory draws.
+    dtype : torch.dtype
+    device : torch.device or str
+
+    Returns
+    -------
+    Network
+        A perceptron on the CPU with a loss by name, for the hand-written engine; its ``initial``
+        is set.
+    Module
+        Everything else, tried on a few samples.
+
+    Raises
+    ------
+    UsageError
+        If `model` is none of these, cannot be trained, or does not fit samples and loss.
+    UnknownNameError
+        If `activation`, `init` or `loss` is not known.
+    DataError
+        If a weight is not finite or a label not a class.
+
+    Warns
+    -----
+    UserWarning
+        If the rows of a module cannot be batched.
+    """
+    models.check_init(init)
+    inputs, targets = torch.as_tensor(x), torch.as_tensor(y)
+    criterion = Criterion(loss, labelled=not targets.is_floating_point())
+    made, label, init = _module(model, inputs, targets, image, classes, activation, init, seed)
+    network = _perceptron(made)
+    if network is not None:
+        named = isinstance(model, str) and model.startswith("mlp:")
+        network, weights = models.build(
+            model if named else made, activation=activation, init=init, seed=seed, dtype=dtype
+        )
+        on_cpu = torch.device(device).type == "cpu"
+        if isinstance(loss, str) and on_cpu and (inputs.dim() == 2 or network.flattens):
+            return replace(network, initial=weights)
+        # so that an engine does not change what a seed draws
+        made, init = copy.deepcopy(made).to(device="cpu", dtype=dtype), None
+        with torch.no_grad():
+            nn.utils.vector_to_parameters(torch.from_numpy(weights), made.parameters())
+        label = label or network.label
+    return _tried(
+        prepare(made, init=init, seed=seed, dtype=dtype, device=device),
+        label or type(made).__name__,
+        inputs,
+        targets,
+        image,
+        criterion,
+        batch_size,
+    )
+
+
+def _module(
+    model: str | nn.Module,
+    x: Tensor,
+    y: Tensor,
+    image: tuple[int, int, int] | None,
+    classes: int | None,
+    activation: str,
+    init: str | None,
+    seed: int,
+) -> tuple[nn.Module, str | None, str | None]:
+    """Return the module, its label where it is not that of its class, and how to draw weights."""
+    if isinstance(model, nn.Module):
+        return model, None, init
+    if not isinstance(model, str):
+        raise UsageError(
+            f"model is {type(model).__module__}.{type(model).__qualname__}; give a spec such as "
+            "'mlp:64-32-10' or 'cnn:8-16', 'package.module:factory', or a torch.nn.Module"
+        )
+    if model.startswith("cnn:"):
+        if image is None and x.dim() == 4:
+            image = (x.shape[1], x.shape[2], x.shape[3])
+        if y.is_floating_point():
+            outputs = y.shape[1] if y.dim() == 2 else 1
+        else:
+            outputs = int(y.max()) + 1 if classes is None else classes
+        return cnn.from_spec(model, activation, image, outputs), model, init or "normal:1"
+    if not model.startswith("mlp:") and factories.is_named(model):
+        return factories.call(model, seed), model, init
+    return models.from_spec(model, activation), None, init or "normal:1"
+
+
+def _perceptron(module: nn.Module) -> Network | None:
+    """Return the perceptron that `module` is, if it is one."""
+    if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
+        return None
+    try:
+        return models.parse(module)
+    except UsageError:
+        return None
+
+
+def _tried(
+    module: nn.Module,
+    label: str,
+    x: Tensor,
+    y: Tensor,
+    image: tuple[int, int, int] | None,
+    criterion: Criterion,
+    batch_size: int | None,
+) -> Module:
+    """Return what a trial on the first samples finds."""
+    count = min(len(x), probing.SAMPLES)
+    weight = next(module.parameters())
+    dtype, device = weight.dtype, weight.device
+    dtypes = [dtype] if x.is_floating_point() else [torch.int64, dtype]
+    shapes = [None, image] if image is not None and x.dim() == 2 else [None]
+    forms = [Form(shape, kind) for shape in shapes for kind in dtypes]
+    few = y[:count].to(device)
+    form, taken, output = probing.find_form(
+        module, [(form, form(x[:count], device)) for form in forms], few, criterion, label
+    )
+    classes = output[0] if criterion.labelled and len(output) == 1 else None
+    if classes is not None and not criterion.adds and int(y.max()) >= classes:
+        classes = None  # a loss of the user's may take labels otherwise
+    check_labels(y, criterion, classes, "data")
+    batch = Batch(taken, criterion.targets(few, output, dtype), None)
+    behaviour = probing.observe(module, batch, criterion)
+    step = len(x) if batch_size is None else min(batch_size, len(x))
+    for size in (step, len(x) % step):
+        if 0 < size < count:
+            probing.check_size(module, taken[:size], of_step=step)
+    reason, batched = None, False
+    if device.type != "cpu" or probing.gains(module, behaviour, step):
+        reason = probing.why_not_batched(module, behaviour, batch, criterion)
+        batched = reason is None
+    if reason is not None:
+        warnings.warn(
+            f"model {label} cannot be batched: {reason}; replicas run one after the other",
+            stacklevel=4,
+        )
+    return Module(
+        module=module,
+        label=label,
+        layout=layout(module),
+        criterion=criterion,
+        form=form,
+        output=output,
+        dtype=dtype,
+        classes=classes,
+        batched=batched,
+        reason=reason,
+        **vars(behaviour),
+    )

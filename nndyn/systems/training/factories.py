@@ -1,0 +1,126 @@
+"""Models by the name of what makes them: ``package.module:factory``.
+
+A module of the user's is imported only because the user named it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from torch import nn
+
+from nndyn.errors import UsageError
+from nndyn.systems.training.randomness import initial_key, seeded
+
+
+def is_named(model: str) -> bool:
+    """Return whether `model` has the form ``package.module:factory``."""
+    return re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", model) is not None
+
+
+def call(model: str, seed: int) -> nn.Module:
+    """Import what `model` names and return the module it makes.
+
+    Parameters
+    ----------
+    model : str
+        ``package.module:factory``: a class or function that takes no argument and returns a
+        ``torch.nn.Module``, or such a module itself.
+    seed : int
+        Seeds torch's random state during import and call; what it was before is given back.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    UsageError
+        If there is no such module or name in it, the import or the call fails, or what comes back
+        is not a ``torch.nn.Module``.
+
+    Notes
+    -----
+    The working directory is searched first, as by ``python -m``.
+    """
+    place, _, name = model.partition(":")
+    with _working_directory(), seeded(initial_key(seed)):
+        found: object = _import(model, place)
+        for part in name.split("."):
+            if not hasattr(found, part):
+                raise UsageError(
+                    f"model {model!r}: {place} has no {name!r}; it has {_callables(found)}"
+                )
+            found = getattr(found, part)
+        if isinstance(found, nn.Module):
+            return found
+        if not callable(found):
+            raise UsageError(
+                f"model {model!r}: {name} is {_kind(found)}; name a class or function that returns "
+                "a torch.nn.Module"
+            )
+        try:
+            made: object = found()
+        except Exception as error:
+            raise UsageError(
+                f"model {model!r}: calling {name}() without arguments raised {_line(error)}"
+            ) from error
+    if not isinstance(made, nn.Module):
+        raise UsageError(
+            f"model {model!r}: {name}() returned {_kind(made)}; it must return a torch.nn.Module"
+        )
+    return made
+
+
+def _import(model: str, place: str) -> ModuleType:
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if place == missing or place.startswith(missing + "."):
+            raise UsageError(
+                f"model {model!r}: there is no module {missing!r}, neither installed nor in "
+                f"{Path.cwd()}; give package.module:factory"
+            ) from error
+        raise UsageError(f"model {model!r}: importing {place} raised {_line(error)}") from error
+    except Exception as error:
+        raise UsageError(f"model {model!r}: importing {place} raised {_line(error)}") from error
+
+
+@contextmanager
+def _working_directory() -> Iterator[None]:
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        if here in sys.path:
+            sys.path.remove(here)
+
+
+def _callables(found: object) -> str:
+    own = getattr(found, "__name__", None)
+    names = [
+        name
+        for name, value in vars(found).items()
+        if not name.startswith("_")
+        and (inspect.isclass(value) or inspect.isroutine(value) or isinstance(value, nn.Module))
+        and getattr(value, "__module__", own) in (own, type(value).__module__)
+    ]
+    return ", ".join(sorted(names)) or "no public function or class"
+
+
+def _kind(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+def _line(error: BaseException) -> str:
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

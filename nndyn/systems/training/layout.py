@@ -1,0 +1,77 @@
+"""What of a module moves in a step, and where it lies in a row of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from nndyn.systems.protocol import Parameter
+
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The numbers of a module.
+
+    Attributes
+    ----------
+    parameters : tuple of Parameter
+        The weights, in the order of ``torch.nn.utils.parameters_to_vector``; a tied one once.
+    statistics : tuple of Parameter
+        The running means and variances of its normalisations.
+    counters : tuple of str
+        Buffers that count the batches those have seen: functions of t, and no part of a row.
+    """
+
+    parameters: tuple[Parameter, ...]
+    statistics: tuple[Parameter, ...]
+    counters: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """D, the number of weights."""
+        return sum(parameter.size for parameter in self.parameters)
+
+
+def layout(module: nn.Module) -> Layout:
+    """Return the layout of `module`."""
+    statistics: list[tuple[str, Tensor]] = []
+    counters: list[str] = []
+    for prefix, part in normalisations(module):
+        for name, buffer in part.named_buffers(prefix, recurse=False):
+            kind = name.rsplit(".", 1)[-1]
+            if kind in ("running_mean", "running_var"):
+                statistics.append((name, buffer))
+            elif kind == "num_batches_tracked":
+                counters.append(name)
+    return Layout(_places(module.named_parameters()), _places(statistics), tuple(counters))
+
+
+def normalisations(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Iterate over the batch and instance normalisations in `module`, with their names."""
+    for name, part in module.named_modules():
+        if isinstance(part, _NormBase):
+            yield name, part
+
+
+def vector(module: nn.Module, places: tuple[Parameter, ...]) -> Tensor:
+    """Return the numbers of `module` at `places` as one row, detached."""
+    found = dict(module.named_parameters()) | dict(module.named_buffers())
+    parts = [found[place.name].detach().reshape(-1) for place in places]
+    return torch.cat(parts) if parts else torch.empty(0)
+
+
+def _places(
+    tensors: Iterator[tuple[str, Tensor]] | list[tuple[str, Tensor]],
+) -> tuple[Parameter, ...]:
+    places: list[Parameter] = []
+    start = 0
+    for name, value in tensors:
+        places.append(Parameter(name, start, tuple(value.shape)))
+        start += value.numel()
+    return tuple(places)

@@ -1,0 +1,191 @@
+"""Rows of weights of any module as an `Engine`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+
+from nndyn.systems.training.batches import Order
+from nndyn.systems.training.functional import Batch, Batched, Pass, RowByRow, hits
+from nndyn.systems.training.modules import Module
+from nndyn.systems.training.randomness import evaluation_key, step_key
+
+Tensor = torch.Tensor
+
+#: Bytes that the samples taken at once may keep for the backward pass. On a CPU few, so that they
+#: stay in its cache.
+BUDGET = {"cpu": 32 * 2**20, "cuda": 1024 * 2**20}
+
+
+class Modules:
+    """M runs of R replicas of a module; see `nndyn.systems.training.engine.Engine`.
+
+    Parameters
+    ----------
+    module : Module
+    train : Batch
+        The training set, as ``module.batch`` gives it.
+    orders : sequence of Order
+        One a run.
+    replicas : int
+        R.
+    test : Batch, optional
+    batched : bool, optional
+        Whether the rows are one call, by vmap; what ``module.batched`` says unless given.
+
+    Notes
+    -----
+    On a GPU, in full batch, and where nothing is random, the rows of all runs are one call.
+    Otherwise every run makes exactly the calls it would make alone.
+
+    Memory: two arrays of ``M R x D`` and what is loaded for a call, and the activations of as many
+    samples as `BUDGET` allows; of all samples of a step where the gradient cannot be taken in
+    parts: with normalisations over the batch, what is random, and losses of the user's.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        train: Batch,
+        orders: Sequence[Order],
+        *,
+        replicas: int,
+        test: Batch | None = None,
+        batched: bool | None = None,
+    ) -> None:
+        self.module = module
+        self.runs = len(orders)
+        self.replicas = replicas
+        self.size = module.size
+        full = orders[0].batch_size is None
+        self.whole = full and not module.differs
+        self._orders = orders
+        self._full = full
+        self._test = test
+        self._batched = module.batched if batched is None else batched
+        kind = Batched if self._batched else RowByRow
+        self._pass: Pass = kind(module.module, module.layout, module.criterion, module.counts)
+        device = train.x.device
+        self._together = device.type == "cuda" and full and not module.random
+        rows = self.runs * replicas
+        with torch.inference_mode(False):
+            self._train = train
+            reverse = full and orders[0].reverse
+            self._first = train.take(self._rows(orders[0], 0)) if reverse else train
+            zeros = partial(torch.zeros, dtype=module.dtype, device=device)
+            self._weights = zeros((rows, module.size))
+            self._gradient = zeros((rows, module.size))
+            self.statistics = zeros((rows, len(module.initial_statistics)))
+
+    def load(self, weights: Tensor, statistics: Tensor) -> None:
+        """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
+        with _plain():
+            self._weights.copy_(weights)
+            self.statistics.copy_(statistics)
+
+    def gradient(self, t: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return gradient, loss and hits of the step from time `t`; see `Engine.gradient`."""
+        with _plain():
+            found = [
+                self._pass.gradient(
+                    self._weights[rows],
+                    self.statistics[rows],
+                    batch := self._first if self._full else self._train.take(self._rows(order, t)),
+                    t=t,
+                    key=step_key(order.seed, t),
+                    parts=self._parts(
+                        len(batch),
+                        rows,
+                        self.module.independent and self.module.criterion.adds,
+                    ),
+                    out=self._gradient[rows],
+                )
+                for rows, order in self._calls()
+            ]
+            loss = torch.cat([loss for loss, _ in found])
+            right = torch.cat([right for _, right in found])
+        return self._gradient, loss, right if hits and self._train.labels is not None else None
+
+    def evaluate(self, *, hits: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return loss and hits over the training set; see `Engine.evaluate`."""
+        _, loss, right = self._evaluate(self._first if self._full else self._train, None)
+        return loss, right if hits else None
+
+    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return distance, loss and hits of the test set; see `Engine.test`.
+
+        Returns
+        -------
+        distance : (M, replicas) float64
+        loss : (M, replicas)
+        hits : (M, replicas) or None
+
+        Raises
+        ------
+        RuntimeError
+            If the engine has no test set.
+        """
+        if self._test is None:
+            raise RuntimeError("this engine was made without a test set")
+        distance, loss, right = self._evaluate(self._test, replicas)
+        shape = (self.runs, replicas)
+        if right is not None:
+            right = right.view(shape)
+        return distance.view(shape), loss.view(shape), right if hits else None
+
+    def _evaluate(self, batch: Batch, replicas: int | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return distance, loss and hits of the first `replicas` rows of every run, in one row."""
+        count = self.replicas if replicas is None else replicas
+        distances, losses, rights = [], [], []
+        with _plain():
+            for m, order in enumerate(self._orders):
+                rows = slice(m * self.replicas, m * self.replicas + count)
+                outputs = self._pass.outputs(
+                    self._weights[rows],
+                    self.statistics[rows],
+                    batch.x,
+                    key=evaluation_key(order.seed),
+                    parts=self._parts(len(batch), rows, self.module.independent_evaluation),
+                )
+                losses.append(self._pass.losses(outputs, batch))
+                if batch.labels is not None:
+                    rights.append(hits(outputs, batch.labels).to(self._weights.dtype))
+                difference = (outputs - outputs[0]).reshape(count, -1)
+                distances.append(torch.linalg.vector_norm(difference, dim=1, dtype=torch.float64))
+        right = torch.cat(rights) if rights else None
+        return torch.cat(distances), torch.cat(losses), right
+
+    def _calls(self) -> list[tuple[slice, Order]]:
+        """Return the rows of every call, and the order of their samples."""
+        if self._together:
+            return [(slice(0, self.runs * self.replicas), self._orders[0])]
+        R = self.replicas
+        return [(slice(m * R, (m + 1) * R), order) for m, order in enumerate(self._orders)]
+
+    def _rows(self, order: Order, t: int) -> Tensor:
+        return torch.from_numpy(order.rows(t)).to(self._train.x.device)
+
+    def _parts(self, count: int, rows: slice, apart: bool) -> list[slice]:
+        """Return parts of `count` samples, about equal, that keep to the budget."""
+        if not apart:
+            return [slice(0, count)]
+        at_once = rows.stop - rows.start if self._batched else 1
+        most = BUDGET[self._train.x.device.type] // (self.module.saved_bytes * at_once)
+        parts = -(-count // max(int(most), 1))
+        size = -(-count // parts)
+        return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Let autograd record, and attention compute alike in steps and evaluations."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.inference_mode(False), torch.no_grad():
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)

@@ -1,0 +1,398 @@
+"""How a module behaves, found out on a few samples before anything runs.
+
+Everything here runs on copies, and leaves torch's random state alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nndyn.errors import UsageError
+from nndyn.systems.training.criteria import Criterion
+from nndyn.systems.training.functional import Batch, Batched, RowByRow, evaluating
+from nndyn.systems.training.layout import layout, normalisations, vector
+from nndyn.systems.training.modules import Form
+from nndyn.systems.training.preparation import first_line
+from nndyn.systems.training.randomness import seeded
+
+Tensor = torch.Tensor
+_Run = Callable[[nn.Module, Tensor], tuple[Tensor, bool]]
+
+#: Samples of a trial; the halves are compared with the whole.
+SAMPLES = 4
+#: Bytes a row's step may keep for the backward pass and still be batched on a CPU. Above, calls
+#: are so long that their number does not matter, and rows one by one make better use of the cache.
+BATCHED_BYTES = 2 * 2**20
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What the trial of a module found; the attributes are those of `Module`."""
+
+    counts: tuple[tuple[int, int], ...]
+    random: bool
+    differs: bool
+    independent: bool
+    independent_evaluation: bool
+    saved_bytes: int
+
+
+def find_form(
+    module: nn.Module,
+    forms: list[tuple[Form, Tensor]],
+    y: Tensor,
+    criterion: Criterion,
+    label: str,
+) -> tuple[Form, Tensor, tuple[int, ...]]:
+    """Return the first of `forms` in which samples pass through `module`, and what that gives.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    forms : list of (Form, samples)
+    y : (n, ...)
+    criterion : Criterion
+    label : str
+
+    Returns
+    -------
+    form : Form
+    x : (n, ...)
+    output : tuple of int
+        Shape of the output of a sample.
+
+    Raises
+    ------
+    UsageError
+        If there is none; says what every form led to.
+    """
+    own = copy.deepcopy(module)
+    faults: list[str] = []
+    for form, x in forms:
+        tried = f"{tuple(x.shape)} {str(x.dtype).removeprefix('torch.')}"
+        try:
+            with seeded(0, x.device), torch.no_grad(), evaluating(own):
+                output = own(x)
+        except Exception as error:
+            faults.append(f"x of shape {tried} raises {type(error).__name__}: {first_line(error)}")
+            continue
+        fault = _misfit(output, y, criterion)
+        if fault is None:
+            return form, x, tuple(output.shape[1:])
+        faults.append(f"x of shape {tried} gives {fault}")
+    raise UsageError(f"model {label} does not fit the data: " + "; ".join(faults))
+
+
+def _misfit(output: Any, y: Tensor, criterion: Criterion) -> str | None:
+    """Return what is wrong with `output` for targets `y`."""
+    n = len(y)
+    if not isinstance(output, Tensor):
+        return f"a {type(output).__name__}, not a tensor; return the tensor that the loss takes"
+    if not output.is_floating_point():
+        return f"an output of {output.dtype}, not floating point"
+    shape = tuple(output.shape)
+    if shape[:1] != (n,):
+        return f"an output of shape {shape}; its first dimension must be the {n} samples"
+    if criterion.loss == "cross-entropy" and len(shape) != 2:
+        return f"an output of shape {shape}; cross-entropy takes (samples, classes)"
+    if criterion.loss == "mse" and criterion.labelled and len(shape) != 2:
+        return f"an output of shape {shape}; mse on labels takes (samples, classes)"
+    if criterion.loss == "mse" and not criterion.labelled and shape != tuple(y.shape):
+        return f"an output of shape {shape}; mse takes that of the targets, {tuple(y.shape)}"
+    return None
+
+
+def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
+    """Return how `module` behaves on the few samples of `batch`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    batch : Batch
+    criterion : Criterion
+
+    Returns
+    -------
+    Behaviour
+
+    Raises
+    ------
+    UsageError
+        If a forward pass fails, changes the module, or does not repeat itself; if the loss is not
+        a finite number with a derivative with respect to the weights.
+    """
+    x = batch.x
+    own = copy.deepcopy(module)
+    places = layout(own)
+    moving = {place.name for place in places.statistics} | set(places.counters)
+    before = _snapshot(own, moving)
+    buffers = dict(own.named_buffers())
+    started = [int(buffers[name]) for name in places.counters]
+    first, random = _step(own, x)
+    strides = [
+        int(buffers[name]) - start for name, start in zip(places.counters, started, strict=True)
+    ]
+    evaluated, _ = _evaluation(own, x)
+    second, _ = _step(copy.deepcopy(module), x)
+    changed = next((k for k, v in _snapshot(own, moving).items() if before.get(k) != v), None)
+    if changed is not None:
+        raise UsageError(
+            f"model: a forward pass changes {changed!r}; a step may depend on nothing but weights, "
+            "samples and torch's random numbers: keep no state in the module"
+        )
+    if not _same(first, second):
+        raise UsageError(
+            "model: two forward passes with the same weights, samples and torch seed differ; "
+            "draw random numbers from torch's global generator only"
+        )
+    _check_loss(own, first, batch.target, criterion)
+    normalised = any(part.training for _, part in normalisations(own))
+    return Behaviour(
+        counts=tuple(zip(started, strides, strict=True)),
+        random=random,
+        differs=random or normalised or not _same(first, evaluated),
+        independent=not (random or normalised) and _parts_agree(own, x, _step, first),
+        independent_evaluation=_parts_agree(own, x, _evaluation, evaluated),
+        saved_bytes=_saved_bytes(own, x),
+    )
+
+
+def check_size(module: nn.Module, x: Tensor, *, of_step: int) -> None:
+    """Refuse a number of samples that `module` cannot take a step on.
+
+    Raises
+    ------
+    UsageError
+        If a step on `x` fails.
+    """
+    try:
+        _step(copy.deepcopy(module), x)
+    except UsageError as error:
+        raise UsageError(
+            f"batches of {of_step} samples leave one of {len(x)}; {error}; choose another "
+            "batch_size"
+        ) from error
+
+
+def _step(module: nn.Module, x: Tensor) -> tuple[Tensor, bool]:
+    """Return the output of a step, and whether it drew random numbers."""
+    with seeded(0, x.device), torch.enable_grad():
+        before = _random_state(x.device)
+        try:
+            output: Tensor = module(x)
+        except Exception as error:
+            raise UsageError(
+                f"model: a step on x of shape {tuple(x.shape)} raises {type(error).__name__}: "
+                f"{first_line(error)}"
+            ) from error
+        return output, not torch.equal(before, _random_state(x.device))
+
+
+def _evaluation(module: nn.Module, x: Tensor) -> tuple[Tensor, bool]:
+    with evaluating(module):
+        return _step(module, x)
+
+
+def _parts_agree(module: nn.Module, x: Tensor, run: _Run, whole: Tensor) -> bool:
+    """Return whether the halves of `x`, if there are halves, give what all of it gives."""
+    half = len(x) // 2
+    if half == 0:
+        return False
+    try:
+        parts = [run(module, x[:half])[0], run(module, x[half:])[0]]
+    except UsageError:
+        return False
+    return _close(torch.cat(parts), whole)
+
+
+def _random_state(device: torch.device) -> Tensor:
+    state = torch.get_rng_state()
+    if device.type == "cuda":
+        state = torch.cat([state, torch.cuda.get_rng_state(device)])
+    return state
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return bool(torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)))
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    """Whether two results agree to rounding: to the square root of their precision."""
+    a, b = a.detach(), b.detach()
+    tolerance = torch.finfo(b.dtype).eps ** 0.5
+    scale = float(torch.nan_to_num(b).abs().max()) if b.numel() else 0.0
+    return torch.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+
+
+def _check_loss(module: nn.Module, output: Tensor, target: Tensor, criterion: Criterion) -> None:
+    try:
+        loss: Any = criterion(output, target, len(output))
+    except Exception as error:
+        raise UsageError(
+            f"loss {criterion.name} raises {type(error).__name__} for an output of shape "
+            f"{tuple(output.shape)} and a target of shape {tuple(target.shape)} "
+            f"{str(target.dtype).removeprefix('torch.')}: {first_line(error)}"
+        ) from error
+    if not isinstance(loss, Tensor):
+        raise UsageError(
+            f"loss {criterion.name} returns a {type(loss).__name__}; it must return a scalar tensor"
+        )
+    if loss.dim() != 0:
+        raise UsageError(
+            f"loss {criterion.name} returns a tensor of shape {tuple(loss.shape)}; it must return "
+            "a scalar, such as the mean over samples"
+        )
+    if not loss.requires_grad:
+        what = "the model's output" if not output.requires_grad else f"loss {criterion.name}"
+        raise UsageError(
+            f"{what} has no derivative with respect to the weights; compute it from them by "
+            "differentiable torch operations"
+        )
+    if not criterion.adds and not bool(torch.isfinite(loss)):
+        raise UsageError(
+            f"loss {criterion.name} is {float(loss)} at the initial weights; it must be finite"
+        )
+    try:
+        torch.autograd.grad(loss, list(module.parameters()), materialize_grads=True)
+    except Exception as error:
+        raise UsageError(
+            f"model: the backward pass raises {type(error).__name__}: {first_line(error)}"
+        ) from error
+
+
+def _saved_bytes(module: nn.Module, x: Tensor) -> int:
+    """Return the bytes a sample keeps for the backward pass, at least 1."""
+
+    def kept(samples: Tensor) -> int:
+        sizes: dict[int, int] = {}
+
+        def pack(saved: Tensor) -> Tensor:
+            storage = saved.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes()
+            return saved
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+            output, _ = _step(module, samples)
+        del output  # until here nothing saved is freed, and no address used twice
+        return sum(sizes.values())
+
+    half = len(x) // 2
+    try:
+        # the weights are kept once, whatever the number of samples
+        return max((kept(x) - kept(x[:half])) // (len(x) - half), 1)
+    except UsageError:  # half of the samples are too few for a step
+        return max(kept(x) // len(x), 1)
+
+
+def gains(module: nn.Module, behaviour: Behaviour, samples: int) -> bool:
+    """Return whether rows are better batched on a CPU, for steps of so many `samples`.
+
+    Not where calls are long, nor with normalisations over the batch: the rounding of their sums
+    depends on the place of a row, and copies of the reference would drift away from it.
+
+    Returns
+    -------
+    bool
+    """
+    if any(part.training for _, part in normalisations(module)):
+        return False
+    return behaviour.saved_bytes * samples <= BATCHED_BYTES
+
+
+def why_not_batched(
+    module: nn.Module, behaviour: Behaviour, batch: Batch, criterion: Criterion
+) -> str | None:
+    """Return why rows of `module` cannot be batched, None where they can.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    behaviour : Behaviour
+    batch : Batch
+        A few samples.
+    criterion : Criterion
+
+    Returns
+    -------
+    str or None
+
+    Raises
+    ------
+    UsageError
+        If a step fails one row after the other, too.
+
+    Notes
+    -----
+    Two rows of different weights are advanced by a step both ways; what is silently computed
+    otherwise counts as a failure, and so does an operation that vmap would run row by row.
+    """
+    places = layout(module)
+    weights = vector(module, places.parameters)
+    noise = np.random.default_rng(0).standard_normal(len(weights))
+    weights = torch.stack([weights, weights * (1 + 0.01 * torch.as_tensor(noise).to(weights))])
+    statistics = vector(module, places.statistics).to(weights).repeat(2, 1)
+    found = []
+    for kind in (RowByRow, Batched):
+        gradient, moved = torch.zeros_like(weights), statistics.clone()
+        run = kind(module, places, criterion, behaviour.counts)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", message="There is a performance drop")
+                loss, _ = run.gradient(
+                    weights, moved, batch, t=0, key=0, parts=[slice(None)], out=gradient
+                )
+                outputs = run.outputs(weights, moved, batch.x, key=0, parts=[slice(None)])
+                losses = run.losses(outputs, batch)
+        except Exception as error:
+            if kind is RowByRow:
+                raise UsageError(f"model: a step raises {first_line(error)}") from error
+            return f"{type(error).__name__}: {first_line(error)}"
+        found.append((gradient, loss, moved, outputs, losses))
+    if all(_close(b, a) for a, b in zip(*found, strict=True)):
+        return None
+    return "its random numbers come out otherwise" if behaviour.random else "its results differ"
+
+
+def _snapshot(module: nn.Module, moving: set[str]) -> dict[str, Any]:
+    """Return by name everything a forward pass must not change, in a form that compares."""
+    own = ("_parameters", "_buffers", "_modules", "training")
+    found: dict[str, Any] = {}
+    for prefix, part in module.named_modules():
+        for name, value in _state(part, own):
+            path = f"{prefix}.{name}" if prefix else name
+            if path not in moving:
+                found[path] = _comparable(value)
+    return found
+
+
+def _state(part: nn.Module, own: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    yield from part._parameters.items()
+    yield from part._buffers.items()
+    for name, value in vars(part).items():
+        if name not in own:
+            yield name, value
+
+
+def _comparable(value: Any, depth: int = 0) -> Any:
+    """Return a copy of `value` that equals later ones of the same content."""
+    if isinstance(value, Tensor):
+        return value.dtype, tuple(value.shape), value.detach().cpu().numpy().tobytes()
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.shape, value.tobytes()
+    if isinstance(value, (bool, int, float, complex, str, bytes, type(None))):
+        return repr(value)
+    if depth < 5 and isinstance(value, dict):
+        return [(repr(k), _comparable(v, depth + 1)) for k, v in value.items()]
+    if depth < 5 and isinstance(value, (list, tuple)):
+        return [_comparable(v, depth + 1) for v in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(repr, value))
+    return id(value)
