@@ -57,13 +57,13 @@ class Engine(Protocol):
     def evaluate(self, *, hits: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return loss ``(M·R,)`` and hits over the training set, as evaluations compute it."""
 
-    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
         """Return what the test set says of the first `replicas` rows of every run.
 
         Returns
         -------
-        distance : (M, replicas) float64
-            l2 distance of the outputs to those of the run's first row.
         loss : (M, replicas)
         hits : (M, replicas) or None
+        distance : (M, replicas) float64
+            l2 distance of the outputs to those of the run's first row.
         """

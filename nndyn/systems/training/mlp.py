@@ -19,8 +19,8 @@ elementwise is done for all runs at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -37,12 +37,61 @@ TILE = 8192
 
 
 @dataclass
-class _Buffers:
-    """Per layer what a pass over a number of columns writes."""
+class _Up:
+    """One layer of a forward pass over some columns: views, by run where they are lists.
 
-    values: list[Tensor] = field(default_factory=list)
-    preimages: list[Tensor] = field(default_factory=list)
-    slopes: list[Tensor] = field(default_factory=list)
+    Making a view takes as long as computing a small layer, so they are made once.
+
+    Attributes
+    ----------
+    operands, products : list of tensors
+        The weights, and where their product with what is below goes.
+    below : list of tensors
+        The values of the layer below; empty for the first layer, which takes the samples.
+    bias : tensor or None
+        What is still to add.
+    preimage, value : (M, replicas, outputs, columns)
+    """
+
+    activation: str
+    operands: list[Tensor]
+    products: list[Tensor]
+    below: list[Tensor]
+    bias: Tensor | None
+    preimage: Tensor
+    value: Tensor
+
+
+@dataclass
+class _Down:
+    """One layer of the pass back: views, by run where they are lists.
+
+    Attributes
+    ----------
+    slope : (M, R, outputs, columns)
+        What comes from above.
+    slopes, turned : list of tensors
+        Its runs, and their transposes.
+    products : list of tensors
+        Where the gradient of the weights goes: the product with the values below.
+    gradient, target : (M, R, outputs, inputs)
+        The same, and its place in the rows of weights.
+    bias, bias_target : tensor or None
+        Likewise; where `bias` is None the slope is summed.
+    lowers : list of tensors
+        Where the slope of the layer below goes; empty for the first layer.
+    """
+
+    slope: Tensor
+    slopes: list[Tensor]
+    turned: list[Tensor]
+    products: list[Tensor]
+    gradient: Tensor
+    target: Tensor
+    bias: Tensor | None
+    bias_target: Tensor | None
+    weights: list[Tensor]
+    lowers: list[Tensor]
 
 
 class Perceptrons:
@@ -77,7 +126,7 @@ class Perceptrons:
         replicas: int,
         dtype: torch.dtype,
     ) -> None:
-        self.network = network
+        self._layers = network.layers
         self.loss = loss
         self.runs, self.replicas = len(orders), replicas
         self.size = network.size
@@ -103,13 +152,15 @@ class Perceptrons:
         self._biases = [
             torch.zeros((M, R, layer.outputs, 1), dtype=dtype) for layer in network.layers
         ]
-        self._buffers: dict[int, _Buffers] = {}
+        self._buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        self._up: dict[tuple[int, int], list[_Up]] = {}
+        self._down: dict[int, list[_Down]] = {}
         self._gradient = torch.zeros((M * R, network.size), dtype=dtype)
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)``; there are no statistics."""
         start, M, R = 0, self.runs, self.replicas
-        for depth, layer in enumerate(self.network.layers):
+        for depth, layer in enumerate(self._layers):
             H, K = layer.outputs, layer.inputs
             operand = self._operands[depth]
             if depth == 0:
@@ -127,35 +178,32 @@ class Perceptrons:
     def gradient(self, t: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return gradient, loss and number of hits on the samples of the step from time `t`."""
         batches = self._feed.at(t)
-        outputs = self._outputs(batches, self.replicas)
-        buffers = self._buffers[len(batches[0].x)]
-        last = self.network.layers[-1].activation
+        layers = self._forward(batches, self.replicas)
+        top = layers[-1]
         # the loss overwrites the outputs, which the activation's derivative still needs
-        kept = None if last == "identity" else outputs.clone()
-        loss, right = self._losses(outputs, batches, gradient=True, hits=hits)
+        kept = None if top.activation == "identity" else top.value.clone()
+        loss, right = self._losses(top.value, batches, gradient=True, hits=hits)
         if kept is not None:
-            preimage = self._part(buffers.preimages[-1], -1, self.replicas)
-            for part in zip(*map(self._calls, (outputs, kept, preimage)), strict=True):
-                derive(last, *part)
-        return self._backward(batches, buffers, outputs), loss.flatten(), _flat(right)
+            self._derive(top, top.value, kept)
+        return self._backward(batches, layers), loss.flatten(), _flat(right)
 
     def evaluate(self, *, hits: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return loss and hits over the training set."""
-        _, loss, right = self._over(self._training, self.replicas, distance=False, hits=hits)
+        loss, right, _ = self._over(self._training, self.replicas, distance=False, hits=hits)
         return loss.flatten(), _flat(right)
 
-    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return output distance, loss and hits of the first `replicas` rows of every run."""
+    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return loss, hits and output distance of the first `replicas` rows of every run."""
         return self._over(self._tested, replicas, distance=True, hits=hits)
 
     def _over(
         self, pieces: list[Inputs], replicas: int, *, distance: bool, hits: bool
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         count = sum(piece.targets.count for piece in pieces)
         apart, loss, right = torch.zeros((3, self.runs, replicas), dtype=torch.float64)
         for piece in pieces:
             batches, n = [piece] * self.runs, piece.targets.count
-            outputs = self._outputs(batches, replicas)
+            outputs = self._forward(batches, replicas)[-1].value
             if distance:
                 difference = outputs - outputs[:, :1]
                 difference[..., n:] = 0.0
@@ -165,31 +213,29 @@ class Perceptrons:
             loss += one if len(pieces) == 1 else one * (n / count)
             if found is not None:
                 right += found
-        return apart, loss, right if hits else None
+        return loss, right if hits else None, apart
 
-    def _outputs(self, batches: Sequence[Inputs], replicas: int) -> Tensor:
-        """Return the outputs ``(M, R, outputs, columns)`` of the first R `replicas` of each run."""
-        columns = len(batches[0].x)
-        buffers = self._buffers.get(columns) or self._allocate(columns)
-        below: Tensor | None = None
-        for depth, layer in enumerate(self.network.layers):
-            preimage = self._part(buffers.preimages[depth], depth, replicas)
-            if below is None:
-                rows = padded(replicas * layer.outputs)
-                for m, batch in enumerate(batches):
-                    operand = self._operands[0][m, :rows, : batch.x.shape[1]]
-                    torch.mm(operand, batch.x.t(), out=buffers.preimages[0][m, :rows])
+    def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[_Up]:
+        """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
+        key = len(batches[0].x), replicas
+        layers = self._up.get(key) or self._climb(*key)
+        for layer in layers:
+            if layer.below:
+                for operand, below, product in zip(
+                    layer.operands, layer.below, layer.products, strict=True
+                ):
+                    torch.bmm(operand, below, out=product)
             else:
-                operand = self._operands[depth][:, :replicas, :, : layer.inputs]
-                for m in range(self.runs):
-                    torch.bmm(operand[m], below[m], out=preimage[m])
-                if layer.bias:
-                    preimage.add_(self._biases[depth][:, :replicas])
-            below = self._part(buffers.values[depth], depth, replicas)
-            for part, out in zip(self._calls(preimage), self._calls(below), strict=True):
-                activate(layer.activation, part, out)
-        assert below is not None  # a network has a layer
-        return below
+                for operand, batch, product in zip(
+                    layer.operands, batches, layer.products, strict=True
+                ):
+                    torch.mm(operand, batch.x.t(), out=product)
+            if layer.bias is not None:
+                layer.preimage.add_(layer.bias)
+            if layer.activation != "identity":
+                for parts in self._calls(layer.preimage, layer.value):
+                    activate(layer.activation, *parts)
+        return layers
 
     def _losses(
         self, outputs: Tensor, batches: Sequence[Inputs], *, gradient: bool, hits: bool
@@ -216,69 +262,112 @@ class Perceptrons:
         else:
             yield from enumerate(outputs)
 
-    def _backward(self, batches: Sequence[Inputs], buffers: _Buffers, slope: Tensor) -> Tensor:
-        M, R, layers = self.runs, self.replicas, self.network.layers
-        if not buffers.slopes:
-            buffers.slopes = [torch.zeros_like(values) for values in buffers.values[:-1]]
-        ends = [0]
-        for layer in layers:
-            ends.append(ends[-1] + layer.size)
-        for depth in range(len(layers) - 1, -1, -1):
-            layer = layers[depth]
-            H, K = layer.outputs, layer.inputs
-            target = self._gradient[:, ends[depth] : ends[depth + 1]]
-            gradient = self._gradients[depth]
-            if depth == 0:
-                full = buffers.slopes[0] if len(layers) > 1 else buffers.values[0]
-                for m, batch in enumerate(batches):
-                    torch.mm(full[m], batch.x, out=gradient[m, :, : batch.x.shape[1]])
-                gradient = gradient[:, : R * H].view(M, R, H, -1)
-                if layer.bias:
-                    target[:, H * K :].view(M, R, H).copy_(gradient[..., K])
-            else:
-                below = self._part(buffers.values[depth - 1], depth - 1, R)
-                lower = self._part(buffers.slopes[depth - 1], depth - 1, R)
-                weights = self._operands[depth][..., :K].transpose(2, 3)
-                for m in range(M):
-                    torch.bmm(below[m], slope[m].transpose(1, 2), out=gradient[m, ..., :H])
-                    torch.bmm(weights[m], slope[m], out=lower[m])
-                gradient = gradient.transpose(2, 3)
-                if layer.bias:
-                    torch.sum(slope, 3, out=target[:, H * K :].view(M, R, H))
-                preimage = self._part(buffers.preimages[depth - 1], depth - 1, R)
-                for part in zip(*map(self._calls, (lower, below, preimage)), strict=True):
-                    derive(layers[depth - 1].activation, *part)
-                slope = lower
-            target[:, : H * K].view(M, R, H, K).copy_(gradient[:, :, :H, :K])
+    def _backward(self, batches: Sequence[Inputs], layers: list[_Up]) -> Tensor:
+        columns = len(batches[0].x)
+        for depth, down in enumerate(self._down.get(columns) or self._descend(columns)):
+            lower = layers[-2 - depth] if down.lowers else None
+            for m, product in enumerate(down.products):
+                if lower is None:
+                    torch.mm(down.slopes[m], batches[m].x, out=product)
+                else:
+                    torch.bmm(layers[-1 - depth].below[m], down.turned[m], out=product)
+                    torch.bmm(down.weights[m], down.slopes[m], out=down.lowers[m])
+            if down.bias is not None and down.bias_target is not None:
+                down.bias_target.copy_(down.bias)
+            elif down.bias_target is not None:
+                torch.sum(down.slope, 3, out=down.bias_target)
+            down.target.copy_(down.gradient)
+            if lower is not None:
+                self._derive(lower, self._down[columns][depth + 1].slope, lower.value)
         return self._gradient
 
-    def _calls(self, values: Tensor) -> Iterator[Tensor]:
-        """Yield what each call of an elementwise function takes."""
-        if torch.get_num_threads() == 1 or values.numel() < GRAIN:
-            yield values
-            return
-        for run in values:
-            yield from run
+    def _derive(self, layer: _Up, slope: Tensor, value: Tensor) -> None:
+        """Multiply `slope` by the derivative of the layer's activation."""
+        if layer.activation != "identity":
+            for parts in self._calls(slope, value, layer.preimage):
+                derive(layer.activation, *parts)
 
-    def _part(self, buffer: Tensor, depth: int, replicas: int) -> Tensor:
+    def _calls(self, *values: Tensor) -> Iterable[Sequence[Tensor]]:
+        """Return what each call of an elementwise function takes."""
+        if torch.get_num_threads() == 1 or values[0].numel() < GRAIN:
+            return (values,)
+        return zip(*(value.flatten(0, 1) for value in values), strict=True)
+
+    def _climb(self, columns: int, replicas: int) -> list[_Up]:
+        """Make the views of a forward pass, and the buffers where the columns are new."""
+        if columns not in self._buffers:
+            self._buffers[columns] = [
+                self._allocate(depth, columns) for depth in range(len(self._layers))
+            ]
+        found: list[_Up] = []
+        for depth, (layer, buffers) in enumerate(
+            zip(self._layers, self._buffers[columns], strict=True)
+        ):
+            H, K = layer.outputs, layer.inputs
+            preimage, value = (self._part(buffer, H, replicas) for buffer in buffers)
+            if depth == 0:
+                rows = padded(replicas * H)
+                operand = self._operands[0][:, :rows, : K + layer.bias]
+                products, bias = list(buffers[0][:, :rows]), None
+            else:
+                operand = self._operands[depth][:, :replicas, :, :K]
+                products = list(preimage)
+                bias = self._biases[depth][:, :replicas] if layer.bias else None
+            below = list(found[-1].value) if found else []
+            operands = list(operand)
+            found.append(_Up(layer.activation, operands, products, below, bias, preimage, value))
+        self._up[columns, replicas] = found
+        return found
+
+    def _descend(self, columns: int) -> list[_Down]:
+        """Make the views of a pass back, from the last layer to the first."""
+        M, R, found, end = self.runs, self.replicas, [], self.size
+        buffer = self._buffers[columns][-1][1]
+        for depth in range(len(self._layers) - 1, -1, -1):
+            layer, gradient = self._layers[depth], self._gradients[depth]
+            H, K = layer.outputs, layer.inputs
+            slope = self._part(buffer, H, R)
+            target = self._gradient[:, end - layer.size : end].view(M, R, layer.size)
+            end -= layer.size
+            bias, lowers = None, []
+            if depth == 0:
+                slopes, products = list(buffer), list(gradient[:, :, : K + layer.bias])
+                gradient = gradient[:, : R * H].view(M, R, H, -1)
+                bias = gradient[..., K] if layer.bias else None
+            else:
+                slopes, products = list(slope), list(gradient[..., :H])
+                gradient = gradient.transpose(2, 3)
+                buffer = torch.zeros_like(self._buffers[columns][depth - 1][1])
+                lowers = list(self._part(buffer, K, R))
+            found.append(
+                _Down(
+                    slope,
+                    slopes,
+                    [one.transpose(-2, -1) for one in slopes],
+                    products,
+                    gradient[:, :, :H, :K],
+                    target[..., : H * K].view(M, R, H, K),
+                    bias,
+                    target[..., H * K :] if layer.bias else None,
+                    list(self._operands[depth][..., :K].transpose(-2, -1)),
+                    lowers,
+                )
+            )
+        self._down[columns] = found
+        return found
+
+    def _allocate(self, depth: int, columns: int) -> tuple[Tensor, Tensor]:
+        """Make buffers ``(M, rows, columns)`` for what the activation takes and gives."""
+        layer = self._layers[depth]
+        rows = self.replicas * layer.outputs
+        shape = (self.runs, rows if depth else padded(rows), columns)
+        preimage = torch.zeros(shape, dtype=self.dtype)
+        keeps = keeps_input(layer.activation)
+        return preimage, torch.zeros(shape, dtype=self.dtype) if keeps else preimage
+
+    def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
         """Return a buffer's first `replicas` of every run as ``(M, replicas, width, columns)``."""
-        layer = self.network.layers[depth]
-        rows = replicas * layer.outputs
-        return buffer[:, :rows].view(self.runs, replicas, layer.outputs, buffer.shape[2])
-
-    def _allocate(self, columns: int) -> _Buffers:
-        """Make the buffers ``(M, rows, columns)`` of all layers, the rows of the first padded."""
-        buffers = _Buffers()
-        for depth, layer in enumerate(self.network.layers):
-            rows = self.replicas * layer.outputs
-            shape = (self.runs, padded(rows) if depth == 0 else rows, columns)
-            values = preimage = torch.zeros(shape, dtype=self.dtype)
-            if keeps_input(layer.activation):
-                values = torch.zeros(shape, dtype=self.dtype)
-            buffers.preimages.append(preimage)
-            buffers.values.append(values)
-        self._buffers[columns] = buffers
-        return buffers
+        return buffer[:, : replicas * width].view(self.runs, replicas, width, -1)
 
 
 def _flat(hits: Tensor | None) -> Tensor | None:

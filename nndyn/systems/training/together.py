@@ -114,7 +114,7 @@ class Together:
 def _compare(first: Training, other: Training) -> None:
     """Refuse a training that is not of the first one's shape."""
     one, two = _shape(first), _shape(other)
-    for key in one.keys() | two.keys():
+    for key in {**one, **two}:
         if one.get(key) != two.get(key):
             raise UsageError(
                 f"runs of one batch must agree in {key}: it is {one.get(key)} in one and "

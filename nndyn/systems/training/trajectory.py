@@ -82,7 +82,7 @@ class Trajectories:
         engine, D = self.engine, self.engine.size
         M, R = engine.runs, engine.replicas
         times = range(start, start + max(steps, 1))
-        keep_at, evaluate_at = set(keep), {t: e for e, t in enumerate(evaluate)}
+        keep_at, evaluate_at = set(keep), set(evaluate)
         n = len(times)
         with torch.no_grad():
             here, there = self._load(phases)
@@ -91,24 +91,23 @@ class Trajectories:
             l1, linf, norms, lengths = self._zeros(4, n, M, R)
             gram = self._zeros(n, M, R, R)
             names = evaluations(self.counts, labelled=self.labelled)
-            evaluated = {name: self._zeros(len(evaluate), M, R) for name in names}
+            found: dict[str, list[Tensor]] = {name: [] for name in names}
             for i, t in enumerate(times):
                 weights = here[:, :D]
-                e = evaluate_at.get(t)
+                asked = t in evaluate_at
                 if t in keep_at:
                     states.keep(here[:, part])
                 self._separate(weights, l1[i], linf[i], gram[i])
                 self._enter(here)
-                if e is not None:
-                    entries = {name: values[e] for name, values in evaluated.items()}
-                    self._evaluate(entries, linf[i])
-                wanted = e is not None and engine.whole
+                if asked:
+                    self._evaluate(found, linf[i])
+                wanted = asked and engine.whole
                 gradient, loss, hits = engine.gradient(t, hits=wanted and self.labelled)
                 torch.linalg.vector_norm(
                     gradient, dim=1, dtype=torch.float64, out=norms[i].view(-1)
                 )
                 if wanted:
-                    self._note(entries, "", loss, hits)
+                    _note(found, "", loss, hits)
                 if steps:
                     self._step(here, gradient, t, there)
                     moved = torch.sub(there[:, :D], weights, out=gradient)
@@ -117,6 +116,7 @@ class Trajectories:
                     )
                     here, there = there, here
             end = here.view(M, R, -1).cpu().numpy()
+            evaluated = {name: self._joined(rows) for name, rows in found.items()}
             for prefix, count in self.counts.items() if self.labelled else ():
                 evaluated[prefix + "accuracy"] /= count
             series = {"gradient_norm": norms}
@@ -151,8 +151,8 @@ class Trajectories:
         torch.sum(deviation, 2, out=l1)
         torch.amax(deviation, 2, out=linf)
 
-    def _evaluate(self, entries: dict[str, Tensor], linf: Tensor) -> None:
-        """Enter what the test set and, in minibatches, the training set say of the rows.
+    def _evaluate(self, found: dict[str, list[Tensor]], linf: Tensor) -> None:
+        """Note what the test set and, in minibatches, the training set say of the rows.
 
         Rows at the end whose weights are those of the first, as a control's are, are not computed
         again for the test set: they have its values. (Not on a GPU, which that would stop.)
@@ -163,33 +163,35 @@ class Trajectories:
                 equal = (linf.amax(0) == 0).tolist()
                 while replicas > 1 and equal[replicas - 1]:
                     replicas -= 1
-            distance, loss, hits = self.engine.test(replicas, hits=self.labelled)
-            self._note(entries, "test_", loss, hits, distance)
+            _note(found, "test_", *self.engine.test(replicas, hits=self.labelled))
         if not self.engine.whole:
-            loss, hits = self.engine.evaluate(hits=self.labelled)
-            self._note(entries, "", loss, hits)
+            _note(found, "", *self.engine.evaluate(hits=self.labelled))
 
-    def _note(
-        self,
-        entries: dict[str, Tensor],
-        prefix: str,
-        loss: Tensor,
-        hits: Tensor | None,
-        distance: Tensor | None = None,
-    ) -> None:
-        """Enter values of the first rows of every run; the rest has those of the run's first."""
-        found = {
-            f"{prefix}loss": loss,
-            f"{prefix}accuracy": hits,
-            "distance_output": distance,
-        }
-        for name, values in found.items():
-            if values is not None:
-                target = entries[name]
-                rows = values.view(len(target), -1)
-                count = rows.shape[1]
-                target[:, :count] = rows
-                target[:, count:] = rows[:, :1]
+    def _joined(self, rows: list[Tensor]) -> Tensor:
+        """Return ``(E, M, R)`` of what was noted for the first rows, the rest being like row 0."""
+        M, R = self.engine.runs, self.engine.replicas
+        if not rows:
+            return self._zeros(0, M, R)
+        whole = [values.view(M, -1) for values in rows]
+        whole = [
+            torch.cat([v, v[:, :1].expand(-1, R - v.shape[1])], 1) if v.shape[1] < R else v
+            for v in whole
+        ]
+        return torch.stack(whole).to(torch.float64)
+
+
+def _note(
+    found: dict[str, list[Tensor]],
+    prefix: str,
+    loss: Tensor,
+    hits: Tensor | None,
+    distance: Tensor | None = None,
+) -> None:
+    found[prefix + "loss"].append(loss)
+    if hits is not None:
+        found[prefix + "accuracy"].append(hits)
+    if distance is not None:
+        found["distance_output"].append(distance)
 
 
 def evaluations(counts: Iterable[str], *, labelled: bool) -> tuple[str, ...]:
