@@ -178,6 +178,12 @@ def test_a_fifth_leaves_some_of_every_class_to_train_on(labels):
         assert np.abs(np.bincount(samples.y[test_rows]) - sizes / 5).max() <= 1
 
 
+def test_the_largest_remainders_are_rounded_up():
+    y = np.repeat([5, 0, 2], [12, 18, 10])  # shares of 13 are 3.9, 5.85 and 3.25
+    few, _ = fewer(Samples(y[:, None] * 1.0, y), None, 13, "data")
+    assert [int((few.y == label).sum()) for label in (5, 0, 2)] == [4, 6, 3]
+
+
 def test_draws_depend_on_nothing_but_the_labels():
     state = np.random.get_state()[1].copy()  # noqa: NPY002, the state that must not change
     first = load((X, Y), test=(X, Y), samples=12)

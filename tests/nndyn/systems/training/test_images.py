@@ -79,7 +79,9 @@ def test_files_are_found_in_the_folder_given_and_below_it(tmp_path, name, below)
 
 
 def test_folders_of_the_system_are_searched_in_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     write(tmp_path / "share/datasets/mnist")
+    write(tmp_path / "relative/datasets/mnist")
     monkeypatch.setenv("XDG_DATA_DIRS", f"relative:{tmp_path / 'empty'}:{tmp_path / 'share'}")
     paths = images.locate("mnist")
     assert {path.parent for path in paths} == {tmp_path / "share/datasets/mnist"}
