@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nndyn.systems.training.data import Samples
+from nndyn.errors import UsageError
 from nndyn.systems.training.losses import Targets
+from nndyn.systems.training.models import Network
+from nndyn.systems.training.samples import Samples
 
 Tensor = torch.Tensor
 
@@ -38,6 +40,57 @@ class Inputs:
 
     x: Tensor
     targets: Targets
+
+
+def rows(samples: Samples, what: str, network: Network, loss: str) -> Samples:
+    """Return `samples` as rows of features, checked against a perceptron and its loss.
+
+    Parameters
+    ----------
+    samples : Samples
+    what : str
+        What messages call them.
+    network : Network
+    loss : str
+
+    Returns
+    -------
+    Samples
+        x (N, features) float64; y (N,) int64 or (N, outputs) float64.
+
+    Raises
+    ------
+    UsageError
+        If widths differ, a label is not below the number of outputs, or the loss needs class
+        labels and there are none.
+    """
+    flat, outputs = samples.flat, network.outputs
+    if flat.shape[1] != network.inputs:
+        raise UsageError(
+            f"{what}: x has {flat.shape[1]} features and the model takes {network.inputs}"
+        )
+    x = flat.astype(np.float64, copy=False)
+    if not samples.labelled:
+        if loss == "cross-entropy":
+            raise UsageError(
+                f"{what}: cross-entropy needs integer class labels (samples,), y has dtype "
+                f"{samples.y.dtype} and shape {samples.y.shape}; pass integers or use loss='mse'"
+            )
+        y = samples.y.reshape(len(samples), -1)
+        if y.shape[1] != outputs:
+            raise UsageError(
+                f"{what}: y has {y.shape[1]} columns and the model has {outputs} outputs"
+            )
+        return Samples(x, y)
+    highest = int(samples.y.max())
+    if highest >= outputs:
+        row = int(np.flatnonzero(samples.y == highest)[0])
+        raise UsageError(
+            f"{what}: label in row {row} is {highest} and the model has {outputs} outputs; "
+            f"labels must be 0 to {outputs - 1}"
+            + ("" if loss == "cross-entropy" else " (real-valued targets must be floats)")
+        )
+    return Samples(x, samples.y)
 
 
 def inputs(samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype) -> Inputs:

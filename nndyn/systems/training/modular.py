@@ -114,14 +114,14 @@ class Modules:
         _, loss, right = self._evaluate(self._first if self._full else self._train, None)
         return loss, right if hits else None
 
-    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return distance, loss and hits of the test set; see `Engine.test`.
+    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return loss, hits and output distance of the test set; see `Engine.test`.
 
         Returns
         -------
-        distance : (M, replicas) float64
         loss : (M, replicas)
         hits : (M, replicas) or None
+        distance : (M, replicas) float64
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Modules:
         shape = (self.runs, replicas)
         if right is not None:
             right = right.view(shape)
-        return distance.view(shape), loss.view(shape), right if hits else None
+        return loss.view(shape), right if hits else None, distance.view(shape)
 
     def _evaluate(self, batch: Batch, replicas: int | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return distance, loss and hits of the first `replicas` rows of every run, in one row."""

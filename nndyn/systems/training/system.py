@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import itertools
-import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any
@@ -15,20 +15,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from nndyn.errors import UnknownNameError, UsageError
+from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
-from nndyn.systems.training import batches, models
-from nndyn.systems.training import data as datasets
+from nndyn.systems.training import batches, optimizers
 from nndyn.systems.training import device as devices
+from nndyn.systems.training.building import build
+from nndyn.systems.training.data import load
 from nndyn.systems.training.engine import Engine
 from nndyn.systems.training.losses import LOSSES
 from nndyn.systems.training.mlp import Perceptrons
+from nndyn.systems.training.models import Network
+from nndyn.systems.training.modular import Modules
+from nndyn.systems.training.modules import Module
+from nndyn.systems.training.samples import Samples
 from nndyn.systems.training.threads import threads_for
 from nndyn.systems.training.together import SHARED_VALUES, Together
 from nndyn.systems.training.trajectory import evaluations
-from nndyn.systems.training.updates import SGD, Adam, Rule
 
-OPTIMIZERS = ("sgd", "adam")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -37,52 +40,83 @@ class Training:
 
     Parameters
     ----------
-    model : str or torch.nn.Sequential
-        ``"mlp:64-32-10"``, the widths from input to output; or an ``nn.Sequential`` of
-        ``nn.Linear`` and activations, with ``nn.Flatten`` allowed in front. A module is copied and
-        cast, never changed.
-    data : str or tuple (x, y)
-        ``digits``, ``iris``, ``wine``, ``breast-cancer``, which bring a test set (see
-        `nndyn.systems.training.data`); or arrays or tensors, which enter as they are: x (samples,
-        features), y integer labels from 0 (samples,) or real-valued targets (samples, outputs).
+    model : str or torch.nn.Module
+        ``"mlp:64-32-10"``, the widths from input to output; ``"cnn:8-16"``, the channels of
+        convolutions; ``"package.module:factory"``, a function without arguments that returns a
+        module; or a module, which is copied and cast, never changed.
+    data : str, path or tuple (x, y)
+        ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
+        a ``.npz`` or ``.csv`` file; or arrays or tensors, which enter as they are: x (samples, …),
+        y integer labels from 0 (samples,) or real-valued targets (samples, …). See
+        `nndyn.systems.training.data.load`.
     test : tuple (x, y), optional
-        Test set for given arrays.
-    loss : {"cross-entropy", "mse"}
+        Test set for given arrays; the others bring their own.
+    loss : {"cross-entropy", "mse"} or callable
         Mean over samples. ``mse`` is the mean over all entries, on class labels against one-hot
-        rows.
-    optimizer : {"sgd", "adam"}
+        rows. A callable takes (output, target) and returns a scalar tensor.
+    optimizer : {"sgd", "adam", "adamw", "rmsprop"}
         As in ``torch.optim``, to rounding.
     lr : float
         Learning rate.
     momentum : float, default 0
-        Of sgd, in [0, 1), without dampening.
+        Of sgd (without dampening) and rmsprop, in [0, 1).
+    nesterov : bool, default False
+        Of sgd with momentum.
+    weight_decay : float, default 0
+        Times the weights, added to the gradient; of adamw apart from it.
     betas : tuple of two floats, default (0.9, 0.999)
-        Of adam, each in [0, 1).
+        Of adam and adamw, each in [0, 1).
+    alpha : float, default 0.99
+        Smoothing of rmsprop, in [0, 1).
+    clip_norm : float, optional
+        Gradients longer than that in l2 are shortened to it.
     batch_size : int, optional
         Samples a step; the whole training set unless given. An epoch is a permutation drawn from
         (`seed`, epoch) and cut into batches, the last of which may be shorter.
+    schedule : str, default "constant"
+        Of the learning rate: ``constant``, ``cosine:T``, ``warmup:K``, ``step:K:G``, or several
+        joined by commas, which multiply; see `nndyn.systems.training.schedules`.
     activation : {"tanh", "relu", "sigmoid", "gelu", "sin", "identity"}
         Between the layers of a spec.
     init : str, optional
-        ``normal:S``, ``xavier``, ``kaiming`` (all with zero biases) or ``default`` (torch's). None
-        keeps the weights of a module and is ``normal:1`` for a spec.
+        ``normal:S``, ``xavier``, ``kaiming`` (all with zero biases) or ``default`` (torch's), for
+        linear and convolutional layers. None keeps the weights of a module and is ``normal:1`` for
+        a spec.
+    samples : int, optional
+        Take so many training samples, stratified by label, and a test set as much smaller.
+    data_dir : path, optional
+        Folder of the files of ``fashion-mnist`` and ``mnist``.
     seed : int, default 0
-        Draws initial weights and batch order, each from a stream of its own.
+        Draws initial weights, batch order and what is random in a step, each from a stream of its
+        own; not the data.
     dtype : {"float64", "float32"}
-    device : {"cpu"}
+    device : {"cpu", "cuda", "cuda:N"}
 
     Raises
     ------
     UsageError
-        If an argument is wrong; `UnknownNameError` if it is a name that is not known.
+        If an argument is wrong or the model cannot be trained on the data; `UnknownNameError` if
+        it is a name that is not known.
     DataError
         If a number in the data or in the weights is not finite, or a label is out of range.
+
+    Warns
+    -----
+    UserWarning
+        If the replicas of a module cannot be computed together.
 
     Notes
     -----
     The phase is the weights, in the order of ``torch.nn.utils.parameters_to_vector``, followed by
-    the optimizer's buffers: none for sgd, one with momentum, two for adam. Rows with equal phases
-    stay bitwise equal. Buffers are kept between calls: an instance is not for two threads at once.
+    the optimizer's buffers (none for sgd, one with momentum, two for adam, one or two for rmsprop)
+    and the running statistics of batch normalisation. A step is in the mode the module is in (as
+    a rule ``train()``), evaluations are in evaluation mode; a step's randomness, as of dropout, is
+    drawn from (`seed`, step) and shared by the replicas.
+
+    Perceptrons with a named loss are computed by a pass of our own, other modules by
+    ``torch.func``; see `nndyn.systems.training.mlp` and `nndyn.systems.training.modular`. Rows of
+    a perceptron with equal phases stay bitwise equal. Buffers are kept between calls: an instance
+    is not for two threads at once.
 
     Examples
     --------
@@ -104,51 +138,47 @@ class Training:
         data: Any,
         *,
         test: Any = None,
-        loss: str = "cross-entropy",
+        loss: str | Callable[[Any, Any], Any] = "cross-entropy",
         optimizer: str = "sgd",
         lr: float,
         momentum: float = 0,
-        betas: tuple[float, float] = (0.9, 0.999),
+        nesterov: bool = False,
+        weight_decay: float = 0,
+        betas: tuple[float, float] = optimizers.BETAS,
+        alpha: float = optimizers.ALPHA,
+        clip_norm: float | None = None,
         batch_size: int | None = None,
+        schedule: str = "constant",
         activation: str = "tanh",
         init: str | None = None,
+        samples: int | None = None,
+        data_dir: str | os.PathLike[str] | None = None,
         seed: int = 0,
         dtype: str = "float64",
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
     ) -> None:
-        self.rule, self._hyperparameters = _rule(optimizer, lr, momentum, betas)
-        _choice("loss", loss, LOSSES)
-        _choice("dtype", dtype, DTYPES)
+        self.rule, hyperparameters = optimizers.make(
+            optimizer,
+            lr=lr,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+            betas=betas,
+            alpha=alpha,
+            schedule=schedule,
+            clip_norm=clip_norm,
+        )
+        optimizers.choice("dtype", dtype, DTYPES)
         self.device = devices.check(device)
         if not _is_integer(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
-        if not isinstance(model, str) and activation != "tanh":
+        spec = isinstance(model, str) and model.startswith(("mlp:", "cnn:"))
+        if not spec and activation != "tanh" and not isinstance(model, str):
             raise UsageError(
                 f"activation={activation!r} applies to a spec; a module brings its own activations"
             )
-        self._network, self._initial = models.build(
-            model, activation=activation, init=init, seed=int(seed), dtype=DTYPES[dtype]
-        )
-        network = self._network
-        held_out: datasets.Samples | None
-        if isinstance(data, str):
-            if test is not None:
-                raise UsageError(f"data {data!r} brings its own test set; leave test out")
-            training, held_out = datasets.named(data)
-            data_name = data.replace("_", "-")
-        else:
-            training = datasets.given(data, "data", flattens=network.flattens)
-            held_out = (
-                None if test is None else datasets.given(test, "test", flattens=network.flattens)
-            )
-            data_name = "arrays"
-        for samples, what in ((training, "data"), (held_out, "test")):
-            if samples is not None:
-                datasets.fit(
-                    samples, what, inputs=network.inputs, outputs=network.outputs, loss=loss
-                )
-        if held_out is not None and held_out.labelled != training.labelled:
-            raise UsageError("data and test must both have integer labels, or neither")
+        loaded = load(data, test, samples=samples, data_dir=data_dir)
+        training, held_out = loaded.training, loaded.test
         if batch_size is not None and (
             not _is_integer(batch_size) or not 1 <= batch_size <= len(training)
         ):
@@ -156,14 +186,31 @@ class Training:
                 f"batch_size is {batch_size!r}; give an integer from 1 to {len(training)}, "
                 "the number of training samples"
             )
-        self.name = f"{data_name} {network.label}"
+        size = None if batch_size is None else int(batch_size)
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
-        self.dimension = network.size * (1 + self.rule.buffers)
+        network = self._network = build(
+            model,
+            training.x,
+            training.y,
+            image=training.image,
+            loss=loss,
+            activation=activation,
+            init=init,
+            batch_size=size,
+            seed=int(seed),
+            dtype=self.torch_dtype,
+            device=self.device,
+        )
+        if isinstance(network, Network):
+            training = batches.rows(training, "data", network, str(loss))
+            held_out = held_out and batches.rows(held_out, "test", network, str(loss))
+        self._training, self._test, self._loss = training, held_out, loss
+        self.name = f"{loaded.name} {network.label}"
+        self._moved = network.size * (1 + self.rule.buffers)
+        self.dimension = self._moved + len(network.initial_statistics)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
-        self._training, self._test = training, held_out
-        self._loss, self.labelled = loss, training.labelled
-        size = None if batch_size is None else int(batch_size)
+        self.labelled = training.labelled
         self._order = batches.Order(len(training), batch_size=size, seed=int(seed))
         self.steps_per_epoch: int | None = self._order.steps_per_epoch
         self.evaluate_every = self._order.steps_per_epoch
@@ -175,19 +222,22 @@ class Training:
             "model": network.label,
             "layers": network.describe(),
             "parameters": [parameter.name for parameter in network.parameters],
-            "activation": activation if isinstance(model, str) else None,
-            "init": (init or "normal:1") if isinstance(model, str) else init,
-            "initial_sha256": hashlib.sha256(self._initial.tobytes()).hexdigest(),
-            "data": data_name,
+            "activation": activation if spec else None,
+            "init": (init or "normal:1") if spec else init,
+            "initial_sha256": hashlib.sha256(network.initial.tobytes()).hexdigest(),
+            "data": loaded.name,
             "train": training.describe(),
             "test": None if held_out is None else held_out.describe(),
-            "loss": loss,
-            **self._hyperparameters,
+            "loss": loss if isinstance(loss, str) else _called(loss),
+            **hyperparameters,
             "batch_size": size,
             "seed": int(seed),
             "dtype": dtype,
             "device": devices.describe(self.device),
         }
+        if samples is not None:
+            self._description["samples"] = int(samples)
+        self._hyperparameters = hyperparameters
         self._alone = Together([self])
 
     @property
@@ -196,35 +246,39 @@ class Training:
         return evaluations(self.counts, labelled=self.labelled)
 
     @cached_property
-    def _inputs(self) -> tuple[batches.Inputs, batches.Inputs | None]:
-        """Training and test set, laid out for a perceptron when first used."""
-        layer = self._network.layers[0]
-        training, test = (
-            None
-            if samples is None
-            else batches.inputs(
-                samples, outputs=self._network.outputs, bias=layer.bias, dtype=self.torch_dtype
-            )
-            for samples in (self._training, self._test)
-        )
-        assert training is not None  # checked where the data enter
-        return training, test
+    def _inputs(self) -> tuple[Any, Any]:
+        """Training and test set as the engine takes them, laid out when first used."""
+        return self._laid_out(self._training, "data"), self._laid_out(self._test, "test")
+
+    def _laid_out(self, samples: Samples | None, what: str) -> Any:
+        network = self._network
+        if samples is None:
+            return None
+        if isinstance(network, Module):
+            return network.batch(samples.x, samples.y, what)
+        bias, outputs = network.layers[0].bias, network.outputs
+        return batches.inputs(samples, outputs=outputs, bias=bias, dtype=self.torch_dtype)
 
     def engine(self, systems: Sequence[Training], replicas: int) -> Engine:
         """Return what computes `systems`, of which this is the first, with `replicas` rows each."""
         training, test = self._inputs
+        orders = [system._order for system in systems]
+        if isinstance(self._network, Module):
+            return Modules(self._network, training, orders, replicas=replicas, test=test)
         return Perceptrons(
             self._network,
-            LOSSES[self._loss](),
+            LOSSES[str(self._loss)](),
             training,
             test,
-            [system._order for system in systems],
+            orders,
             replicas=replicas,
             dtype=self.torch_dtype,
         )
 
     def shares(self, replicas: int) -> int:
         """Return how many runs of `replicas` rows are best computed by the same calls."""
+        if isinstance(self._network, Module):  # which has calls of its own for each run on a CPU
+            return 1 if self.device.type == "cpu" else SHARED_VALUES
         samples = self._order.batch_size or len(self._training)
         widest = max(layer.outputs for layer in self._network.layers)
         return max(1, SHARED_VALUES // (replicas * widest * samples))
@@ -243,16 +297,17 @@ class Training:
 
     def work(self, replicas: int) -> float:
         """Rough floating-point operations of one step of `replicas` rows."""
+        full = self._order.batch_size is None
         samples = self._order.batch_size or len(self._training)
-        first, *rest = (layer.size for layer in self._network.layers)
-        forward, backward = first + sum(rest), first + 2 * sum(rest)
-        tested = 0 if self._test is None or self._order.batch_size is not None else len(self._test)
-        return 2.0 * replicas * (samples * (forward + backward) + tested * forward)
+        tested = len(self._test) if self._test is not None and full else 0
+        forward, step = _work(self._network)
+        return replicas * (samples * step + tested * forward)
 
     def initial(self, seed: int = 0) -> Array:
         """Return the phase ``(P,)`` at time 0, drawn by the `seed` of the system, not this one."""
         phase = np.zeros(self.dimension, self.dtype)
-        phase[self.components] = self._initial
+        phase[self.components] = self._network.initial
+        phase[self._moved :] = self._network.initial_statistics
         return phase
 
     def advance(
@@ -265,28 +320,7 @@ class Training:
         evaluate: Sequence[int] = (),
         part: slice | None = None,
     ) -> Block:
-        """Advance the rows ``(R, P)`` by `steps` steps; see `nndyn.systems.protocol.System`.
-
-        Parameters
-        ----------
-        phase : (R, P)
-            Rows at time `start`; not changed.
-        start, steps : int
-        keep, evaluate : sequence of int
-            Ascending times in ``[start, start + steps)``.
-        part : slice, optional
-            Part of the phase that is stored, `components` unless given.
-
-        Returns
-        -------
-        Block
-            All arrays are fresh.
-
-        Raises
-        ------
-        UsageError
-            If `phase` is not ``(R, P)``, `steps` < 1, or a time is out of range.
-        """
+        """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
         if steps < 1:
             raise UsageError(f"steps is {steps}; give at least 1")
         return self._run(phase, start, steps, keep, evaluate, part)
@@ -294,28 +328,19 @@ class Training:
     def observe(
         self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
     ) -> Block:
-        """Return the Block of the time `t` alone, equal to what `advance` stores there.
+        """Return the Block of the time `t` alone, equal to what `advance` stores there."""
+        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part)
 
-        Parameters
-        ----------
-        phase : (R, P)
-        t : int
-        evaluate : bool, default True
-        part : slice, optional
+    def reordered(self) -> Training | None:
+        """Return the same training with the samples of every step summed in reversed order.
 
         Returns
         -------
-        Block
-
-        Raises
-        ------
-        UsageError
-            If `phase` is not ``(R, P)``.
+        Training or None
+            None where a step is random: its numbers belong to places in the batch.
         """
-        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part)
-
-    def reordered(self) -> Training:
-        """Return the same training with the samples of every batch summed in reversed order."""
+        if isinstance(self._network, Module) and self._network.random:
+            return None
         twin = copy.copy(self)
         twin._order = self._order.turned()
         twin._alone = Together([twin])
@@ -380,53 +405,19 @@ class Training:
         return rows
 
 
+def _work(network: Network | Module) -> tuple[float, float]:
+    """Return the operations of a forward pass and of a step, for one sample of one row."""
+    if isinstance(network, Module):
+        return network.work, 3 * network.work
+    first, rest = network.layers[0].size, sum(layer.size for layer in network.layers[1:])
+    return 2.0 * (first + rest), 2.0 * (2 * first + 3 * rest)
+
+
 def _is_integer(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _number(name: str, value: Any, allowed: str) -> float:
-    try:
-        if isinstance(value, (str, bytes, bool)):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError):
-        raise UsageError(f"{name} is {value!r}; give {allowed}") from None
-    return number
-
-
-def _choice(what: str, value: Any, known: Any) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise UnknownNameError(f"unknown {what} {value!r}; known are {', '.join(known)}")
-
-
-def _rule(optimizer: str, lr: Any, momentum: Any, betas: Any) -> tuple[Rule, dict[str, Any]]:
-    """Return the update rule and its hyperparameters, checked."""
-    _choice("optimizer", optimizer, OPTIMIZERS)
-    rate = _number("lr", lr, "a finite number > 0")
-    if not (math.isfinite(rate) and rate > 0):
-        raise UsageError(f"lr is {lr!r}; give a finite number > 0")
-    mass = _number("momentum", momentum, "a number in [0, 1)")
-    if not 0 <= mass < 1:
-        raise UsageError(f"momentum is {momentum!r}; give a number in [0, 1)")
-    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-        raise UsageError(f"betas is {betas!r}; give two numbers in [0, 1)")
-    first, second = (_number("betas", beta, "two numbers in [0, 1)") for beta in betas)
-    if not (0 <= first < 1 and 0 <= second < 1):
-        raise UsageError(f"betas is {betas!r}; give two numbers in [0, 1)")
-    if optimizer == "sgd":
-        if (first, second) != (0.9, 0.999):
-            raise UsageError("betas apply to adam; the optimizer is sgd")
-        return SGD(rate, mass), {
-            "optimizer": "sgd",
-            "lr": rate,
-            "momentum": mass,
-            "betas": None,
-        }
-    if mass:
-        raise UsageError("momentum applies to sgd; the optimizer is adam, whose betas are its own")
-    return Adam(rate, (first, second)), {
-        "optimizer": "adam",
-        "lr": rate,
-        "momentum": None,
-        "betas": [first, second],
-    }
+def _called(function: Any) -> str:
+    """Return the name of a loss of the user's."""
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    return f"{kind.__module__}.{kind.__qualname__}"

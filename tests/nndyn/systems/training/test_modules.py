@@ -85,7 +85,7 @@ def test_rows_with_equal_weights_stay_bitwise_equal(kind, batched):
         gradient, loss, _ = run.gradient(0)
         assert torch.equal(gradient[0], gradient[4])
         assert loss[0] == loss[4]
-        distance, _, _ = run.test(5)
+        _, _, distance = run.test(5)
         assert distance[0, 0] == distance[0, 4] == 0 < distance[0, 1]
     # where that holds by chance only, rows are not batched
     assert found.batched or kind not in ("layer norm", "transformer", "embedding", "dropout")
@@ -136,7 +136,7 @@ def test_training_equals_a_plain_torch_loop(kind, batched, batch_size):
     # evaluations: in eval mode, whatever the mode of steps
     run.load(weights, statistics)
     loss, hits = run.evaluate(hits=True)
-    distance, tested, right = run.test(3, hits=True)
+    tested, right, distance = run.test(3, hits=True)
     outputs = [net.eval()(batch.x).detach() for net in nets]
     for r, output in enumerate(outputs):
         assert close(loss[r], nn.functional.cross_entropy(output, batch.target), 1e-11)
@@ -220,7 +220,7 @@ def test_runs_together_equal_runs_alone_bit_for_bit(kind, batch_size):
     second = first.flip(1)
     both.load(torch.cat([first, second]), statistics.repeat(2, 1))
     gradient, loss, hits = both.gradient(4, hits=True)
-    distance, _, _ = both.test(2)
+    _, _, distance = both.test(2)
     moved = both.statistics.clone()
     for m, (seed, weights) in enumerate(((1, first), (2, second))):
         rows = slice(3 * m, 3 * m + 3)
@@ -229,7 +229,7 @@ def test_runs_together_equal_runs_alone_bit_for_bit(kind, batch_size):
         for a, b in zip((gradient, loss, hits), alone.gradient(4, hits=True), strict=True):
             assert torch.equal(a[rows], b)
         assert torch.equal(moved[rows], alone.statistics)
-        assert torch.equal(distance[m], alone.test(2)[0][0])
+        assert torch.equal(distance[m], alone.test(2)[2][0])
 
 
 def test_reversed_samples_change_only_rounding():
@@ -297,7 +297,7 @@ def test_real_targets_have_the_shape_of_the_output_and_no_hits():
     run.load(weights, statistics)
     gradient, loss, hits = run.gradient(0, hits=True)
     assert hits is None
-    assert run.test(2, hits=True)[2] is None
+    assert run.test(2, hits=True)[1] is None
     expected, value = plain_gradient(
         found.module, weights[1], torch.as_tensor(x), torch.as_tensor(y), nn.functional.mse_loss
     )

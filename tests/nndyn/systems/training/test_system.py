@@ -35,8 +35,9 @@ def blocks_equal(a, b):
 
 
 def test_signature_is_the_public_one():
-    names = "model data test loss optimizer lr momentum betas batch_size activation init seed"
-    assert " ".join(inspect.signature(Training).parameters) == names + " dtype device"
+    names = "model data test loss optimizer lr momentum nesterov weight_decay betas alpha clip_norm"
+    names += " batch_size schedule activation init samples data_dir seed dtype device"
+    assert " ".join(inspect.signature(Training).parameters) == names
 
 
 def test_training_is_a_system():
@@ -281,15 +282,16 @@ def with_nan():
 BAD = [
     ({"model": "mlp:4"}, UsageError, "mlp:4"),
     ({"model": "mlp:4-0-3"}, UsageError, "widths"),
-    ({"model": "cnn:8-16"}, UsageError, "mlp:"),
+    ({"model": "cnn:8-16"}, UsageError, "takes images"),
+    ({"model": "lstm:8"}, UsageError, "mlp:"),
     ({"model": 3}, UsageError, "int"),
-    ({"model": nn.Linear(4, 3)}, UsageError, "nn.Sequential"),
-    ({"model": nn.Sequential()}, UsageError, "nn.Linear"),
-    ({"model": nn.Sequential(nn.Conv2d(1, 2, 3))}, UsageError, "Conv2d"),
-    ({"model": nn.Sequential(nn.Linear(4, 5), nn.Linear(4, 3))}, UsageError, "4 inputs follows"),
-    ({"model": nn.Sequential(nn.Tanh(), nn.Linear(4, 3))}, UsageError, "Tanh"),
-    ({"model": nn.Sequential(nn.Linear(4, 3), nn.GELU("tanh"))}, UsageError, "approximate"),
-    ({"model": nn.Sequential(*[nn.Linear(4, 4)] * 2)}, UsageError, "twice"),
+    ({"model": nn.Sequential()}, UsageError, "has no parameters"),
+    ({"model": nn.Sequential(nn.Conv2d(1, 2, 3))}, UsageError, "does not fit the data"),
+    (
+        {"model": nn.Sequential(nn.Linear(4, 5), nn.Linear(4, 3))},
+        UsageError,
+        "cannot be multiplied",
+    ),
     ({"model": nn.Sequential(nn.Linear(4, 3)), "activation": "relu"}, UsageError, "activation"),
     ({"model": nn.Sequential(nn.Linear(4, 3).requires_grad_(False))}, UsageError, "0.weight"),
     ({"model": "mlp:5-3"}, UsageError, "4 features and the model takes 5"),
@@ -298,7 +300,7 @@ BAD = [
     ({"data": "iris", "test": (X, Y)}, UsageError, "leave test out"),
     ({"data": X}, UsageError, "ndarray"),
     ({"data": (X[:, 0], Y)}, UsageError, r"shape \(10,\)"),
-    ({"data": (X.reshape(10, 2, 2), Y)}, UsageError, "Flatten"),
+    ({"data": (X.reshape(10, 2, 2), Y)}, UsageError, "does not fit the data"),
     ({"data": (X[:9], Y)}, UsageError, "9 rows"),
     ({"data": (X[:0], Y[:0])}, UsageError, "no rows"),
     ({"data": (X.astype(str), Y)}, UsageError, "dtype"),
@@ -309,7 +311,7 @@ BAD = [
     ({"data": (X, Y * 1.0), "loss": "mse"}, UsageError, "1 columns"),
     ({"test": (X, np.full((10, 3), np.nan)), "loss": "mse"}, DataError, "test: y is nan in row 0"),
     ({"test": (X, np.zeros((10, 3))), "loss": "mse"}, UsageError, "both"),
-    ({"test": (X[:, :3], Y)}, UsageError, "test: x has 3"),
+    ({"test": (X[:, :3], Y)}, UsageError, "test: x has shape"),
     ({"loss": "hinge"}, UnknownNameError, "cross-entropy, mse"),
     ({"optimizer": "lbfgs"}, UnknownNameError, "sgd, adam"),
     ({"activation": "swish"}, UnknownNameError, "tanh, relu"),
@@ -384,10 +386,7 @@ def _batch(systems, R):
     [("iris", "4-7-5-3"), ("iris", "4-3"), ("wine", "13-30-3"), ("digits", "64-32-10")],
 )
 def test_runs_together_give_the_bits_they_give_alone(data, spec, options, activation, monkeypatch):
-    if options.get("optimizer") == "adam":
-        rates = (0.001, 0.01)
-    else:
-        rates = (0.1, 2.0)
+    rates = (0.001, 0.01) if options.get("optimizer") == "adam" else (0.1, 2.0)
     systems = [
         Training(f"mlp:{spec}", data, lr=lr, seed=seed, activation=activation, **options)
         for seed in range(2)
@@ -413,6 +412,6 @@ def test_runs_of_other_shapes_do_not_go_together():
         one.together([Training("mlp:4-8-3", "iris", lr=0.1)])
     with pytest.raises(UsageError, match="must agree in batch_size"):
         one.together([Training("mlp:4-7-3", "iris", lr=0.1, batch_size=10)])
+    team = one.together([Training("mlp:4-7-3", "iris", lr=0.1, momentum=0.9)])
     with pytest.raises(UsageError, match="has momentum"):
-        team = one.together([Training("mlp:4-7-3", "iris", lr=0.1, momentum=0.9)])
         team.advance(_batch([one, one], 2), 0, 1, ())
