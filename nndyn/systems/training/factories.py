@@ -32,9 +32,10 @@ def call(model: str, seed: int) -> nn.Module:
     ----------
     model : str
         ``package.module:factory``: a class or function that takes no argument and returns a
-        ``torch.nn.Module``, or such a module itself.
+        ``torch.nn.Module``, or such a module itself, which is made once, by the first import.
     seed : int
-        Seeds torch's random state during import and call; what it was before is given back.
+        Seeds torch's random state for the import and for the call; what it was before is given
+        back.
 
     Returns
     -------
@@ -51,8 +52,9 @@ def call(model: str, seed: int) -> nn.Module:
     The working directory is searched first, as by ``python -m``.
     """
     place, _, name = model.partition(":")
-    with _working_directory(), seeded(initial_key(seed)):
-        found: object = _import(model, place)
+    with _working_directory():
+        with seeded(initial_key(seed)):
+            found: object = _import(model, place)
         for part in name.split("."):
             if not hasattr(found, part):
                 raise UsageError(
@@ -67,7 +69,9 @@ def call(model: str, seed: int) -> nn.Module:
                 "a torch.nn.Module"
             )
         try:
-            made: object = found()
+            # seeded anew: only the first import of a module draws its numbers
+            with seeded(initial_key(seed)):
+                made: object = found()
         except Exception as error:
             raise UsageError(
                 f"model {model!r}: calling {name}() without arguments raised {_line(error)}"
@@ -85,9 +89,10 @@ def _import(model: str, place: str) -> ModuleType:
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if place == missing or place.startswith(missing + "."):
+            cure = "without .py" if place.endswith(".py") else "package.module:factory"
             raise UsageError(
                 f"model {model!r}: there is no module {missing!r}, neither installed nor in "
-                f"{Path.cwd()}; give package.module:factory"
+                f"{Path.cwd()}; give its name {cure}"
             ) from error
         raise UsageError(f"model {model!r}: importing {place} raised {_line(error)}") from error
     except Exception as error:

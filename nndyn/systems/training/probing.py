@@ -140,8 +140,8 @@ def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
     strides = [
         int(buffers[name]) - start for name, start in zip(places.counters, started, strict=True)
     ]
+    second, _ = _step(own, x)
     evaluated, _ = _evaluation(own, x)
-    second, _ = _step(copy.deepcopy(module), x)
     changed = next((k for k, v in _snapshot(own, moving).items() if before.get(k) != v), None)
     if changed is not None:
         raise UsageError(
@@ -258,7 +258,7 @@ def _check_loss(module: nn.Module, output: Tensor, target: Tensor, criterion: Cr
         )
     if not criterion.adds and not bool(torch.isfinite(loss)):
         raise UsageError(
-            f"loss {criterion.name} is {float(loss)} at the initial weights; it must be finite"
+            f"loss {criterion.name} is {float(loss.detach())} at the initial weights; it must be finite"
         )
     try:
         torch.autograd.grad(loss, list(module.parameters()), materialize_grads=True)

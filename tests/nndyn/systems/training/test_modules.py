@@ -115,7 +115,7 @@ def test_training_equals_a_plain_torch_loop(kind, batched, batch_size):
         nn.utils.vector_to_parameters(row.clone(), net.parameters())
     optimizers = [torch.optim.SGD(net.parameters(), lr=0.02) for net in nets]
     order = Order(len(x), batch_size=batch_size, seed=SEED)
-    for t in range(12):
+    for t in range(6):
         run.load(weights, statistics)
         gradient, _, _ = run.gradient(t)
         weights, statistics = weights - 0.02 * gradient, run.statistics.clone()

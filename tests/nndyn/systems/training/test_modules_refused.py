@@ -1,0 +1,254 @@
+"""What a module, a loss or samples must not be: refused in one line before anything runs."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.systems.training.building import build
+
+X = np.random.default_rng(0).standard_normal((12, 6))
+Y = np.arange(12) % 3
+
+
+class Net(nn.Module):
+    """A linear map, then what a test makes of its output."""
+
+    def __init__(self, then=lambda self, x, z: z, **attributes):
+        super().__init__()
+        self.linear = nn.Linear(6, 3)
+        self.then = then
+        self.register_buffer("noted", torch.zeros(3))
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def forward(self, x):
+        return self.then(self, x, self.linear(x))
+
+
+def counts(self, x, z):
+    self.calls += 1
+    return z
+
+
+def remembers(self, x, z):
+    self.last = z.detach()
+    return z
+
+
+def notes(self, x, z):
+    self.noted += z.detach().mean(0)
+    return z
+
+
+def decays(self, x, z):
+    with torch.no_grad():
+        self.linear.weight *= 0.99
+    return z
+
+
+def collects(self, x, z):
+    self.seen.append(len(x))
+    return z
+
+
+def draws_elsewhere(self, x, z):
+    return z + next(self.numbers)
+
+
+def without(**kinds):
+    net = Net()
+    for name, value in kinds.items():
+        setattr(net.linear, name, value)
+    return net
+
+
+def lazily():
+    return nn.Sequential(nn.LazyLinear(3))
+
+
+def frozen():
+    net = Net()
+    net.linear.bias.requires_grad_(False)
+    return net
+
+
+def integer():
+    net = Net()
+    net.steps = nn.Parameter(torch.zeros(2, dtype=torch.int64), requires_grad=False)
+    return net
+
+
+def infinite():
+    net = Net()
+    with torch.no_grad():
+        net.linear.weight[1, 2] = torch.inf
+    return net
+
+
+def unpicklable():
+    return Net(numbers=(n for n in range(3)))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (3, "model is builtins.int; give a spec"),
+        (nn.Sequential(nn.Flatten(), nn.Tanh()), "Sequential has no parameters"),
+        (frozen, "parameter 'linear.bias' is frozen; every parameter must train"),
+        (integer, "parameter 'steps' is torch.int64"),
+        (lambda: nn.Linear(6, 3, dtype=torch.complex64), "'weight' is complex"),
+        (lambda: nn.Linear(6, 3, device="meta"), "'weight' is on the device meta"),
+        (lazily, "'0.weight' has no shape yet.*run one forward first"),
+        (unpicklable, "Net cannot be copied: cannot pickle 'generator'"),
+        (lambda: Net(lambda self, x, z: (z, x)), "gives a tuple, not a tensor; return the tensor"),
+        (lambda: Net(lambda self, x, z: {"logits": z}), "gives a dict, not a tensor"),
+        (lambda: Net(lambda self, x, z: z.argmax(1)), "output of torch.int64"),
+        (lambda: Net(lambda self, x, z: z.mean(0)), r"first dimension must be the 4 samples"),
+        (lambda: Net(lambda self, x, z: z[:, 0]), r"shape \(4,\); cross-entropy takes"),
+        (lambda: Net(lambda self, x, z: z.detach()), "the model's output has no derivative"),
+        (lambda: nn.Linear(5, 3), r"x of shape \(4, 6\) float64 raises RuntimeError: mat1 and"),
+        (lambda: Net(counts, calls=0), "changes 'calls'; a step may depend on nothing"),
+        (lambda: Net(remembers), "changes 'last'"),
+        (lambda: Net(notes), "changes 'noted'"),
+        (lambda: nn.Sequential(Net(collects, seen=[])), "changes '0.seen'"),
+        (lambda: Net(decays), "changes 'linear.weight'"),
+        (lambda: Net(draws_elsewhere, numbers=itertools.count()), "torch seed differ"),
+        (
+            lambda: nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(6, 3))),
+            "changes '0.parametrizations.weight.0._u'",
+        ),
+    ],
+)
+def test_modules_that_cannot_be_trained_are_refused(model, message):
+    state = torch.get_rng_state()
+    made = model() if callable(model) and not isinstance(model, nn.Module) else model
+    with torch.random.fork_rng(devices=[]), pytest.raises(UsageError, match=message) as caught:
+        build(made, X, Y)
+    assert "\n" not in str(caught.value)
+    torch.set_rng_state(state)
+
+
+def test_a_failed_trial_names_every_form_it_tried():
+    with pytest.raises(UsageError, match=r"\(4, 6\) float64 raises.*\(4, 1, 2, 3\) float64 raises"):
+        build(nn.Conv1d(2, 2, 3), X, Y, image=(1, 2, 3))
+
+
+def test_numbers_that_are_not_finite_and_labels_that_are_no_class_are_data_errors():
+    with pytest.raises(DataError, match=r"weight 8 of 18 in 'linear.weight' is inf, not finite"):
+        build(infinite(), X, Y)
+    with pytest.raises(DataError, match="label in row 2 is 2; the model takes labels 0 to 1"):
+        build(nn.Sequential(nn.Linear(6, 2), nn.Softplus()), X, Y)
+    found = build(Net(), X, Y)
+    with pytest.raises(DataError, match="test: label in row 1 is 3"):
+        found.batch(X[:2], np.array([0, 3]), "test")
+
+
+def test_state_that_does_not_change_is_no_state():
+    def looks(self, x, z):
+        self.scale = 1.5
+        return z * self.scale * self.table["a"][0]
+
+    net = Net(looks, scale=1.5, table={"a": [torch.tensor(2.0, dtype=torch.float64)]})
+    assert build(net, X, Y).batched
+
+
+def wrong(message, **kinds):
+    return pytest.param(kinds.pop("loss"), kinds.pop("error", UsageError), message)
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "message"),
+    [
+        wrong("unknown loss 'hinge'; known are cross-entropy, mse", loss="hinge"),
+        wrong("loss is 3; give", loss=3),
+        wrong("returns a float; it must return a scalar tensor", loss=lambda z, y: 1.0),
+        wrong(
+            r"returns a tensor of shape \(4,\); it must return a scalar",
+            loss=nn.CrossEntropyLoss(reduction="none"),
+        ),
+        wrong("has no derivative", loss=lambda z, y: z.detach().mean()),
+        wrong("is nan at the initial weights", loss=lambda z, y: z.mean() * torch.nan),
+        wrong(
+            r"raises ValueError for an output of shape \(4, 3\) and a target of shape \(4,\) int64",
+            loss=nn.BCEWithLogitsLoss(),
+        ),
+    ],
+)
+def test_losses_that_are_none_are_refused(loss, error, message):
+    with pytest.raises(error, match=message):
+        build(Net(), X, Y, loss=loss)
+
+
+def test_targets_must_suit_loss_and_output():
+    real = X[:, :3]
+    with pytest.raises(UsageError, match="takes integer class labels"):
+        build(Net(), X, real)
+    with pytest.raises(
+        UsageError, match=r"shape \(4, 3\); mse takes that of the targets, \(4, 2\)"
+    ):
+        build(Net(), X, X[:, :2], loss="mse")
+    with pytest.raises(UsageError, match=r"shape \(4, 3, 1\); mse on labels"):
+        build(Net(lambda self, x, z: z[..., None]), X, Y, loss="mse")
+    with pytest.raises(UnknownNameError, match="unknown init"):
+        build(Net(), X, Y, init="glorot")
+
+
+def test_a_last_batch_too_small_for_a_step_is_refused():
+    net = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
+    build(net, X, Y, batch_size=5)
+    with pytest.raises(UsageError, match="batches of 11 samples leave one of 1; .*batch_size"):
+        build(net, X, Y, batch_size=11)
+
+
+class Peeks(nn.Module):
+    """What vmap cannot batch: control flow that depends on numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 3)
+
+    def forward(self, x):
+        z = self.linear(x)
+        return z if z.sum().item() > 0 else 2 * z
+
+
+def test_what_cannot_be_batched_runs_one_by_one_and_one_warning_says_why():
+    with pytest.warns(
+        UserWarning, match=r"model Peeks cannot be batched: .*item.*one after"
+    ) as seen:
+        found = build(Peeks(), X, Y)
+    assert len(seen) == 1
+    assert not found.batched
+    assert "item" in found.reason
+
+
+class Shared(torch.autograd.Function):
+    """An operation whose batching rule is wrong: its backward sums over the rows."""
+
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(x):
+        return 2 * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, slope):
+        return 2 * slope
+
+    @staticmethod
+    def vmap(info, in_dims, x):
+        return 3 * x, in_dims[0]
+
+
+def test_a_wrong_batching_rule_is_noticed():
+    with pytest.warns(UserWarning, match="Net cannot be batched: its results differ"):
+        found = build(Net(lambda self, x, z: Shared.apply(z)), X, Y)
+    assert not found.batched
