@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from nndyn.errors import UsageError
+from nndyn.systems.training.contents import contents
 from nndyn.systems.training.criteria import Criterion
 from nndyn.systems.training.functional import Batch, Batched, RowByRow, evaluating
 from nndyn.systems.training.layout import layout, normalisations, vector
@@ -133,7 +134,7 @@ def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
     own = copy.deepcopy(module)
     places = layout(own)
     moving = {place.name for place in places.statistics} | set(places.counters)
-    before = _snapshot(own, moving)
+    before = contents(own, moving)
     buffers = dict(own.named_buffers())
     started = [int(buffers[name]) for name in places.counters]
     first, random = _step(own, x)
@@ -142,7 +143,7 @@ def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
     ]
     second, _ = _step(own, x)
     evaluated, _ = _evaluation(own, x)
-    changed = next((k for k, v in _snapshot(own, moving).items() if before.get(k) != v), None)
+    changed = next((k for k, v in contents(own, moving).items() if before.get(k) != v), None)
     if changed is not None:
         raise UsageError(
             f"model: a forward pass changes {changed!r}; a step may depend on nothing but weights, "
@@ -258,7 +259,8 @@ def _check_loss(module: nn.Module, output: Tensor, target: Tensor, criterion: Cr
         )
     if not criterion.adds and not bool(torch.isfinite(loss)):
         raise UsageError(
-            f"loss {criterion.name} is {float(loss.detach())} at the initial weights; it must be finite"
+            f"loss {criterion.name} is {float(loss.detach())} at the initial weights; it must be "
+            "finite"
         )
     try:
         torch.autograd.grad(loss, list(module.parameters()), materialize_grads=True)
@@ -359,40 +361,3 @@ def why_not_batched(
     if all(_close(b, a) for a, b in zip(*found, strict=True)):
         return None
     return "its random numbers come out otherwise" if behaviour.random else "its results differ"
-
-
-def _snapshot(module: nn.Module, moving: set[str]) -> dict[str, Any]:
-    """Return by name everything a forward pass must not change, in a form that compares."""
-    own = ("_parameters", "_buffers", "_modules", "training")
-    found: dict[str, Any] = {}
-    for prefix, part in module.named_modules():
-        for name, value in _state(part, own):
-            path = f"{prefix}.{name}" if prefix else name
-            if path not in moving:
-                found[path] = _comparable(value)
-    return found
-
-
-def _state(part: nn.Module, own: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    yield from part._parameters.items()
-    yield from part._buffers.items()
-    for name, value in vars(part).items():
-        if name not in own:
-            yield name, value
-
-
-def _comparable(value: Any, depth: int = 0) -> Any:
-    """Return a copy of `value` that equals later ones of the same content."""
-    if isinstance(value, Tensor):
-        return value.dtype, tuple(value.shape), value.detach().cpu().numpy().tobytes()
-    if isinstance(value, np.ndarray):
-        return value.dtype, value.shape, value.tobytes()
-    if isinstance(value, (bool, int, float, complex, str, bytes, type(None))):
-        return repr(value)
-    if depth < 5 and isinstance(value, dict):
-        return [(repr(k), _comparable(v, depth + 1)) for k, v in value.items()]
-    if depth < 5 and isinstance(value, (list, tuple)):
-        return [_comparable(v, depth + 1) for v in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted(map(repr, value))
-    return id(value)

@@ -91,3 +91,8 @@ def plain_gradient(module, row, x, y, loss=nn.functional.cross_entropy):
     value = loss(own(x), y)
     value.backward()
     return torch.cat([p.grad.reshape(-1) for p in own.parameters()]), value.detach()
+
+
+def smooth(output, target):
+    """A loss of a user's."""
+    return nn.functional.cross_entropy(output, target, label_smoothing=0.1)

@@ -187,9 +187,7 @@ def test_targets_must_suit_loss_and_output():
     real = X[:, :3]
     with pytest.raises(UsageError, match="takes integer class labels"):
         build(Net(), X, real)
-    with pytest.raises(
-        UsageError, match=r"shape \(4, 3\); mse takes that of the targets, \(4, 2\)"
-    ):
+    with pytest.raises(UsageError, match=r"shape \(4, 3\); mse takes that of.*, \(4, 2\)"):
         build(Net(), X, X[:, :2], loss="mse")
     with pytest.raises(UsageError, match=r"shape \(4, 3, 1\); mse on labels"):
         build(Net(lambda self, x, z: z[..., None]), X, Y, loss="mse")
@@ -200,7 +198,7 @@ def test_targets_must_suit_loss_and_output():
 def test_a_last_batch_too_small_for_a_step_is_refused():
     net = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
     build(net, X, Y, batch_size=5)
-    with pytest.raises(UsageError, match="batches of 11 samples leave one of 1; .*batch_size"):
+    with pytest.raises(UsageError, match=r"batches of 11 samples leave one of 1; .*batch_size"):
         build(net, X, Y, batch_size=11)
 
 
@@ -217,9 +215,7 @@ class Peeks(nn.Module):
 
 
 def test_what_cannot_be_batched_runs_one_by_one_and_one_warning_says_why():
-    with pytest.warns(
-        UserWarning, match=r"model Peeks cannot be batched: .*item.*one after"
-    ) as seen:
+    with pytest.warns(UserWarning, match=r"Peeks cannot be batched: .*item.*one after") as seen:
         found = build(Peeks(), X, Y)
     assert len(seen) == 1
     assert not found.batched
