@@ -24,7 +24,7 @@ def contents(module: nn.Module, moving: set[str]) -> dict[str, Any]:
     -------
     dict
         Of every parameter, buffer and attribute: tensors, arrays, numbers, strings and containers
-        by what they hold, other objects by which object they are.
+        by what they hold, other objects by which object they are, functions not at all.
     """
     own = ("_parameters", "_buffers", "_modules", "training")
     found: dict[str, Any] = {}
@@ -58,4 +58,4 @@ def _comparable(value: Any, depth: int = 0) -> Any:
         return [_comparable(v, depth + 1) for v in value]
     if isinstance(value, (set, frozenset)):
         return sorted(map(repr, value))
-    return id(value)
+    return "function" if callable(value) else id(value)

@@ -6,6 +6,7 @@ Everything here runs on copies, and leaves torch's random state alone.
 from __future__ import annotations
 
 import copy
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _Run = Callable[[nn.Module, Tensor], tuple[Tensor, bool]]
 
 #: Samples of a trial; the halves are compared with the whole.
 SAMPLES = 4
+#: What torch says where vmap runs an operation row by row.
+SLOW = "There is a performance drop"
 #: Bytes a row's step may keep for the backward pass and still be batched on a CPU. Above, calls
 #: are so long that their number does not matter, and rows one by one make better use of the cache.
 BATCHED_BYTES = 2 * 2**20
@@ -347,7 +350,7 @@ def why_not_batched(
         run = kind(module, places, criterion, behaviour.counts)
         try:
             with warnings.catch_warnings():
-                warnings.filterwarnings("error", message="There is a performance drop")
+                warnings.filterwarnings("error", message=SLOW)
                 loss, _ = run.gradient(
                     weights, moved, batch, t=0, key=0, parts=[slice(None)], out=gradient
                 )
@@ -356,6 +359,9 @@ def why_not_batched(
         except Exception as error:
             if kind is RowByRow:
                 raise UsageError(f"model: a step raises {first_line(error)}") from error
+            lacking = re.search(r"batching rule for (aten::\w+)", str(error))
+            if lacking is not None:
+                return f"torch has no batching rule for {lacking[1]}"
             return f"{type(error).__name__}: {first_line(error)}"
         found.append((gradient, loss, moved, outputs, losses))
     if all(_close(b, a) for a, b in zip(*found, strict=True)):

@@ -222,6 +222,13 @@ def test_what_cannot_be_batched_runs_one_by_one_and_one_warning_says_why():
     assert "item" in found.reason
 
 
+def test_operations_without_a_batching_rule_are_named():
+    normed = nn.utils.parametrizations.weight_norm(nn.Linear(6, 3))
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="has no batching rule for aten::_weight_norm"):
+            build(normed, X, Y)
+
+
 class Shared(torch.autograd.Function):
     """An operation whose batching rule is wrong: its backward sums over the rows."""
 
