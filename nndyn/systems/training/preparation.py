@@ -45,10 +45,15 @@ def prepare(
     ------
     UsageError
         If `module` has no parameters, a parameter is frozen, lazy, without storage, or not real
-        floating-point numbers; if it is quantized or cannot be copied.
+        floating-point numbers; if it is quantized, TorchScript, or cannot be copied.
     DataError
         If a weight is not finite.
     """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UsageError(
+            f"model is a {type(module).__name__} of TorchScript; give the torch.nn.Module it was "
+            "made from"
+        )
     for name, value in (*module.named_parameters(), *module.named_buffers()):
         if isinstance(value, UninitializedParameter) or is_lazy(value):
             raise UsageError(

@@ -1,6 +1,7 @@
 """What a module, a loss or samples must not be: refused in one line before anything runs."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -89,6 +90,12 @@ def infinite():
     return net
 
 
+def scripted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such
+        return torch.jit.trace(nn.Linear(6, 3), torch.zeros(2, 6))
+
+
 def unpicklable():
     return Net(numbers=(n for n in range(3)))
 
@@ -103,6 +110,7 @@ def unpicklable():
         (lambda: nn.Linear(6, 3, dtype=torch.complex64), "'weight' is complex"),
         (lambda: nn.Linear(6, 3, device="meta"), "'weight' is on the device meta"),
         (lazily, "'0.weight' has no shape yet.*run one forward first"),
+        (scripted, "is a TopLevelTracedModule of TorchScript; give the torch.nn.Module"),
         (unpicklable, "Net cannot be copied: cannot pickle 'generator'"),
         (lambda: Net(lambda self, x, z: (z, x)), "gives a tuple, not a tensor; return the tensor"),
         (lambda: Net(lambda self, x, z: {"logits": z}), "gives a dict, not a tensor"),
