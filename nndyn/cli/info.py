@@ -10,6 +10,7 @@ import click
 
 from nndyn import config
 from nndyn.cli.output import print_json, size
+from nndyn.cli.record import TRAINING
 from nndyn.errors import UsageError
 
 
@@ -66,21 +67,6 @@ def _pairs(values: dict[str, Any]) -> str:
     return ", ".join(f"{k} {v}" for k, v in values.items() if v is not None)
 
 
-_TRAINING = (
-    "model",
-    "data",
-    "activation",
-    "init",
-    "loss",
-    "optimizer",
-    "lr",
-    "momentum",
-    "betas",
-    "batch_size",
-    "dtype",
-)
-
-
 def _config(manifest: dict[str, Any]) -> str:
     system, options = dict(manifest["system"]), dict(manifest["recording"])
     if options.pop("perturbations") is not None:
@@ -88,11 +74,13 @@ def _config(manifest: dict[str, Any]) -> str:
     options["no_control"] = not options.pop("control")
     options["rescale"] = options["rescale"] or None
     if system["kind"] == "training":
-        if system["data"] == "arrays" or not str(system["model"]).startswith("mlp:"):
-            raise UsageError("model or data came from Python: no options make this run again")
+        named = system["loss"] in ("cross-entropy", "mse") and ":" in str(system["model"])
+        if system["data"] == "arrays" or not named:
+            raise UsageError("model, data or loss came from Python: no options make this run again")
         if system["seed"] != options["seed"]:
             raise UsageError("the run has two seeds, set in Python: no options make it again")
-        options |= {key: system.get(key) for key in _TRAINING}
+        options |= {key: system.get(key) for key in TRAINING}
+        options["device"] = str(system["device"]).split()[0]  # cuda, not the model of the GPU
         head = "# nndyn record training --config FILE --output run.nc\n"
     else:
         if system["initial"] is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from nndyn import config
 from nndyn.cli.output import duration, progress_bar, size
 from nndyn.errors import UnknownNameError, UsageError
 from nndyn.systems.catalogue import entry
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -125,62 +128,105 @@ def record() -> None:
     """Group of the recording commands."""
 
 
+#: Options of `record training` that are arguments of `nndyn.Training`; `seed` is both's.
+TRAINING = (
+    "model",
+    "data",
+    "data_dir",
+    "samples",
+    "activation",
+    "init",
+    "loss",
+    "optimizer",
+    "lr",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "betas",
+    "alpha",
+    "clip_norm",
+    "batch_size",
+    "schedule",
+    "dtype",
+    "device",
+)
+
+#: Learning rates where none is given.
+_RATES = {"sgd": 0.1}
+_RATE = 0.001
+
+
 @record.command("training", help="Record the training of a network.")
 @click.option(
     "--data",
     default="digits",
     show_default=True,
-    help="digits, iris, wine or breast-cancer.",
+    help="digits, iris, wine, breast-cancer, fashion-mnist, mnist, or a .npz or .csv file.",
 )
-@click.option("--model", required=True, help="mlp:INPUT-HIDDEN-…-OUTPUT, such as mlp:64-32-10.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of the files of fashion-mnist and mnist.",
+)
+@click.option("--samples", type=int, metavar="N", help="Train on N samples, stratified by label.")
+@click.option(
+    "--model",
+    required=True,
+    help="mlp:INPUT-…-OUTPUT, such as mlp:64-32-10; cnn:CHANNELS-…, such as cnn:8-16; or "
+    "package.module:factory, a function of yours that returns a torch module.",
+)
 @click.option(
     "--activation",
     default="tanh",
     show_default=True,
-    help="tanh, relu, sigmoid, gelu, sin or identity.",
+    help="tanh, relu, sigmoid, gelu, sin or identity; of mlp: and cnn:.",
 )
-@click.option("--init", help="normal:S (default normal:1), xavier, kaiming or default.")
-@click.option("--loss", default="cross-entropy", show_default=True, help="cross-entropy or mse.")
-@click.option("--optimizer", default="sgd", show_default=True, help="sgd or adam.")
-@click.option("--lr", type=float, required=True, help="Learning rate.")
-@click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd.")
 @click.option(
-    "--betas", type=float, nargs=2, default=(0.9, 0.999), show_default=True, help="Of adam."
+    "--init",
+    help="normal:S (default normal:1 of mlp: and cnn:), xavier, kaiming or default (torch's).",
 )
+@click.option("--loss", default="cross-entropy", show_default=True, help="cross-entropy or mse.")
+@click.option("--optimizer", default="sgd", show_default=True, help="sgd, adam, adamw or rmsprop.")
+@click.option("--lr", type=float, help="Learning rate.  [default: 0.1 of sgd, 0.001 of the others]")
+@click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd and rmsprop.")
+@click.option("--nesterov", is_flag=True, help="Nesterov's form of the momentum of sgd.")
+@click.option(
+    "--weight-decay",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Added to the gradient; of adamw apart from it.",
+)
+@click.option(
+    "--betas",
+    type=float,
+    nargs=2,
+    default=(0.9, 0.999),
+    show_default=True,
+    help="Of adam and adamw.",
+)
+@click.option("--alpha", type=float, default=0.99, show_default=True, help="Of rmsprop.")
+@click.option("--clip-norm", type=float, help="Shorten gradients longer than that (l2).")
 @click.option("--batch-size", type=int, help="Samples a step; full batch unless given.")
+@click.option(
+    "--schedule",
+    default="constant",
+    show_default=True,
+    help="Of the learning rate: constant, cosine:T, warmup:K, step:K:G, or several joined by "
+    "commas, which multiply.",
+)
 @click.option("--dtype", default="float64", show_default=True, help="float64 or float32.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @_common
-def _training(
-    data: str,
-    model: str,
-    activation: str,
-    init: str | None,
-    loss: str,
-    optimizer: str,
-    lr: float,
-    momentum: float,
-    betas: tuple[float, float],
-    batch_size: int | None,
-    dtype: str,
-    **options: Any,
-) -> None:
+def _training(**options: Any) -> None:
     from nndyn import Training
 
-    system = Training(
-        model,
-        data,
-        activation=activation,
-        init=init,
-        loss=loss,
-        optimizer=optimizer,
-        lr=lr,
-        momentum=momentum,
-        betas=betas,
-        batch_size=batch_size,
-        dtype=dtype,
-        seed=options["seed"],
+    if options["lr"] is None:
+        options["lr"] = _RATES.get(options["optimizer"], _RATE)
+    chosen = {name: options.pop(name) for name in TRAINING}
+    _record(
+        Training(chosen.pop("model"), chosen.pop("data"), seed=options["seed"], **chosen), options
     )
-    _record(system, options)
 
 
 _PARAM = click.option(
@@ -261,13 +307,30 @@ def _record(system: Any, options: dict[str, Any]) -> None:
         f"{path}: {system.name}, {steps:,} steps, {recording.sizes['replica']} replicas, "
         f"{size(path.stat().st_size)}"
     )
-    if recording.attrs["status"] == "stopped":
-        click.echo(f"warning: {recording.attrs['stop_reason']}", err=True)
+    for warning in _warnings(recording):
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _warnings(recording: xr.Dataset) -> Iterator[str]:
+    """Say what a reader of the recording has to know."""
+    import numpy as np
+
+    from nndyn.recording import CONTROL
+
+    stopped = recording.attrs["status"] == "stopped"
+    if stopped:
+        yield recording.attrs["stop_reason"]
+    control = recording["distance_l2"].values[:, recording["role"].values == CONTROL]
+    if np.nanmax(control, initial=0) > 0:
+        yield (
+            f"the unperturbed control departs from the reference, up to {np.nanmax(control):.2g}: "
+            "replicas are not rounded alike, and distances of that size mean nothing"
+        )
     for r, at in json.loads(recording.attrs["redrawn"])[:5]:
-        click.echo(f"warning: replica {r} met the reference and was redrawn at step {at}", err=True)
+        yield f"replica {r} met the reference and was redrawn at step {at}"
     for r, at in enumerate(recording["diverged_at"].values[1:], start=1):
-        if at >= 0 and recording.attrs["status"] != "stopped":
-            click.echo(f"warning: replica {r} is not finite from step {at} on", err=True)
+        if at >= 0 and not stopped:
+            yield f"replica {r} is not finite from step {at} on"
 
 
 #: Floating-point operations above which a run is announced with its size and expected time.

@@ -11,22 +11,6 @@ import pytest
 import xarray as xr
 
 import nndyn as package
-from nndyn.cli import nndyn
-from nndyn.cli.lazy import run
-
-
-@pytest.fixture
-def cli(capsys, tmp_path, monkeypatch):
-    """Run a command line in a folder of its own; gives (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        code = run(nndyn, [str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
 
 TRAIN = ("record", "training", "--data", "iris", "--model", "mlp:4-8-3", "--lr", "0.5")
 

@@ -1,0 +1,141 @@
+"""Every option of `record training` reaches the run, and a run's options make it again."""
+
+import json
+import textwrap
+
+import numpy as np
+import pytest
+import xarray as xr
+
+
+def system(path):
+    with xr.open_dataset(path) as recording:
+        return json.loads(recording.attrs["manifest"])["system"]
+
+
+def states(path):
+    with xr.open_dataset(path) as recording:
+        return recording["state"].values
+
+
+IRIS = ("record", "training", "--data", "iris", "--model", "mlp:4-5-3", "--steps", 6)
+OPTIONS = {
+    "nesterov": ("--momentum", 0.9, "--nesterov", "--lr", 0.05),
+    "adamw": ("--optimizer", "adamw", "--weight-decay", 0.01, "--betas", 0.8, 0.99),
+    "rmsprop": ("--optimizer", "rmsprop", "--alpha", 0.9, "--momentum", 0.5, "--lr", 0.01),
+    "schedule": ("--schedule", "warmup:3,cosine:6", "--clip-norm", 0.5, "--lr", 0.2),
+    "samples": ("--samples", 30, "--batch-size", 8, "--dtype", "float32", "--epsilon", 1e-3),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_options_of_a_run_make_it_again(cli, name):
+    code, _, err = cli(*IRIS, *OPTIONS[name], "-o", "a.nc")
+    assert code == 0, err
+    _, toml, _ = cli("info", "--config", "a.nc")
+    with open("a.toml", "w") as file:
+        file.write(toml)
+    code, _, err = cli("record", "training", "--config", "a.toml", "-o", "b.nc")
+    assert code == 0, err
+    assert system("a.nc") == system("b.nc")
+    np.testing.assert_array_equal(states("a.nc"), states("b.nc"))
+    cli(*IRIS, "--lr", system("a.nc")["lr"], "-o", "plain.nc")
+    assert not np.array_equal(states("a.nc"), states("plain.nc"))
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 0.1), ("adam", 0.001), ("rmsprop", 0.001)])
+def test_there_is_a_learning_rate_for_every_optimizer(cli, optimizer, lr):
+    assert cli(*IRIS, "--optimizer", optimizer, "-o", "a.nc")[0] == 0
+    assert system("a.nc")["lr"] == lr
+
+
+def test_a_network_of_the_user_is_recorded_by_one_command(cli, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        textwrap.dedent(
+            """
+            from torch import nn
+
+            class Net(nn.Sequential):
+                def __init__(self):
+                    super().__init__(nn.Linear(4, 6), nn.LayerNorm(6), nn.Tanh(), nn.Linear(6, 3))
+
+            def pair():
+                class Pair(Net):
+                    def forward(self, x):
+                        return super().forward(x), x
+                return Pair()
+            """
+        )
+    )
+    command = ("record", "training", "--data", "iris", "--steps", 5)
+    code, out, err = cli(*command, "--model", "mine:Net", "-o", "a.nc")
+    assert (code, err) == (0, "")
+    assert "iris mine:Net, 5 steps, 7 replicas" in out
+    _, toml, _ = cli("info", "--config", "a.nc")
+    assert 'model = "mine:Net"' in toml
+    code, out, err = cli(*command, "--model", "mine:pair", "-o", "b.nc")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "tuple" in err
+    code, _, err = cli(*command, "--model", "mine:Nett", "-o", "b.nc")
+    assert code == 2
+    assert "Net, pair" in err
+    assert not (tmp_path / "b.nc").exists()
+
+
+def test_a_table_of_the_user_is_recorded_from_its_file(cli, tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["a,b,label"]
+    lines += [
+        f"{x:.3f},{y:.3f},{'yes' if x > 0 else 'no'}" for x, y in rng.standard_normal((40, 2))
+    ]
+    (tmp_path / "points.csv").write_text("\n".join(lines))
+    command = ("record", "training", "--data", "points.csv", "--steps", 5, "-o", "a.nc")
+    code, out, err = cli(*command, "--model", "mlp:2-4-2")
+    assert (code, err) == (0, "")
+    assert "points.csv mlp:2-4-2" in out
+    found = system("a.nc")
+    assert (found["data"], found["train"]["x"], found["test"]["x"]) == (
+        "points.csv",
+        [32, 2],
+        [8, 2],
+    )
+
+
+WRONG = [
+    (("--device", "cuda:99"), "device is 'cuda:99'"),
+    (("--device", "tpu"), "'cpu', 'cuda' or 'cuda:N'"),
+    (("--nesterov",), "nesterov needs a momentum"),
+    (("--schedule", "cosine"), "cosine"),
+    (("--schedule", "sine:3"), "sine"),
+    (("--samples", 0), "samples is 0"),
+    (("--samples", 5000), "120"),
+    (("--data-dir", "here"), "data_dir applies to"),
+    (("--weight-decay", -1), "weight_decay is -1"),
+    (("--clip-norm", 0), "clip_norm is 0"),
+    (("--alpha", 0.5), "alpha applies to rmsprop"),
+    (("--dtype", "float32"), "below the rounding of float32"),
+    (("--model", "cnn:8"), "images"),
+    (("--model", "nosuch:Net"), "no module 'nosuch'"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG)
+def test_a_wrong_option_is_one_line_and_writes_nothing(cli, tmp_path, options, message):
+    code, out, err = cli(*IRIS, *options, "-o", "a.nc")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert message in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_control_that_departs_is_said(cli, monkeypatch):
+    from nndyn.cli.record import _warnings
+
+    assert cli(*IRIS, "-o", "a.nc")[2] == ""
+    with xr.open_dataset("a.nc") as recording:
+        recording = recording.load()
+    assert list(_warnings(recording)) == []
+    recording["distance_l2"][4, -1] = 3e-13
+    (said,) = _warnings(recording)
+    assert "control departs from the reference, up to 3e-13" in said
