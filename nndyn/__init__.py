@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nndyn.errors import NndynError
     from nndyn.store import open_recording as open
     from nndyn.systems.training import Training
+    from recorders.batch import record_batch
     from recorders.ensemble import record
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "lyapunov",
     "open",
     "record",
+    "record_batch",
     "systems",
 ]
 
@@ -37,6 +39,7 @@ _PUBLIC = {
     "Training": ("nndyn.systems.training", "Training"),
     "open": ("nndyn.store", "open_recording"),
     "record": ("recorders.ensemble", "record"),
+    "record_batch": ("recorders.batch", "record_batch"),
 }
 
 

@@ -40,7 +40,7 @@ def wide() -> nndyn.Training:
 
 def plain_loops(system: nndyn.Training, widths: list[int], steps: int) -> Callable[[], None]:
     """Return a function that trains seven separate modules with ``torch.optim.SGD``."""
-    x, y = system._training.x, system._training.y  # the same data, whatever their source
+    x, y = system.task.training.x, system.task.training.y  # the same data, whatever their source
     x, y = torch.as_tensor(np.asarray(x)).double(), torch.as_tensor(np.asarray(y)).long()
 
     def run() -> None:
@@ -96,7 +96,7 @@ def compare(name: str, system: nndyn.Training, widths: list[int], steps: int, ro
         "bare": lambda: system.bare(start, 0, steps),
         "recording": recording,
         "loops": plain_loops(system, widths, steps),
-        "products": products(widths, len(system._training), steps),
+        "products": products(widths, len(system.task.training), steps),
     }
     times = []
     for _ in range(rounds + 1):

@@ -168,6 +168,11 @@ class Order:
         )
 
     @property
+    def size(self) -> int:
+        """Samples of a step."""
+        return self.batch_size or self.count
+
+    @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch."""
         return 1 if self.batch_size is None else -(-self.count // self.batch_size)

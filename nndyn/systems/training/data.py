@@ -20,8 +20,6 @@ from nndyn.systems.training import images, subsets, tables
 from nndyn.systems.training import named as wheel
 from nndyn.systems.training.samples import Samples, check, from_arrays
 
-__all__ = ["NAMES", "Loaded", "Samples", "fit", "given", "load", "named"]
-
 NAMES = (*wheel.NAMES, *images.NAMES)
 
 
@@ -131,73 +129,3 @@ def _name(data: str | os.PathLike[str]) -> str:
         f"unknown data {text!r}; known are {', '.join(NAMES)}, or give the path of a .npz or .csv "
         "file, or arrays (x, y)"
     )
-
-
-def named(name: str) -> tuple[Samples, Samples]:
-    """Return the training and the test set called `name`, dashes or underscores alike."""
-    loaded = load(name)
-    assert loaded.test is not None
-    return loaded.training, loaded.test
-
-
-def given(pair: Any, what: str, *, flattens: bool) -> Samples:
-    """Return arrays or tensors ``(x, y)`` as samples of a perceptron: x (N, features) float64.
-
-    Parameters
-    ----------
-    pair : tuple of two arrays or tensors
-    what : str
-        ``"data"`` or ``"test"``: what messages call it.
-    flattens : bool
-        Whether the model begins with ``nn.Flatten``.
-
-    Returns
-    -------
-    Samples
-
-    Raises
-    ------
-    UsageError
-        If x is not in rows and nothing flattens it.
-    """
-    samples = from_arrays(pair, what, names=NAMES if what == "data" else ())
-    if samples.x.ndim > 2 and not flattens:
-        raise UsageError(
-            f"{what}: x has shape {samples.x.shape}; it must be (samples, features), or the model "
-            "must begin with nn.Flatten"
-        )
-    y = samples.y if samples.labelled else samples.y.reshape(len(samples), -1)
-    return Samples(samples.flat.astype(np.float64), y)
-
-
-def fit(samples: Samples, what: str, *, inputs: int, outputs: int, loss: str) -> None:
-    """Check that `samples` fit the network and the loss.
-
-    Raises
-    ------
-    UsageError
-        If widths differ, a label is not below the number of outputs, or the loss needs class
-        labels and there are none.
-    """
-    if samples.x.shape[1] != inputs:
-        raise UsageError(
-            f"{what}: x has {samples.x.shape[1]} features and the model takes {inputs}"
-        )
-    if samples.labelled:
-        highest = int(samples.y.max())
-        if highest >= outputs:
-            row = int(np.flatnonzero(samples.y == highest)[0])
-            raise UsageError(
-                f"{what}: label in row {row} is {highest} and the model has {outputs} outputs; "
-                f"labels must be 0 to {outputs - 1}"
-                + ("" if loss == "cross-entropy" else " (real-valued targets must be floats)")
-            )
-    elif loss == "cross-entropy":
-        raise UsageError(
-            f"{what}: cross-entropy needs integer class labels (samples,), y has dtype "
-            f"{samples.y.dtype} and shape {samples.y.shape}; pass integers or use loss='mse'"
-        )
-    elif samples.y.shape[1] != outputs:
-        raise UsageError(
-            f"{what}: y has {samples.y.shape[1]} columns and the model has {outputs} outputs"
-        )

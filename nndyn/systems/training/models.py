@@ -100,6 +100,11 @@ class Network:
         return sum(layer.size for layer in self.layers)
 
     @property
+    def work(self) -> float:
+        """Floating-point operations of a forward pass of a sample: 2 a weight."""
+        return 2.0 * self.size
+
+    @property
     def label(self) -> str:
         """The widths as a spec: ``mlp:64-32-10``."""
         widths = [self.inputs, *(layer.outputs for layer in self.layers)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,10 @@ class Samples:
     def flat(self) -> Array:
         """The samples as rows ``(N, features)``, a view where the layout allows."""
         return self.x.reshape(len(self.x), -1)
+
+    def in_rows(self) -> Samples:
+        """Return the same samples with x (N, features)."""
+        return replace(self, x=self.flat)
 
     def take(self, rows: Array | slice) -> Samples:
         """Return the samples in `rows`, in that order."""

@@ -8,7 +8,6 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,15 +20,12 @@ from nndyn.systems.training import batches, optimizers
 from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
 from nndyn.systems.training.data import load
-from nndyn.systems.training.engine import Engine
-from nndyn.systems.training.losses import LOSSES
-from nndyn.systems.training.mlp import Perceptrons
 from nndyn.systems.training.models import Network
-from nndyn.systems.training.modular import Modules
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.samples import Samples
+from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
-from nndyn.systems.training.together import SHARED_VALUES, Together
+from nndyn.systems.training.together import Together
 from nndyn.systems.training.trajectory import evaluations
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
@@ -188,11 +184,14 @@ class Training:
             )
         size = None if batch_size is None else int(batch_size)
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
-        network = self._network = build(
+        if isinstance(model, str) and model.startswith("mlp:"):
+            training, held_out = training.in_rows(), held_out and held_out.in_rows()
+        network = build(
             model,
             training.x,
             training.y,
             image=training.image,
+            classes=_classes(training, held_out),
             loss=loss,
             activation=activation,
             init=init,
@@ -204,16 +203,16 @@ class Training:
         if isinstance(network, Network):
             training = batches.rows(training, "data", network, str(loss))
             held_out = held_out and batches.rows(held_out, "test", network, str(loss))
-        self._training, self._test, self._loss = training, held_out, loss
+        self.task = Task(network, training, held_out, loss, self.torch_dtype, self.device)
         self.name = f"{loaded.name} {network.label}"
         self._moved = network.size * (1 + self.rule.buffers)
         self.dimension = self._moved + len(network.initial_statistics)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
         self.labelled = training.labelled
-        self._order = batches.Order(len(training), batch_size=size, seed=int(seed))
-        self.steps_per_epoch: int | None = self._order.steps_per_epoch
-        self.evaluate_every = self._order.steps_per_epoch
+        self.order = batches.Order(len(training), batch_size=size, seed=int(seed))
+        self.steps_per_epoch: int | None = self.order.steps_per_epoch
+        self.evaluate_every = self.order.steps_per_epoch
         self.counts = {"": len(training)}
         if held_out is not None:
             self.counts["test_"] = len(held_out)
@@ -245,44 +244,6 @@ class Training:
         """Names of what is evaluated."""
         return evaluations(self.counts, labelled=self.labelled)
 
-    @cached_property
-    def _inputs(self) -> tuple[Any, Any]:
-        """Training and test set as the engine takes them, laid out when first used."""
-        return self._laid_out(self._training, "data"), self._laid_out(self._test, "test")
-
-    def _laid_out(self, samples: Samples | None, what: str) -> Any:
-        network = self._network
-        if samples is None:
-            return None
-        if isinstance(network, Module):
-            return network.batch(samples.x, samples.y, what)
-        bias, outputs = network.layers[0].bias, network.outputs
-        return batches.inputs(samples, outputs=outputs, bias=bias, dtype=self.torch_dtype)
-
-    def engine(self, systems: Sequence[Training], replicas: int) -> Engine:
-        """Return what computes `systems`, of which this is the first, with `replicas` rows each."""
-        training, test = self._inputs
-        orders = [system._order for system in systems]
-        if isinstance(self._network, Module):
-            return Modules(self._network, training, orders, replicas=replicas, test=test)
-        return Perceptrons(
-            self._network,
-            LOSSES[str(self._loss)](),
-            training,
-            test,
-            orders,
-            replicas=replicas,
-            dtype=self.torch_dtype,
-        )
-
-    def shares(self, replicas: int) -> int:
-        """Return how many runs of `replicas` rows are best computed by the same calls."""
-        if isinstance(self._network, Module):  # which has calls of its own for each run on a CPU
-            return 1 if self.device.type == "cpu" else SHARED_VALUES
-        samples = self._order.batch_size or len(self._training)
-        widest = max(layer.outputs for layer in self._network.layers)
-        return max(1, SHARED_VALUES // (replicas * widest * samples))
-
     def __repr__(self) -> str:
         """Return the name and what was chosen."""
         chosen = ", ".join(f"{k}={v}" for k, v in self._hyperparameters.items() if v is not None)
@@ -291,23 +252,19 @@ class Training:
     def describe(self) -> dict[str, Any]:
         """Everything that defines the system, as JSON values; equal only for equal systems."""
         description = dict(self._description)
-        if self._order.reverse:
+        if self.order.reverse:
             description["summation"] = "reversed"
         return description
 
     def work(self, replicas: int) -> float:
         """Rough floating-point operations of one step of `replicas` rows."""
-        full = self._order.batch_size is None
-        samples = self._order.batch_size or len(self._training)
-        tested = len(self._test) if self._test is not None and full else 0
-        forward, step = _work(self._network)
-        return replicas * (samples * step + tested * forward)
+        return replicas * self.task.work(self.order)
 
     def initial(self, seed: int = 0) -> Array:
         """Return the phase ``(P,)`` at time 0, drawn by the `seed` of the system, not this one."""
         phase = np.zeros(self.dimension, self.dtype)
-        phase[self.components] = self._network.initial
-        phase[self._moved :] = self._network.initial_statistics
+        phase[self.components] = self.task.network.initial
+        phase[self._moved :] = self.task.network.initial_statistics
         return phase
 
     def advance(
@@ -339,10 +296,10 @@ class Training:
         Training or None
             None where a step is random: its numbers belong to places in the batch.
         """
-        if isinstance(self._network, Module) and self._network.random:
+        if isinstance(self.task.network, Module) and self.task.network.random:
             return None
         twin = copy.copy(self)
-        twin._order = self._order.turned()
+        twin.order = self.order.turned()
         twin._alone = Together([twin])
         return twin
 
@@ -405,16 +362,14 @@ class Training:
         return rows
 
 
-def _work(network: Network | Module) -> tuple[float, float]:
-    """Return the operations of a forward pass and of a step, for one sample of one row."""
-    if isinstance(network, Module):
-        return network.work, 3 * network.work
-    first, rest = network.layers[0].size, sum(layer.size for layer in network.layers[1:])
-    return 2.0 * (first + rest), 2.0 * (2 * first + 3 * rest)
-
-
 def _is_integer(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _classes(training: Samples, test: Samples | None) -> int | None:
+    """Return the number of classes, of which the training set may lack the last."""
+    sets = (training,) if test is None else (training, test)
+    return max(int(s.y.max()) for s in sets) + 1 if training.labelled else None
 
 
 def _called(function: Any) -> str:

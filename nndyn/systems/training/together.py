@@ -13,10 +13,6 @@ from nndyn.systems.training.updates import stack
 if TYPE_CHECKING:
     from nndyn.systems.training.system import Training
 
-#: Numbers of a layer's values, of all rows, up to which runs share the calls that compute them.
-#: Above, the calls are long enough, and one run after the other stays in the processor's caches.
-SHARED_VALUES = 2**17
-
 #: What runs of one batch may differ in.
 _FREE = {"seed", "init", "initial_sha256", "lr", "momentum", "betas", "alpha", "weight_decay"}
 _FREE |= {"schedule", "clip_norm"}
@@ -89,7 +85,8 @@ class Together:
 
     def _shares(self, replicas: int) -> list[tuple[int, int]]:
         """Return the runs that share their calls, as (first, end)."""
-        count, size = len(self.systems), self.systems[0].shares(replicas)
+        first, count = self.systems[0], len(self.systems)
+        size = first.task.shares(first.order, replicas)
         return [(low, min(low + size, count)) for low in range(0, count, size)]
 
     def _trajectories(self, low: int, high: int, replicas: int) -> Trajectories:
@@ -101,7 +98,7 @@ class Together:
             systems = self.systems[low:high]
             first, rules = systems[0], [system.rule for system in systems]
             found = self._cached[key] = Trajectories(
-                first.engine(systems, replicas),
+                first.task.engine([system.order for system in systems], replicas),
                 stack(rules, replicas, first.torch_dtype, first.device),
                 counts=first.counts,
                 labelled=first.labelled,

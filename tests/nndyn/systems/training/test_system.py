@@ -138,7 +138,7 @@ def test_blocks_share_no_memory_with_later_ones():
 def test_batches_are_a_function_of_seed_and_epoch():
     def order(seed, times):
         system = Training("mlp:4-3", (X, Y), lr=0.1, batch_size=4, seed=seed)
-        return [system._order.rows(t).tolist() for t in times]
+        return [system.order.rows(t).tolist() for t in times]
 
     forward = order(1, range(6))
     assert [len(batch) for batch in forward] == [4, 4, 2, 4, 4, 2]
@@ -204,7 +204,7 @@ def test_description_is_json_and_equal_only_for_equal_systems():
 )
 def test_named_sets_are_split_and_scaled(name, train, test, width, classes):
     system = Training(f"mlp:{width}-{classes}", name, lr=0.1, seed=3)
-    a, b = system._training, system._test
+    a, b = system.task.training, system.task.test
     assert (a.x.shape, b.x.shape) == ((train, width), (test, width))
     shares = np.bincount(b.y, minlength=classes) / np.bincount(np.r_[a.y, b.y], minlength=classes)
     np.testing.assert_allclose(shares, 0.2, atol=0.02)
@@ -215,7 +215,7 @@ def test_named_sets_are_split_and_scaled(name, train, test, width, classes):
         np.testing.assert_allclose(a.x.std(0), 1)
         assert np.abs(b.x.mean(0)).max() > 1e-3
     other = Training(f"mlp:{width}-{classes}", name.replace("_", "-"), lr=0.1)
-    np.testing.assert_array_equal(other._training.x, a.x)
+    np.testing.assert_array_equal(other.task.training.x, a.x)
     assert other.name == system.name == f"{name.replace('_', '-')} mlp:{width}-{classes}"
     assert (other.initial(0) != system.initial(0)).any()
 
@@ -255,9 +255,11 @@ def test_tensors_and_images_enter_as_arrays_do():
     images = torch.as_tensor(X).reshape(10, 2, 2)
     a = Training(net, (images, torch.as_tensor(Y)), test=(images, torch.as_tensor(Y)), lr=0.1)
     b = Training(net[1:], (X, Y), test=(X.tolist(), Y.tolist()), lr=0.1)
-    np.testing.assert_array_equal(a._training.x, b._training.x)
+    np.testing.assert_array_equal(a.task.training.x, b.task.training.x)
     block = a.observe(a.initial(0)[None], 0)
     assert block.evaluations["loss"] == block.evaluations["test_loss"]
+    spec, flat = (Training("mlp:4-3", (x, Y), lr=0.1).describe() for x in (images, X))
+    assert spec == flat
 
 
 def test_single_precision_runs_near_double():
@@ -300,7 +302,12 @@ BAD = [
     ({"data": "iris", "test": (X, Y)}, UsageError, "leave test out"),
     ({"data": X}, UsageError, "ndarray"),
     ({"data": (X[:, 0], Y)}, UsageError, r"shape \(10,\)"),
-    ({"data": (X.reshape(10, 2, 2), Y)}, UsageError, "does not fit the data"),
+    ({"model": "mlp:2-3", "data": (X.reshape(10, 2, 2), Y)}, UsageError, "4 features"),
+    (
+        {"model": nn.Sequential(nn.Linear(4, 3)), "data": (X.reshape(10, 2, 2), Y)},
+        UsageError,
+        "does not fit the data",
+    ),
     ({"data": (X[:9], Y)}, UsageError, "9 rows"),
     ({"data": (X[:0], Y[:0])}, UsageError, "no rows"),
     ({"data": (X.astype(str), Y)}, UsageError, "dtype"),
@@ -397,7 +404,7 @@ def test_runs_together_give_the_bits_they_give_alone(data, spec, options, activa
     phases[:, 4] = phases[:, 0]
     times = range(3, 3 + steps)
     for shared in (1, 2**30):  # a run after the other, and all by the same calls
-        monkeypatch.setattr("nndyn.systems.training.system.SHARED_VALUES", shared)
+        monkeypatch.setattr("nndyn.systems.training.task.SHARED_VALUES", shared)
         team = systems[0].together(systems[1:])
         found = team.advance(phases, 3, steps, times, evaluate=times)
         for system, phase, block in zip(systems, phases, found, strict=True):

@@ -66,7 +66,7 @@ def sequential(system, net, weights, steps, train, test):
                 if y.dtype == torch.int64:
                     rows["accuracy"].append((z.argmax(1) == y).double().mean().item())
                     rows["test_accuracy"].append((zt.argmax(1) == yt).double().mean().item())
-            index = system._order.rows(t)
+            index = system.order.rows(t)
             optimizer.zero_grad()
             criterion(system, net(x[index]), y[index]).backward()
             gradient = torch.cat([p.grad.reshape(-1) for p in net.parameters()])
@@ -198,7 +198,7 @@ def test_modules_equal_sequential_loops_and_stay_untouched(net, loss):
 
 
 def split(system):
-    return [(s.x, s.y) for s in (system._training, system._test)]
+    return [(s.x, s.y) for s in (system.task.training, system.task.test)]
 
 
 @pytest.mark.parametrize(

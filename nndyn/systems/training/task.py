@@ -1,0 +1,82 @@
+"""A network, its samples and its loss: what is computed, whatever the optimizer does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from nndyn.systems.training import batches
+from nndyn.systems.training.batches import Order
+from nndyn.systems.training.engine import Engine
+from nndyn.systems.training.losses import LOSSES
+from nndyn.systems.training.mlp import Perceptrons
+from nndyn.systems.training.models import Network
+from nndyn.systems.training.modular import Modules
+from nndyn.systems.training.modules import Module
+from nndyn.systems.training.samples import Samples
+
+#: Numbers of a layer's values, of all rows, up to which runs share the calls that compute them.
+#: Above, the calls are long enough, and one run after the other stays in the processor's caches.
+SHARED_VALUES = 2**17
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a run computes losses and gradients of.
+
+    Attributes
+    ----------
+    network : Network or Module
+    training : Samples
+    test : Samples or None
+    loss : str or callable
+    dtype : torch.dtype
+    device : torch.device
+    """
+
+    network: Network | Module
+    training: Samples
+    test: Samples | None
+    loss: str | Callable[[Any, Any], Any]
+    dtype: torch.dtype
+    device: torch.device
+
+    @cached_property
+    def _inputs(self) -> tuple[Any, Any]:
+        """Training and test set as the engine takes them, laid out when first used."""
+        return self._laid_out(self.training, "data"), self._laid_out(self.test, "test")
+
+    def _laid_out(self, samples: Samples | None, what: str) -> Any:
+        network = self.network
+        if samples is None:
+            return None
+        if isinstance(network, Module):
+            return network.batch(samples.x, samples.y, what)
+        bias, outputs = network.layers[0].bias, network.outputs
+        return batches.inputs(samples, outputs=outputs, bias=bias, dtype=self.dtype)
+
+    def engine(self, orders: Sequence[Order], replicas: int) -> Engine:
+        """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
+        training, test = self._inputs
+        if isinstance(self.network, Module):
+            return Modules(self.network, training, orders, replicas=replicas, test=test)
+        loss = LOSSES[str(self.loss)]()
+        return Perceptrons(
+            self.network, loss, training, test, orders, replicas=replicas, dtype=self.dtype
+        )
+
+    def shares(self, order: Order, replicas: int) -> int:
+        """Return how many runs of `replicas` rows are best computed by the same calls."""
+        if isinstance(self.network, Module):  # which has calls of its own for each run on a CPU
+            return 1 if self.device.type == "cpu" else SHARED_VALUES
+        widest = max(layer.outputs for layer in self.network.layers)
+        return max(1, SHARED_VALUES // (replicas * widest * order.size))
+
+    def work(self, order: Order) -> float:
+        """Rough floating-point operations of a step of one row, an evaluation included."""
+        tested = len(self.test) if self.test is not None and order.batch_size is None else 0
+        return self.network.work * (3 * order.size + tested)
