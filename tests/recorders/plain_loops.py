@@ -1,4 +1,4 @@
-"""Plain loops of torch that train one module a replica: what a recording has to agree with."""
+"""Plain loops of torch that train one module a replica, and how a recording is held to them."""
 
 import copy
 import math
@@ -7,7 +7,9 @@ from collections import defaultdict
 import numpy as np
 import torch
 from torch import nn
+from torch.optim import lr_scheduler
 
+import nndyn
 from nndyn.systems.training.randomness import step_key
 
 
@@ -98,3 +100,97 @@ def separations(plain):
         "distance_linf": np.abs(apart).max(2),
         "distance_output": np.linalg.norm(outputs, axis=2),
     }
+
+
+def record(path, system, **options):
+    """Record and return every variable as an array."""
+    with nndyn.record(system, path, **options) as recording:
+        assert recording.attrs["status"] == "complete"
+        return {str(name): values.values for name, values in recording.variables.items()}
+
+
+def compare(found, plain, *, rtol=1e-6, times=slice(None)):
+    """Hold a recording to plain loops; the control, its last replica, to the reference."""
+    inner = slice(1, -1)
+    apart = separations(plain)
+    assert apart["distance_l1"][:, inner].min() > 0
+    for name, expected in apart.items():
+        expected = expected[times] if name == "distance_output" else expected
+        np.testing.assert_allclose(
+            found[name][:, inner], expected[:, inner], rtol=rtol, err_msg=name
+        )
+        assert (found[name][:, -1] == 0.0).all(), name
+        assert (found[name][:, 0] == 0.0).all(), name
+    np.testing.assert_array_equal(found["state"][:, -1], found["state"][:, 0])
+    size = plain["state"].shape[2]
+    np.testing.assert_allclose(found["state"][..., :size], plain["state"], rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(found["gradient_norm"], plain["gradient_norm"], rtol=1e-8)
+    lengths = np.linalg.norm(np.diff(plain["state"], axis=0), axis=2)
+    np.testing.assert_allclose(found["step_length"][1:], lengths, rtol=1e-7, atol=1e-15)
+    for name in ("loss", "test_loss"):
+        np.testing.assert_allclose(found[name], plain[name][times], rtol=1e-9, err_msg=name)
+    for name in ("accuracy", "test_accuracy"):
+        assert (name in found) == (name in plain)
+        if name in plain:
+            np.testing.assert_allclose(found[name], plain[name][times], rtol=1e-14, err_msg=name)
+
+
+def constant(optimizer):
+    return lr_scheduler.ConstantLR(optimizer, 1.0, 1)
+
+
+def cosine(steps):
+    return lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, steps)
+
+
+def warmup(steps):
+    return lambda optimizer: lr_scheduler.LinearLR(optimizer, 1 / steps, total_iters=steps - 1)
+
+
+def staircase(steps, gamma):
+    return lambda optimizer: lr_scheduler.StepLR(optimizer, steps, gamma)
+
+
+def warm_cosine(optimizer):
+    return lr_scheduler.ChainedScheduler([warmup(5)(optimizer), cosine(30)(optimizer)], optimizer)
+
+
+SCHEDULES = {
+    "constant": constant,
+    "cosine:25": cosine(25),
+    "warmup:6": warmup(6),
+    "step:7:0.5": staircase(7, 0.5),
+    "warmup:5,cosine:30": warm_cosine,
+}
+
+
+def sgd(**options):
+    return options, lambda weights: torch.optim.SGD(weights, **options)
+
+
+def adam(**options):
+    return {"optimizer": "adam", **options}, lambda weights: torch.optim.Adam(weights, **options)
+
+
+def adamw(**options):
+    return {"optimizer": "adamw", **options}, lambda weights: torch.optim.AdamW(weights, **options)
+
+
+def rmsprop(**options):
+    return (
+        {"optimizer": "rmsprop", **options},
+        lambda weights: torch.optim.RMSprop(weights, **options),
+    )
+
+
+OPTIMIZERS = {
+    "sgd": sgd(lr=0.5),
+    "momentum": sgd(lr=0.2, momentum=0.9),
+    "nesterov": sgd(lr=0.2, momentum=0.8, nesterov=True),
+    "decay": sgd(lr=0.3, momentum=0.5, weight_decay=0.02),
+    "adam": adam(lr=0.01, betas=(0.8, 0.99)),
+    "adam, decay": adam(lr=0.01, weight_decay=0.05),
+    "adamw": adamw(lr=0.02, weight_decay=0.1),
+    "rmsprop": rmsprop(lr=0.003, alpha=0.9),
+    "rmsprop, momentum": rmsprop(lr=0.002, momentum=0.7, weight_decay=0.01),
+}

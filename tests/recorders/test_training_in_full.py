@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.optim import lr_scheduler
 
 import nndyn
 from nndyn.errors import UsageError
-from nndyn.systems.training.data import load
-from tests.recorders.plain_loops import made, separations, train
+from tests.recorders.kinds import (
+    MODELS,
+    Transformer,
+    batch_norm,
+    convolutions,
+    criterion,
+    digits,
+    dropout,
+    image_digits,
+    perceptron,
+)
+from tests.recorders.plain_loops import OPTIMIZERS, SCHEDULES, compare, made, record, train
 
 F = nn.functional
 
@@ -23,184 +32,6 @@ def _one_thread():
     yield
     torch.set_num_threads(threads)
 
-
-def perceptron():
-    return nn.Sequential(nn.Linear(64, 12), nn.Tanh(), nn.Linear(12, 10))
-
-
-def convolutions():
-    """What ``cnn:4-8`` stands for on digits."""
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1),
-        nn.Tanh(),
-        nn.AvgPool2d(2),
-        nn.Conv2d(4, 8, 3, padding=1),
-        nn.Tanh(),
-        nn.AvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(32, 10),
-    )
-
-
-class Transformer(nn.Module):
-    """One block on the eight rows of a digit."""
-
-    def __init__(self, heads, dropout=0.0):
-        super().__init__()
-        self.block = nn.TransformerEncoderLayer(8, heads, 16, dropout=dropout, batch_first=True)
-        self.head = nn.Linear(8, 10)
-
-    def forward(self, x):
-        return self.head(self.block(x.view(-1, 8, 8)).mean(1))
-
-
-class Memory(nn.Module):
-    """A recurrent net on the rows of a digit, which has no batching rule."""
-
-    def __init__(self):
-        super().__init__()
-        self.lstm = nn.LSTM(8, 6, batch_first=True)
-        self.head = nn.Linear(6, 10)
-
-    def forward(self, x):
-        return self.head(self.lstm(x.view(-1, 8, 8))[0][:, -1])
-
-
-class Tied(nn.Module):
-    """Encodes and decodes with the same weights; its output has the shape of its input."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(0.1 * torch.randn(5, 4))
-        self.shift = nn.Parameter(torch.zeros(4))
-
-    def forward(self, x):
-        return torch.tanh(x @ self.weight.T) @ self.weight + self.shift
-
-
-def digits():
-    """Training and test set, as ``data='digits', samples=100`` gives them."""
-    found = load("digits", samples=100)
-    return (found.training.x, found.training.y), (found.test.x, found.test.y)
-
-
-def as_images(pair):
-    return pair[0].reshape(-1, 1, 8, 8), pair[1]
-
-
-def tokens():
-    rng = np.random.default_rng(5)
-    x = rng.integers(0, 20, (80, 6))
-    y = x.sum(1) % 4
-    return (x[:60], y[:60]), (x[60:], y[60:])
-
-
-def curves(outputs):
-    """Real targets, (N,) where `outputs` is 0."""
-    rng = np.random.default_rng(6)
-    x = rng.standard_normal((60, 4))
-    y = np.sin(x @ rng.standard_normal((4, outputs or 1)))
-    y = y if outputs else y[:, 0]
-    return (x[:45], y[:45]), (x[45:], y[45:])
-
-
-def itself():
-    x = np.random.default_rng(7).standard_normal((50, 4))
-    return (x[:40], x[:40]), (x[40:], x[40:])
-
-
-def run(path, system, **options):
-    """Record and return every variable as an array."""
-    with nndyn.record(system, path, **options) as recording:
-        assert recording.attrs["status"] == "complete"
-        return {str(name): values.values for name, values in recording.variables.items()}
-
-
-def compare(found, plain, *, rtol=1e-6, times=slice(None)):
-    """Hold a recording to plain loops; the control, its last replica, to the reference."""
-    inner = slice(1, -1)
-    apart = separations(plain)
-    assert apart["distance_l1"][:, inner].min() > 0
-    for name, expected in apart.items():
-        expected = expected[times] if name == "distance_output" else expected
-        np.testing.assert_allclose(
-            found[name][:, inner], expected[:, inner], rtol=rtol, err_msg=name
-        )
-        assert (found[name][:, -1] == 0.0).all(), name
-        assert (found[name][:, 0] == 0.0).all(), name
-    np.testing.assert_array_equal(found["state"][:, -1], found["state"][:, 0])
-    size = plain["state"].shape[2]
-    np.testing.assert_allclose(found["state"][..., :size], plain["state"], rtol=1e-8, atol=1e-9)
-    np.testing.assert_allclose(found["gradient_norm"], plain["gradient_norm"], rtol=1e-8)
-    lengths = np.linalg.norm(np.diff(plain["state"], axis=0), axis=2)
-    np.testing.assert_allclose(found["step_length"][1:], lengths, rtol=1e-7, atol=1e-15)
-    for name in ("loss", "test_loss"):
-        np.testing.assert_allclose(found[name], plain[name][times], rtol=1e-9, err_msg=name)
-    for name in ("accuracy", "test_accuracy"):
-        assert (name in found) == (name in plain)
-        if name in plain:
-            np.testing.assert_allclose(found[name], plain[name][times], rtol=1e-14, err_msg=name)
-
-
-def constant(optimizer):
-    return lr_scheduler.ConstantLR(optimizer, 1.0, 1)
-
-
-def cosine(steps):
-    return lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, steps)
-
-
-def warmup(steps):
-    return lambda optimizer: lr_scheduler.LinearLR(optimizer, 1 / steps, total_iters=steps - 1)
-
-
-def staircase(steps, gamma):
-    return lambda optimizer: lr_scheduler.StepLR(optimizer, steps, gamma)
-
-
-def warm_cosine(optimizer):
-    return lr_scheduler.ChainedScheduler([warmup(5)(optimizer), cosine(30)(optimizer)], optimizer)
-
-
-SCHEDULES = {
-    "constant": constant,
-    "cosine:25": cosine(25),
-    "warmup:6": warmup(6),
-    "step:7:0.5": staircase(7, 0.5),
-    "warmup:5,cosine:30": warm_cosine,
-}
-
-
-def sgd(**options):
-    return options, lambda weights: torch.optim.SGD(weights, **options)
-
-
-def adam(**options):
-    return {"optimizer": "adam", **options}, lambda weights: torch.optim.Adam(weights, **options)
-
-
-def adamw(**options):
-    return {"optimizer": "adamw", **options}, lambda weights: torch.optim.AdamW(weights, **options)
-
-
-def rmsprop(**options):
-    return (
-        {"optimizer": "rmsprop", **options},
-        lambda weights: torch.optim.RMSprop(weights, **options),
-    )
-
-
-OPTIMIZERS = {
-    "sgd": sgd(lr=0.5),
-    "momentum": sgd(lr=0.2, momentum=0.9),
-    "nesterov": sgd(lr=0.2, momentum=0.8, nesterov=True),
-    "decay": sgd(lr=0.3, momentum=0.5, weight_decay=0.02),
-    "adam": adam(lr=0.01, betas=(0.8, 0.99)),
-    "adam, decay": adam(lr=0.01, weight_decay=0.05),
-    "adamw": adamw(lr=0.02, weight_decay=0.1),
-    "rmsprop": rmsprop(lr=0.003, alpha=0.9),
-    "rmsprop, momentum": rmsprop(lr=0.002, momentum=0.7, weight_decay=0.01),
-}
 
 #: Every optimizer twice, every schedule thrice or more, in full batch and in minibatches, with and
 #: without clipping.
@@ -239,7 +70,7 @@ def test_optimizers_and_schedules_equal_torch(tmp_path, optimizer, schedule, bat
         **options,
         **common,
     )
-    found = run(
+    found = record(
         tmp_path / "r.nc", system, steps=20, replicas=2, epsilon=1e-5, perturb="all", evaluate=1
     )
     plain = train(
@@ -258,7 +89,7 @@ def test_optimizers_and_schedules_equal_torch(tmp_path, optimizer, schedule, bat
 
 def test_a_cosine_ends_in_rest(tmp_path):
     system = nndyn.Training("mlp:4-6-3", "iris", lr=0.5, schedule="cosine:8")
-    found = run(tmp_path / "r.nc", system, steps=12)
+    found = record(tmp_path / "r.nc", system, steps=12)
     assert (found["step_length"][1:9] > 0).all()
     assert (found["step_length"][9:] == 0).all()
     np.testing.assert_array_equal(found["state"][9:], np.repeat(found["state"][8:9], 4, axis=0))
@@ -267,83 +98,14 @@ def test_a_cosine_ends_in_rest(tmp_path):
 def test_the_default_epsilon_is_as_sharp_as_rounding_allows(tmp_path):
     options, of_torch = OPTIMIZERS["nesterov"]
     system = nndyn.Training("mlp:64-12-10", "digits", samples=100, init="xavier", **options)
-    found = run(tmp_path / "r.nc", system, steps=20, replicas=2)
+    found = record(tmp_path / "r.nc", system, steps=20, replicas=2)
     plain = train(made(perceptron), found["state"][0], *digits(), steps=20, optimizer=of_torch)
     assert found["distance_linf"][0].max() <= 1e-8
     compare(found, plain, rtol=1e-6)
 
 
-def layer_norm():
-    return nn.Sequential(nn.Linear(64, 13), nn.LayerNorm(13), nn.Tanh(), nn.Linear(13, 10))
-
-
-def batch_norm():
-    # without the bias that it takes out: its gradient is 0 but for rounding, which RMSprop enlarges
-    return nn.Sequential(
-        nn.Linear(64, 11, bias=False), nn.BatchNorm1d(11), nn.Tanh(), nn.Linear(11, 10)
-    )
-
-
-def images_with_batch_norm():
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, stride=2, bias=False),
-        nn.BatchNorm2d(4, momentum=0.3),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(36, 10),
-    )
-
-
-def dropout():
-    return nn.Sequential(nn.Linear(64, 14), nn.Tanh(), nn.Dropout(0.3), nn.Linear(14, 10))
-
-
-def embedding():
-    return nn.Sequential(
-        nn.Embedding(20, 4), nn.Flatten(), nn.Linear(24, 9), nn.GELU(), nn.Linear(9, 4)
-    )
-
-
-def regression(outputs):
-    tail = [nn.Flatten(0)] if outputs == 0 else []
-    return lambda: nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, outputs or 1), *tail)
-
-
-def smooth_l1(output, target):
-    return F.smooth_l1_loss(output, target, beta=0.2)
-
-
-def smoothed(output, target):
-    return F.cross_entropy(output, target, label_smoothing=0.1)
-
-
-def image_digits():
-    train_set, test_set = digits()
-    return as_images(train_set), as_images(test_set)
-
-
-#: Module, samples, loss.
-MODELS = {
-    "cnn": (convolutions, image_digits, "cross-entropy"),
-    "layer norm": (layer_norm, digits, "cross-entropy"),
-    "transformer": (lambda: Transformer(1), digits, "cross-entropy"),
-    "embedding": (embedding, tokens, "cross-entropy"),
-    "batch norm": (batch_norm, digits, "cross-entropy"),
-    "batch norm of images": (images_with_batch_norm, image_digits, "cross-entropy"),
-    "dropout": (dropout, digits, "cross-entropy"),
-    "dropout and attention": (lambda: Transformer(2, dropout=0.2), digits, "cross-entropy"),
-    "recurrent": (Memory, digits, "cross-entropy"),
-    "real targets": (regression(0), lambda: curves(0), smooth_l1),
-    "two real targets": (regression(2), lambda: curves(2), smooth_l1),
-    "labels with a loss of one's own": (perceptron, digits, smoothed),
-    "tied weights": (Tied, itself, "mse"),
-}
 #: What vmap cannot batch.
 ONE_BY_ONE = {"recurrent", "dropout and attention"}
-
-
-def criterion(loss):
-    return {"cross-entropy": F.cross_entropy, "mse": F.mse_loss}.get(loss, loss)
 
 
 def training(net, data, test, kind, **options):
@@ -364,7 +126,7 @@ def test_modules_equal_torch(tmp_path, kind, optimizer, batch_size):
     net = made(build)
     common = {"batch_size": batch_size, "seed": 4}
     system = training(net, data, test, kind, loss=loss, **options, **common)
-    found = run(
+    found = record(
         tmp_path / "r.nc",
         system,
         steps=15,
@@ -398,7 +160,7 @@ def test_modules_equal_torch(tmp_path, kind, optimizer, batch_size):
 def test_the_spec_of_convolutions_is_that_network_on_the_images_of_digits(tmp_path):
     options, of_torch = OPTIMIZERS["momentum"]
     system = nndyn.Training("cnn:4-8", "digits", samples=100, init="kaiming", seed=2, **options)
-    found = run(tmp_path / "r.nc", system, steps=15, replicas=2, epsilon=1e-5)
+    found = record(tmp_path / "r.nc", system, steps=15, replicas=2, epsilon=1e-5)
     data, test = image_digits()
     plain = train(made(convolutions), found["state"][0], data, test, steps=15, optimizer=of_torch)
     compare(found, plain)
@@ -409,7 +171,7 @@ def test_minibatches_are_evaluated_every_epoch_in_evaluation_mode(tmp_path):
     net = made(batch_norm)
     options, of_torch = OPTIMIZERS["adamw"]
     system = nndyn.Training(net, data, test=test, batch_size=30, **options)
-    found = run(tmp_path / "r.nc", system, steps=14, replicas=2, epsilon=1e-5)
+    found = record(tmp_path / "r.nc", system, steps=14, replicas=2, epsilon=1e-5)
     assert found["evaluation_time"].tolist() == [0, 4, 8, 12, 14]
     plain = train(net, found["state"][0], data, test, steps=14, optimizer=of_torch, batch_size=30)
     compare(found, plain, times=found["evaluation_time"].astype(int))
@@ -422,7 +184,7 @@ def test_minibatches_are_evaluated_every_epoch_in_evaluation_mode(tmp_path):
 def test_replicas_share_the_masks_of_dropout_and_seeds_do_not(tmp_path):
     data, test = digits()
     found = [
-        run(
+        record(
             tmp_path / f"{seed}.nc",
             nndyn.Training(made(dropout), data, test=test, lr=0.1, seed=seed),
             steps=15,
@@ -445,7 +207,7 @@ def test_float32_measures_what_float64_does(tmp_path, kind):
         net = made(build).float()  # so that both begin at the same weights
         system = nndyn.Training(net, data, test=test, lr=0.2, momentum=0.5, dtype=dtype)
         path = tmp_path / f"{dtype}.nc"
-        found[dtype] = run(path, system, steps=25, replicas=2, epsilon=1e-3)
+        found[dtype] = record(path, system, steps=25, replicas=2, epsilon=1e-3)
     assert found["float32"]["state"].dtype == np.float32
     for name in ("distance_l1", "distance_l2", "distance_output"):
         # a weight of 0.1 is rounded by 4e-9, a few 1e-6 of its deviation, in each of 25 steps
@@ -491,9 +253,9 @@ def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, name):
     def system():
         return nndyn.Training(made(build), data, test=test, **options)
 
-    whole = run(tmp_path / "whole.nc", system(), steps=20, **recording)
-    run(tmp_path / "r.nc", system(), steps=10, **recording)
-    resumed = run(tmp_path / "r.nc", system(), steps=20, resume=True, **recording)
+    whole = record(tmp_path / "whole.nc", system(), steps=20, **recording)
+    record(tmp_path / "r.nc", system(), steps=10, **recording)
+    resumed = record(tmp_path / "r.nc", system(), steps=20, resume=True, **recording)
     assert_same(whole, resumed)
 
 
@@ -511,8 +273,8 @@ def assert_same(whole, resumed):
 )
 def test_a_run_of_fewer_than_ten_steps_can_be_extended_beyond_them(tmp_path):
     system = nndyn.Training("mlp:4-5-3", "iris", lr=0.1)
-    run(tmp_path / "r.nc", system, steps=9)
-    resumed = run(tmp_path / "r.nc", system, steps=20, resume=True)
+    record(tmp_path / "r.nc", system, steps=9)
+    resumed = record(tmp_path / "r.nc", system, steps=20, resume=True)
     assert resumed["time"][-1] == 20
 
 
@@ -526,7 +288,7 @@ def test_attention_with_an_even_number_of_heads_is_batched(tmp_path):
     net = made(lambda: Transformer(2))
     options, of_torch = OPTIMIZERS["momentum"]
     system = nndyn.Training(net, data, test=test, **options)
-    found = run(tmp_path / "r.nc", system, steps=15, replicas=2, epsilon=1e-5)
+    found = record(tmp_path / "r.nc", system, steps=15, replicas=2, epsilon=1e-5)
     compare(found, train(net, found["state"][0], data, test, steps=15, optimizer=of_torch))
 
 
@@ -580,74 +342,3 @@ def test_a_module_that_cannot_be_trained_is_refused_in_one_line(net, cure):
 
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-
-
-@pytest.fixture(scope="module")
-def on_both(tmp_path_factory):
-    """Return a function that records a model on the CPU once and on the GPU twice."""
-    folder = tmp_path_factory.mktemp("devices")
-    kept = {}
-
-    def recorded(model, batch_size):
-        if (model, batch_size) not in kept:
-            kept[model, batch_size] = [
-                run(
-                    folder / f"{model[:3]}-{batch_size}-{i}.nc",
-                    nndyn.Training(
-                        model,
-                        "digits",
-                        samples=100,
-                        init="xavier",
-                        lr=0.1,
-                        momentum=0.5,
-                        batch_size=batch_size,
-                        device=device,
-                    ),
-                    steps=30,
-                    replicas=3,
-                    epsilon=1e-4,
-                    evaluate=1,
-                )
-                for i, device in enumerate(["cpu", "cuda", "cuda"])
-            ]
-        return kept[model, batch_size]
-
-    return recorded
-
-
-@pytest.mark.gpu
-@on_a_gpu
-@pytest.mark.parametrize("batch_size", [None, 32])
-@pytest.mark.parametrize("model", ["mlp:64-12-10", "cnn:4-8"])
-class TestOnAGpu:
-    def test_distances_are_those_of_the_cpu(self, on_both, model, batch_size):
-        cpu, gpu, _ = on_both(model, batch_size)
-        np.testing.assert_array_equal(cpu["state"][0], gpu["state"][0])
-        for name in ("distance_l1", "distance_l2", "distance_linf", "distance_output"):
-            np.testing.assert_allclose(
-                gpu[name][:, 1:-1], cpu[name][:, 1:-1], rtol=1e-6, err_msg=name
-            )
-        for name in ("loss", "test_loss", "gradient_norm", "step_length"):
-            np.testing.assert_allclose(gpu[name], cpu[name], rtol=1e-8, atol=1e-15, err_msg=name)
-        np.testing.assert_array_equal(gpu["accuracy"], cpu["accuracy"])
-
-    def test_the_control_stays_within_rounding(self, on_both, model, batch_size):
-        _, gpu, _ = on_both(model, batch_size)
-        control = gpu["distance_l2"][:, -1]
-        floor = gpu["rounding_distance"]
-        assert (control[gpu["floor_time"].astype(int)] <= 10 * floor).all()
-        assert (control <= 1e-8 * gpu["distance_l2"][:, 1:-1].min(1)).all()
-
-    def test_two_runs_have_the_same_bits(self, on_both, model, batch_size):
-        _, one, two = on_both(model, batch_size)
-        assert one.keys() == two.keys()
-        for name in one:
-            np.testing.assert_array_equal(one[name], two[name], err_msg=name)
-
-    def test_states_arrive_whole_and_in_order(self, on_both, model, batch_size):
-        cpu, gpu, _ = on_both(model, batch_size)
-        np.testing.assert_allclose(gpu["state"], cpu["state"], rtol=1e-9, atol=1e-11)
-        # distances are computed where the states live, before they are copied
-        apart = np.abs(gpu["state"] - gpu["state"][:, :1])
-        np.testing.assert_array_equal(gpu["distance_linf"], apart.max(2))
-        np.testing.assert_allclose(gpu["distance_l1"], apart.sum(2), rtol=1e-12)
