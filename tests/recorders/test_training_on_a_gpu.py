@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import nndyn
 from tests.recorders.plain_loops import record
