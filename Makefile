@@ -25,8 +25,10 @@ slow: $(SETUP)
 	$(BIN)/python -m pytest -q -m slow
 
 bench: $(SETUP)
-	env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
-		$(BIN)/python tests/benchmarks/recording.py
+	for what in recording modules batch; do \
+		env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+			$(BIN)/python tests/benchmarks/$$what.py || exit 1; \
+	done
 
 $(SETUP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -9,15 +9,15 @@ with their range; absolute times depend on the machine and its other users.
 from __future__ import annotations
 
 import argparse
-import statistics
+import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
+from measuring import in_turn, ratio
 
 import nndyn
 from recorders.perturbations import ensemble
@@ -77,20 +77,14 @@ def products(widths: list[int], samples: int, steps: int) -> Callable[[], None]:
     return run
 
 
-def timed(function: Callable[[], object]) -> tuple[float, float]:
-    """Return processor and wall seconds of one call."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    function()
-    return time.process_time() - cpu, time.perf_counter() - wall
-
-
 def compare(name: str, system: nndyn.Training, widths: list[int], steps: int, rounds: int) -> None:
     """Print the ratios of one network."""
     start = ensemble(system, make(system, steps=steps, replicas=REPLICAS))
-    folder = Path(tempfile.mkdtemp())
+    path = Path(tempfile.mkdtemp()) / "r.nc"
 
     def recording() -> None:
-        nndyn.record(system, folder / "r.nc", steps=steps, replicas=REPLICAS).close()
+        path.unlink(missing_ok=True)
+        nndyn.record(system, path, steps=steps, replicas=REPLICAS).close()
 
     tasks = {
         "bare": lambda: system.bare(start, 0, steps),
@@ -98,12 +92,9 @@ def compare(name: str, system: nndyn.Training, widths: list[int], steps: int, ro
         "loops": plain_loops(system, widths, steps),
         "products": products(widths, len(system.task.training), steps),
     }
-    times = []
-    for _ in range(rounds + 1):
-        times.append({key: timed(task) for key, task in tasks.items()})
-        size = (folder / "r.nc").stat().st_size
-        (folder / "r.nc").unlink()
-    del times[0]  # compilation and first touches
+    times = in_turn(tasks, rounds)
+    size = path.stat().st_size
+    shutil.rmtree(path.parent)
     print(f"{name}: {REPLICAS + 2} rows, {steps} steps, file of {size / 1e6:.0f} MB")
     for label, above, below in (
         ("recording / bare training      (aim: at most 1.15)", "recording", "bare"),
@@ -111,12 +102,7 @@ def compare(name: str, system: nndyn.Training, widths: list[int], steps: int, ro
         ("plain loops / matrix products  (the most any batching gains here)", "loops", "products"),
         ("bare training / its products   (1 is the limit)", "bare", "products"),
     ):
-        line = f"  {label:76}"
-        for kind, index in (("cpu", 0), ("wall", 1)):
-            ratios = [t[above][index] / t[below][index] for t in times]
-            line += f"  {kind} {statistics.median(ratios):.2f}"
-            line += f" [{min(ratios):.2f}, {max(ratios):.2f}]"
-        print(line, flush=True)
+        print(f"  {label:76}  {ratio(times, above, below)}", flush=True)
 
 
 def main() -> None:
