@@ -54,7 +54,8 @@ def record_batch(
         Of all runs, where `seeds` is not given.
     workers : int, optional
         Threads among which the runs are dealt; as many as there are processor cores to use,
-        unless given, and one for systems on a GPU. Runs of one system object share a thread.
+        unless given, and one for systems that are not `concurrent`. Runs of one system object
+        share a thread.
     resume, overwrite : bool, default False
         As for `record`; of the runs to resume, complete ones are left alone and others go on from
         where each stands.
@@ -225,10 +226,11 @@ def _files(paths: Sequence[str | Path]) -> list[Path]:
 def _deal(systems: Sequence[System], workers: int | None) -> list[list[int]]:
     """Deal the runs to threads: all runs of one system object, which has buffers, to one."""
     if workers is None:
-        on_host = str(getattr(systems[0], "device", "cpu")) == "cpu"
-        workers = _cores() if on_host else 1
+        workers = _cores()
     elif isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
+    if not all(system.concurrent for system in systems):
+        workers = 1
     runs: dict[int, list[int]] = {}
     for m, system in enumerate(systems):
         runs.setdefault(id(system), []).append(m)

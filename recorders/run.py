@@ -63,6 +63,8 @@ class Run:
         self.redrawn: list[list[int]] = json.loads(str(writer.attrs["redrawn"]))
         self.pending: list[Piece] = []
         self.names = {v.name for v in variables(system, plan)}
+        if not self.floor_steps:  # as the file has it, which a longer run may continue
+            self.names -= {"floor_time", "rounding_distance"}
         self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
         self.recorded = writer.n_committed
         if self.recorded:

@@ -84,6 +84,7 @@ class NumericSystem:
         self.parameters = tuple(Parameter(v, i, (1,)) for i, v in enumerate(variables))
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
         self.stationary = True
+        self.concurrent = True
         self.interval = 1.0 if dt is None else float(dt)
         self.time_unit = "step" if dt is None else "time unit"
         self.steps_per_epoch: int | None = None

@@ -131,6 +131,10 @@ class System(Protocol):
     def evaluate_every(self) -> int:
         """Default number of steps between evaluations."""
 
+    @property
+    def concurrent(self) -> bool:
+        """Whether several systems of this kind may advance at once, each in a thread of its own."""
+
     def describe(self) -> dict[str, Any]:
         """Everything that defines the system, as JSON values; equal only for equal systems."""
 

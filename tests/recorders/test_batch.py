@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 
 import nndyn
 from nndyn.errors import StoreError, UsageError
@@ -248,14 +249,14 @@ def test_runs_of_one_object_share_a_thread_and_others_do_not(tmp_path):
     assert seen["a"] != seen["b"]
 
 
-def test_threads_of_a_batch_are_one_a_core_unless_asked_or_on_a_gpu(monkeypatch):
+def test_threads_of_a_batch_are_one_a_core_where_systems_allow_several(monkeypatch):
     systems = small(0.1, 0.2, 0.3)
     monkeypatch.setattr(batch, "_cores", lambda: 2)
     assert batch._deal(systems, None) == [[0, 2], [1]]
     assert batch._deal(systems, 1) == [[0, 1, 2]]
-    for system in systems:
-        system.device = "cuda:0"
-    assert batch._deal(systems, None) == [[0, 1, 2]]
+    net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Dropout(0.1))
+    random = nndyn.Training(net, "iris", lr=0.1)  # masks come from the state of the process
+    assert batch._deal([systems[0], random], 2) == [[0, 1]]
 
 
 def test_progress_counts_the_steps_of_all_runs(tmp_path):

@@ -266,11 +266,6 @@ def assert_same(whole, resumed):
         np.testing.assert_array_equal(whole[name], resumed[name], err_msg=name)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=UsageError,
-    reason="the file has no rounding_distance, which a run of 10 steps and more writes",
-)
 def test_a_run_of_fewer_than_ten_steps_can_be_extended_beyond_them(tmp_path):
     system = nndyn.Training("mlp:4-5-3", "iris", lr=0.1)
     record(tmp_path / "r.nc", system, steps=9)
@@ -278,11 +273,6 @@ def test_a_run_of_fewer_than_ten_steps_can_be_extended_beyond_them(tmp_path):
     assert resumed["time"][-1] == 20
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=UserWarning,
-    reason="a trial lets attention take its fast path, which vmap cannot batch and a run forbids",
-)
 def test_attention_with_an_even_number_of_heads_is_batched(tmp_path):
     data, test = digits()
     net = made(lambda: Transformer(2))

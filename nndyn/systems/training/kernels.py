@@ -11,7 +11,7 @@ import numpy as np
 from nndyn.systems.protocol import Array
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def shift(outputs: Array, labels: Array, picked: Array, hits: Array, count: int) -> None:
     """Subtract the maximum of every column; take the label's output; count the hits.
 
@@ -51,7 +51,7 @@ def shift(outputs: Array, labels: Array, picked: Array, hits: Array, count: int)
         hits[r] = total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def slope(outputs: Array, labels: Array, total: Array, count: int) -> None:
     """Turn exponentials of shifted outputs into the gradient of the mean cross-entropy.
 

@@ -349,11 +349,12 @@ def build(
             f"model is {_kind(model)}; give a spec such as 'mlp:64-32-10' or a torch nn.Sequential"
         )
     network = parse(module)
-    module = module.to(device="cpu", dtype=dtype)
+    module = module.to(device="cpu", dtype=torch.float64)
     if init is not None:
-        initialise(module, init, seed)
+        initialise(module, init, seed)  # in float64, so that a seed is the same network in both
     with torch.no_grad():
-        weights: Array = nn.utils.parameters_to_vector(module.parameters()).numpy().copy()
+        vector = nn.utils.parameters_to_vector(module.parameters())
+        weights: Array = vector.to(dtype, copy=True).numpy()
     bad = np.flatnonzero(~np.isfinite(weights))
     if bad.size:
         raise DataError(

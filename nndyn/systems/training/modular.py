@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 
 from nndyn.systems.training.batches import Order
-from nndyn.systems.training.functional import Batch, Batched, Pass, RowByRow, hits
+from nndyn.systems.training.functional import Batch, Batched, Pass, RowByRow, hits, plain
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.randomness import evaluation_key, step_key
 
@@ -82,13 +81,13 @@ class Modules:
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
-        with _plain():
+        with plain():
             self._weights.copy_(weights)
             self.statistics.copy_(statistics)
 
     def gradient(self, t: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return gradient, loss and hits of the step from time `t`; see `Engine.gradient`."""
-        with _plain():
+        with plain():
             found = [
                 self._pass.gradient(
                     self._weights[rows],
@@ -140,7 +139,7 @@ class Modules:
         """Return distance, loss and hits of the first `replicas` rows of every run, in one row."""
         count = self.replicas if replicas is None else replicas
         distances, losses, rights = [], [], []
-        with _plain():
+        with plain():
             for m, order in enumerate(self._orders):
                 rows = slice(m * self.replicas, m * self.replicas + count)
                 outputs = self._pass.outputs(
@@ -177,15 +176,3 @@ class Modules:
         parts = -(-count // max(int(most), 1))
         size = -(-count // parts)
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-@contextmanager
-def _plain() -> Iterator[None]:
-    """Let autograd record, and attention compute alike in steps and evaluations."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with torch.inference_mode(False), torch.no_grad():
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)

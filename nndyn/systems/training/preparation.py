@@ -76,14 +76,15 @@ def prepare(
             raise UsageError(f"model: parameter {name!r} is frozen; every parameter must train")
     try:
         with torch.inference_mode(False):
-            module = copy.deepcopy(module).to(device="cpu", dtype=dtype)
+            module = copy.deepcopy(module).to(device="cpu", dtype=torch.float64)
     except Exception as error:
         raise UsageError(
             f"model: {type(module).__name__} cannot be copied: {first_line(error)}; it must be "
             "possible to copy.deepcopy it"
         ) from error
     if init is not None:
-        _initialise(module, init, seed)
+        _initialise(module, init, seed)  # in float64, so that a seed is the same network in both
+    module = module.to(dtype=dtype)
     for name, value in module.named_parameters():
         bad = torch.nonzero(~torch.isfinite(value.detach()).flatten())
         if len(bad):

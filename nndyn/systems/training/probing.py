@@ -19,7 +19,7 @@ from torch import nn
 from nndyn.errors import UsageError
 from nndyn.systems.training.contents import contents
 from nndyn.systems.training.criteria import Criterion
-from nndyn.systems.training.functional import Batch, Batched, RowByRow, evaluating
+from nndyn.systems.training.functional import Batch, Batched, RowByRow, evaluating, plain
 from nndyn.systems.training.layout import layout, normalisations, vector
 from nndyn.systems.training.modules import Form
 from nndyn.systems.training.preparation import first_line
@@ -349,7 +349,7 @@ def why_not_batched(
         gradient, moved = torch.zeros_like(weights), statistics.clone()
         run = kind(module, places, criterion, behaviour.counts)
         try:
-            with warnings.catch_warnings():
+            with plain(), warnings.catch_warnings():
                 warnings.filterwarnings("error", message=SLOW)
                 loss, _ = run.gradient(
                     weights, moved, batch, t=0, key=0, parts=[slice(None)], out=gradient

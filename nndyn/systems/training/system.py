@@ -240,6 +240,15 @@ class Training:
         self._alone = Together([self])
 
     @property
+    def concurrent(self) -> bool:
+        """Whether trainings like this may advance at once, each in a thread of its own.
+
+        Not on a GPU, where one batch of all is the faster, and not modules, for which torch's
+        random state and some of its switches, which belong to the whole process, are set.
+        """
+        return isinstance(self.task.network, Network)
+
+    @property
     def evaluations(self) -> tuple[str, ...]:
         """Names of what is evaluated."""
         return evaluations(self.counts, labelled=self.labelled)
