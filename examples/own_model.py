@@ -1,11 +1,12 @@
-"""A network of your own: a small transformer that reads a digit row by row.
+r"""A network of your own: a small transformer that reads a digit row by row.
 
     python examples/own_model.py                      about a minute
     python examples/own_model.py --steps 20 --output run.nc
 
 The same network from the command line, in the folder of this file:
 
-    nndyn record training --data digits --model own_model:Net --lr 0.1 --steps 150 -o run.nc
+    nndyn record training --data digits --model own_model:Net --optimizer adam --lr 0.01 \
+        --steps 150 --output run.nc
     nndyn analyze lyapunov run.nc
 """
 
@@ -15,6 +16,8 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
+
+import nndyn
 
 
 class Net(nn.Module):
@@ -37,7 +40,7 @@ class Net(nn.Module):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--lr", type=float, default=0.5)
+    parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--output", default="own_model.nc")
     asked = parser.parse_args()
 
@@ -45,9 +48,7 @@ def main():
     x, x_test, y, y_test = train_test_split(images / 16, labels, test_size=0.2, random_state=0)
     torch.manual_seed(0)
 
-    import nndyn
-
-    system = nndyn.Training(Net(), (x, y), test=(x_test, y_test), lr=asked.lr)
+    system = nndyn.Training(Net(), (x, y), test=(x_test, y_test), optimizer="adam", lr=asked.lr)
     run = nndyn.record(system, asked.output, steps=asked.steps)
 
     result = nndyn.lyapunov(run)

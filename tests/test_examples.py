@@ -1,26 +1,82 @@
 """Every example runs, small."""
 
+import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+import numpy as np
+import pytest
+
+import nndyn
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+COMMAND = Path(sys.executable).with_name("nndyn")
+
+
+def output(*words, **options):
+    done = subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, check=False, **options
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_the_table_of_verdicts_is_printed():
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "examples" / "verdicts.py"),
-            "--seeds=2",
-            "--lr=0.5,3",
-            "--steps=120",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
+    printed = output(
+        sys.executable, EXAMPLES / "verdicts.py", "--seeds=2", "--lr=0.5,3", "--steps=120"
     )
-    rows = done.stdout.splitlines()
+    rows = printed.splitlines()
     assert len(rows) == 4
     assert rows[2].startswith("| 0.5 | 2 regular | 2 regular |")
     assert "transient" in rows[3]
+
+
+def test_a_network_of_ones_own_is_recorded_by_python(tmp_path):
+    path = tmp_path / "run.nc"
+    printed = output(sys.executable, EXAMPLES / "own_model.py", "--steps=10", f"--output={path}")
+    with nndyn.open(path) as run:
+        assert run.attrs["status"] == "complete"
+        assert run.sizes["time"] == 11
+        assert "block.self_attn.in_proj_weight" in run["parameter_name"].values
+        result = nndyn.lyapunov(run)
+    assert printed.splitlines()[-1] == f"{result.attrs['verdict']}: {result.attrs['reason']}"
+
+
+def test_the_same_network_is_recorded_by_one_command(tmp_path):
+    path = tmp_path / "run.nc"
+    options = ["--data", "digits", "--model", "own_model:Net", "--lr", "0.5", "--steps", "6"]
+    output(COMMAND, "record", "training", *options, "--output", path, cwd=EXAMPLES)
+    with nndyn.open(path) as run:
+        assert run.sizes["time"] == 7
+        assert "block.self_attn.in_proj_weight" in run["parameter_name"].values
+
+
+def write_images(folder, part, count):
+    """Write noise as the files that Fashion-MNIST consists of."""
+    rng = np.random.default_rng(count)
+    labels = np.arange(count) % 10
+    images = rng.integers(0, 256, (count, 28, 28))
+    for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
+        header = bytes((0, 0, 8, values.ndim)) + np.array(values.shape, ">u4").tobytes()
+        content = gzip.compress(header + values.astype(np.uint8).tobytes())
+        (folder / f"{part}-{kind}-ubyte.gz").write_bytes(content)
+
+
+@pytest.mark.slow
+def test_fashion_mnist_is_recorded_analyzed_and_drawn(tmp_path):
+    images, out = tmp_path / "the images", tmp_path / "the results"
+    images.mkdir()
+    write_images(images, "train", 200)
+    write_images(images, "t10k", 40)
+    small = {"DATA_DIR": images, "OUT": out, "STEPS": 12, "SAMPLES": 100, "CNN_SAMPLES": 50}
+    settings = {key: str(value) for key, value in (small | {"NNDYN": COMMAND}).items()}
+    printed = output("sh", EXAMPLES / "fashion_mnist.sh", env=os.environ | settings)
+    assert printed.count("lyapunov_max") == 2
+    for name, model, samples in (("mlp", "mlp:784-64-10", 100), ("cnn", "cnn:8-16", 50)):
+        with nndyn.open(out / f"{name}.nc") as run:
+            assert model in run.attrs["manifest"]
+            assert f'"samples": {samples}' in run.attrs["manifest"]
+            assert run.sizes["time"] == 13
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
