@@ -21,6 +21,7 @@ class Linear:
     """x' = a x componentwise: deviations and divergence are known in closed form."""
 
     name, kind, stationary, interval, time_unit = "linear", "map", False, 1.0, "step"
+    concurrent = True
     steps_per_epoch, evaluate_every = None, 1
     series, arrival, evaluations = (), ("step_length",), ()
 
