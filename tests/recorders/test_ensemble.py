@@ -22,7 +22,7 @@ class Linear:
 
     name, kind, stationary, interval, time_unit = "linear", "map", False, 1.0, "step"
     concurrent = True
-    steps_per_epoch, evaluate_every, concurrent = None, 1, True
+    steps_per_epoch, evaluate_every = None, 1
     series, arrival, evaluations = (), ("step_length",), ()
 
     def __init__(self, *factors, start=1.0, dtype="float64"):
