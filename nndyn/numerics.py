@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def separate(rows: Array, l1: Array, linf: Array, gram: Array) -> None:
     """Write distances and inner products of the deviations of `rows` from ``rows[0]``.
 

@@ -27,7 +27,7 @@ FORMULA = types.void(_ROWS, _VECTOR, _ROWS)
 _FORMULA = types.FunctionType(FORMULA)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _note(
     rows: Array,
     i: int,
@@ -47,7 +47,7 @@ def _note(
     return k
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _lengths(new: Array, old: Array, out: Array) -> None:
     for r in range(new.shape[0]):
         total = 0.0
@@ -70,7 +70,7 @@ def _lengths(new: Array, old: Array, out: Array) -> None:
         _CUBE,
         _ROWS,
     ),
-    cache=True,
+    cache=True, nogil=True,
 )
 def advance_map(
     step: Any,
@@ -110,7 +110,7 @@ def advance_map(
         _CUBE,
         _ROWS,
     ),
-    cache=True,
+    cache=True, nogil=True,
 )
 def advance_flow(
     rate: Any,

@@ -19,9 +19,10 @@ from nndyn.systems.training.modular import Modules
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.samples import Samples
 
-#: Numbers of a layer's values, of all rows, up to which runs share the calls that compute them.
-#: Above, the calls are long enough, and one run after the other stays in the processor's caches.
-SHARED_VALUES = 2**17
+#: Numbers of a layer's values, of all rows, up to which runs share the calls that compute them:
+#: each call costs the interpreter some time, and threads wait for one another in it. Above, the
+#: calls are long enough, and one run after the other stays in the processor's caches.
+SHARED_VALUES = 2**21
 
 
 @dataclass(frozen=True, eq=False)
