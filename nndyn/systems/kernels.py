@@ -70,7 +70,8 @@ def _lengths(new: Array, old: Array, out: Array) -> None:
         _CUBE,
         _ROWS,
     ),
-    cache=True, nogil=True,
+    cache=True,
+    nogil=True,
 )
 def advance_map(
     step: Any,
@@ -110,7 +111,8 @@ def advance_map(
         _CUBE,
         _ROWS,
     ),
-    cache=True, nogil=True,
+    cache=True,
+    nogil=True,
 )
 def advance_flow(
     rate: Any,
