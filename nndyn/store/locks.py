@@ -61,6 +61,8 @@ def vacant(path: Path, *, overwrite: bool, cure: str) -> None:
         raise UsageError(f"folder {path.parent} does not exist; create it first")
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a device or a pipe, which a recording cannot replace")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists; choose another name, or {cure}")
 

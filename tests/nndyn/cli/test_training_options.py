@@ -1,6 +1,7 @@
 """Every option of `record training` reaches the run, and a run's options make it again."""
 
 import json
+import os
 import textwrap
 
 import numpy as np
@@ -139,3 +140,11 @@ def test_a_control_that_departs_is_said(cli, monkeypatch):
     recording["distance_l2"][4, -1] = 3e-13
     (said,) = _warnings(recording)
     assert "control departs from the reference, up to 3e-13" in said
+
+
+def test_a_pipe_is_not_replaced(cli, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    code, _, err = cli(*IRIS, "--overwrite", "-o", "pipe")
+    assert code == 2
+    assert "pipe is a device or a pipe" in err
+    assert (tmp_path / "pipe").is_fifo()
