@@ -1,8 +1,8 @@
 """Eight runs as one batch, side by side with one by one: run by ``make bench``.
 
 Each round records four seeds times two learning rates (a) one after the other with `nndyn.record`,
-and (b) at once with `record_batch`, each run to a file of its own. Digits with two workers, which
-is what the batch gains from on two cores: a single run of this size uses one thread, whatever
+and (b) at once with `nndyn.record_batch`, each run to a file of its own. Digits with two workers,
+from which the batch gains on two cores: a single run of this size uses one thread, whatever
 torch is allowed. Iris with one worker: small steps, where calls shared by the runs are the gain.
 """
 
@@ -18,7 +18,6 @@ import torch
 from measuring import CLOCKS, in_turn, milliseconds, ratio
 
 import nndyn
-from recorders.batch import record_batch
 
 RUNS = [(seed, lr) for seed in range(4) for lr in (0.5, 2.0)]
 
@@ -35,7 +34,7 @@ def compare(
             nndyn.record(system, path, steps=steps, seed=seed).close()
 
     def at_once(paths: list[Path]) -> None:
-        record_batch(systems, paths, steps=steps, seeds=seeds, workers=workers)
+        nndyn.record_batch(systems, paths, steps=steps, seeds=seeds, workers=workers)
 
     times = in_turn({"one by one": fresh(one_by_one), "batch": fresh(at_once)}, rounds)
     each = milliseconds(times, "one by one", len(RUNS))
@@ -58,7 +57,7 @@ def fresh(record: Callable[[list[Path]], None]) -> Callable[[], None]:
 def main() -> None:
     """Run the comparison on both networks, and on a GPU where there is one."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
     digits = "digits 64-32-10, 2 workers (aim: at most 0.60, wall)"

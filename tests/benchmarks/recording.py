@@ -111,8 +111,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
-    compare("digits 64-32-10, N = 1437", digits(), [64, 32, 10], 1000, rounds)
-    compare("784-64-10, N = 6000", wide(), [784, 64, 10], 40, rounds)
+    compare("digits 64-32-10, N = 1437", digits(), [64, 32, 10], 500, rounds)
+    compare("784-64-10, N = 6000", wide(), [784, 64, 10], 20, rounds)
 
 
 if __name__ == "__main__":
