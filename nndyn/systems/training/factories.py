@@ -72,7 +72,7 @@ def call(model: str, seed: int) -> nn.Module:
             # seeded anew: only the first import of a module draws its numbers
             with seeded(initial_key(seed)):
                 made: object = found()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UsageError(
                 f"model {model!r}: calling {name}() without arguments raised {_line(error)}"
             ) from error
@@ -95,7 +95,7 @@ def _import(model: str, place: str) -> ModuleType:
                 f"{Path.cwd()}; give its name {cure}"
             ) from error
         raise UsageError(f"model {model!r}: importing {place} raised {_line(error)}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"model {model!r}: importing {place} raised {_line(error)}") from error
 
 

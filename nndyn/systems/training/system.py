@@ -209,7 +209,8 @@ class Training:
         self.dimension = self._moved + len(network.initial_statistics)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
-        self.labelled = training.labelled
+        counted = not isinstance(network, Module) or network.classes is not None
+        self.labelled = training.labelled and counted  # whether there are accuracies
         self.order = batches.Order(len(training), batch_size=size, seed=int(seed))
         self.steps_per_epoch: int | None = self.order.steps_per_epoch
         self.evaluate_every = self.order.steps_per_epoch

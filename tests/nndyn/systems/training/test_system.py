@@ -422,3 +422,17 @@ def test_runs_of_other_shapes_do_not_go_together():
     team = one.together([Training("mlp:4-7-3", "iris", lr=0.1, momentum=0.9)])
     with pytest.raises(UsageError, match="has momentum"):
         team.advance(_batch([one, one], 2), 0, 1, ())
+
+
+def test_a_loss_of_the_users_on_one_output_has_no_accuracy():
+    net = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))
+
+    def loss(output, target):
+        return nn.functional.binary_cross_entropy_with_logits(output, target.to(output))
+
+    system = Training(net, (X, Y % 2), lr=0.1, loss=loss, test=(X, Y % 2))
+    block = system.advance(system.initial(0)[None], 0, 2, (), evaluate=(0, 1))
+    assert system.evaluations == ("loss", "test_loss", "distance_output")
+    assert {name: v.shape for name, v in block.evaluations.items()} == dict.fromkeys(
+        system.evaluations, (2, 1)
+    )
