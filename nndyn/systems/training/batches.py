@@ -42,6 +42,18 @@ class Inputs:
     targets: Targets
 
 
+def check_width(features: int, what: str, network: Network) -> None:
+    """Refuse samples of another number of features than a perceptron takes.
+
+    Raises
+    ------
+    UsageError
+        If the numbers differ; `what` names the samples.
+    """
+    if features != network.inputs:
+        raise UsageError(f"{what}: x has {features} features and the model takes {network.inputs}")
+
+
 def rows(samples: Samples, what: str, network: Network, loss: str) -> Samples:
     """Return `samples` as rows of features, checked against a perceptron and its loss.
 
@@ -65,10 +77,7 @@ def rows(samples: Samples, what: str, network: Network, loss: str) -> Samples:
         labels and there are none.
     """
     flat, outputs = samples.flat, network.outputs
-    if flat.shape[1] != network.inputs:
-        raise UsageError(
-            f"{what}: x has {flat.shape[1]} features and the model takes {network.inputs}"
-        )
+    check_width(flat.shape[1], what, network)
     x = flat.astype(np.float64, copy=False)
     if not samples.labelled:
         if loss == "cross-entropy":

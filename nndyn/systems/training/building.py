@@ -11,7 +11,7 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array
-from nndyn.systems.training import cnn, factories, models, probing
+from nndyn.systems.training import batches, cnn, factories, models, probing
 from nndyn.systems.training.criteria import Criterion, Loss
 from nndyn.systems.training.functional import Batch
 from nndyn.systems.training.layout import layout
@@ -27,6 +27,7 @@ def build(
     x: Array | Tensor,
     y: Array | Tensor,
     *,
+    test: Array | Tensor | None = None,
     image: tuple[int, int, int] | None = None,
     classes: int | None = None,
     loss: Loss = "cross-entropy",
@@ -48,6 +49,8 @@ def build(
         Training samples.
     y : (N,) int64 or (N, ...) float64
         Labels or real targets.
+    test : (N, ...), optional
+        Samples of the test set, on which a module must work, too.
     image : (channels, height, width), optional
         Shape of the images whose pixels the rows of `x` are.
     classes : int, optional
@@ -95,15 +98,14 @@ def build(
     made, label, init = _module(model, inputs, targets, image, classes, activation, init, seed)
     network = _perceptron(made)
     if network is not None:
-        named = isinstance(model, str) and model.startswith("mlp:")
-        network, weights = models.build(
-            model if named else made, activation=activation, init=init, seed=seed, dtype=dtype
-        )
+        if inputs.dim() == 2:
+            batches.check_width(inputs.shape[1], "data", network)
+        network, weights = models.build(made, init=init, seed=seed, dtype=dtype)
         on_cpu = torch.device(device).type == "cpu"
         if isinstance(loss, str) and on_cpu and (inputs.dim() == 2 or network.flattens):
             return replace(network, initial=weights)
         # so that an engine does not change what a seed draws
-        made, init = copy.deepcopy(made).to(device="cpu", dtype=dtype), None
+        made, init = copy.deepcopy(made).to_empty(device="cpu").to(dtype), None
         with torch.no_grad():
             nn.utils.vector_to_parameters(torch.from_numpy(weights), made.parameters())
         label = label or network.label
@@ -112,6 +114,7 @@ def build(
         label or type(made).__name__,
         inputs,
         targets,
+        None if test is None else torch.as_tensor(test),
         image,
         criterion,
         batch_size,
@@ -136,6 +139,9 @@ def _module(
             f"model is {type(model).__module__}.{type(model).__qualname__}; give a spec such as "
             "'mlp:64-32-10' or 'cnn:8-16', 'package.module:factory', or a torch.nn.Module"
         )
+    factories.check_spec(model)
+    if factories.is_named(model):
+        return factories.call(model, seed), model, init
     if model.startswith("cnn:"):
         if image is None and x.dim() == 4:
             image = (x.shape[1], x.shape[2], x.shape[3])
@@ -144,8 +150,6 @@ def _module(
         else:
             outputs = int(y.max()) + 1 if classes is None else classes
         return cnn.from_spec(model, activation, image, outputs), model, init or "normal:1"
-    if not model.startswith("mlp:") and factories.is_named(model):
-        return factories.call(model, seed), model, init
     return models.from_spec(model, activation), None, init or "normal:1"
 
 
@@ -164,6 +168,7 @@ def _tried(
     label: str,
     x: Tensor,
     y: Tensor,
+    test: Tensor | None,
     image: tuple[int, int, int] | None,
     criterion: Criterion,
     batch_size: int | None,
@@ -189,6 +194,8 @@ def _tried(
     for size in (step, len(x) % step):
         if 0 < size < count:
             probing.check_size(module, taken[:size], of_step=step)
+    if test is not None:
+        probing.check_test(module, form(test[:count], device), output)
     reason, batched = None, False
     if device.type != "cpu" or probing.gains(module, behaviour, step):
         reason = probing.why_not_batched(module, behaviour, batch, criterion)

@@ -8,12 +8,12 @@ import re
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.systems.training.models import ACTIVATIONS, check_activation
+from nndyn.systems.training.models import ACTIVATIONS, allocate, check_activation
 
 
 def from_spec(
     spec: str, activation: str, image: tuple[int, int, int] | None, outputs: int
-) -> nn.Sequential:
+) -> nn.Module:
     """Return the network of `spec` for images of one shape, its weights not yet drawn.
 
     Parameters
@@ -28,13 +28,13 @@ def from_spec(
 
     Returns
     -------
-    torch.nn.Sequential
+    torch.nn.Module
 
     Raises
     ------
     UsageError
-        If `spec` is not ``cnn:`` and positive numbers, the samples are not images, or an image is
-        too small to be halved once a convolution.
+        If `spec` is not ``cnn:`` and positive numbers, the samples are not images, an image is
+        too small to be halved once a convolution, or the network does not fit into memory.
     UnknownNameError
         If `activation` is not known.
 
@@ -45,7 +45,7 @@ def from_spec(
     layer behind the last gives the outputs. Averages, unlike maxima, leave the map smooth.
     """
     check_activation(activation)
-    if re.fullmatch(r"cnn:[1-9]\d*(?:-[1-9]\d*)*", spec) is None:
+    if re.fullmatch(r"cnn:[1-9]\d{0,17}(?:-[1-9]\d{0,17})*", spec) is None:
         raise UsageError(
             f"model {spec!r} is not a spec; give cnn: and the channels of every convolution, "
             "such as 'cnn:8-16'"
@@ -65,11 +65,11 @@ def from_spec(
     modules: list[nn.Module] = []
     for inputs, kept in itertools.pairwise(widths):
         # without storage, hence without a draw from the global random state
-        modules += [
-            nn.Conv2d(inputs, kept, 3, padding=1, device="meta"),
-            ACTIVATIONS[activation](),
-            nn.AvgPool2d(2),
-        ]
+        try:
+            convolution = nn.Conv2d(inputs, kept, 3, padding=1, device="meta")
+        except (RuntimeError, TypeError) as error:  # a number that no size can have
+            raise UsageError(f"model {spec!r} has {kept} channels") from error
+        modules += [convolution, ACTIVATIONS[activation](), nn.AvgPool2d(2)]
     features = widths[-1] * (height >> halvings) * (width >> halvings)
     modules += [nn.Flatten(), nn.Linear(features, outputs, device="meta")]
-    return nn.Sequential(*modules).to_empty(device="cpu")
+    return allocate(nn.Sequential(*modules))

@@ -61,12 +61,14 @@ class Criterion:
         self.loss = loss
         self.labelled = labelled
         self.adds = isinstance(loss, str)
-        self.name = loss if isinstance(loss, str) else _name(loss)
+        self.name = name(loss)
 
     def targets(self, y: Tensor, outputs: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Return `y` as the loss takes it, for an output of shape `outputs` a sample."""
         if self.loss == "mse" and self.labelled:
             return functional.one_hot(y, outputs[0]).to(dtype)
+        if self.loss == "mse" and {tuple(y.shape[1:]), outputs} == {(), (1,)}:
+            return y.to(dtype).reshape(len(y), *outputs)  # one number a sample, either way
         return y if self.labelled else y.to(dtype)
 
     def __call__(self, output: Tensor, target: Tensor, count: int) -> Tensor:
@@ -79,6 +81,9 @@ class Criterion:
         return functional.cross_entropy(output, target, reduction="sum") / count
 
 
-def _name(loss: Callable[..., object]) -> str:
+def name(loss: Loss) -> str:
+    """Return the name of a loss; of a callable, where it is defined."""
+    if isinstance(loss, str):
+        return loss
     named = loss if hasattr(loss, "__qualname__") else type(loss)
     return f"{named.__module__}.{named.__qualname__}"

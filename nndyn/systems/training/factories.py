@@ -25,6 +25,22 @@ def is_named(model: str) -> bool:
     return re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", model) is not None
 
 
+def check_spec(model: str) -> None:
+    """Refuse the path of a file where a module is to be named.
+
+    Raises
+    ------
+    UsageError
+        If `model` looks like ``folder/own.py:Net``.
+    """
+    match = re.fullmatch(r"(.*?)([^/\\]+)\.py:(\w+)", model)
+    if match is not None:
+        raise UsageError(
+            f"model {model!r} names a file; run in the folder {match[1] or '.'} and name the "
+            f"module: {match[2]}:{match[3]}"
+        )
+
+
 def call(model: str, seed: int) -> nn.Module:
     """Import what `model` names and return the module it makes.
 
@@ -49,33 +65,33 @@ def call(model: str, seed: int) -> nn.Module:
 
     Notes
     -----
-    The working directory is searched first, as by ``python -m``.
+    The working directory is searched first, as by ``python -m``, and later, for what the module
+    imports while it runs, last.
     """
     place, _, name = model.partition(":")
-    with _working_directory():
-        with seeded(initial_key(seed)):
-            found: object = _import(model, place)
-        for part in name.split("."):
-            if not hasattr(found, part):
-                raise UsageError(
-                    f"model {model!r}: {place} has no {name!r}; it has {_callables(found)}"
-                )
-            found = getattr(found, part)
-        if isinstance(found, nn.Module):
-            return found
-        if not callable(found):
+    with _working_directory(), seeded(initial_key(seed)):
+        found: object = _import(model, place)
+    for part in name.split("."):
+        if not hasattr(found, part):
             raise UsageError(
-                f"model {model!r}: {name} is {_kind(found)}; name a class or function that returns "
-                "a torch.nn.Module"
+                f"model {model!r}: {place} has no {name!r}; it has {_callables(found)}"
             )
-        try:
-            # seeded anew: only the first import of a module draws its numbers
-            with seeded(initial_key(seed)):
-                made: object = found()
-        except (Exception, SystemExit) as error:
-            raise UsageError(
-                f"model {model!r}: calling {name}() without arguments raised {_line(error)}"
-            ) from error
+        found = getattr(found, part)
+    if isinstance(found, nn.Module):
+        return found
+    if not callable(found):
+        raise UsageError(
+            f"model {model!r}: {name} is {_kind(found)}; name a class or function that returns "
+            "a torch.nn.Module"
+        )
+    try:
+        # seeded anew: only the first import of a module draws its numbers
+        with seeded(initial_key(seed)):
+            made: object = found()
+    except (Exception, SystemExit) as error:
+        raise UsageError(
+            f"model {model!r}: calling {name}() without arguments raised {_line(error)}"
+        ) from error
     if not isinstance(made, nn.Module):
         raise UsageError(
             f"model {model!r}: {name}() returned {_kind(made)}; it must return a torch.nn.Module"
@@ -108,6 +124,8 @@ def _working_directory() -> Iterator[None]:
     finally:
         if here in sys.path:
             sys.path.remove(here)
+        if here not in sys.path:
+            sys.path.append(here)
 
 
 def _callables(found: object) -> str:

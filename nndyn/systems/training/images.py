@@ -156,8 +156,12 @@ def locate(name: str, data_dir: str | os.PathLike[str] | None = None) -> list[Pa
     ``XDG_DATA_DIRS``, then the cache of the user, which a download fills.
     """
     if data_dir is not None:
-        top = Path(data_dir).expanduser()
-        return _complete(name, top, top / name, top / SOURCES[name].folder)
+        try:
+            top = Path(data_dir).expanduser()
+            return _complete(name, top, top / name, top / SOURCES[name].folder)
+        except (OSError, RuntimeError) as error:  # no such home, a name too long
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"data_dir {str(data_dir)!r}: {reason}") from None
     shared = [Path(folder) for folder in os.environ.get("XDG_DATA_DIRS", "").split(os.pathsep)]
     # the XDG base directory specification says to ignore relative ones
     folders = [SYSTEM, *(folder / "datasets" for folder in shared if folder.is_absolute())]

@@ -138,7 +138,7 @@ def check_activation(activation: str) -> None:
 
 
 def from_spec(spec: str, activation: str) -> nn.Sequential:
-    """Return the network a spec such as ``mlp:64-32-10`` stands for, its weights not yet drawn.
+    """Return the network a spec such as ``mlp:64-32-10`` stands for, without storage yet.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def from_spec(spec: str, activation: str) -> nn.Sequential:
         If `activation` is not one of `ACTIVATIONS`.
     """
     check_activation(activation)
-    match = re.fullmatch(r"mlp:([1-9]\d*(?:-[1-9]\d*)+)", spec)
+    match = re.fullmatch(r"mlp:([1-9]\d{0,17}(?:-[1-9]\d{0,17})+)", spec)
     if match is None:
         raise UsageError(
             f"model {spec!r} is not a spec; give mlp: and the widths from input to output, "
@@ -167,9 +167,39 @@ def from_spec(spec: str, activation: str) -> nn.Sequential:
     widths = [int(width) for width in match[1].split("-")]
     modules: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths):
-        # without storage, hence without a draw from the global random state
-        modules += [nn.Linear(inputs, outputs, device="meta"), ACTIVATIONS[activation]()]
-    return nn.Sequential(*modules[:-1]).to_empty(device="cpu")
+        modules += [_linear(spec, inputs, outputs), ACTIVATIONS[activation]()]
+    return nn.Sequential(*modules[:-1])
+
+
+def _linear(spec: str, inputs: int, outputs: int) -> nn.Linear:
+    try:
+        return nn.Linear(inputs, outputs, device="meta")  # draws nothing from the global state
+    except (RuntimeError, TypeError) as error:  # a number that no size can have
+        raise UsageError(f"model {spec!r} has a layer of {inputs} x {outputs} weights") from error
+
+
+def allocate(module: nn.Module) -> nn.Module:
+    """Give a module without storage memory on the CPU, its numbers not yet drawn.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Of a spec; changed in place.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    UsageError
+        If it does not fit into memory.
+    """
+    count = sum(weight.numel() for weight in module.parameters())
+    try:
+        return module.to_empty(device="cpu")
+    except RuntimeError as error:
+        raise UsageError(f"model has {count:,} weights, which do not fit into memory") from error
 
 
 def parse(module: nn.Module) -> Network:
@@ -309,15 +339,14 @@ def initialise(module: nn.Module, init: str, seed: int) -> None:
 
 
 def build(
-    model: str | nn.Module, *, activation: str, init: str | None, seed: int, dtype: torch.dtype
+    model: nn.Module, *, init: str | None, seed: int, dtype: torch.dtype
 ) -> tuple[Network, Array]:
     """Return the network and its initial weights ``(D,)``; `model` itself is not changed.
 
     Parameters
     ----------
-    model : str or torch.nn.Module
-    activation : str
-        Between the layers of a spec.
+    model : torch.nn.Module
+        A perceptron, without storage where it is of a spec.
     init : str or None
     seed : int
     dtype : torch.dtype
@@ -330,25 +359,17 @@ def build(
     Raises
     ------
     UsageError
-        If `model` is neither a spec nor a supported module.
+        If `model` is no perceptron, or does not fit into memory.
     UnknownNameError
-        If `activation` or `init` is not known.
+        If `init` is not known.
     DataError
         If a weight of `model` is not finite.
     """
     check_init(init)
-    module: nn.Module
-    if isinstance(model, str):
-        module = from_spec(model, activation)
-        init = init or "normal:1"
-    elif isinstance(model, nn.Module):
-        parse(model)
-        module = copy.deepcopy(model)
-    else:
-        raise UsageError(
-            f"model is {_kind(model)}; give a spec such as 'mlp:64-32-10' or a torch nn.Sequential"
-        )
-    network = parse(module)
+    network = parse(model)
+    module = copy.deepcopy(model)
+    if any(weight.is_meta for weight in module.parameters()):
+        module = allocate(module)
     module = module.to(device="cpu", dtype=torch.float64)
     if init is not None:
         initialise(module, init, seed)  # in float64, so that a seed is the same network in both

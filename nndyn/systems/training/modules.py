@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from nndyn.errors import DataError, UsageError
 from nndyn.systems.protocol import Array, Parameter
+from nndyn.systems.training.contents import attributes_digest, code_digest
 from nndyn.systems.training.criteria import Criterion
 from nndyn.systems.training.functional import Batch
 from nndyn.systems.training.layout import Layout, vector
@@ -178,10 +178,6 @@ class Module:
     def describe(self) -> dict[str, Any]:
         """Return what defines the module, as JSON values."""
         own = {place.name for place in self.statistics} | set(self.layout.counters)
-        constants = [value for name, value in self.module.named_buffers() if name not in own]
-        digest = hashlib.sha256()
-        for value in constants:
-            digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
         kind = type(self.module)
         return {
             "class": f"{kind.__module__}.{kind.__qualname__}",
@@ -192,7 +188,8 @@ class Module:
             "statistics": {place.name: list(place.shape) for place in self.statistics},
             "statistics_sha256": hashlib.sha256(self.initial_statistics.tobytes()).hexdigest(),
             "counters": [list(count) for count in self.counts],
-            "buffers_sha256": digest.hexdigest(),
+            "code_sha256": code_digest(self.module),
+            "attributes_sha256": attributes_digest(self.module, own),
             "input": self.form.describe(),
             "output": list(self.output),
             "batched": self.batched,

@@ -109,8 +109,10 @@ def _misfit(output: Any, y: Tensor, criterion: Criterion) -> str | None:
         return f"an output of shape {shape}; cross-entropy takes (samples, classes)"
     if criterion.loss == "mse" and criterion.labelled and len(shape) != 2:
         return f"an output of shape {shape}; mse on labels takes (samples, classes)"
-    if criterion.loss == "mse" and not criterion.labelled and shape != tuple(y.shape):
-        return f"an output of shape {shape}; mse takes that of the targets, {tuple(y.shape)}"
+    if criterion.loss == "mse" and not criterion.labelled:
+        target = criterion.targets(y, shape[1:], output.dtype)
+        if shape != tuple(target.shape):
+            return f"an output of shape {shape}; mse takes that of the targets, {tuple(y.shape)}"
     return None
 
 
@@ -135,6 +137,38 @@ def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
     """
     x = batch.x
     own = copy.deepcopy(module)
+    first, counts, given = _look(own, x)
+    _check_loss(own, first, batch.target, criterion)
+    # initial weights may hide what a step does: nothing passes a layer of zeros
+    moved = _elsewhere(module)
+    try:
+        _step(moved, x)
+    except UsageError:  # weights that the module does not take: nothing is known
+        other = _Look(random=given.random, differs=True, independent=False, alone=False)
+    else:
+        _, _, other = _look(moved, x)
+    return Behaviour(
+        counts=counts,
+        random=given.random or other.random,
+        differs=given.differs or other.differs,
+        independent=given.independent and other.independent,
+        independent_evaluation=given.alone and other.alone,
+        saved_bytes=_saved_bytes(own, x),
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the samples show at some weights; `alone` is independence in an evaluation."""
+
+    random: bool
+    differs: bool
+    independent: bool
+    alone: bool
+
+
+def _look(own: nn.Module, x: Tensor) -> tuple[Tensor, tuple[tuple[int, int], ...], _Look]:
+    """Return the output of a step of `own` at its weights, its counters, and how it behaves."""
     places = layout(own)
     moving = {place.name for place in places.statistics} | set(places.counters)
     before = contents(own, moving)
@@ -157,16 +191,26 @@ def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
             "model: two forward passes with the same weights, samples and torch seed differ; "
             "draw random numbers from torch's global generator only"
         )
-    _check_loss(own, first, batch.target, criterion)
     normalised = any(part.training for _, part in normalisations(own))
-    return Behaviour(
-        counts=tuple(zip(started, strides, strict=True)),
+    look = _Look(
         random=random,
         differs=random or normalised or not _same(first, evaluated),
         independent=not (random or normalised) and _parts_agree(own, x, _step, first),
-        independent_evaluation=_parts_agree(own, x, _evaluation, evaluated),
-        saved_bytes=_saved_bytes(own, x),
+        alone=_parts_agree(own, x, _evaluation, evaluated),
     )
+    return first, tuple(zip(started, strides, strict=True)), look
+
+
+def _elsewhere(module: nn.Module) -> nn.Module:
+    """Return a copy of `module` at weights near its own, none of them zero."""
+    moved = copy.deepcopy(module)
+    generator = np.random.default_rng(0)
+    with torch.no_grad():
+        for weight in moved.parameters():
+            noise = torch.as_tensor(generator.standard_normal(weight.shape)).to(weight)
+            largest = float(weight.abs().max()) if weight.numel() else 0.0
+            weight.add_(noise, alpha=0.1 * (largest or 1.0))
+    return moved
 
 
 def check_size(module: nn.Module, x: Tensor, *, of_step: int) -> None:
@@ -184,6 +228,25 @@ def check_size(module: nn.Module, x: Tensor, *, of_step: int) -> None:
             f"batches of {of_step} samples leave one of {len(x)}; {error}; choose another "
             "batch_size"
         ) from error
+
+
+def check_test(module: nn.Module, x: Tensor, output: tuple[int, ...]) -> None:
+    """Refuse samples of a test set that `module` cannot evaluate.
+
+    Raises
+    ------
+    UsageError
+        If an evaluation of `x` fails, or gives another shape than `output` a sample.
+    """
+    try:
+        found, _ = _evaluation(copy.deepcopy(module), x)
+    except UsageError as error:
+        raise UsageError(f"test: {str(error).replace('a step', 'an evaluation')}") from error
+    if tuple(found.shape) != (len(x), *output):
+        raise UsageError(
+            f"test: the output of an evaluation of {len(x)} samples has shape "
+            f"{tuple(found.shape)}, not {(len(x), *output)}"
+        )
 
 
 def _step(module: nn.Module, x: Tensor) -> tuple[Tensor, bool]:
@@ -329,20 +392,15 @@ def why_not_batched(
     -------
     str or None
 
-    Raises
-    ------
-    UsageError
-        If a step fails one row after the other, too.
-
     Notes
     -----
     Two rows of different weights are advanced by a step both ways; what is silently computed
     otherwise counts as a failure, and so does an operation that vmap would run row by row.
     """
     places = layout(module)
-    weights = vector(module, places.parameters)
-    noise = np.random.default_rng(0).standard_normal(len(weights))
-    weights = torch.stack([weights, weights * (1 + 0.01 * torch.as_tensor(noise).to(weights))])
+    weights = torch.stack(
+        [vector(some, places.parameters) for some in (module, _elsewhere(module))]
+    )
     statistics = vector(module, places.statistics).to(weights).repeat(2, 1)
     found = []
     for kind in (RowByRow, Batched):
@@ -358,8 +416,8 @@ def why_not_batched(
                 losses = run.losses(outputs, batch)
         except Exception as error:
             if kind is RowByRow:
-                raise UsageError(f"model: a step raises {first_line(error)}") from error
-            lacking = re.search(r"batching rule for (aten::\w+)", str(error))
+                return f"a step at other weights raises {first_line(error)}"
+            lacking = re.search(r"[Bb]atching rule.* for (aten::\w+)", str(error))
             if lacking is not None:
                 return f"torch has no batching rule for {lacking[1]}"
             return f"{type(error).__name__}: {first_line(error)}"

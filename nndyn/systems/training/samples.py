@@ -193,6 +193,8 @@ def _array(value: Any, what: str) -> Array:
 def _numbers(array: Array, what: str) -> Array:
     """Return a contiguous int64 or float64 copy, all finite."""
     integers = array.dtype.kind in "iu"
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise DataError(f"{what} holds {array.max()}, beyond 64-bit integers; give real numbers")
     array = np.array(array, np.int64 if integers else np.float64, order="C")
     if not integers and not np.isfinite(array).all():
         position = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])

@@ -125,8 +125,8 @@ def _term(term: str, spec: str) -> Cosine | Warmup | Step | None:
     if not 1 <= len(numbers) <= most:
         known = " or ".join(form for form in KNOWN if form.startswith(name))
         raise UsageError(f"{where} has {len(numbers)} numbers; give {known}")
-    if not re.fullmatch(r"0*[1-9][0-9]*", numbers[0]):
-        raise UsageError(f"{where} has {numbers[0]!r} steps; give an integer >= 1")
+    if not re.fullmatch(r"0*[1-9][0-9]{0,14}", numbers[0]):
+        raise UsageError(f"{where} has {numbers[0]!r} steps; give an integer from 1 to 10^15 - 1")
     steps = int(numbers[0])
     if name == "cosine":
         return Cosine(steps)

@@ -16,9 +16,10 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
-from nndyn.systems.training import batches, optimizers
+from nndyn.systems.training import batches, criteria, factories, optimizers
 from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
+from nndyn.systems.training.contents import function_digest
 from nndyn.systems.training.data import load
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
@@ -168,10 +169,10 @@ class Training:
         self.device = devices.check(device)
         if not _is_integer(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
-        spec = isinstance(model, str) and model.startswith(("mlp:", "cnn:"))
-        if not spec and activation != "tanh" and not isinstance(model, str):
+        spec = isinstance(model, str) and not factories.is_named(model)
+        if not spec and activation != "tanh":
             raise UsageError(
-                f"activation={activation!r} applies to a spec; a module brings its own activations"
+                f"activation={activation!r} applies to mlp: and cnn:; a module brings its own"
             )
         loaded = load(data, test, samples=samples, data_dir=data_dir)
         training, held_out = loaded.training, loaded.test
@@ -184,12 +185,13 @@ class Training:
             )
         size = None if batch_size is None else int(batch_size)
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
-        if isinstance(model, str) and model.startswith("mlp:"):
+        if spec and str(model).startswith("mlp:"):
             training, held_out = training.in_rows(), held_out and held_out.in_rows()
         network = build(
             model,
             training.x,
             training.y,
+            test=None if held_out is None else held_out.x,
             image=training.image,
             classes=_classes(training, held_out),
             loss=loss,
@@ -228,13 +230,15 @@ class Training:
             "data": loaded.name,
             "train": training.describe(),
             "test": None if held_out is None else held_out.describe(),
-            "loss": loss if isinstance(loss, str) else _called(loss),
+            "loss": criteria.name(loss),
             **hyperparameters,
             "batch_size": size,
             "seed": int(seed),
             "dtype": dtype,
             "device": devices.describe(self.device),
         }
+        if not isinstance(loss, str):
+            self._description["loss_sha256"] = function_digest(loss)
         if samples is not None:
             self._description["samples"] = int(samples)
         self._hyperparameters = hyperparameters
@@ -380,9 +384,3 @@ def _classes(training: Samples, test: Samples | None) -> int | None:
     """Return the number of classes, of which the training set may lack the last."""
     sets = (training,) if test is None else (training, test)
     return max(int(s.y.max()) for s in sets) + 1 if training.labelled else None
-
-
-def _called(function: Any) -> str:
-    """Return the name of a loss of the user's."""
-    kind = function if hasattr(function, "__qualname__") else type(function)
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -44,10 +44,10 @@ def read(path: Path) -> tuple[Samples, Samples | None]:
     DataError
         If it cannot be read, or what it holds cannot be used.
     """
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise UsageError(f"{path} {found}; give a .npz or .csv file")
     try:
+        if not path.is_file():
+            found = "is a folder" if path.is_dir() else "does not exist"
+            raise UsageError(f"{path} {found}; give a .npz or .csv file")
         return read_npz(path) if path.suffix.lower() == ".npz" else (read_csv(path), None)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
@@ -193,8 +193,9 @@ def read_csv(path: Path) -> Samples:
     rows = np.frombuffer(x).reshape(len(labels), -1)
     if not np.isfinite(rows).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(rows))[0])
-        name = (names[:label] + names[label + 1 :])[column]
-        raise DataError(_flaw(path, numbers[row], name, str(rows[row, column]), "is not finite"))
+        column += column >= label
+        field = next(fields[column] for number, fields in _lines(path) if number == numbers[row])
+        raise DataError(_flaw(path, numbers[row], names[column], field, "is not finite"))
     y, classes = _targets(path, labels, numbers, names[label])
     return replace(from_arrays((rows, y), str(path)), classes=classes)
 
@@ -244,13 +245,12 @@ def _targets(
             )
         )
     if all(INTEGER.fullmatch(label) for label in labels):
-        whole = [int(label) for label in labels]
-        for number, value in zip(numbers, whole, strict=True):
-            if not 0 <= value < 2**31:
+        for number, label in zip(numbers, labels, strict=True):
+            if not 0 <= float(label) < 2**31:
                 raise DataError(
-                    _flaw(path, number, name, str(value), "is no class label, 0 to 2147483647")
+                    _flaw(path, number, name, label, "is no class label, 0 to 2147483647")
                 )
-        return np.array(whole, np.int64), None
+        return np.array([int(float(label)) for label in labels], np.int64), None
     values = np.array([float(label) for label in labels])
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))

@@ -58,9 +58,8 @@ def mine(tmp_path, monkeypatch):
     (package / "deep.py").write_text("from net_of_mine import Net\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    path = list(sys.path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
-    assert sys.path == path
     for name in [name for name in sys.modules if "_of_mine" in name]:
         del sys.modules[name]
 
@@ -81,6 +80,22 @@ def test_classes_functions_and_instances_become_models(mine):
     assert module.linear.weight.dtype == torch.float32
     expected = torch.nn.utils.parameters_to_vector(module.parameters()).detach().double()
     np.testing.assert_array_equal(ready.initial, expected.numpy())
+
+
+def test_a_module_may_import_while_it_runs_and_hides_nothing_that_is_installed(mine):
+    (mine / "late_of_mine.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Linear):\n"
+        "    def __init__(self): super().__init__(4, 3)\n"
+        "    def forward(self, x):\n"
+        "        from helper_of_mine import WIDTH\n"
+        "        return WIDTH * super().forward(x)\n"
+    )
+    path = list(sys.path)
+    assert build("late_of_mine:Net", X, Y).size == 15
+    assert sys.path == [*path, str(mine)]
+    build("net_of_mine:Net", X, Y)
+    assert sys.path == [*path, str(mine)]
 
 
 def test_the_seed_draws_the_weights_of_a_factory_and_nothing_else(mine):
@@ -112,7 +127,8 @@ def test_the_seed_draws_the_weights_of_a_factory_and_nothing_else(mine):
         ("net_of_mine:needs", r"calling needs\(\) without arguments raised TypeError: .*'width'"),
         ("net_of_mine:nothing", r"nothing\(\) returned builtins.NoneType; it must return a torch"),
         ("net_of_mine", "'net_of_mine' is not a spec; .*package.module:factory"),
-        ("net_of_mine.py:Net", "there is no module 'net_of_mine.py'.*without .py"),
+        ("net_of_mine.py:Net", r"names a file; run in the folder \. and .*: net_of_mine:Net$"),
+        ("./far/net.py:Net", "names a file; run in the folder ./far/ and name .*: net:Net$"),
     ],
 )
 def test_what_makes_no_model_is_refused_in_one_line(mine, model, message):

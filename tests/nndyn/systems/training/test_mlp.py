@@ -11,7 +11,7 @@ from nndyn.systems.training import threads as threads_module
 from nndyn.systems.training.batches import Order, inputs
 from nndyn.systems.training.losses import LOSSES
 from nndyn.systems.training.mlp import Perceptrons
-from nndyn.systems.training.models import ACTIVATIONS, build, from_spec
+from nndyn.systems.training.models import ACTIVATIONS, allocate, build, from_spec
 from nndyn.systems.training.samples import Samples
 
 
@@ -29,7 +29,8 @@ def test_gradient_loss_and_hits_equal_autograd(widths, activation, loss, samples
     x = rng.standard_normal((samples, widths[0]))
     y = rng.integers(0, widths[-1], samples)
     spec = "mlp:" + "-".join(map(str, widths))
-    network, _ = build(spec, activation=activation, init=None, seed=0, dtype=torch.float64)
+    net = from_spec(spec, activation)
+    network, _ = build(net, init="normal:1", seed=0, dtype=torch.float64)
     batch = inputs(
         Samples(x, y), outputs=widths[-1], bias=network.layers[0].bias, dtype=torch.float64
     )
@@ -40,7 +41,7 @@ def test_gradient_loss_and_hits_equal_autograd(widths, activation, loss, samples
     weights = torch.as_tensor(rng.standard_normal((replicas, network.size)))
     engine.load(weights, engine.statistics)
     gradient, losses, hits = engine.gradient(0, hits=True)
-    net = from_spec(spec, activation).double()
+    net = allocate(net).double()
     labels = torch.as_tensor(y)
     for r in range(replicas):
         torch.nn.utils.vector_to_parameters(weights[r], net.parameters())

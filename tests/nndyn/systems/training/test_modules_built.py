@@ -1,13 +1,19 @@
 """What is made of a model and samples: form of the input, weights, engine, description."""
 
 import copy
+import functools
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from nndyn.systems.training.building import build
+from nndyn.systems.training.contents import attributes_digest, code_digest, function_digest
 from tests.nndyn.systems.training.networks import Transformer, network, smooth
 
 
@@ -47,11 +53,88 @@ def test_a_description_is_the_same_for_equal_modules_only():
         "mode": lambda net: net[1].eval(),
         "counter": lambda net: net[1].num_batches_tracked.fill_(3),
         "repr": lambda net: setattr(net[1], "eps", 0.1),
+        "attribute": lambda net: setattr(net[2], "slope", 2.0),
+        "hook": lambda net: net[2].register_forward_hook(lambda part, x, y: 2 * y),
     }
     for change in changes.values():
         other = copy.deepcopy(module)
         change(other)
         assert build(other, x, y).describe() != build(module, x, y).describe()
+
+
+def named(code):
+    """Return a module of class Net whose forward pass is `code`."""
+    scope = {"nn": nn, "torch": torch, "__name__": "own"}
+    lines = [
+        "class Net(nn.Module):",
+        "    def __init__(self):",
+        "        super().__init__()",
+        "        self.linear = nn.Linear(6, 3)",
+        "    def forward(self, x):",
+        f"        return {code}",
+    ]
+    exec("SCALE = 2\ndef twice(x):\n    return 2 * x\n" + "\n".join(lines), scope)
+    torch.manual_seed(0)
+    return scope["Net"](), scope
+
+
+def test_a_description_tells_networks_of_equal_shape_apart_by_their_code():
+    x, y = np.random.default_rng(0).random((12, 6)), np.arange(12) % 3
+    codes = ["self.linear(x)", "SCALE * self.linear(x)", "twice(self.linear(x))"]
+    found = [build(named(code)[0], x, y).describe()["code_sha256"] for code in codes]
+    assert found == [build(named(code)[0], x, y).describe()["code_sha256"] for code in codes]
+    assert len(set(found)) == len(codes)
+    module, scope = named(codes[1])
+    scope["SCALE"] = 3
+    assert build(module, x, y).describe()["code_sha256"] not in found
+    heads = [nn.MultiheadAttention(4, heads) for heads in (2, 4)]
+    assert attributes_digest(heads[0], set()) != attributes_digest(heads[1], set())
+    assert code_digest(heads[0]) == code_digest(heads[1])
+
+
+def weighted(weight):
+    return lambda output, target: weight * (output - target).square().mean()
+
+
+def test_losses_are_told_apart_by_what_they_compute():
+    def mean(output, target):
+        return (output - target).abs().mean()
+
+    losses = {
+        "bound": (weighted(1.0), weighted(2.0)),
+        "code": (mean, lambda output, target: (output - target).abs().sum()),
+        "settings": (nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.1)),
+        "arguments": (functools.partial(mean, target=0), functools.partial(mean, target=1)),
+        "names": (torch.nn.functional.l1_loss, torch.nn.functional.mse_loss),
+    }
+    for one, other in losses.values():
+        assert function_digest(one) == function_digest(one)
+        assert function_digest(one) != function_digest(other)
+    assert function_digest(weighted(1.0)) == function_digest(weighted(1.0))
+
+
+def test_digests_are_the_same_in_every_process():
+    code = (
+        "from nndyn.systems.training.contents import function_digest as d\n"
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    kinds = {'a', 'b', 'c'}\n"
+        "    def forward(self, x): return x if 'a' in {'a', 'b', 'c', 'd'} else self\n"
+        "net = Net(); net.held = [object(), {1.5, 'x', None}]\n"
+        "net.register_forward_hook(lambda *some: None)\n"
+        "print(d(net), d(lambda x: x in {'p', 'q', 'r'}))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1
 
 
 def test_weights_move_by_init_in_linear_maps_and_convolutions_only():

@@ -197,10 +197,43 @@ def test_targets_must_suit_loss_and_output():
         build(Net(), X, real)
     with pytest.raises(UsageError, match=r"shape \(4, 3\); mse takes that of.*, \(4, 2\)"):
         build(Net(), X, X[:, :2], loss="mse")
+    for shape in ((12,), (12, 1)):  # one number a sample, written either way
+        build(nn.Sequential(nn.Linear(6, 1), nn.Identity()), X, X[:, 0].reshape(shape), loss="mse")
+        single = Net(lambda self, x, z: z[:, 0])
+        build(single, X, X[:, 0].reshape(shape), loss="mse")
     with pytest.raises(UsageError, match=r"shape \(4, 3, 1\); mse on labels"):
         build(Net(lambda self, x, z: z[..., None]), X, Y, loss="mse")
     with pytest.raises(UnknownNameError, match="unknown init"):
         build(Net(), X, Y, init="glorot")
+
+
+def test_a_test_set_that_the_module_cannot_evaluate_is_refused():
+    alone = nn.Sequential(
+        nn.Linear(6, 5), nn.BatchNorm1d(5, track_running_stats=False), nn.Linear(5, 3)
+    )
+    build(alone, X, Y, test=X[:2])
+    with pytest.raises(UsageError, match=r"^test: .*an evaluation on x .*more than 1 value"):
+        build(alone, X, Y, test=X[:1])
+
+
+def test_a_head_of_zeros_hides_nothing():
+    hidden = {
+        "differs": lambda self, x, z: 2 * z if self.training else z,
+        "mixes": lambda self, x, z: z - z.mean(0),
+        "wrong": lambda self, x, z: Shared.apply(z),
+    }
+    found = {}
+    for name, forward in hidden.items():
+        net = Net(forward)
+        nn.init.zeros_(net.linear.weight)
+        nn.init.zeros_(net.linear.bias)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found[name] = build(net, X, Y)
+    assert found["differs"].differs
+    assert not found["mixes"].independent
+    assert not found["mixes"].independent_evaluation
+    assert found["wrong"].reason == "its results differ"
 
 
 def test_a_last_batch_too_small_for_a_step_is_refused():

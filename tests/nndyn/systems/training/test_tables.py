@@ -74,6 +74,8 @@ def test_a_table_is_read_as_it_is_meant(tmp_path, text, x, y, classes):
         ("1,0.5\n2,inf\n", DataError, "line 2, column '2' has 'inf', which is not finite"),
         ("1,0\n2,-1\n", DataError, "line 2, column '2' has '-1', which is no class label"),
         ("1,0\n2,99999999999999999999\n", DataError, "which is no class label"),
+        ("1,0\n2," + "9" * 5000 + "\n", DataError, "which is no class label"),
+        ("y,a\n0,1\n1,1e999\n", DataError, "line 3, column 'a' has '1e999', which is not finite"),
         ("1,0\n2,1\n3,a\n", DataError, "line 3, column '2' has 'a', which stands among numbers"),
         ("1,a\n2,b\n3,c\n4,1\n", DataError, "line 4, .* '1', which stands among text"),
         ("1,2,0\n3,x,1\n", DataError, "line 2, column '2' has 'x', which is not a number"),
