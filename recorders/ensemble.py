@@ -69,7 +69,8 @@ def record(
     seed : int, default 0
         Draws perturbations and, for maps and flows, the initial state.
     resume : bool, default False
-        Go on with an unfinished file, or a finished one with more steps; a missing file is started.
+        Go on with an unfinished file, or a finished one with more steps, which keeps the evaluation
+        and the rounding floor of its first part; a missing file is started.
     overwrite : bool, default False
         Replace an existing file.
     progress : callable, optional

@@ -212,8 +212,8 @@ _RATE = 0.001
     "--schedule",
     default="constant",
     show_default=True,
-    help="Of the learning rate: constant, cosine:T, warmup:K, step:K:G, or several joined by "
-    "commas, which multiply.",
+    help="Of the learning rate: constant, cosine:T, warmup:K, step:K, step:K:G, or several "
+    "joined by commas, which multiply.",
 )
 @click.option("--dtype", default="float64", show_default=True, help="float64 or float32.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
