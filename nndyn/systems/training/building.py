@@ -11,7 +11,7 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array
-from nndyn.systems.training import batches, cnn, factories, models, probing
+from nndyn.systems.training import batchable, batches, cnn, factories, models, probing
 from nndyn.systems.training.criteria import Criterion, Loss
 from nndyn.systems.training.functional import Batch
 from nndyn.systems.training.layout import layout
@@ -197,8 +197,8 @@ def _tried(
     if test is not None:
         probing.check_test(module, form(test[:count], device), output)
     reason, batched = None, False
-    if device.type != "cpu" or probing.gains(module, behaviour, step):
-        reason = probing.why_not_batched(module, behaviour, batch, criterion)
+    if device.type != "cpu" or batchable.gains(module, behaviour, step):
+        reason = batchable.why_not_batched(module, behaviour, batch, criterion)
         batched = reason is None
     if reason is not None:
         warnings.warn(

@@ -6,8 +6,6 @@ Everything here runs on copies, and leaves torch's random state alone.
 from __future__ import annotations
 
 import copy
-import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +17,8 @@ from torch import nn
 from nndyn.errors import UsageError
 from nndyn.systems.training.contents import contents
 from nndyn.systems.training.criteria import Criterion
-from nndyn.systems.training.functional import Batch, Batched, RowByRow, evaluating, plain
-from nndyn.systems.training.layout import layout, normalisations, vector
+from nndyn.systems.training.functional import Batch, evaluating
+from nndyn.systems.training.layout import layout, normalisations
 from nndyn.systems.training.modules import Form
 from nndyn.systems.training.preparation import first_line
 from nndyn.systems.training.randomness import seeded
@@ -30,11 +28,6 @@ _Run = Callable[[nn.Module, Tensor], tuple[Tensor, bool]]
 
 #: Samples of a trial; the halves are compared with the whole.
 SAMPLES = 4
-#: What torch says where vmap runs an operation row by row.
-SLOW = "There is a performance drop"
-#: Bytes a row's step may keep for the backward pass and still be batched on a CPU. Above, calls
-#: are so long that their number does not matter, and rows one by one make better use of the cache.
-BATCHED_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True)
@@ -140,7 +133,7 @@ def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
     first, counts, given = _look(own, x)
     _check_loss(own, first, batch.target, criterion)
     # initial weights may hide what a step does: nothing passes a layer of zeros
-    moved = _elsewhere(module)
+    moved = elsewhere(module)
     try:
         _step(moved, x)
     except UsageError:  # weights that the module does not take: nothing is known
@@ -201,7 +194,7 @@ def _look(own: nn.Module, x: Tensor) -> tuple[Tensor, tuple[tuple[int, int], ...
     return first, tuple(zip(started, strides, strict=True)), look
 
 
-def _elsewhere(module: nn.Module) -> nn.Module:
+def elsewhere(module: nn.Module) -> nn.Module:
     """Return a copy of `module` at weights near its own, none of them zero."""
     moved = copy.deepcopy(module)
     generator = np.random.default_rng(0)
@@ -277,7 +270,7 @@ def _parts_agree(module: nn.Module, x: Tensor, run: _Run, whole: Tensor) -> bool
         parts = [run(module, x[:half])[0], run(module, x[half:])[0]]
     except UsageError:
         return False
-    return _close(torch.cat(parts), whole)
+    return close(torch.cat(parts), whole)
 
 
 def _random_state(device: torch.device) -> Tensor:
@@ -291,7 +284,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
     return bool(torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)))
 
 
-def _close(a: Tensor, b: Tensor) -> bool:
+def close(a: Tensor, b: Tensor) -> bool:
     """Whether two results agree to rounding: to the square root of their precision."""
     a, b = a.detach(), b.detach()
     tolerance = torch.finfo(b.dtype).eps ** 0.5
@@ -358,70 +351,3 @@ def _saved_bytes(module: nn.Module, x: Tensor) -> int:
         return max((kept(x) - kept(x[:half])) // (len(x) - half), 1)
     except UsageError:  # half of the samples are too few for a step
         return max(kept(x) // len(x), 1)
-
-
-def gains(module: nn.Module, behaviour: Behaviour, samples: int) -> bool:
-    """Return whether rows are better batched on a CPU, for steps of so many `samples`.
-
-    Not where calls are long, nor with normalisations over the batch: the rounding of their sums
-    depends on the place of a row, and copies of the reference would drift away from it.
-
-    Returns
-    -------
-    bool
-    """
-    if any(part.training for _, part in normalisations(module)):
-        return False
-    return behaviour.saved_bytes * samples <= BATCHED_BYTES
-
-
-def why_not_batched(
-    module: nn.Module, behaviour: Behaviour, batch: Batch, criterion: Criterion
-) -> str | None:
-    """Return why rows of `module` cannot be batched, None where they can.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-    behaviour : Behaviour
-    batch : Batch
-        A few samples.
-    criterion : Criterion
-
-    Returns
-    -------
-    str or None
-
-    Notes
-    -----
-    Two rows of different weights are advanced by a step both ways; what is silently computed
-    otherwise counts as a failure, and so does an operation that vmap would run row by row.
-    """
-    places = layout(module)
-    weights = torch.stack(
-        [vector(some, places.parameters) for some in (module, _elsewhere(module))]
-    )
-    statistics = vector(module, places.statistics).to(weights).repeat(2, 1)
-    found = []
-    for kind in (RowByRow, Batched):
-        gradient, moved = torch.zeros_like(weights), statistics.clone()
-        run = kind(module, places, criterion, behaviour.counts)
-        try:
-            with plain(), warnings.catch_warnings():
-                warnings.filterwarnings("error", message=SLOW)
-                loss, _ = run.gradient(
-                    weights, moved, batch, t=0, key=0, parts=[slice(None)], out=gradient
-                )
-                outputs = run.outputs(weights, moved, batch.x, key=0, parts=[slice(None)])
-                losses = run.losses(outputs, batch)
-        except Exception as error:
-            if kind is RowByRow:
-                return f"a step at other weights raises {first_line(error)}"
-            lacking = re.search(r"[Bb]atching rule.* for (aten::\w+)", str(error))
-            if lacking is not None:
-                return f"torch has no batching rule for {lacking[1]}"
-            return f"{type(error).__name__}: {first_line(error)}"
-        found.append((gradient, loss, moved, outputs, losses))
-    if all(_close(b, a) for a, b in zip(*found, strict=True)):
-        return None
-    return "its random numbers come out otherwise" if behaviour.random else "its results differ"
