@@ -49,6 +49,10 @@ class Row:
 
 #: Every analyzer that ships with nndyn, by name.
 ANALYZERS: dict[str, Row] = {
+    "exploration": Row(
+        target="analyzers.exploration:exploration",
+        summary="How a trajectory explores its space: path, turns, diffusion, dimension.",
+    ),
     "lyapunov": Row(
         target="analyzers.lyapunov:lyapunov",
         summary="Maximum Lyapunov exponent from the separation of perturbed replicas.",

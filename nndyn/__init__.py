@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nndyn._version import __version__
 
 if TYPE_CHECKING:
+    from analyzers.exploration import exploration
     from analyzers.lyapunov import lyapunov
     from nndyn import systems
     from nndyn.errors import NndynError
@@ -26,6 +27,7 @@ __all__ = [
     "NndynError",
     "Training",
     "__version__",
+    "exploration",
     "lyapunov",
     "open",
     "record",

@@ -1,0 +1,124 @@
+"""One replica's trajectory, followed in one pass and weighed against itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.diffusion import Exponent, decades, exponent, shrinks
+from analyzers.displacements import displacements, panel_rows
+from analyzers.kernels.displacements import follow
+from nndyn.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[Any]
+
+#: Bytes of states that are read at once.
+BLOCK_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What one trajectory of T states shows.
+
+    Attributes
+    ----------
+    lengths, turns, progress : (T,) float64
+        See `analyzers.kernels.displacements.follow`; NaN at the first state. `turns` belongs to the
+        state at which it happens, and is NaN at the last, too.
+    displacement : float
+        From the first state to the last.
+    gyration : float
+        Root of the mean squared distance to the mean state.
+    participation_ratio : float
+        NaN where the states do not vary.
+    msd : (L + 1,) float64
+    first, last : Exponent
+        Of the first and the last decade of lags.
+    shrinks : str
+        How much shorter the steps become, empty where they do not.
+    """
+
+    lengths: Array
+    turns: Array
+    progress: Array
+    displacement: float
+    gyration: float
+    participation_ratio: float
+    msd: Array
+    first: Exponent
+    last: Exponent
+    shrinks: str
+
+
+def explore(state: xr.DataArray, name: str, *, longest: int, confidence: float) -> Explored:
+    """Follow a trajectory from its first state to its last.
+
+    Parameters
+    ----------
+    state : xarray.DataArray, (T, D)
+        At least two states; lazy and dask-backed ones are read block by block.
+    name : str
+        What messages call it.
+    longest : int
+        Longest lag of the mean-squared displacement, below T.
+    confidence : float
+
+    Returns
+    -------
+    Explored
+
+    Raises
+    ------
+    DataError
+        If a state is not finite.
+    """
+    T, D = state.shape
+
+    def read(first: int, last: int) -> Array:
+        return np.array(state[first:last].values, np.float64, order="C")
+
+    end, before = read(T - 1, T)[0], read(0, 1)[0]
+    displacement = float(np.linalg.norm(end - before))
+    held = np.empty((min(T, panel_rows(D)), D))
+    lengths, turns, progress = np.empty(T), np.empty(T), np.empty(T)
+    step, total = np.zeros(D), np.zeros(D)
+    rows = max(1, BLOCK_BYTES // (8 * D))
+    for a in range(0, T, rows):
+        block = read(a, min(a + rows, T))
+        part = slice(a, a + len(block))
+        follow(block, end, before, step, total, lengths[part], turns[part], progress[part])
+        kept = held[part]
+        kept[:] = block[: len(kept)]
+    if not np.isfinite(lengths).all():
+        at = int(np.argmin(np.isfinite(lengths)))
+        time = float(state[state.dims[0]][at])
+        raise DataError(f"the state of {name} is not finite at time {time:g}; cut the recording")
+    lengths[0] = progress[0] = np.nan
+    turns[:-1], turns[-1] = turns[1:].copy(), np.nan  # of the state between the two steps
+
+    cuts = decades(T, longest)
+    found = displacements(read, T, total / T, longest, cuts, held)
+    extent = float(np.nanmax(found.msd, initial=found.variance))
+    short = Exponent(None, None, None, "too few states for an exponent; record at least 40 steps")
+    first, last = [
+        exponent(found.msd, within, cut, extent, confidence)
+        for cut, within in zip(cuts, found.within, strict=True)
+    ] or [short, short]
+    return Explored(
+        lengths=lengths,
+        turns=turns,
+        progress=progress,
+        displacement=displacement,
+        gyration=found.variance**0.5,
+        participation_ratio=found.participation_ratio,
+        msd=found.msd,
+        first=first,
+        last=last,
+        shrinks=shrinks(lengths[1:], confidence),
+    )
