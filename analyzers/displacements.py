@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from analyzers.kernels.displacements import collect
 
 Array = NDArray[Any]
-#: Returns the states first … last-1 as (last - first, D) float64, in memory of their own.
+#: Returns the states first … last-1 as (last - first, D) float64.
 Read = Callable[[int, int], Array]
 
 #: Most bytes of states that are held while the others pass by.
-PANEL_BYTES = 640 * 2**20
+PANEL_BYTES = 512 * 2**20
 #: Rows of a product of states with states, and most columns.
 ROWS, COLUMNS = 256, 2048
 #: Most components of a covariance that is kept whole.
@@ -65,7 +65,7 @@ class Displacements:
 
 
 def displacements(
-    read: Read, times: int, mean: Array, longest: int, cuts: list[Cut], held: Array | None = None
+    read: Read, times: int, mean: Array, longest: int, cuts: list[Cut], held: Array
 ) -> Displacements:
     """Return what pairs of states give, from products of blocks of them.
 
@@ -80,8 +80,8 @@ def displacements(
     longest : int
         L, the longest lag.
     cuts : list of Cut
-    held : (h, D) float64, optional
-        The first `panel_rows` states, read before; overwritten.
+    held : (h, D) float64
+        The first states, as many as `panel_rows`; overwritten.
 
     Returns
     -------
@@ -130,13 +130,13 @@ def displacements(
     )
 
 
-def panel_rows(dimension: int) -> int:
-    """Return the number of states of `dimension` components that are held at once."""
-    return max(ROWS, PANEL_BYTES // (8 * dimension))
+def panel_rows(times: int, dimension: int) -> int:
+    """Return how many of so many states of `dimension` components are held at once."""
+    return min(times, max(ROWS, PANEL_BYTES // (8 * dimension)))
 
 
 def _panels(
-    read: Read, times: int, mean: Array, reach: int, held: Array | None
+    read: Read, times: int, mean: Array, reach: int, held: Array
 ) -> Iterator[tuple[Array, int, Array, int]]:
     """Yield blocks of centred states that together make every pair at most `reach` apart.
 
@@ -150,18 +150,23 @@ def _panels(
     j0 : int
         Index of the first column.
     """
-    size = panel_rows(len(mean))
+    size = len(held)
+    passing = np.empty((ROWS if size < times else 0, len(mean)))
     for p0 in range(0, times, size):
         p1 = min(p0 + size, times)
-        panel = read(p0, p1) if p0 or held is None else held
-        panel -= mean
+        panel = held[: p1 - p0]
+        if p0 == 0:
+            panel -= mean
+        for a in range(p0, p1 if p0 else p0, ROWS):
+            part = slice(a - p0, min(a + ROWS, p1) - p0)
+            np.subtract(read(a, min(a + ROWS, p1)), mean, out=panel[part])
         for i0 in range(p0, p1, ROWS):
             rows = panel[i0 - p0 : i0 - p0 + ROWS]
             yield rows, i0, rows, i0
             yield from _against(rows, i0, panel[: i0 - p0], p0, reach)
         for i0 in range(p1, min(p1 + reach, times), ROWS):
-            rows = read(i0, min(i0 + ROWS, p1 + reach, times))
-            rows -= mean
+            following = read(i0, min(i0 + ROWS, p1 + reach, times))
+            rows = np.subtract(following, mean, out=passing[: len(following)])
             yield from _against(rows, i0, panel, p0, reach)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.diffusion import kind
+from analyzers.displacements import panel_rows
 from analyzers.exploration_labels import Rows, companion, numbers, per_replica, series
 from analyzers.separation import weights
 from analyzers.trajectory import Explored, explore
@@ -86,9 +87,9 @@ def exploration(
     Notes
     -----
     One pass over ``state``, replica by replica, each state once; and, of replicas whose states take
-    more than 640 MiB, the rest once or more again (see `analyzers.displacements.displacements`,
-    also for the number of operations). Peak memory: 700 MiB at most, and a few (time, replica)
-    arrays.
+    more than 512 MiB, the rest once or more again (see `analyzers.displacements.displacements`,
+    also for the number of operations). Peak memory: 512 MiB, twice 256 states, and a few (time,
+    replica) arrays.
 
     The interval of ``msd_exponent`` is over time, from blocks that do not overlap; that of
     ``random_walk_participation_ratio`` holds the ratios of such walks. The others, where there are
@@ -116,6 +117,7 @@ def exploration(
         return _diverged(recording, parameters)
     longest = _longest(max_lag, T)
     found: dict[int, Explored] = {}
+    held = np.empty((panel_rows(T, D), D))  # once: new memory costs as much as filling it
     for r in range(state.shape[1]):
         if ends[r] < T:
             continue
@@ -125,6 +127,7 @@ def exploration(
         found[r] = explore(
             state[:T, r],
             "the reference" if r == 0 else f"replica {r}",
+            held,
             longest=longest,
             confidence=confidence,
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.diffusion import Exponent, decades, exponent, shrinks
-from analyzers.displacements import displacements, panel_rows
+from analyzers.displacements import displacements
 from analyzers.kernels.displacements import follow
 from nndyn.errors import DataError
 
@@ -56,7 +56,9 @@ class Explored:
     shrinks: str
 
 
-def explore(state: xr.DataArray, name: str, *, longest: int, confidence: float) -> Explored:
+def explore(
+    state: xr.DataArray, name: str, held: Array, *, longest: int, confidence: float
+) -> Explored:
     """Follow a trajectory from its first state to its last.
 
     Parameters
@@ -65,6 +67,8 @@ def explore(state: xr.DataArray, name: str, *, longest: int, confidence: float) 
         At least two states; lazy and dask-backed ones are read block by block.
     name : str
         What messages call it.
+    held : (h, D) float64
+        Room for as many states as `displacements.panel_rows` says; overwritten.
     longest : int
         Longest lag of the mean-squared displacement, below T.
     confidence : float
@@ -81,11 +85,10 @@ def explore(state: xr.DataArray, name: str, *, longest: int, confidence: float) 
     T, D = state.shape
 
     def read(first: int, last: int) -> Array:
-        return np.array(state[first:last].values, np.float64, order="C")
+        return np.ascontiguousarray(state[first:last].values, np.float64)
 
-    end, before = read(T - 1, T)[0], read(0, 1)[0]
+    end, before = read(T - 1, T)[0], read(0, 1)[0].copy()
     displacement = float(np.linalg.norm(end - before))
-    held = np.empty((min(T, panel_rows(D)), D))
     lengths, turns, progress = np.empty(T), np.empty(T), np.empty(T)
     step, total = np.zeros(D), np.zeros(D)
     rows = max(1, BLOCK_BYTES // (8 * D))
