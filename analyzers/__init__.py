@@ -53,6 +53,10 @@ ANALYZERS: dict[str, Row] = {
         target="analyzers.exploration:exploration",
         summary="How a trajectory explores its space: path, turns, diffusion, dimension.",
     ),
+    "learning": Row(
+        target="analyzers.learning:learning",
+        summary="How long a network takes to learn, and how well it does.",
+    ),
     "lyapunov": Row(
         target="analyzers.lyapunov:lyapunov",
         summary="Maximum Lyapunov exponent from the separation of perturbed replicas.",

@@ -15,6 +15,7 @@ from nndyn._version import __version__
 
 if TYPE_CHECKING:
     from analyzers.exploration import exploration
+    from analyzers.learning import learning
     from analyzers.lyapunov import lyapunov
     from nndyn import systems
     from nndyn.errors import NndynError
@@ -28,6 +29,7 @@ __all__ = [
     "Training",
     "__version__",
     "exploration",
+    "learning",
     "lyapunov",
     "open",
     "record",

@@ -74,10 +74,12 @@ class _Analyze(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the table."""
-        return analyzers.names()
+        return ["all", *analyzers.names()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Make the command of an analyzer."""
+        if cmd_name == "all":
+            return _all
         function = analyzers.load(cmd_name)
         summary = (function.__doc__ or "").strip().split("\n\n")[0]
         return click.Command(
@@ -101,7 +103,8 @@ class _Analyze(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the analyzers with their summaries."""
         with formatter.section("Analyzers"):
-            formatter.write_dl([(name, row.summary) for name, row in analyzers.rows().items()])
+            rows = [(name, row.summary) for name, row in analyzers.rows().items()]
+            formatter.write_dl([("all", _all.help or ""), *rows])
 
 
 def _run(
@@ -128,6 +131,33 @@ def _run(
     else:
         print_result(result)
     return 3 if strict and result.attrs["verdict"] == "unresolved" else 0
+
+
+@click.command("all", help="Everything that applies, with the defaults.")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def _all(path: Path, as_json: bool) -> None:
+    from nndyn.errors import DataError
+    from nndyn.results import to_dict
+    from nndyn.store import open_recording, reading
+
+    found: list[dict[str, Any]] = []
+    with reading(path), open_recording(path) as recording:
+        for name in analyzers.rows():
+            if not as_json:
+                click.echo(("" if not found else "\n") + name)
+            try:
+                result = analyzers.load(name)(recording)
+            except DataError as error:  # it does not apply to this recording
+                found.append({"analyzer": name, "results": {}, "reason": str(error)})
+                if not as_json:
+                    click.echo(f"does not apply: {error}")
+                continue
+            found.append(to_dict(result))
+            if not as_json:
+                print_result(result)
+    if as_json:
+        print_json({"analyses": found})
 
 
 analyze = _Analyze(

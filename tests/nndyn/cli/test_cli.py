@@ -332,3 +332,15 @@ def test_a_failure_of_nndyn_itself_is_one_line_without_debug():
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "internal error" in done.stderr
+
+
+def test_all_analyzers_that_apply_run_at_once(cli):
+    assert cli("record", "map", "henon", "--steps", 200, "-o", "h.nc")[0] == 0
+    code, out, _ = cli("analyze", "all", "h.nc")
+    assert code == 0
+    assert "does not apply: the recording has no test_accuracy" in out
+    _, out, _ = cli("analyze", "all", "h.nc", "--json")
+    found = {entry["analyzer"]: entry for entry in json.loads(out)["analyses"]}
+    assert found["lyapunov"]["results"]["lyapunov_max"]["value"] is not None
+    assert found["exploration"]["results"]["path_length"]["value"] > 0
+    assert found["learning"]["results"] == {}

@@ -1,0 +1,156 @@
+"""Training times with runs that never arrive, accuracies, and the optimizer's limit."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import nndyn
+from analyzers.survival import median_time
+from nndyn.errors import DataError, UsageError
+from nndyn.results import to_dict
+
+
+def runs(accuracy, *, diverged_at=None, system=None, name="test_accuracy", **variables):
+    """Label accuracies (T, R) as a recording of a reference and perturbed replicas."""
+    accuracy = np.asarray(accuracy, float)
+    T, R = accuracy.shape
+    data = {
+        name: (("time", "replica"), accuracy),
+        "role": ("replica", np.r_[0, [1] * (R - 1)]),
+        "diverged_at": ("replica", np.full(R, -1) if diverged_at is None else diverged_at),
+        **variables,
+    }
+    found = xr.Dataset(data, coords={"time": ("time", np.arange(T) * 1.0, {"units": "step"})})
+    manifest = {"system": {"optimizer": "sgd", "lr": 0.5, "schedule": "constant"} | (system or {})}
+    found.attrs["manifest"] = json.dumps(manifest)
+    return found
+
+
+def arriving(times, T=101):
+    """Return accuracies that rise to 1 at the times given, never where that is NaN."""
+    steps = np.arange(T)[:, None]
+    return np.where(steps >= np.nan_to_num(np.asarray(times, float), nan=np.inf), 1.0, 0.1)
+
+
+def test_six_of_ten_runs_diverging_leave_no_median():
+    accuracy = arriving([10, 11, 12, 13, *[np.nan] * 6])
+    accuracy[5:, 4:] = np.nan
+    diverged_at = np.r_[[-1] * 4, [5] * 6]
+    found = nndyn.learning(runs(accuracy, diverged_at=diverged_at))
+    entry = to_dict(found)["results"]["training_time"]
+    assert entry["value"] is None
+    assert entry["note"] == "not reached by step 100 in 6 of 10 runs"
+    assert to_dict(found)["results"]["gradient_flow_time"]["value"] is None
+    assert found.attrs["verdict"] == "not learned"
+    np.testing.assert_array_equal(
+        found["replica_training_time"].values, [10, 11, 12, 13, *[np.nan] * 6]
+    )
+
+
+def test_the_median_counts_runs_that_have_not_arrived():
+    assert median_time(np.array([10.0, 12, 14, 16, 18, 20]), 100, 0.95)[0] == 14
+    assert median_time(np.array([10.0, 12, 14, np.nan, np.nan]), 100, 0.95)[0] == 14
+    assert median_time(np.array([10.0, 12, np.nan, np.nan, np.nan]), 100, 0.95)[0] is None
+    assert median_time(np.full(4, np.nan), 100, 0.95) == (None, None)
+    assert median_time(np.array([7.0]), 100, 0.95) == (7.0, None)
+    assert median_time(np.full(6, 9.0), 100, 0.95) == (9.0, (9.0, 9.0))
+
+
+def test_intervals_of_the_median_cover_it():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        times = rng.exponential(10, 20)
+        times[times > 25] = np.nan
+        _, (low, high) = median_time(times, 25.0, 0.95)
+        covered += low <= 10 * np.log(2) <= high
+    assert 0.91 <= covered / 300 <= 0.99
+
+
+def test_times_are_first_and_held():
+    accuracy = arriving([10, 10, 10])
+    accuracy[20:23, 0] = 0.5
+    accuracy[-1, 1] = 0.5
+    found = nndyn.learning(runs(accuracy))
+    np.testing.assert_array_equal(found["replica_training_time"].values, [10, 10, 10])
+    np.testing.assert_array_equal(found["replica_training_time_held"].values, [23, np.nan, 10])
+    assert float(found["gradient_flow_time"]) == 5.0
+    assert float(found["best_accuracy"]) == 1.0
+    everywhere = nndyn.learning(runs(np.ones((5, 2))))
+    assert float(everywhere["training_time_held"]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("system", "limit"),
+    [
+        ({}, 4.0),
+        ({"momentum": 0.9}, 7.6),
+        ({"momentum": 0.9, "nesterov": True}, 7.6 / 2.8),
+        ({"weight_decay": 0.1}, 3.9),
+        ({"optimizer": "adam"}, None),
+        ({"schedule": "cosine:100"}, None),
+    ],
+)
+def test_the_limit_is_that_of_the_optimizer(system, limit):
+    sharpness = ("sharpness_time", np.array([1.0, 8.0, 2.0]))
+    found = to_dict(nndyn.learning(runs(arriving([3, 3]), system=system, sharpness=sharpness)))
+    results = found["results"]
+    if limit is None:
+        assert results["sharpness_limit"]["value"] is None
+        assert results["sharpness_ratio"]["note"] == results["sharpness_limit"]["note"]
+        return
+    assert results["sharpness_limit"]["value"] == pytest.approx(limit)
+    assert results["sharpness_ratio"]["value"] == pytest.approx(8.0 / limit)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.6])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_descent_on_a_parabola_turns_unstable_at_the_limit(momentum, nesterov):
+    system = {"momentum": momentum, "nesterov": nesterov}
+    limit = float(nndyn.learning(runs(arriving([3, 3]), system=system))["sharpness_limit"])
+    ends = []
+    for h in (0.99 * limit, 1.01 * limit):
+        w, v = 1.0, 0.0
+        for _ in range(3000):
+            g = h * w
+            v = momentum * v + g
+            w -= 0.5 * (g + momentum * v if nesterov else v)
+        ends.append(abs(w))
+    assert ends[0] < 1e-6
+    assert ends[1] > 1e6
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "error", "message"),
+    [
+        (lambda r: r.drop_vars("test_accuracy"), {}, DataError, "no test_accuracy.*on='training'"),
+        (lambda r: r, {"on": "training"}, DataError, "has no accuracy"),
+        (lambda r: r.isel(time=[]), {}, DataError, "has no evaluation"),
+        (lambda r: 3, {}, UsageError, "expected a recording, got 3"),
+        (lambda r: r, {"threshold": 0}, UsageError, "threshold is 0"),
+        (lambda r: r, {"threshold": 93}, UsageError, "threshold is 93"),
+        (lambda r: r, {"confidence": 1.0}, UsageError, "confidence is 1"),
+        (lambda r: r, {"on": "train"}, UsageError, "on is 'train'"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(change, options, error, message):
+    with pytest.raises(error, match=message):
+        nndyn.learning(change(runs(arriving([3, 3]))), **options)
+
+
+def test_a_reference_that_diverges_says_so():
+    accuracy = arriving([np.nan, np.nan], T=6)
+    accuracy[5] = np.nan
+    found = nndyn.learning(runs(accuracy, diverged_at=[5, 5]))
+    assert found.attrs["verdict"] == "diverged"
+    assert float(found["final_accuracy"]) == 0.1
+
+
+def test_a_recorded_run_learns_at_the_first_evaluation_above_the_threshold(tmp_path):
+    system = nndyn.Training("mlp:4-8-3", "iris", lr=0.5, batch_size=40)
+    run = nndyn.record(system, tmp_path / "r.nc", steps=60, replicas=3)
+    found = nndyn.learning(run, threshold=0.8)
+    above = run["test_accuracy"].values[:, 0] >= 0.8
+    assert found["replica_training_time"][0] == run["evaluation_time"].values[np.argmax(above)]
