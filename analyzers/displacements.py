@@ -90,10 +90,11 @@ def displacements(
     Notes
     -----
     Squared displacements come from products of centred states: they are exact to rounding of the
-    squared radius of the trajectory. The covariance is that of D components where D <= T, else the
-    T x T matrix of products is used, which has the same trace and squared trace; it is never stored
-    whole. At most `PANEL_BYTES` of states are held; each is read once more for every such panel
-    before it, or none where they fit into one. O(T² D) operations where D > T, O(T (L + D) D) else.
+    squared radius of the trajectory. The covariance is that of D components where D is at most T
+    and `COMPONENTS`; else the T x T matrix of products is used, which has the same trace and
+    squared trace and is never stored whole. At most `PANEL_BYTES` of states are held; each state
+    is read once more for every such panel before it, or not again where they fit into one. O(T² D)
+    operations where the products are used, O(T (L + D) D) else.
     """
     D = len(mean)
     wide = min(times, COMPONENTS) < D

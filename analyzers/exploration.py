@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analyzers.diffusion import kind
 from analyzers.displacements import panel_rows
 from analyzers.exploration_labels import Rows, companion, numbers, per_replica, series
-from analyzers.separation import weights
+from analyzers.separation import require_dataset, weights
 from analyzers.trajectory import Explored, explore
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
@@ -177,10 +177,7 @@ def exploration(
 
 
 def _check(recording: Any, max_lag: int | None, confidence: float, walks: int, seed: int) -> None:
-    if not hasattr(recording, "data_vars"):
-        raise UsageError(
-            f"expected a recording, got {recording!r}; open a file with nndyn.open(path)"
-        )
+    require_dataset(recording)
     for name, value, least in (("max_lag", max_lag, 1), ("walks", walks, 40), ("seed", seed, 0)):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if value is not None and not (whole and value >= least):

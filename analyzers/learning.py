@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.separation import require_dataset
 from analyzers.survival import median_time
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL
@@ -151,10 +152,7 @@ def learning(
 
 
 def _accuracy(recording: Any, threshold: float, on: str, confidence: float) -> xr.DataArray:
-    if not hasattr(recording, "data_vars"):
-        raise UsageError(
-            f"expected a recording, got {recording!r}; open a file with nndyn.open(path)"
-        )
+    require_dataset(recording)
     for name, value in (("threshold", threshold), ("confidence", confidence)):
         if not isinstance(value, int | float) or not 0.0 < value <= 1.0:
             raise UsageError(f"{name} is {value!r}, expected a number between 0 and 1")

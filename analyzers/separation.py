@@ -89,6 +89,20 @@ class Separation:
         return steps
 
 
+def require_dataset(recording: Any) -> None:
+    """Check that what is given is a Dataset.
+
+    Raises
+    ------
+    UsageError
+        If it is not.
+    """
+    if not hasattr(recording, "data_vars"):
+        raise UsageError(
+            f"expected a recording, got {recording!r}; open a file with nndyn.open(path)"
+        )
+
+
 def require(recording: xr.Dataset) -> None:
     """Check that what is given is a recording with its reference and whole pairs.
 
@@ -100,10 +114,7 @@ def require(recording: xr.Dataset) -> None:
         If a variable every recording has is missing, replica 0 is not the reference, or a mirrored
         partner was left out by a selection.
     """
-    if not hasattr(recording, "data_vars"):
-        raise UsageError(
-            f"expected a recording, got {recording!r}; open a file with nndyn.open(path)"
-        )
+    require_dataset(recording)
     for name in ("time", "role", "pair", "log_rescale", "diverged_at"):
         if name not in recording.variables:
             raise DataError(f"this is no recording: variable {name!r} is missing")
