@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 import analyzers
 from nndyn.errors import DataError, UnknownNameError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @xr.register_dataset_accessor("nndyn")  # type: ignore[no-untyped-call]
@@ -72,13 +75,25 @@ class Accessor:
         size = int(self._recording["parameter_size"][at])
         return self._recording["state"].isel(component=np.s_[start : start + size])
 
-    def plot(self, **options: Any) -> Any:
-        """Analyze with ``lyapunov(**options)`` and draw it.
+    def plot(self, name: str = "lyapunov", **options: Any) -> Figure:
+        """Analyze with ``NAME(**options)`` and draw it.
+
+        Parameters
+        ----------
+        name : str, default "lyapunov"
+            An analyzer that has a figure: lyapunov, exploration, learning.
 
         Returns
         -------
         matplotlib.figure.Figure
-        """
-        from nndyn.figures.lyapunov import lyapunov
 
-        return lyapunov(analyzers.load("lyapunov")(self._recording, **options))
+        Raises
+        ------
+        UnknownNameError
+            If there is no such figure; lists those there are.
+        """
+        from nndyn.figures import FIGURES, draw
+
+        if name not in FIGURES:
+            raise UnknownNameError(f"no figure {name!r}; known: {', '.join(FIGURES)}")
+        return draw(name, analyzers.load(name)(self._recording, **options))

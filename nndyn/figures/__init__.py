@@ -25,6 +25,14 @@ FIGURES = {
         "nndyn.figures.lyapunov:lyapunov",
         "Separation of the replicas, with fit, window and verdict.",
     ),
+    "exploration": Entry(
+        "nndyn.figures.exploration:exploration",
+        "Mean-squared displacement, steps and directions of a trajectory.",
+    ),
+    "learning": Entry(
+        "nndyn.figures.learning:learning",
+        "Accuracy of the replicas, with threshold, training time and verdict.",
+    ),
 }
 
 

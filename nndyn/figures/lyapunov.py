@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import DataError, UsageError
+from nndyn.errors import DataError
+from nndyn.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    SKY,
+    column,
+    finish,
+    require,
+    thinned,
+    unit,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-#: Okabe and Ito's palette, told apart by colour-blind readers.
-BLUE, SKY, ORANGE, GREEN, GREY = "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#777777"
-#: Most points drawn per curve.
-POINTS = 4000
 
 
 def lyapunov(result: xr.Dataset, ax: Axes | None = None) -> Figure:
@@ -42,35 +49,24 @@ def lyapunov(result: xr.Dataset, ax: Axes | None = None) -> Figure:
     DataError
         If the recording ended before there was anything to draw.
     """
-    from matplotlib.figure import Figure as NewFigure
-
-    if result.attrs.get("analyzer") != "lyapunov":
-        raise UsageError(
-            f"the figure needs the result of lyapunov, got {result.attrs.get('analyzer')!r}; "
-            "pass what nndyn.lyapunov returned"
-        )
+    require(result, "lyapunov")
     if "log_separation" not in result:
         raise DataError(f"there is no curve to draw: {result.attrs['reason']}")
-    if ax is None:
-        figure = NewFigure(figsize=(4.2, 3.2), layout="constrained")
-        ax = figure.add_subplot()
-    else:
-        figure = ax.get_figure(root=True)  # type: ignore[assignment]
+    figure, ax = column(ax)
     if "running_exponent" in result and np.isfinite(result["running_exponent"]).any():
         _running(result, ax)
+        ylabel = f"Lyapunov exponent ({result['lyapunov_max'].attrs['units']})"
     else:
         _separation(result, ax)
-    ax.set_xlabel(f"time ({_unit(result)})", fontsize=8)
-    ax.tick_params(labelsize=7)
+        ylabel = "ln separation, rescaling put back"
+    finish(ax, f"time ({unit(result)})", ylabel)
     ax.set_title(_title(result), fontsize=8, loc="left")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=6.5, frameon=False, loc="best")
     return figure
 
 
 def _separation(result: xr.Dataset, ax: Axes) -> None:
     """Draw the curves of the replicas, their mean, fit, floor, saturation and transient's end."""
-    keep = _thinned(result.sizes["time"])
+    keep = thinned(result.sizes["time"])
     time = result["time"].values[keep]
     replicas = result["log_separation"].values[keep]
     mean = result["mean_log_separation"].values[keep]
@@ -105,13 +101,12 @@ def _separation(result: xr.Dataset, ax: Axes) -> None:
     end = float(result["transient_end"])
     if np.isfinite(end):
         ax.axvline(end, color=GREEN, lw=1.0, label=f"growth ends at {end:g}")
-    ax.set_ylabel("ln separation, rescaling put back", fontsize=8)
 
 
 def _running(result: xr.Dataset, ax: Axes) -> None:
     """Draw the estimate against the time it is taken over, and the final value and interval."""
     valid = np.flatnonzero(np.isfinite(result["running_exponent"].values))
-    valid = valid[_thinned(valid.size)]
+    valid = valid[thinned(valid.size)]
     time = result["time"].values[valid]
     running = result["running_exponent"].values[valid]
     value = float(result["lyapunov_max"])
@@ -134,32 +129,20 @@ def _running(result: xr.Dataset, ax: Axes) -> None:
     ax.axhline(value, color=ORANGE, lw=1.0, ls="--", label=f"estimate {value:.4g}")
     if ax.get_ylim()[0] < 0.0 < ax.get_ylim()[1]:
         ax.axhline(0.0, color=GREY, lw=0.8, ls=":", label="zero")
-    ax.set_ylabel(f"Lyapunov exponent ({result['lyapunov_max'].attrs['units']})", fontsize=8)
 
 
 def _title(result: xr.Dataset) -> str:
     """Return the verdict, the exponent with its interval, and where it was measured."""
-    verdict = str(result.attrs["verdict"])
     value = float(result["lyapunov_max"])
     if not np.isfinite(value):
-        reason = str(result.attrs["reason"])
-        return "\n".join([verdict, *textwrap.wrap(reason, 64)[:2]])
-    text = f"{verdict}: {value:.3g}"
+        return wrapped(result, 64)
+    text = f"{result.attrs['verdict']}: {value:.3g}"
     if "lyapunov_max_ci" in result:
         low, high = result["lyapunov_max_ci"].values
         text += f" [{low:.3g}, {high:.3g}]"
     text += f" {result['lyapunov_max'].attrs['units']}"
     lower, upper = result["window"].values
-    return f"{text}\nover {_unit(result)} {lower:g} to {upper:g}"
-
-
-def _unit(result: xr.Dataset) -> str:
-    return str(result["time"].attrs.get("units", "step"))
-
-
-def _thinned(n: int) -> Any:
-    """Return indices of at most `POINTS` of n samples, the last among them."""
-    return np.unique(np.linspace(0, n - 1, min(n, POINTS)).astype(np.int64))
+    return f"{text}\nover {unit(result)} {lower:g} to {upper:g}"
 
 
 def _limits(values: Any) -> tuple[float, float]:

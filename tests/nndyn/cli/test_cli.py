@@ -283,18 +283,6 @@ def test_systems_are_listed_and_shown(cli):
     assert "known: logistic" in err
 
 
-@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
-def test_a_figure_is_drawn(cli, recording_path, suffix):
-    assert cli("plot", "lyapunov", recording_path, "-o", f"f.{suffix}")[0] == 0
-    assert Path(f"f.{suffix}").stat().st_size > 5000
-
-
-def test_a_figure_of_an_unknown_kind_is_refused(cli, recording_path):
-    code, _, err = cli("plot", "lyapunov", recording_path, "-o", "f.docx")
-    assert code == 2
-    assert ".png, .pdf or .svg" in err
-
-
 def test_unknown_commands_list_the_known(cli):
     code, _, err = cli("analyse")
     assert code == 2

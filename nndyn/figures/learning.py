@@ -1,0 +1,75 @@
+"""The figure of a learning result: accuracies, and when they count as learned."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nndyn.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    SKY,
+    column,
+    finish,
+    require,
+    thinned,
+    unit,
+    wrapped,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def learning(result: xr.Dataset, ax: Axes | None = None) -> Figure:
+    """Draw the accuracies, the threshold, and training times with their interval.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        What ``nndyn.learning`` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure of one journal column by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UsageError
+        If `result` is not that of ``learning``.
+    """
+    require(result, "learning")
+    figure, ax = column(ax)
+    keep = thinned(result.sizes["time"])
+    time = result["time"].values[keep]
+    values = result["accuracy"].values[keep]
+    marker = "." if len(time) == 1 else ""
+    if values.shape[1] > 1:
+        ax.plot(time, values[:, 1:], color=SKY, lw=0.6, alpha=0.8, marker=marker)
+        ax.plot([], [], color=SKY, lw=0.6, label="replicas")
+    ax.plot(time, values[:, 0], color=BLUE, lw=1.6, marker=marker, label="reference")
+    threshold = json.loads(result.attrs["parameters"])["threshold"]
+    ax.axhline(threshold, color=GREY, lw=1.0, ls=":", label=f"threshold {threshold:g}")
+    held = float(result["training_time_held"])
+    for name, color, style, label in (
+        ("training_time", ORANGE, "-", "reached"),
+        ("training_time_held", GREEN, "--", "reached and held"),
+    ):
+        at = float(result[name])
+        if not np.isfinite(at) or (name, at) == ("training_time", held):
+            continue
+        if f"{name}_ci" in result:
+            low, high = result[f"{name}_ci"].values
+            ax.axvspan(low, min(high, time[-1]), color=color, alpha=0.12, lw=0)
+        ax.axvline(at, color=color, lw=1.0, ls=style, label=f"{label} at {at:g}")
+    finish(ax, f"time ({unit(result)})", str(result["accuracy"].attrs["long_name"]))
+    ax.set_title(wrapped(result, 64), fontsize=8, loc="left")
+    return figure
