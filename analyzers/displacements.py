@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.ahead import Read, read_ahead
 from analyzers.kernels.displacements import collect
+from analyzers.lags import pairs, squared_displacements
 
 Array = NDArray[Any]
-#: Returns the states first … last-1 as (last - first, D) float64.
-Read = Callable[[int, int], Array]
 
-#: Most bytes of states that are held while the others pass by.
-PANEL_BYTES = 512 * 2**20
-#: Rows of a product of states with states, and most columns.
-ROWS, COLUMNS = 256, 2048
+#: Most bytes of states that are held, that pass by them, and that are read at once.
+PANEL_BYTES, PASSING_BYTES, BLOCK_BYTES = 600 * 2**20, 32 * 2**20, 8 * 2**20
+#: Most rows of a product of states with states, and most columns.
+ROWS, COLUMNS = 1024, 2048
 #: Most components of a covariance that is kept whole.
 COMPONENTS = 4096
 
@@ -67,7 +67,7 @@ class Displacements:
 def displacements(
     read: Read, times: int, mean: Array, longest: int, cuts: list[Cut], held: Array
 ) -> Displacements:
-    """Return what pairs of states give, from products of blocks of them.
+    """Return what pairs of states give.
 
     Parameters
     ----------
@@ -89,51 +89,90 @@ def displacements(
 
     Notes
     -----
-    Squared displacements come from products of centred states: they are exact to rounding of the
-    squared radius of the trajectory. The covariance is that of D components where D is at most T
-    and `COMPONENTS`; else the T x T matrix of products is used, which has the same trace and
-    squared trace and is never stored whole. At most `PANEL_BYTES` of states are held; each state
-    is read once more for every such panel before it, or not again where they fit into one. O(T² D)
-    operations where the products are used, O(T (L + D) D) else.
+    A trajectory of no more components than states (and `COMPONENTS`) that is held whole has its
+    displacements taken by `analyzers.lags`, in O(T D log T) operations, and its covariance in
+    O(T D²). Else blocks of states are multiplied with blocks of states, in O(T² D) operations:
+    squared displacements are then exact to rounding of the squared radius of the trajectory, and
+    the T x T matrix of products, which has the trace and the squared trace of the covariance, is
+    never stored whole. Each state is read once more for every `PANEL_BYTES` of states before it,
+    or not again where all fit into that.
     """
+    narrow = len(mean) <= min(times, COMPONENTS)
+    method = _held_whole if narrow and len(held) == times else _by_products
+    sums, block_sums, trace, trace_square = method(read, times, mean, longest, cuts, held)
+    within = []
+    for cut, found in zip(cuts, block_sums, strict=True):
+        sizes = np.bincount(cut.of(times), minlength=cut.blocks)
+        within.append(found / (sizes[:, None] - cut.lags))
+    return Displacements(
+        msd=sums / np.arange(times, times - longest - 1, -1),
+        within=within,
+        variance=trace / times,
+        participation_ratio=trace**2 / trace_square if trace_square > 0.0 else np.nan,
+    )
+
+
+#: Sums of squared displacements by lag (L + 1,), the same within every block of every cut (B, m),
+#: and the traces of the centred products and of their square.
+Sums = tuple[Array, list[Array], float, float]
+
+
+def _held_whole(
+    read: Read, times: int, mean: Array, longest: int, cuts: list[Cut], held: Array
+) -> Sums:
+    """Sum over a trajectory that is held whole, of few components."""
+    held -= mean
+    covariance = held.T @ held
+    block_sums = [pairs(held, cut.lags, cut.of(times), cut.blocks) for cut in cuts]
+    return (
+        squared_displacements(held, longest),
+        block_sums,
+        float(np.trace(covariance)),
+        float(np.vdot(covariance, covariance)),
+    )
+
+
+def _by_products(
+    read: Read, times: int, mean: Array, longest: int, cuts: list[Cut], held: Array
+) -> Sums:
+    """Sum over products of blocks of states with blocks of states."""
     D = len(mean)
-    wide = min(times, COMPONENTS) < D
-    reach = times - 1 if wide else longest
+    narrow = min(times, COMPONENTS) >= D
+    reach = longest if narrow else times - 1
     squares = np.zeros(times)
     sums = np.zeros(longest + 1)
     most = max((cut.blocks for cut in cuts), default=1)
     block_of = np.array([cut.of(times) for cut in cuts], np.int64).reshape(len(cuts), times)
     reaches = np.array([cut.lags[-1] for cut in cuts], np.int64)
     block_sums = np.zeros((len(cuts), most, longest + 1))
-    covariance = None if wide else np.zeros((D, D))
+    covariance = np.zeros((D, D)) if narrow else None
     trace_square = 0.0
+    known = 0
     for rows, i0, columns, j0 in _panels(read, times, mean, reach, held):
-        squares[i0 : i0 + len(rows)] = np.einsum("ij,ij->i", rows, rows)
+        if i0 + len(rows) > known:
+            known = i0 + len(rows)
+            squares[i0:known] = np.einsum("ij,ij->i", rows, rows)
         if covariance is not None and j0 == i0:
             covariance += rows.T @ rows
         products = rows @ columns.T
-        if wide:
+        if covariance is None:
             same = 1.0 if j0 == i0 else 2.0
             trace_square += same * float(np.vdot(products, products))
         collect(products, i0, j0, squares, sums, reaches, block_of, block_sums)
-    trace = float(squares.sum())
     if covariance is not None:
         trace_square = float(np.vdot(covariance, covariance))
-    within = []
-    for k, cut in enumerate(cuts):
-        sizes = np.bincount(block_of[k], minlength=cut.blocks)
-        within.append(block_sums[k, : cut.blocks, cut.lags] / (sizes - cut.lags[:, None]))
-    return Displacements(
-        msd=sums / np.arange(times, times - longest - 1, -1),
-        within=[means.T for means in within],
-        variance=trace / times,
-        participation_ratio=trace**2 / trace_square if trace_square > 0.0 else np.nan,
-    )
+    found = [block_sums[k, : cut.blocks][:, cut.lags] for k, cut in enumerate(cuts)]
+    return sums, found, float(squares.sum()), trace_square
 
 
 def panel_rows(times: int, dimension: int) -> int:
     """Return how many of so many states of `dimension` components are held at once."""
-    return min(times, max(ROWS, PANEL_BYTES // (8 * dimension)))
+    return min(times, max(1, PANEL_BYTES // (8 * dimension)))
+
+
+def block_rows(dimension: int) -> int:
+    """Return how many states of `dimension` components are read at once."""
+    return max(1, BLOCK_BYTES // (8 * dimension))
 
 
 def _panels(
@@ -151,23 +190,29 @@ def _panels(
     j0 : int
         Index of the first column.
     """
-    size = len(held)
-    passing = np.empty((ROWS if size < times else 0, len(mean)))
+    size, D = len(held), len(mean)
+    most = min(ROWS, max(1, PASSING_BYTES // (8 * D)))
+    passing = np.empty((most if size < times else 0, D))
+
+    def fill(out: Array, first: int) -> None:
+        for a, states in read_ahead(read, first, first + len(out), block_rows(D)):
+            np.subtract(states, mean, out=out[a - first : a - first + len(states)])
+
     for p0 in range(0, times, size):
         p1 = min(p0 + size, times)
         panel = held[: p1 - p0]
         if p0 == 0:
             panel -= mean
-        for a in range(p0, p1 if p0 else p0, ROWS):
-            part = slice(a - p0, min(a + ROWS, p1) - p0)
-            np.subtract(read(a, min(a + ROWS, p1)), mean, out=panel[part])
+        else:
+            fill(panel, p0)
         for i0 in range(p0, p1, ROWS):
             rows = panel[i0 - p0 : i0 - p0 + ROWS]
             yield rows, i0, rows, i0
             yield from _against(rows, i0, panel[: i0 - p0], p0, reach)
-        for i0 in range(p1, min(p1 + reach, times), ROWS):
-            following = read(i0, min(i0 + ROWS, p1 + reach, times))
-            rows = np.subtract(following, mean, out=passing[: len(following)])
+        end = min(p1 + reach, times)
+        for i0 in range(p1, end, most):
+            rows = passing[: end - i0]
+            fill(rows, i0)
             yield from _against(rows, i0, panel, p0, reach)
 
 

@@ -86,10 +86,10 @@ def exploration(
 
     Notes
     -----
-    One pass over ``state``, replica by replica, each state once; and, of replicas whose states take
-    more than 512 MiB, the rest once or more again (see `analyzers.displacements.displacements`,
-    also for the number of operations). Peak memory: 512 MiB, twice 256 states, and a few (time,
-    replica) arrays.
+    One pass over ``state``, replica by replica; of replicas whose states take more than 600 MiB,
+    those beyond are read once or more again (see `analyzers.displacements.displacements`, also for
+    the number of operations). Peak memory: 600 MiB, 64 MiB of passing states, 16 MiB of products of
+    states, and a few (time, replica) arrays; a block is read while the one before is worked on.
 
     The interval of ``msd_exponent`` is over time, from blocks that do not overlap; that of
     ``random_walk_participation_ratio`` holds the ratios of such walks. The others, where there are

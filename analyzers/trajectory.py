@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.ahead import read_ahead
 from analyzers.diffusion import Exponent, decades, exponent, shrinks
-from analyzers.displacements import displacements
+from analyzers.displacements import block_rows, displacements
 from analyzers.kernels.displacements import follow
 from nndyn.errors import DataError
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[Any]
-
-#: Bytes of states that are read at once.
-BLOCK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -87,17 +85,18 @@ def explore(
     def read(first: int, last: int) -> Array:
         return np.ascontiguousarray(state[first:last].values, np.float64)
 
+    def keep(first: int, last: int) -> Array:
+        block = read(first, last)
+        held[first:last] = block[: max(0, len(held) - first)]
+        return block
+
     end, before = read(T - 1, T)[0], read(0, 1)[0].copy()
     displacement = float(np.linalg.norm(end - before))
     lengths, turns, progress = np.empty(T), np.empty(T), np.empty(T)
     step, total = np.zeros(D), np.zeros(D)
-    rows = max(1, BLOCK_BYTES // (8 * D))
-    for a in range(0, T, rows):
-        block = read(a, min(a + rows, T))
+    for a, block in read_ahead(keep, 0, T, block_rows(D)):
         part = slice(a, a + len(block))
         follow(block, end, before, step, total, lengths[part], turns[part], progress[part])
-        kept = held[part]
-        kept[:] = block[: len(kept)]
     if not np.isfinite(lengths).all():
         at = int(np.argmin(np.isfinite(lengths)))
         time = float(state[state.dims[0]][at])

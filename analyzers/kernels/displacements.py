@@ -118,3 +118,27 @@ def collect(
             for k in range(reach.size):
                 if i - j <= reach[k] and block_of[k, i] == block_of[k, j]:
                     block_sums[k, block_of[k, i], i - j] += square
+
+
+@numba.njit(cache=True, nogil=True)
+def lagged(states: Array, lags: Array, block_of: Array, sums: Array) -> None:
+    """Add the squared displacements ``|x_{i+m} - x_i|²`` within each block to its sums.
+
+    Parameters
+    ----------
+    states : (T, D) float64
+    lags : (m,) int64
+    block_of : (T,) int64
+        The block of every time.
+    sums : (B, m) float64, written
+    """
+    T, D = states.shape
+    for k in range(lags.size):
+        lag = lags[k]
+        for i in range(T - lag):
+            if block_of[i] == block_of[i + lag]:
+                square = 0.0
+                for d in range(D):
+                    move = states[i + lag, d] - states[i, d]
+                    square += move * move
+                sums[block_of[i], k] += square

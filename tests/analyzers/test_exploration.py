@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nndyn
-from analyzers import displacements, trajectory
+from analyzers import displacements, lags
 from analyzers.diffusion import decades, shrinks
 from analyzers.random_walk import random_walk_participation
 from nndyn.errors import DataError, UsageError
@@ -118,10 +118,12 @@ def test_every_quantity_is_that_of_plain_numpy_for_any_block(T, R, D, offset, si
     x = offset * rng.standard_normal(D) + np.cumsum(rng.standard_normal((T, R, D)), axis=0)
     with pytest.MonkeyPatch.context() as patch:
         block, panel, rows, columns = sizes
-        patch.setattr(trajectory, "BLOCK_BYTES", block)
+        patch.setattr(displacements, "BLOCK_BYTES", block)
         patch.setattr(displacements, "PANEL_BYTES", panel)
+        patch.setattr(displacements, "PASSING_BYTES", 2 * block)
         patch.setattr(displacements, "ROWS", rows)
         patch.setattr(displacements, "COLUMNS", columns)
+        patch.setattr(lags, "OCTAVE", 2 if T % 2 else lags.OCTAVE)
         chunked = dask and find_spec("dask") is not None  # an extra
         recording = path(x).chunk({"time": 7}) if chunked else path(x)
         found = nndyn.exploration(recording, walks=40)
@@ -141,6 +143,40 @@ def test_every_quantity_is_that_of_plain_numpy_for_any_block(T, R, D, offset, si
         assert tortuosity == pytest.approx(expected["path_length"] / expected["displacement"])
     else:
         assert expected["displacement"] < expected["path_length"] / (T - 1) * (1 + 1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(2, 700),
+    st.integers(1, 4),
+    st.sampled_from([2, 3, 16]),
+    st.sampled_from([1, 200, 10**6]),
+    st.sampled_from(["walk", "line", "noise", "periodic", "still"]),
+    st.integers(0, 10**6),
+)
+def test_displacements_by_transform_are_plain_differences(T, D, octave, values, kind, seed):
+    rng = np.random.default_rng(seed)
+    x = {
+        "walk": np.cumsum(rng.standard_normal((T, D)), axis=0),
+        "line": 1e3 + np.arange(T)[:, None] * rng.standard_normal(D),
+        "noise": rng.standard_normal((T, D)),
+        "periodic": np.resize(rng.standard_normal((5, D)), (T, D)),
+        "still": np.ones((T, D)),
+    }[kind]
+    longest = max(1, (T - 1) // int(rng.integers(1, 10)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lags, "OCTAVE", octave)
+        patch.setattr(lags, "VALUES", values)
+        found = lags.squared_displacements(x, longest)
+    expected = [np.sum((x[k:] - x[: len(x) - k]) ** 2) for k in range(longest + 1)]
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-13 * max(expected))
+
+
+def test_rounding_is_that_of_the_lag_and_not_of_the_extent():
+    x = np.arange(200_000.0)[:, None] + 0.1 * np.random.default_rng(0).standard_normal((200_000, 1))
+    found = lags.squared_displacements(x, 20_000)
+    for k in (1, 15, 16, 17, 250, 260, 4000, 20_000):
+        assert found[k] == pytest.approx(np.sum((x[k:] - x[:-k]) ** 2), rel=1e-11)
 
 
 def test_exponents_and_their_blocks_are_those_of_plain_numpy():
