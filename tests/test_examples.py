@@ -33,6 +33,19 @@ def test_the_table_of_verdicts_is_printed():
     assert "transient" in rows[3]
 
 
+def test_the_table_of_exploration_is_printed():
+    printed = output(
+        sys.executable, EXAMPLES / "exploration.py", "--seeds=2", "--lr=0.5,3", "--steps=110"
+    )
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in printed.splitlines()]
+    assert len(cells) == 4
+    assert cells[2][4] == "not reached (not reached, not reached)"
+    calm, wild = (float(row[1].split()[0]) for row in cells[2:])
+    assert 1.0 <= calm < wild / 2
+    calm, wild = (float(row[3].split()[0]) for row in cells[2:])
+    assert calm > wild + 0.2
+
+
 def test_a_network_of_ones_own_is_recorded_by_python(tmp_path):
     path = tmp_path / "run.nc"
     printed = output(sys.executable, EXAMPLES / "own_model.py", "--steps=10", f"--output={path}")
