@@ -46,9 +46,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=400)
     asked = parser.parse_args()
-    print(
-        "| lr | tortuosity | loss-rise fraction | progress | training time | training time × lr |"
-    )
+    names = "lr", "tortuosity", "loss-rise fraction", "progress", "training time"
+    print(f"| {' | '.join(names)} | training time times lr |")
     print("|---|---|---|---|---|---|")
     for lr in (float(value) for value in asked.lr.split(",")):
         with tempfile.TemporaryDirectory() as folder:
