@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+#: A run beyond it is taken to have diverged; fourth powers of so large states are still finite.
+LARGEST = 1e70
+
 _SUMMARY = (
     "path_length",
     "displacement",
@@ -112,9 +115,9 @@ def exploration(
     T, D = int(ends[0]), state.shape[2]
     axis = state.dims[0]
     if state.shape[0] < 2:
-        raise DataError(f"the recording has {state.shape[0]} states, expected at least 2")
+        raise DataError(f"expected at least 2 states, the recording has {state.shape[0]}")
     if T < 2:
-        return _diverged(recording, parameters)
+        return _diverged(recording, parameters, _end(recording, state, T))
     longest = _longest(max_lag, T)
     found: dict[int, Explored] = {}
     held = np.empty((panel_rows(T, D), D))  # once: new memory costs as much as filling it
@@ -142,14 +145,8 @@ def exploration(
     quantities |= companion(T, D, walks, seed, confidence)
     quantities |= series(recording, rows, times, role)
     verdict, reason = _verdict(found[0])
-    if ends[0] < state.shape[0]:
-        verdict, reason = (
-            "diverged",
-            (
-                f"the reference is not finite from step {_diverged_at(recording)} on; before that: "
-                f"{verdict}: {reason}"
-            ),
-        )
+    if end := _end(recording, state, T):
+        verdict, reason = "diverged", f"{end}; before that: {verdict}: {reason}"
     spacing = (times[-1] - times[0]) / (T - 1)
     return result(
         quantities,
@@ -205,18 +202,30 @@ def _longest(max_lag: int | None, times: int) -> int:
     return int(max_lag)
 
 
-def _diverged_at(recording: xr.Dataset) -> int:
-    return int(recording["diverged_at"].values[0])
+def _end(recording: xr.Dataset, state: xr.DataArray, end: int) -> str:
+    """Return why the reference has no more than so many states, empty where it just stops."""
+    if end < state.shape[0] and np.isfinite(state[end, 0].values).all():
+        axis = state[state.dims[0]]
+        time = f"{axis.attrs.get('units', 'step')} {float(axis[end]):g}"
+        return f"the reference is larger than {LARGEST:g} from {time} on"
+    if "diverged_at" in recording and int(recording["diverged_at"].values[0]) >= 0:
+        step = int(recording["diverged_at"].values[0])
+        return f"the reference is not finite from step {step} on"
+    return ""
 
 
 def _ends(recording: xr.Dataset, state: xr.DataArray) -> Array:
-    """Return how many states of every replica are finite."""
-    ends = np.full(state.shape[1], state.shape[0])
+    """Return how many states of every replica are finite, and not too large to be squared twice."""
+    T, R = state.shape[:2]
+    ends = np.full(R, T)
     if "diverged_at" in recording:
         steps, times = recording["time"].values, state[state.dims[0]].values
         for r, step in enumerate(recording["diverged_at"].values):
             if 0 <= step < len(steps):
                 ends[r] = np.searchsorted(times, steps[step])
+    for r in range(R):
+        while ends[r] and np.abs(state[ends[r] - 1, r].values).max() > LARGEST:
+            ends[r] -= 1
     return ends
 
 
@@ -234,7 +243,7 @@ def _verdict(reference: Explored) -> tuple[str, str]:
     return kind(reference.last)
 
 
-def _diverged(recording: xr.Dataset, parameters: dict[str, Any]) -> xr.Dataset:
+def _diverged(recording: xr.Dataset, parameters: dict[str, Any], end: str) -> xr.Dataset:
     """Label a recording that ended before there was a step."""
     note = "the reference diverged at its first step"
     return result(
@@ -244,5 +253,5 @@ def _diverged(recording: xr.Dataset, parameters: dict[str, Any]) -> xr.Dataset:
         parameters=parameters,
         summary=_SUMMARY,
         verdict="diverged",
-        reason=f"the reference is not finite from step {_diverged_at(recording)} on",
+        reason=end,
     )

@@ -242,7 +242,7 @@ def _mean(values: Array) -> float | None:
 
 
 def _prediction(values: Array, confidence: float) -> tuple[float, float] | None:
-    """Return where one more value would lie, None with fewer than two to tell."""
+    """Return where one more positive value would lie, None with fewer than two to tell."""
     known = values[np.isfinite(values)]
     n = len(known)
     if n < 2:
@@ -250,4 +250,4 @@ def _prediction(values: Array, confidence: float) -> tuple[float, float] | None:
     half = t_quantile(confidence, n - 1) * float(np.std(known, ddof=1)) * (1.0 + 1.0 / n) ** 0.5
     mean = float(np.mean(known))
     half += 1e-12 * abs(mean)
-    return mean - half, mean + half
+    return max(0.0, mean - half), mean + half

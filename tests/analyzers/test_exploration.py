@@ -261,9 +261,27 @@ def test_replicas_that_diverge_are_left_out_and_a_reference_that_does_ends_the_r
     assert ended.attrs["verdict"] == "diverged"
     assert ended.attrs["reason"].startswith("the reference is not finite from step 60 on; before")
     assert ended.sizes["time"] == 60
+    stopped = nndyn.exploration(path(x[:60], diverged_at=("replica", [60, -1, 50])))
+    assert stopped.attrs["reason"] == ended.attrs["reason"]
     at_once = nndyn.exploration(path(x, diverged_at=("replica", [1, -1, 50])))
     assert at_once.attrs["verdict"] == "diverged"
     assert to_dict(at_once)["results"]["path_length"]["value"] is None
+
+
+def test_states_too_large_to_be_squared_are_cut_off():
+    x = np.cumsum(np.random.default_rng(0).standard_normal((100, 3, 2)), axis=0)
+    large = x * np.where(np.arange(100) < 90, 1.0, 1e200)[:, None, None]
+    found = nndyn.exploration(path(large))
+    assert found.attrs["verdict"] == "diverged"
+    assert found.attrs["reason"].startswith("the reference is larger than 1e+70 from step 90 on; b")
+    expected = nndyn.exploration(path(x[:90]))
+    assert float(found["path_length"]) == float(expected["path_length"])
+    at_once = nndyn.exploration(path(1e200 * x))
+    assert at_once.attrs["reason"] == "the reference is larger than 1e+70 from step 0 on"
+    edge = nndyn.exploration(path(1e68 * x))
+    assert float(edge["participation_ratio"]) == pytest.approx(
+        float(nndyn.exploration(path(x))["participation_ratio"])
+    )
 
 
 def test_intervals_say_where_another_perturbed_run_would_lie():
@@ -281,7 +299,12 @@ def test_intervals_say_where_another_perturbed_run_would_lie():
     ("change", "options", "error", "message"),
     [
         (lambda r: r.drop_vars("state"), {}, DataError, "keeps no states; record with store"),
-        (lambda r: r.isel(time=[0]), {}, DataError, "has 1 states, expected at least 2"),
+        (
+            lambda r: r.isel(time=[0]),
+            {},
+            DataError,
+            "expected at least 2 states, the recording has 1",
+        ),
         (lambda r: r.isel(replica=0), {}, DataError, "state has dimensions"),
         (lambda r: 3, {}, UsageError, "expected a recording, got 3"),
         (
