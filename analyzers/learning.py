@@ -106,6 +106,8 @@ def learning(
         median, ci = median_time(found[runs], end, confidence)
         missing = int(np.isnan(found[runs]).sum())
         note = f"not reached by {unit} {end:g} in {missing} of {int(runs.sum())} runs"
+        if median is not None and ci is not None and np.isinf(ci[1]):
+            note += f"; the interval begins at {unit} {ci[0]:g} and has no end"
         quantities[name] = Quantity(
             median,
             unit,

@@ -49,6 +49,14 @@ def test_six_of_ten_runs_diverging_leave_no_median():
     )
 
 
+def test_an_interval_without_an_end_is_said_in_words():
+    found = nndyn.learning(runs(arriving([20, 22, np.nan])))
+    np.testing.assert_array_equal(found["training_time_ci"].values, [20.0, np.inf])
+    entry = to_dict(found)["results"]["training_time"]
+    assert (entry["value"], entry["ci"]) == (22.0, None)
+    assert entry["note"].endswith("the interval begins at step 20 and has no end")
+
+
 def test_the_median_counts_runs_that_have_not_arrived():
     assert median_time(np.array([10.0, 12, 14, 16, 18, 20]), 100, 0.95)[0] == 14
     assert median_time(np.array([10.0, 12, 14, np.nan, np.nan]), 100, 0.95)[0] == 14
