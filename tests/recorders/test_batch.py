@@ -86,13 +86,13 @@ PAIRS = {"pairs": True, "replicas": 4, "evaluate": 3}
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("sgd", PLAIN),
         ("sgd", PAIRS),
-        ("momentum", RESCALED),
-        ("adam", PLAIN),
         ("adam", RESCALED),
         ("minibatches", PLAIN),
-        ("minibatches", PAIRS),
+        pytest.param("sgd", PLAIN, marks=pytest.mark.slow),
+        pytest.param("momentum", RESCALED, marks=pytest.mark.slow),
+        pytest.param("adam", PLAIN, marks=pytest.mark.slow),
+        pytest.param("minibatches", PAIRS, marks=pytest.mark.slow),
     ],
 )
 def test_a_batch_of_eight_equals_eight_runs_one_by_one(tmp_path, name, options):
