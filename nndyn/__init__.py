@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from nndyn.errors import NndynError
     from nndyn.store import open_recording as open
     from nndyn.systems.training import Training
+    from nndyn.systems.user import Flow, Map
     from recorders.batch import record_batch
     from recorders.ensemble import record
 
 __all__ = [
+    "Flow",
+    "Map",
     "NndynError",
     "Training",
     "__version__",
@@ -39,6 +42,8 @@ __all__ = [
 
 #: Where each public name lives; analyzers come from their own table.
 _PUBLIC = {
+    "Flow": ("nndyn.systems.user", "Flow"),
+    "Map": ("nndyn.systems.user", "Map"),
     "NndynError": ("nndyn.errors", "NndynError"),
     "Training": ("nndyn.systems.training", "Training"),
     "open": ("nndyn.store", "open_recording"),

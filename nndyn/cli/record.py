@@ -12,7 +12,7 @@ import click
 from nndyn import config
 from nndyn.cli.output import duration, progress_bar, size
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.systems.catalogue import entry
+from nndyn.systems.catalogue import CATALOGUE, entry
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -233,12 +233,18 @@ _PARAM = click.option(
     "--param",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A parameter of the system; `nndyn systems NAME` lists them.",
+    help="A parameter of the system, several numbers as A,B,C; `nndyn systems NAME` lists them.",
 )
 _DISCARD = click.option("--discard", type=int, help="Steps before time 0.")
 
 
-@record.command("map", help="Record a map: logistic, skew_tent or henon.")
+_NAMES = {
+    kind: ", ".join(name for name, row in CATALOGUE.items() if row.kind == kind)
+    for kind in ("map", "flow", "gd")
+}
+
+
+@record.command("map", help=f"Record a map: {_NAMES['map']}.")
 @click.argument("name")
 @_PARAM
 @_DISCARD
@@ -247,16 +253,37 @@ def _map(name: str, param: tuple[str, ...], discard: int | None, **options: Any)
     _record(_named_system("map", name, param, discard=discard), options)
 
 
-@record.command("flow", help="Record a flow: lorenz63.")
+@record.command("flow", help=f"Record a flow: {_NAMES['flow']}.")
 @click.argument("name")
 @_PARAM
-@click.option("--dt", type=float, help="Time step of the Runge-Kutta method.")
+@click.option("--dt", type=float, help="Time step.")
+@click.option(
+    "--method",
+    type=click.Choice(["rk4", "dop853"]),
+    default="rk4",
+    show_default=True,
+    help="Runge-Kutta steps of dt, or an adaptive method of order 8 between multiples of it.",
+)
 @_DISCARD
 @_common
 def _flow(
-    name: str, param: tuple[str, ...], dt: float | None, discard: int | None, **options: Any
+    name: str,
+    param: tuple[str, ...],
+    dt: float | None,
+    method: str,
+    discard: int | None,
+    **options: Any,
 ) -> None:
-    _record(_named_system("flow", name, param, dt=dt, discard=discard), options)
+    _record(_named_system("flow", name, param, dt=dt, method=method, discard=discard), options)
+
+
+@record.command("gd", help=f"Record gradient descent with known exponents: {_NAMES['gd']}.")
+@click.argument("name")
+@_PARAM
+@_DISCARD
+@_common
+def _gd(name: str, param: tuple[str, ...], discard: int | None, **options: Any) -> None:
+    _record(_named_system("gd", name, param, discard=discard), options)
 
 
 def _named_system(kind: str, name: str, param: tuple[str, ...], **options: Any) -> Any:
@@ -271,9 +298,13 @@ def _named_system(kind: str, name: str, param: tuple[str, ...], **options: Any) 
         if key not in known:
             raise UnknownNameError(f"{name} has no parameter {key!r}; known: {', '.join(known)}")
         try:
-            values[key] = float(number)
+            numbers = [float(part) for part in number.split(",")]
         except ValueError:
             raise UsageError(f"parameter {key} is {number!r}, expected a number") from None
+        several = isinstance(known[key], tuple)
+        if len(numbers) > 1 and not several:
+            raise UsageError(f"parameter {key} is {number!r}, expected one number")
+        values[key] = numbers if several else numbers[0]
     return getattr(systems, name.replace("-", "_"))(**values)
 
 

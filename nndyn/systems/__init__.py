@@ -1,4 +1,4 @@
-"""Systems behind one protocol: maps, flows, and (in `nndyn.systems.training`) networks.
+"""Systems behind one protocol: maps, flows, gradient descent; networks in `systems.training`.
 
 ``nndyn.systems.henon(a=1.4)`` makes a system; `CATALOGUE` lists those there are.
 """
@@ -11,10 +11,34 @@ from typing import TYPE_CHECKING, Any
 from nndyn.systems.catalogue import CATALOGUE, Entry, entry
 
 if TYPE_CHECKING:
-    from nndyn.systems.flows import lorenz63
-    from nndyn.systems.maps import henon, logistic, skew_tent
+    from nndyn.systems.conservative import cat, standard
+    from nndyn.systems.descent import cubic, double_well, heavy_ball, quadratic, separable
+    from nndyn.systems.flows import lorenz63, rossler
+    from nndyn.systems.lattices import coupled_logistic, lorenz96
+    from nndyn.systems.maps import henon, ikeda, logistic, lozi, skew_tent, tent
 
-__all__ = ["CATALOGUE", "Entry", "entry", "henon", "logistic", "lorenz63", "skew_tent"]
+__all__ = [
+    "CATALOGUE",
+    "Entry",
+    "cat",
+    "coupled_logistic",
+    "cubic",
+    "double_well",
+    "entry",
+    "heavy_ball",
+    "henon",
+    "ikeda",
+    "logistic",
+    "lorenz63",
+    "lorenz96",
+    "lozi",
+    "quadratic",
+    "rossler",
+    "separable",
+    "skew_tent",
+    "standard",
+    "tent",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,22 +12,24 @@ import numpy as np
 
 from nndyn.errors import DataError, UsageError
 from nndyn.numerics import separate
+from nndyn.systems.adaptive import flow_map
 from nndyn.systems.kernels import advance_flow, advance_map
 from nndyn.systems.protocol import Array, Block, OneByOne, Parameter, System
+from nndyn.systems.tangents import push_each, push_flow, push_map
 
 #: Draws a start near the attractor.
 Start = Callable[[np.random.Generator], Array]
 
 
 class NumericSystem:
-    """A map or a Runge-Kutta flow, on its attractor after `discard` steps.
+    """A map or a flow, on its attractor after `discard` steps.
 
     Parameters
     ----------
     name : str
-    formula : compiled function
+    formula : function
         ``formula(rows, parameters, out)`` over a batch; see `nndyn.systems.kernels`.
-    parameters : mapping of str to float
+    parameters : mapping of str to float or sequence of float
     variables : sequence of str
         Names of the P components.
     start : callable
@@ -36,49 +38,56 @@ class NumericSystem:
         A start of the caller's instead; `discard` applies to it as well.
     discard : int
         Steps taken before time 0.
-    dt : float or None
-        Step of the Runge-Kutta method; None for a map.
+    kind : str
+        ``map``, ``flow`` or ``gd``.
+    derivative : function, optional
+        ``derivative(row, parameters, vectors, out)``; see `nndyn.systems.tangents`.
+    packed : array, optional
+        The parameters as `formula` wants them; their values in order unless given.
+    exponent_sum : float, optional
+        Sum of all Lyapunov exponents per unit of time, where it is known exactly.
+    compiled : (bool, bool)
+        Whether `formula` and `derivative` are compiled functions.
+    dt : float, optional
+        Time step of a flow; maps have none.
+    method : str
+        ``rk4``, the classical Runge-Kutta method with step `dt`, or ``dop853``, an adaptive one
+        of order 8 from one multiple of `dt` to the next.
 
     Raises
     ------
     UsageError
-        If a parameter or `dt` is not a finite number, `dt` ≤ 0, `discard` < 0, or `initial` does
-        not have P finite numbers.
+        If a parameter or `dt` is not a finite number, `dt` ≤ 0, `discard` < 0, `method` is
+        unknown, or `initial` does not have P finite numbers.
     """
 
     def __init__(
         self,
         name: str,
         formula: Any,
-        parameters: Mapping[str, float],
+        parameters: Mapping[str, Any],
         variables: Sequence[str],
         start: Start,
         *,
         initial: Any,
         discard: int,
+        kind: str = "map",
+        derivative: Any = None,
+        packed: Array | None = None,
+        exponent_sum: float | None = None,
+        compiled: tuple[bool, bool] = (True, True),
         dt: float | None = None,
+        method: str = "rk4",
     ) -> None:
-        for key, value in parameters.items():
-            if not is_number(value):
-                raise UsageError(
-                    f"parameter {key} of {name} is {value!r}, expected a finite number"
-                )
+        self._values = {key: _value(name, key, value) for key, value in parameters.items()}
         if dt is not None and not (is_number(dt) and dt > 0):
             raise UsageError(f"dt is {dt!r}, expected a finite number above 0")
         if not (is_number(discard) and discard >= 0 and discard == int(discard)):
             raise UsageError(f"discard is {discard!r}, expected a whole number of steps, 0 or more")
-        if initial is not None:
-            try:
-                initial = np.array(initial, dtype=np.float64)
-            except (TypeError, ValueError):
-                raise UsageError(f"initial is {initial!r}, expected numbers") from None
-            if initial.shape != (len(variables),) or not np.isfinite(initial).all():
-                raise UsageError(
-                    f"initial is {initial.tolist()}, expected {len(variables)} finite numbers "
-                    f"({', '.join(variables)})"
-                )
+        if method not in ("rk4", "dop853"):
+            raise UsageError(f"method is {method!r}, expected 'rk4' or 'dop853'")
         self.name = name
-        self.kind = "map" if dt is None else "flow"
+        self.kind = "flow" if dt is not None else kind
         self.dimension = len(variables)
         self.components = slice(0, self.dimension)
         self.parameters = tuple(Parameter(v, i, (1,)) for i, v in enumerate(variables))
@@ -92,27 +101,35 @@ class NumericSystem:
         self.arrival = ("step_length",)
         self.evaluations: tuple[str, ...] = ()
         self.evaluate_every = 1
-        self._formula = formula
-        self._values = {key: float(value) for key, value in parameters.items()}
-        self._vector = np.array(list(self._values.values()), dtype=np.float64)
+        self.exponent_sum = exponent_sum
+        self.no_tangents = ""
+        if derivative is None:
+            self.no_tangents = f"{name} has no Jacobian; give one, or compare replicas instead"
+        self._vector = np.array(list(self._values.values())) if packed is None else packed
+        self._method, self._runge_kutta = method, dt is not None and method == "rk4"
+        if method == "dop853" and dt is not None:
+            formula, derivative = flow_map(formula, derivative, float(dt))
+            compiled = False, False
+        self._formula, self._derivative, self._compiled = formula, derivative, compiled
         self._start = start
-        self._initial = initial
+        self._initial = None if initial is None else _point(initial, variables)
         self._discard = int(discard)
 
     def describe(self) -> dict[str, Any]:
         """Name, parameters, start and discard, as JSON values."""
-        return {
+        known = {
             "kind": self.kind,
             "name": self.name,
             "parameters": self._values,
-            "dt": None if self.kind == "map" else self.interval,
+            "dt": self.interval if self.kind == "flow" else None,
             "initial": None if self._initial is None else self._initial.tolist(),
             "discard": self._discard,
         }
+        return known if self._method == "rk4" else known | {"method": self._method}
 
     def work(self, replicas: int) -> float:
         """Return a rough count of floating-point operations of one step of `replicas` rows."""
-        stages = 1 if self.kind == "map" else 8
+        stages = 8 if self._runge_kutta else 1 if self._compiled[0] else 1000
         return 10.0 * stages * self.dimension * replicas + replicas**2 * self.dimension
 
     def initial(self, seed: int) -> Array:
@@ -159,10 +176,12 @@ class NumericSystem:
         l1, linf, lengths = np.empty((steps, R)), np.empty((steps, R)), np.empty((steps, R))
         gram = np.empty((steps, R, R))
         out = (start, steps, times, states, l1, linf, gram, lengths)
-        if self.kind == "map":
-            advance_map(self._formula, rows, self._vector, *out)
-        else:
-            advance_flow(self._formula, rows, self._vector, self.interval, *out)
+        head: tuple[Any, ...] = (self._formula, rows, self._vector)
+        loop: Any = advance_map
+        if self._runge_kutta:
+            loop, head = advance_flow, (*head, self.interval)
+        with np.errstate(over="ignore", invalid="ignore"):  # found out by what is not finite
+            (loop if self._compiled[0] else loop.py_func)(*head, *out)
         return Block(rows, states, l1, linf, gram, arrival={"step_length": lengths})
 
     def observe(
@@ -173,6 +192,51 @@ class NumericSystem:
         l1, linf, gram = np.empty((1, R)), np.empty((1, R)), np.empty((1, R, R))
         separate(phase, l1[0], linf[0], gram[0])
         return Block(phase, phase[None].copy(), l1, linf, gram)
+
+    def push(
+        self, phase: Array, vectors: Array, start: int, steps: int, at: Sequence[int]
+    ) -> tuple[Array, Array]:
+        """Push tangent vectors along an orbit; see `nndyn.systems.protocol.System.push`."""
+        if self.no_tangents:
+            raise UsageError(self.no_tangents)
+        row = np.array(phase, dtype=np.float64, order="C")[None]
+        pushed = np.array(vectors, dtype=np.float64, order="C")
+        times = np.asarray(at, dtype=np.int64)
+        diagonal = np.empty((times.size, pushed.shape[1]))
+        head: tuple[Any, ...] = (self._formula, self._derivative, row, self._vector)
+        loop: Any = push_map if all(self._compiled) else push_each
+        if self._runge_kutta:
+            loop, head = push_flow, (*head, self.interval)
+        if not all(self._compiled):
+            loop = loop.py_func
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            loop(*head, pushed, start, steps, times, diagonal)
+            return pushed, np.log(diagonal)
+
+    def jacobian(self, point: Any) -> Array:
+        """Return the matrix of first derivatives of a map's image, or of a flow's rate.
+
+        Parameters
+        ----------
+        point : array_like, (P,)
+
+        Returns
+        -------
+        (P, P) float64
+            Row i holds the derivatives of component i. Of an adaptive flow, those of the map from
+            one multiple of `dt` to the next.
+
+        Raises
+        ------
+        UsageError
+            If the system has no Jacobian, or `point` does not have P finite numbers.
+        """
+        if self.no_tangents:
+            raise UsageError(self.no_tangents)
+        row = _point(point, [p.name for p in self.parameters])
+        out = np.empty((self.dimension, self.dimension))
+        self._derivative(row, self._vector, np.eye(self.dimension), out)
+        return out
 
     def reordered(self) -> None:
         """Return None: a short sum has no other order worth measuring."""
@@ -186,6 +250,26 @@ class NumericSystem:
     def one_thread() -> AbstractContextManager[None]:
         """Change nothing: maps and flows start no threads."""
         return nullcontext()
+
+
+def _value(name: str, key: str, value: Any) -> float | list[float]:
+    values = value if isinstance(value, Sequence | np.ndarray) else [value]
+    if isinstance(value, str) or not all(is_number(number) for number in values):
+        raise UsageError(f"parameter {key} of {name} is {value!r}, expected a finite number")
+    return float(value) if values is not value else [float(number) for number in values]
+
+
+def _point(given: Any, variables: Sequence[str]) -> Array:
+    try:
+        point = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(f"initial is {given!r}, expected numbers") from None
+    if point.shape != (len(variables),) or not np.isfinite(point).all():
+        names = ", ".join(variables[:4]) + (", …" if len(variables) > 4 else "")
+        raise UsageError(
+            f"initial is {point.tolist()}, expected {len(variables)} finite numbers ({names})"
+        )
+    return point
 
 
 def is_number(value: Any) -> bool:

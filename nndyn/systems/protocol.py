@@ -81,7 +81,7 @@ class System(Protocol):
 
     @property
     def kind(self) -> str:
-        """``training``, ``map`` or ``flow``."""
+        """``training``, ``map``, ``flow`` or ``gd``."""
 
     @property
     def dimension(self) -> int:
@@ -132,6 +132,14 @@ class System(Protocol):
         """Default number of steps between evaluations."""
 
     @property
+    def exponent_sum(self) -> float | None:
+        """Sum of all Lyapunov exponents per unit of time, where it is known exactly."""
+
+    @property
+    def no_tangents(self) -> str:
+        """Why `push` cannot be called, empty where it can."""
+
+    @property
     def concurrent(self) -> bool:
         """Whether several systems of this kind may advance at once, each in a thread of its own."""
 
@@ -165,6 +173,17 @@ class System(Protocol):
         self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
     ) -> Block:
         """Block of the single time `t` without a step: closes a run."""
+
+    def push(
+        self, phase: Array, vectors: Array, start: int, steps: int, at: Sequence[int]
+    ) -> tuple[Array, Array]:
+        """Push tangent vectors ``(P, k)`` along the orbit of one `phase` ``(P,)``.
+
+        They are orthonormalized at the ascending times `at` in ``(start, start + steps]``. Returns
+        the vectors at ``start + steps``, and the natural logarithms of the diagonal of R at those
+        times ``(len(at), k)``; -inf where the derivative is singular. Nothing given is changed, and
+        the result does not depend on how a run is cut into calls.
+        """
 
     def reordered(self) -> System | None:
         """Return the same system in another summation order, None where that is pointless."""

@@ -245,6 +245,21 @@ class Training:
         self._alone = Together([self])
 
     @property
+    def exponent_sum(self) -> None:
+        """None: the sum of the exponents of a training is not known beforehand."""
+
+    @property
+    def no_tangents(self) -> str:
+        """Why there are no tangents."""
+        return "tangents of trainings are not there yet; compare replicas instead"
+
+    def push(
+        self, phase: Array, vectors: Array, start: int, steps: int, at: Sequence[int]
+    ) -> tuple[Array, Array]:
+        """Refuse; see `nndyn.systems.protocol.System.push`."""
+        raise UsageError(self.no_tangents)
+
+    @property
     def concurrent(self) -> bool:
         """Whether trainings like this may advance at once, each in a thread of its own.
 

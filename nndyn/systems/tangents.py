@@ -1,0 +1,289 @@
+"""Compiled loops that carry tangent vectors along the reference of a map or a flow.
+
+A system's derivative is one compiled function ``derivative(row, parameters, vectors, out)``: the
+product of the Jacobian at ``row`` (P,) with ``vectors`` (P, k). A flow's vectors are pushed by the
+exact derivative of its Runge-Kutta step, so that they follow the recorded map and no other.
+
+References
+----------
+Benettin et al., Meccanica 15 (1980) 9, doi:10.1007/BF02128236.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from nndyn.systems.kernels import FORMULA
+
+Array = NDArray[Any]
+
+_ROWS = types.Array(types.float64, 2, "C")
+_VECTOR = types.Array(types.float64, 1, "C")
+_TIMES = types.Array(types.int64, 1, "C")
+#: Signature of a derivative: row (P,), parameters, vectors (P, k), product to write (P, k).
+DERIVATIVE = types.void(_VECTOR, _VECTOR, _ROWS, _ROWS)
+_FORMULA, _DERIVATIVE = types.FunctionType(FORMULA), types.FunctionType(DERIVATIVE)
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _gram_schmidt(rows: Array, stretch: Array) -> None:
+    """Orthonormalize the rows (k, P), four of the later ones at a time."""
+    k, P = rows.shape
+    for i in range(k):
+        square = 0.0
+        for p in range(P):
+            square += rows[i, p] * rows[i, p]
+        length = np.sqrt(square)
+        stretch[i] = length
+        inverse = 1.0 / length if length > 0.0 else 0.0
+        for p in range(P):
+            rows[i, p] *= inverse
+        j = i + 1
+        while j + 4 <= k:
+            a = b = c = d = 0.0
+            for p in range(P):
+                q = rows[i, p]
+                a += q * rows[j, p]
+                b += q * rows[j + 1, p]
+                c += q * rows[j + 2, p]
+                d += q * rows[j + 3, p]
+            for p in range(P):
+                q = rows[i, p]
+                rows[j, p] -= a * q
+                rows[j + 1, p] -= b * q
+                rows[j + 2, p] -= c * q
+                rows[j + 3, p] -= d * q
+            j += 4
+        while j < k:
+            a = 0.0
+            for p in range(P):
+                a += rows[i, p] * rows[j, p]
+            for p in range(P):
+                rows[j, p] -= a * rows[i, p]
+            j += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def orthonormalize(vectors: Array, rows: Array, stretch: Array) -> None:
+    """Replace vectors by the Q of their QR decomposition, and note the diagonal of R.
+
+    Parameters
+    ----------
+    vectors : (P, k) float64, k <= P
+        Overwritten.
+    rows : (k, P) float64
+        Scratch.
+    stretch : (k,) float64, written
+        The diagonal of R, not negative. Where it is 0 the derivative is singular, and the vector
+        stays 0.
+    """
+    P, k = vectors.shape
+    for p in range(P):
+        for j in range(k):
+            rows[j, p] = vectors[p, j]
+    _gram_schmidt(rows, stretch)
+    for p in range(P):
+        for j in range(k):
+            vectors[p, j] = rows[j, p]
+
+
+@numba.njit(cache=True, nogil=True)
+def _push_plane(
+    step: Any, derivative: Any, row: Array, parameters: Array, vectors: Array, stretch: Array
+) -> int:
+    """Push two vectors of two components, orthonormalized at every step.
+
+    The first vector is left to grow, its length taken beside it, and the second is turned to a
+    right angle with it: the same R, without waiting for a root and a division at every step.
+
+    Returns
+    -------
+    int
+        Steps done: fewer than those of `stretch` where the first vector vanishes.
+    """
+    ahead, near, far = np.empty_like(vectors), row.copy(), np.empty_like(row)
+    done, inverse = 0, 1.0
+    while done < len(stretch):
+        derivative(near[0], parameters, vectors, ahead)
+        a, b, c, d = ahead[0, 0], ahead[1, 0], ahead[0, 1], ahead[1, 1]
+        square = a * a + b * b
+        if square == 0.0:
+            break
+        step(near, parameters, far)
+        near, far = far, near
+        area = a * d - b * c
+        length = np.sqrt(square)
+        stretch[done, 0] = length * inverse
+        stretch[done, 1] = abs(area) * inverse / length
+        inverse = 1.0 / length
+        if square > 1e200 or square < 1e-200:
+            a, b, inverse = a * inverse, b * inverse, 1.0
+        if area < 0.0:
+            c, d = b, -a
+        else:
+            c, d = -b, a
+        vectors[0, 0], vectors[1, 0], vectors[0, 1], vectors[1, 1] = a, b, c, d
+        done += 1
+    row[:] = near
+    vectors *= inverse
+    return done
+
+
+@numba.njit(cache=True, nogil=True)
+def push_each(
+    step: Any,
+    derivative: Any,
+    row: Array,
+    parameters: Array,
+    vectors: Array,
+    start: int,
+    steps: int,
+    at: Array,
+    stretch: Array,
+) -> None:
+    """Push any number of vectors along an orbit of a map, in place; see `push_map`."""
+    pushed = np.empty_like(vectors)
+    new = np.empty_like(row)
+    rows = np.empty((vectors.shape[1], vectors.shape[0]))
+    n = 0
+    for i in range(start + 1, start + steps + 1):
+        derivative(row[0], parameters, vectors, pushed)
+        step(row, parameters, new)
+        row[:] = new
+        vectors[:] = pushed
+        if n < at.size and at[n] == i:
+            orthonormalize(vectors, rows, stretch[n])
+            n += 1
+
+
+@numba.njit(
+    types.void(
+        _FORMULA,
+        _DERIVATIVE,
+        _ROWS,
+        _VECTOR,
+        _ROWS,
+        types.int64,
+        types.int64,
+        _TIMES,
+        _ROWS,
+    ),
+    cache=True,
+    nogil=True,
+)
+def push_map(
+    step: Any,
+    derivative: Any,
+    row: Array,
+    parameters: Array,
+    vectors: Array,
+    start: int,
+    steps: int,
+    at: Array,
+    stretch: Array,
+) -> None:
+    """Push vectors along an orbit of a map, in place.
+
+    Parameters
+    ----------
+    step, derivative : compiled functions
+    row : (1, P) float64
+        The phase, advanced.
+    parameters : (m,) float64
+    vectors : (P, k) float64
+        Advanced.
+    start, steps : int
+    at : (n,) int64
+        Times in ``start + 1 … start + steps`` at which vectors are orthonormalized.
+    stretch : (n, k) float64, written
+        The diagonals of R.
+    """
+    done = 0
+    if vectors.size == 4 and row.size == 2 and at.size == steps:
+        done = _push_plane(step, derivative, row, parameters, vectors, stretch)
+    push_each(
+        step,
+        derivative,
+        row,
+        parameters,
+        vectors,
+        start + done,
+        steps - done,
+        at[done:],
+        stretch[done:],
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _stage(
+    vectors: Array, slope: Array, weight: float, ahead: float, total: Array, new: Array
+) -> None:
+    """Add a weighted slope to the total, and go ahead by it from the vectors."""
+    for p in range(vectors.shape[0]):
+        for j in range(vectors.shape[1]):
+            total[p, j] += weight * slope[p, j]
+            new[p, j] = vectors[p, j] + ahead * slope[p, j]
+
+
+@numba.njit(
+    types.void(
+        _FORMULA,
+        _DERIVATIVE,
+        _ROWS,
+        _VECTOR,
+        types.float64,
+        _ROWS,
+        types.int64,
+        types.int64,
+        _TIMES,
+        _ROWS,
+    ),
+    cache=True,
+    nogil=True,
+)
+def push_flow(
+    rate: Any,
+    derivative: Any,
+    row: Array,
+    parameters: Array,
+    dt: float,
+    vectors: Array,
+    start: int,
+    steps: int,
+    at: Array,
+    stretch: Array,
+) -> None:
+    """Push vectors along an orbit of a Runge-Kutta flow, in place; see `push_map`."""
+    P = row.shape[1]
+    slopes, place = np.empty((4, 1, P)), np.empty_like(row)
+    pushed, total, places = (
+        np.empty_like(vectors),
+        np.empty_like(vectors),
+        np.empty_like(vectors),
+    )
+    rows = np.empty((vectors.shape[1], P))
+    n = 0
+    for i in range(start + 1, start + steps + 1):
+        total[:] = 0.0
+        place[:] = row
+        places[:] = vectors
+        for stage in range(4):
+            weight = dt / 6.0 if stage in (0, 3) else dt / 3.0
+            ahead = dt if stage == 2 else 0.5 * dt
+            rate(place, parameters, slopes[stage])
+            derivative(place[0], parameters, places, pushed)
+            for p in range(P):
+                place[0, p] = row[0, p] + ahead * slopes[stage, 0, p]
+            _stage(vectors, pushed, weight, ahead, total, places)
+        for p in range(P):  # as `advance_flow` does it, to the last bit
+            slope = slopes[0, 0, p] + 2.0 * slopes[1, 0, p] + 2.0 * slopes[2, 0, p]
+            row[0, p] = row[0, p] + dt / 6.0 * (slope + slopes[3, 0, p])
+        vectors += total
+        if n < at.size and at[n] == i:
+            orthonormalize(vectors, rows, stretch[n])
+            n += 1
