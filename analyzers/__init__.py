@@ -61,6 +61,10 @@ ANALYZERS: dict[str, Row] = {
         target="analyzers.lyapunov:lyapunov",
         summary="Maximum Lyapunov exponent from the separation of perturbed replicas.",
     ),
+    "spectrum": Row(
+        target="analyzers.spectrum:spectrum",
+        summary="Lyapunov spectrum, its sum, and the Kaplan-Yorke dimension, from tangents.",
+    ),
 }
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analyzers.exploration import exploration
     from analyzers.learning import learning
     from analyzers.lyapunov import lyapunov
+    from analyzers.spectrum import spectrum
     from nndyn import systems
     from nndyn.errors import NndynError
     from nndyn.store import open_recording as open
@@ -37,6 +38,7 @@ __all__ = [
     "open",
     "record",
     "record_batch",
+    "spectrum",
     "systems",
 ]
 

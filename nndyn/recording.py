@@ -21,7 +21,10 @@ CONVENTIONS = "CF-1.11"
 REFERENCE, PERTURBED, CONTROL = 0, 1, 2
 
 #: Dimensions that grow while a run is recorded; each has a coordinate of its own name.
-GROWING = ("time", "state_time", "evaluation_time", "floor_time")
+GROWING = ("time", "state_time", "evaluation_time", "floor_time", "tangent_time")
+
+#: Variables of which one slot is committed: the other may be half written, and nobody reads it.
+CHECKPOINTS = ("checkpoint", "checkpoint_tangents")
 
 #: Global attributes every recording has.
 ATTRIBUTES = (
@@ -90,6 +93,20 @@ VARIABLES: dict[str, Variable] = {
             "float64",
             "time",
             "times at which the rounding floor is measured",
+        ),
+        Variable(
+            "tangent_time",
+            ("tangent_time",),
+            "float64",
+            "time",
+            "times at which tangent vectors are orthonormalized",
+        ),
+        Variable(
+            "tangent_log_stretch",
+            ("time", "vector"),
+            "float64",
+            "1",
+            "cumulative natural logarithm of the stretching of tangent vectors along the reference",
         ),
         Variable("epoch", _T, "float64", "epoch", "passes over the training set"),
         Variable(
@@ -164,10 +181,20 @@ VARIABLES: dict[str, Variable] = {
             "whole phase from which a run is resumed",
         ),
         Variable(
+            "checkpoint_tangents",
+            ("slot", "phase", "vector"),
+            "float64",
+            "1",
+            "tangent vectors from which a run is resumed",
+        ),
+        Variable(
             "checkpoint_step", ("slot",), "int64", "step", "step of the checkpoint, -1 if none"
         ),
     )
 }
+
+#: Dimensions on which what is not taken at every time may lie.
+_OTHER_TIMES = ("state_time", "evaluation_time", "tangent_time")
 
 #: What a recording cannot be read without.
 REQUIRED = ("time", "role", "perturbation", "pair", "diverged_at", "log_rescale")
@@ -217,7 +244,7 @@ def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset
     for name, variable in VARIABLES.items():
         if name not in recording.variables:
             continue
-        allowed = [variable.dims] + [variable.on(d).dims for d in ("state_time", "evaluation_time")]
+        allowed = [variable.dims] + [variable.on(d).dims for d in _OTHER_TIMES]
         if recording[name].dims not in allowed:
             raise RecordingError(
                 f"{source}: {name} has dimensions {recording[name].dims}, "

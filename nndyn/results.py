@@ -36,8 +36,8 @@ class Quantity:
     unit, long_name : str
     dims : tuple of str
         Dimensions of `value`; empty for a number.
-    ci : (lower, upper) or None
-        Confidence interval; needs `interval_over`.
+    ci : (lower, upper) or (n, 2) array or None
+        Confidence interval, of an array one for each value; needs `interval_over`.
     interval_over : str or None
         What the interval is over: ``time``, ``perturbations``, ``seeds``.
     note : str or None
@@ -50,7 +50,7 @@ class Quantity:
     unit: str
     long_name: str
     dims: tuple[str, ...] = ()
-    ci: tuple[float, float] | None = None
+    ci: Any = None
     interval_over: str | None = None
     note: str | None = None
     attrs: dict[str, Any] = field(default_factory=dict)
@@ -113,7 +113,7 @@ def result(
             if not q.interval_over:
                 raise ValueError(f"the interval of {name} does not say what it is over")
             variables[f"{name}_ci"] = (
-                ("bound",),
+                (*q.dims, "bound"),
                 np.asarray(q.ci, dtype=np.float64),
                 {
                     "units": q.unit,

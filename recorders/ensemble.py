@@ -29,6 +29,8 @@ def record(
     state: Literal["weights", "phase"] = "weights",
     evaluate: int | None = None,
     seed: int = 0,
+    tangents: int | Literal["all"] = 0,
+    tangent_every: int = 1,
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -44,7 +46,7 @@ def record(
     steps : int
         Steps of the system: T steps give T + 1 times.
     replicas : int, default 5
-        Perturbed replicas.
+        Perturbed replicas; without any there is no control either.
     epsilon : float, default 1e-8
         Perturbations are uniform in (-epsilon, epsilon).
     perturb : {"weights", "all"}, default "weights"
@@ -67,7 +69,12 @@ def record(
         Steps between evaluations of loss and accuracy, 0 for none; by default each step in full
         batch, each epoch in minibatches.
     seed : int, default 0
-        Draws perturbations and, for maps and flows, the initial state.
+        Draws perturbations, tangents and, for maps and flows, the initial state.
+    tangents : int or "all", default 0
+        Tangent vectors that are pushed along the reference by the derivative of the system; their
+        stretching is stored. With them `replicas` may be 0.
+    tangent_every : int, default 1
+        Steps between the orthonormalizations of the vectors; there is one at the last step.
     resume : bool, default False
         Go on with an unfinished file, or a finished one with more steps, which keeps the evaluation
         and the rounding floor of its first part; a missing file is started.
@@ -106,6 +113,8 @@ def record(
         [path],
         steps=steps,
         seed=seed,
+        tangents=tangents,
+        tangent_every=tangent_every,
         resume=resume,
         overwrite=overwrite,
         progress=progress,

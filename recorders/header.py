@@ -40,6 +40,13 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
     if plan.floor_steps:
         names += ["floor_time", "rounding_distance"]
     out = [VARIABLES[name] for name in names]
+    if plan.tangents:
+        out.append(VARIABLES["checkpoint_tangents"])
+    if plan.tangents and plan.tangent_every == 1:
+        out.append(VARIABLES["tangent_log_stretch"])
+    elif plan.tangents:
+        stretch = VARIABLES["tangent_log_stretch"].on("tangent_time")
+        out += [VARIABLES["tangent_time"], stretch]
     if plan.keep_every == 1:
         out.append(VARIABLES["state"])
     elif plan.keep_every:
@@ -60,6 +67,7 @@ def header(system: System, plan: Plan, start: Array) -> Header:
         "system": system.describe(),
         "recording": plan.options(),
         "steps": plan.steps,
+        "exponent_sum": system.exponent_sum,
         "parameter_shapes": {p.name: list(p.shape) for p in layout},
         **provenance.provenance(),
     }
@@ -70,6 +78,7 @@ def header(system: System, plan: Plan, start: Array) -> Header:
             "parameter": len(layout),
             "slot": 2,
             "phase": system.dimension,
+            "vector": plan.tangents,
         },
         variables=variables(system, plan),
         fixed={

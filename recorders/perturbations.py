@@ -10,7 +10,7 @@ from nndyn.systems.protocol import Array, System
 from recorders.plan import Plan
 
 #: Keys of the random streams drawn from a recording's seed; systems own 0 and 1.
-_PERTURBATION, _REDRAW = 2, 3
+_PERTURBATION, _REDRAW, _TANGENTS = 2, 3, 4
 
 
 def roles(plan: Plan) -> Array:
@@ -50,6 +50,13 @@ def ensemble(system: System, plan: Plan) -> Array:
         phase[r, system.components] += deviation.astype(system.dtype)
     _check_size(system, plan, phase)
     return phase
+
+
+def tangents(system: System, plan: Plan) -> Array:
+    """Draw orthonormal tangent vectors (P, k), uniform in direction."""
+    rng = np.random.default_rng([plan.seed, _TANGENTS])
+    vectors: Array = np.linalg.qr(rng.standard_normal((system.dimension, plan.tangents)))[0]
+    return vectors
 
 
 def pairs(plan: Plan) -> Array:

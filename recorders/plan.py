@@ -16,7 +16,7 @@ from nndyn.systems.protocol import Array, System
 
 _BLOCK_BYTES = 64 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
-_BLOCK_STEPS = 4096
+_BLOCK_STEPS = 65_536
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class Plan:
         Times in a block of the file.
     floor_steps : int
         Steps over which the rounding floor is measured; 0 where it is not.
+    tangents : int
+        Tangent vectors.
+    tangent_every : int
+        Steps between their orthonormalizations; there is one at the end.
     """
 
     steps: int
@@ -58,6 +62,8 @@ class Plan:
     seed: int
     block: int
     floor_steps: int
+    tangents: int
+    tangent_every: int
 
     @property
     def rows(self) -> int:
@@ -72,9 +78,14 @@ class Plan:
         """Return the times in [start, stop) at which the system is evaluated."""
         return _multiples(self.evaluate, start, stop, self.steps)
 
+    def orthonormalized(self, start: int, stop: int) -> list[int]:
+        """Return the times in (start, stop] at which tangent vectors are orthonormalized."""
+        return _multiples(self.tangent_every, start + 1, stop + 1, self.steps)
+
     def options(self) -> dict[str, Any]:
         """Return what must agree for a run to be resumed, as JSON values."""
         given = self.perturbations
+        tangents = {"tangents": self.tangents, "tangent_every": self.tangent_every}
         return {
             "replicas": self.replicas,
             "epsilon": self.epsilon if given is None else None,
@@ -87,6 +98,7 @@ class Plan:
             "state": "phase" if self.whole_phase else "weights",
             "evaluate": self.evaluate,
             "seed": self.seed,
+            **(tangents if self.tangents else {}),
         }
 
     def bytes(self, system: System) -> int:
@@ -98,7 +110,10 @@ class Plan:
         whole_blocks = -(-(self.steps + 1) // self.block) * self.block
         per_step = 8 * whole_blocks * (3 + self.rows * (4 + len(system.arrival + system.series)))
         evaluations = 8 * len(self.evaluated(0, self.steps + 1)) * self.rows
-        return (state + checkpoints + per_step + evaluations * len(system.evaluations)) + 64 * 2**10
+        stretches = whole_blocks // self.tangent_every + 2 * system.dimension
+        tangents = 8 * self.tangents * stretches
+        evaluations *= len(system.evaluations)
+        return state + checkpoints + per_step + tangents + evaluations + 64 * 2**10
 
 
 def make(
@@ -116,6 +131,8 @@ def make(
     state: Literal["weights", "phase"] = "weights",
     evaluate: int | None = None,
     seed: int = 0,
+    tangents: int | Literal["all"] = 0,
+    tangent_every: int = 1,
 ) -> Plan:
     """Check the options of `recorders.record`; see there.
 
@@ -135,8 +152,12 @@ def make(
     steps = _whole("steps", steps, 1)
     seed = _whole("seed", seed, 0)
     replicas = _whole("replicas", replicas, 0)
-    if replicas == 0:
-        raise UsageError("replicas is 0: without a perturbed replica there is nothing to compare")
+    vectors = _vectors(system, tangents)
+    if replicas == 0 and vectors == 0:
+        raise UsageError(
+            "replicas is 0: without a perturbed replica or tangents there is nothing to compare"
+        )
+    control = bool(control) and replicas > 0
     if perturb not in ("weights", "all"):
         raise UsageError(f"perturb is {perturb!r}, expected 'weights' or 'all'")
     if state not in ("weights", "phase"):
@@ -152,7 +173,7 @@ def make(
     if evaluate is None:
         evaluate = system.evaluate_every
     evaluate = _whole("evaluate", evaluate, 0) if system.evaluations else 0
-    rows = 1 + replicas + bool(control)
+    rows = 1 + replicas + control
     width = system.dimension if state == "phase" else _size(system)
     bytes_a_step = rows * width * system.dtype.itemsize / max(keep_every, 1) if keep_every else 0
     bytes_a_step += 8 * rows * (12 + rows)
@@ -166,7 +187,7 @@ def make(
         perturb=perturb,
         perturbations=perturbations,
         pairs=bool(pairs),
-        control=bool(control),
+        control=control,
         rescale=every,
         keep_every=keep_every,
         whole_phase=state == "phase",
@@ -174,6 +195,8 @@ def make(
         seed=seed,
         block=max(1, int(block)),
         floor_steps=0 if system.reordered() is None else min(50, steps // 10),
+        tangents=vectors,
+        tangent_every=_whole("tangent_every", tangent_every, 1),
     )
 
 
@@ -196,6 +219,17 @@ def _whole(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not whole or value < least:
         raise UsageError(f"{name} is {value}, expected a whole number, {least} or more")
     return int(value)
+
+
+def _vectors(system: System, tangents: Any) -> int:
+    k = system.dimension if tangents == "all" else _whole("tangents", tangents, 0)
+    if k and system.no_tangents:
+        raise UsageError(f"tangents is {tangents}: {system.no_tangents}")
+    if k > system.dimension:
+        raise UsageError(
+            f"tangents is {k}, expected at most {system.dimension}, the dimension of the phase"
+        )
+    return k
 
 
 def _keep(store: str) -> int:

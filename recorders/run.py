@@ -14,6 +14,7 @@ from recorders import perturbations as ensembles
 from recorders.header import variables
 from recorders.plan import Plan
 from recorders.rows import Piece, first_not_finite, gather, independent, is_finite
+from recorders.tangents import Tangents
 
 #: What a run yields, is sent, and returns; see `Run.loop`.
 Loop = Generator[int, "Leg", bool]
@@ -75,6 +76,7 @@ class Run:
             self.phase, self.t = start, 0
             self.log_rescale = np.zeros(plan.rows)
             self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
+        self.tangents = Tangents(system, plan, writer) if plan.tangents else None
         self.twin = system.reordered() if self.t < self.floor_steps else None
         self.twin_phase = start[:1]
         if self.twin is not None and self.t:
@@ -116,16 +118,20 @@ class Run:
                     return True
             if interrupted() and self.t < self.recorded:  # nothing new since a resume
                 return False
-            checkpoint, t = self.phase, self.t
+            checkpoint, vectors, t = self.phase, self._vectors, self.t
             if t == last:
                 self._close()
             elif self._take((yield t + 1)):
                 return True
-            self._commit(checkpoint, t)
+            self._commit(checkpoint, vectors, t)
             if interrupted() and self.recorded <= last:
                 return False
         self.writer.finish("complete")
         return True
+
+    @property
+    def _vectors(self) -> Array | None:
+        return self.tangents.vectors if self.tangents else None
 
     def _limit(self, end: int) -> int:
         """`end`, or the next rescaling before it."""
@@ -138,6 +144,9 @@ class Run:
     def _take(self, leg: Leg) -> bool:
         """Note the times of `leg` and move to its end; true if that ended the run."""
         start, first, stop, block = self.t, self.phase, leg.stop, leg.block
+        vectors = self._vectors
+        if self.tangents:
+            self.tangents.push(first[0], start, stop)
         kept, floor = self.plan.kept(start, stop), self._floor(start, stop)
         piece = Piece(start, stop, kept, leg.evaluated, floor, self.log_rescale, block)
         if floor:
@@ -149,7 +158,7 @@ class Run:
         if not is_finite(block):
             self._note_divergence(first_not_finite(block), start)
             if self.diverged_at[0] >= 0:
-                self._stop(first, start)
+                self._stop(first, vectors, start)
                 return True
         if self.plan.rescale and stop % self.plan.rescale == 0:
             self.phase, factor, redrawn = ensembles.rescale(
@@ -187,13 +196,17 @@ class Run:
         self.diverged_at = np.where(new, start + first, self.diverged_at)
         self.phase[self.diverged_at >= 0] = np.nan
 
-    def _stop(self, phase: Array, start: int) -> None:
+    def _stop(self, phase: Array, vectors: Array | None, start: int) -> None:
         """End a run whose reference diverged: commit the times before, and say why."""
         at = int(self.diverged_at[0])
         if at > self.recorded:
-            if at - 1 > start:
-                phase = self.system.advance(phase, start, at - 1 - start, ()).phase
-            self._commit(phase, at - 1)
+            steps = at - 1 - start
+            if steps:
+                if vectors is not None:
+                    times = self.plan.orthonormalized(start, at - 1)
+                    vectors, _ = self.system.push(phase[0], vectors, start, steps, times)
+                phase = self.system.advance(phase, start, steps, ()).phase
+            self._commit(phase, vectors, at - 1)
         else:  # a resumed run that had one finite state left, committed before
             self.writer.set("diverged_at", self.diverged_at)
         self.writer.finish(
@@ -201,14 +214,20 @@ class Run:
             f"the reference is not finite from step {at} on; the recording ends at step {at - 1}",
         )
 
-    def _commit(self, checkpoint: Array, t: int) -> None:
-        """Write what is pending up to time `t`, whose phase is `checkpoint`."""
+    def _commit(self, checkpoint: Array, vectors: Array | None, t: int) -> None:
+        """Write what is pending up to time `t`: phase `checkpoint`, tangent `vectors`."""
         arrays: dict[str, Array] = {}
         for dim, rows in gather(self.pending, self.system, self.pairs, self.arrived).items():
             rows.cut(self.recorded, t)
             for r in np.flatnonzero(self.diverged_at >= 0):
                 rows.blank(int(r), int(self.diverged_at[r]))
             arrays |= {dim: rows.steps * self.system.interval, **rows.values}
+        if self.tangents:
+            steps, stretch = self.tangents.take(t)
+            arrays |= {
+                "tangent_time": steps * self.system.interval,
+                "tangent_log_stretch": stretch,
+            }
         for name in self.system.arrival:
             last = self.pending[-1].block.arrival
             self.arrived[name] = last[name][-1] if last else self.arrived[name]
@@ -216,7 +235,7 @@ class Run:
         redrawn = [[r, step] for r, step in self.redrawn if step <= t]  # a resumed run draws again
         self.writer.set_attrs(redrawn=json.dumps(redrawn))
         self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
-        self.writer.commit(checkpoint, t)
+        self.writer.commit(checkpoint, t, vectors)
         self.pending.clear()
         self.recorded = t + 1
         self.progress(t)

@@ -43,6 +43,20 @@ def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
         raise UsageError(f"{path}: {option.name} is {value!r}, expected {option.type.name}")
 
 
+class _Tangents(click.ParamType):  # type: ignore[type-arg]
+    """A number of tangent vectors, or all."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a whole number, or "all" as it is."""
+        if isinstance(value, int) or value == "all":
+            return value
+        if str(value).isdigit():
+            return int(value)
+        raise UsageError(f"tangents is {value!r}, expected a whole number or 'all'")
+
+
 def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options every recording has, named as the arguments of `nndyn.record`."""
     options: list[Decorator] = [
@@ -98,6 +112,21 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
             default=0,
             show_default=True,
             help="Draws weights, initial states, perturbations and batch order.",
+        ),
+        click.option(
+            "--tangents",
+            type=_Tangents(),
+            default="0",
+            metavar="K|all",
+            help="Tangent vectors to push along the reference; with them --replicas may be 0.",
+        ),
+        click.option(
+            "--tangent-every",
+            type=int,
+            default=1,
+            show_default=True,
+            metavar="K",
+            help="Steps between their orthonormalizations.",
         ),
         click.option("--resume", is_flag=True, help="Go on with the file, or start it."),
         click.option("--overwrite", is_flag=True, help="Replace the file."),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nndyn.recording import CHECKPOINTS
 from nndyn.store.chunks import Layout, Node, TreeError, find_layouts, walk
 from nndyn.store.layout import EXTENTS, Array, extents_of, growing
 
@@ -59,7 +60,7 @@ def faults(
         grid = tuple(-(-s // c) for s, c in zip(variable.shape, chunk, strict=True))
         dim = growing(variable.dimensions)
         lines = grid[0] if dim is None else -(-rows[dim] // chunk[0])
-        if name == "checkpoint":
+        if name in CHECKPOINTS:
             lines = 0 if slot is None else slot + 1
         need = (name, grid[1:], lines * math.prod(grid[1:]))
         wanted.setdefault((*chunk, variable.dtype.itemsize), []).append(need)

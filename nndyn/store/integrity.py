@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import RecordingError
-from nndyn.recording import DISTANCES, STATUSES, validate
+from nndyn.recording import CHECKPOINTS, DISTANCES, STATUSES, validate
 from nndyn.store import journal as journals
 from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, growing, rows_of, slot_of
@@ -149,7 +149,7 @@ def _check(
     dim = growing(dims)
     if dim is not None:
         stop = rows[dim]
-    elif variable.name == "checkpoint":  # the other slot may be half written, and nobody reads it
+    elif variable.name in CHECKPOINTS:
         start, stop = (0, 0) if slot is None else (slot, slot + 1)
     row = variable.dtype.itemsize * math.prod(shape[1:])
     piece = max(1, _PIECE // row // variable.chunking()[0]) * variable.chunking()[0]

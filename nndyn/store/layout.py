@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nndyn.errors import UsageError
-from nndyn.recording import CONVENTIONS, GROWING, SCHEMA, Variable
+from nndyn.recording import CHECKPOINTS, CONVENTIONS, GROWING, SCHEMA, Variable
 
 if TYPE_CHECKING:
     import netCDF4
@@ -22,7 +22,6 @@ Array = NDArray[Any]
 EXTENTS = "metadata_extents"
 _EXTENTS_LENGTH = 128
 
-_CHECKPOINT = ("checkpoint", "checkpoint_step")
 _CHUNK_BYTES = 64 * 1024
 _TEXT = "text"  # prefix of the dimensions that hold the characters of text variables
 
@@ -34,11 +33,12 @@ class Header:
     Attributes
     ----------
     sizes : dict of str to int
-        Lengths, at least 1, of the fixed dimensions: replica, component, parameter, slot, phase.
+        Lengths, at least 1, of the fixed dimensions: replica, component, parameter, slot, phase,
+        vector.
     variables : tuple of Variable
         All variables with their final dimensions, coordinates of the growing ones included.
     fixed : dict of str to array
-        Values of the variables without a growing dimension, except ``checkpoint`` and
+        Values of the variables without a growing dimension, except checkpoints and their
         ``checkpoint_step``.
     block : int
         K, the number of times appended at once.
@@ -87,7 +87,7 @@ class Header:
                         f"{variable.name} lies on {dim}, whose size is {self.sizes.get(dim)}; "
                         "expected at least 1"
                     )
-            known = variable.name in self.fixed or variable.name in _CHECKPOINT
+            known = variable.name in {*self.fixed, *CHECKPOINTS, "checkpoint_step"}
             if growing(variable.dims) is None and not known:
                 raise UsageError(f"{variable.name} does not grow and is not in fixed")
         extra = [name for name in self.fixed if name not in names]
@@ -112,7 +112,9 @@ class Header:
         dim = growing(variable.dims)
         if dim is None:
             sizes = tuple(self.sizes[d] for d in variable.dims)
-            return (1,) * (len(sizes) - 1) + sizes[-1:] if variable.name == "checkpoint" else sizes
+            if variable.name == "checkpoint":
+                return (1, 1, sizes[-1])
+            return (1, *sizes[1:]) if variable.name in CHECKPOINTS else sizes
         if len(variable.dims) == 3:
             return (self._rows(rest[-1] * item), 1, rest[-1])
         if dim == "time":

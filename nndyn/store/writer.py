@@ -133,13 +133,31 @@ class Writer:
             If nothing was committed, or no slot belongs to the last commit.
         """
         session = self._usable()
+        return session.values("checkpoint", self._committed_slot()), self.n_committed - 1
+
+    @exclusive
+    def checkpoint_tangents(self) -> Array:
+        """Tangent vectors ``(P, k)`` of the last commit.
+
+        Returns
+        -------
+        array
+
+        Raises
+        ------
+        RecordingError
+            If nothing was committed, or no slot belongs to the last commit.
+        """
+        return self._usable().values("checkpoint_tangents", self._committed_slot())
+
+    def _committed_slot(self) -> int:
         slot = self._slot()
         if slot is None:
             raise RecordingError(
                 f"{self.path} has no checkpoint of its last commit ({self.n_committed} times); "
                 "record it again"
             )
-        return session.values("checkpoint", slot), self.n_committed - 1
+        return slot
 
     @exclusive
     def read(self, name: str, *, last: int | None = None) -> Array:
@@ -240,7 +258,12 @@ class Writer:
             self._flush_attrs()
 
     @exclusive
-    def commit(self, checkpoint: Array | None = None, step: int | None = None) -> None:
+    def commit(
+        self,
+        checkpoint: Array | None = None,
+        step: int | None = None,
+        tangents: Array | None = None,
+    ) -> None:
         """Make everything appended so far count; the file is durable when this returns.
 
         Parameters
@@ -249,6 +272,8 @@ class Writer:
             The phase at `step`; not needed where the recording has no checkpoint.
         step : int, optional
             The step of the last appended time.
+        tangents : (P, k) array, optional
+            The tangent vectors at `step`; not needed where the recording has none.
 
         Raises
         ------
@@ -262,6 +287,8 @@ class Writer:
         if "checkpoint" in session.dims:
             if checkpoint is None or step is None:
                 raise UsageError(f"{self.path} has checkpoints: commit needs one and its step")
+            if "checkpoint_tangents" in session.dims and tangents is None:
+                raise UsageError(f"{self.path} has tangents: commit needs them")
             if step != total - 1:
                 raise UsageError(f"checkpoint is of step {step}, the last time is {total - 1}")
         with session.change():
@@ -269,6 +296,8 @@ class Writer:
                 slot = self._slot()
                 slot = 0 if slot is None else 1 - slot
                 session.nc["checkpoint"][slot] = checkpoint
+                if "checkpoint_tangents" in session.dims:
+                    session.nc["checkpoint_tangents"][slot] = tangents
                 session.nc["checkpoint_step"][slot] = step
             session.nc.sync()  # data first, then the counter: a reader may be looking
             session.nc.setncattr("n_committed", np.int64(total))

@@ -129,7 +129,9 @@ class NumericSystem:
 
     def work(self, replicas: int) -> float:
         """Return a rough count of floating-point operations of one step of `replicas` rows."""
-        stages = 8 if self._runge_kutta else 1 if self._compiled[0] else 1000
+        stages = 8.0 if self._runge_kutta else 1.0
+        if not self._compiled[0]:  # a call of Python; a whole integration
+            stages *= 1e4 if self._method == "rk4" else 1e5
         return 10.0 * stages * self.dimension * replicas + replicas**2 * self.dimension
 
     def initial(self, seed: int) -> Array:

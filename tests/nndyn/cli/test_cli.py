@@ -91,7 +91,11 @@ def test_known_exponents_through_the_command_line(cli, arguments, exponent, tole
         (("record", "training", "--data", "iris", "--model", "mlp:5-3", "--lr", 1), 2, "5"),
         (("record", "training", "--data", "iris", "--model", "mlp:4-2", "--lr", 1), 2, "2"),
         (("record", "training", "--data", "iris", "--model", "mlp:4-3", "--lr", "nan"), 2, "lr"),
-        (("record", "map", "tent"), 2, "unknown map 'tent'; known: logistic, skew_tent, henon"),
+        (
+            ("record", "map", "tend"),
+            2,
+            "unknown map 'tend'; known: logistic, tent, skew_tent, henon",
+        ),
         (("record", "map", "lorenz63"), 2, "unknown map 'lorenz63'"),
         (("record", "map", "henon", "--param", "c=1"), 2, "no parameter 'c'; known: a, b"),
         (("record", "map", "henon", "--param", "a"), 2, "expected NAME=VALUE"),

@@ -1,0 +1,213 @@
+"""The Lyapunov spectrum, from the stretching of tangent vectors."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.kaplan_yorke import kaplan_yorke
+from analyzers.separation import require_dataset
+from analyzers.stretching import Rates, rates, stretching
+from nndyn.errors import DataError, UsageError
+from nndyn.results import Quantity, result
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[Any]
+
+_SUMMARY = (
+    "exponents",
+    "exponent_sum",
+    "exponent_sum_exact",
+    "positive_count",
+    "zero_count",
+    "positive_sum",
+    "kaplan_yorke_dimension",
+)
+
+
+def spectrum(
+    recording: xr.Dataset,
+    *,
+    burn_in: float | None = None,
+    horizon: float | None = None,
+    confidence: float = 0.95,
+) -> xr.Dataset:
+    """Lyapunov spectrum, its sum, and the Kaplan-Yorke dimension.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        With ``tangent_log_stretch``: record with ``tangents``.
+    burn_in : float, optional
+        Time left out at the start, while vectors turn towards their directions; a twentieth of the
+        recording by default.
+    horizon : float, optional
+        Time over which finite-time exponents are taken; a hundredth of what is used by default.
+    confidence : float, default 0.95
+        Of the intervals.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``exponents`` (exponent,) in the order of the QR decomposition, ``group`` (exponent,), equal
+        for neighbours that cannot be told apart; ``exponent_sum`` of those that were followed and,
+        where the system knows it and all were, ``exponent_sum_exact``; ``positive_count`` and
+        ``zero_count``, exponents with an interval above zero and one that holds zero;
+        ``positive_sum``, the sum of the former, an upper bound of the Kolmogorov-Sinai entropy;
+        ``kaplan_yorke_dimension``. Series: ``running_exponents`` (time, exponent), the estimate so
+        far, and ``finite_time_exponents`` (interval, exponent). The verdict is ``chaotic``,
+        ``regular`` or ``unresolved``.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range.
+    DataError
+        If there are no tangents, or too short a time.
+
+    Notes
+    -----
+    Exponents are means of the logarithms of the diagonal of R after the burn-in, neither singular
+    values nor sorted. Intervals are Student's over batch means, the change when the burn-in doubles
+    and 1e-12 added; that of the dimension is from a jackknife of the batches. One pass over the
+    stretching, which is held: T x k numbers, and as many again while it is worked on.
+
+    References
+    ----------
+    Benettin et al., doi:10.1007/BF02128236 and doi:10.1007/BF02128237; dimension: Frederickson,
+    Kaplan, Yorke and Yorke, doi:10.1016/0022-0396(83)90011-6; entropy: Ruelle,
+    doi:10.1007/BF02584795.
+    """
+    _check(recording, burn_in, horizon, confidence)
+    found = stretching(recording)
+    used = rates(found, burn_in, confidence)
+    per = f"per {found.unit}"
+    k = len(used.values)
+    positive = used.values - used.half_widths > 0.0
+    zero = np.abs(used.values) <= used.half_widths
+    note = None if np.isfinite(used.values).all() else "-inf: the derivative is singular"
+    quantities = {
+        "exponents": Quantity(
+            used.values,
+            per,
+            "Lyapunov exponents",
+            ("exponent",),
+            ci=np.stack([used.values - used.half_widths, used.values + used.half_widths], axis=1),
+            interval_over="time",
+            note=note,
+        ),
+        "group": Quantity(
+            _groups(used), "1", "equal where exponents cannot be told apart", ("exponent",)
+        ),
+        "exponent_sum": _sum(used, np.ones(k, bool), confidence, per, "sum of the exponents"),
+        "exponent_sum_exact": _exact(recording, found.unit, k, found.dimension),
+        "positive_count": Quantity(
+            int(positive.sum()), "1", "exponents whose interval lies above zero"
+        ),
+        "zero_count": Quantity(int(zero.sum()), "1", "exponents whose interval holds zero"),
+        "positive_sum": _sum(
+            used,
+            positive,
+            confidence,
+            per,
+            "sum of the positive exponents, a bound of the entropy",
+        ),
+        "kaplan_yorke_dimension": kaplan_yorke(
+            used, found.dimension, _system_sum(recording), confidence
+        ),
+    }
+    times, running = used.running()
+    windows, finite = used.finite_time(horizon)
+    quantities["running_exponents"] = Quantity(
+        running, per, "estimates up to the time", ("time", "exponent"), note="NaN at the burn-in"
+    )
+    quantities["finite_time_exponents"] = Quantity(
+        finite, per, "exponents over one horizon each", ("horizon", "exponent")
+    )
+    verdict, reason = _verdict(used, per)
+    return result(
+        quantities,
+        analyzer="spectrum",
+        recording=recording,
+        parameters={"burn_in": burn_in, "horizon": horizon, "confidence": confidence},
+        summary=_SUMMARY,
+        verdict=verdict,
+        reason=reason,
+        warnings=used.warnings,
+        coords={
+            "exponent": ("exponent", np.arange(1, k + 1), {"long_name": "in the order of QR"}),
+            "time": ("time", times, {"units": found.unit, "long_name": "end of the average"}),
+            "horizon": (
+                "horizon",
+                windows,
+                {"units": found.unit, "long_name": "start of the horizon"},
+            ),
+        },
+    )
+
+
+def _check(recording: Any, burn_in: Any, horizon: Any, confidence: Any) -> None:
+    require_dataset(recording)
+    for name, value, least in (("burn_in", burn_in, 0.0), ("horizon", horizon, 1e-300)):
+        if value is not None and not (isinstance(value, int | float) and value >= least):
+            raise UsageError(f"{name} is {value!r}, expected a time, not negative")
+    if not (isinstance(confidence, float) and 0.0 < confidence < 1.0):
+        raise UsageError(f"confidence is {confidence!r}, expected a number between 0 and 1")
+    if "tangent_log_stretch" not in recording:
+        raise DataError(
+            "the recording has no tangents; record with --tangents all, or a number of them"
+        )
+
+
+def _groups(used: Rates) -> Array:
+    """Return a number from 1 on for each exponent, equal where neighbouring intervals overlap."""
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(np.diff(used.values)) > used.half_widths[1:] + used.half_widths[:-1]
+    groups: Array = 1 + np.concatenate([[0], np.cumsum(apart)])
+    return groups
+
+
+def _sum(used: Rates, chosen: Array, confidence: float, unit: str, long_name: str) -> Quantity:
+    """Return the sum of some exponents; its interval is its own, since they fluctuate together."""
+    if not chosen.any():
+        return Quantity(0.0, unit, long_name)
+    value, half_width = used.of(chosen, confidence)
+    if not np.isfinite(value):
+        return Quantity(None, unit, long_name, note="-inf: the derivative is singular")
+    ci = (value - half_width, value + half_width)
+    return Quantity(value, unit, long_name, ci=ci, interval_over="time")
+
+
+def _system_sum(recording: xr.Dataset) -> float | None:
+    known = json.loads(str(recording.attrs.get("manifest", "{}"))).get("exponent_sum")
+    return None if known is None else float(known)
+
+
+def _exact(recording: xr.Dataset, unit: str, k: int, dimension: int) -> Quantity:
+    known = _system_sum(recording)
+    note = None
+    if known is None:
+        note = "the system does not know it"
+    elif k < dimension:
+        known, note = None, f"of all {dimension} exponents, {k} of which were followed"
+    return Quantity(known, f"per {unit}", "exact sum of all exponents", note=note)
+
+
+def _verdict(used: Rates, per: str) -> tuple[str, str]:
+    value, half = float(used.values[0]), float(used.half_widths[0])
+    if value == -np.inf:
+        return "regular", "deviations vanish: the derivative is singular"
+    shown = f"the largest exponent is {value:.4g} [{value - half:.4g}, {value + half:.4g}] {per}"
+    if value - half > 0.0:
+        return "chaotic", shown
+    if value + half < 0.0:
+        return "regular", f"{shown}: deviations shrink"
+    return "unresolved", (
+        f"{shown}: the interval holds zero, as on a cycle of a flow or on a torus; a longer "
+        "recording narrows it"
+    )

@@ -1,0 +1,205 @@
+"""Rates at which tangent vectors stretch, with intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.growth_rate import FEWEST, growth_rate
+from nndyn.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[Any]
+
+#: Most samples that are worked on: increments over several samples are taken beyond.
+SAMPLES = 16_384
+#: Share of the recording left out at its start unless a burn-in is given, and samples at least.
+BURN_IN, SHORTEST = 0.05, 40
+#: Horizons of the finite-time exponents unless their length is given.
+HORIZONS = 100
+
+
+@dataclass(frozen=True)
+class Stretching:
+    """Cumulative logarithms of the stretching of k vectors.
+
+    Attributes
+    ----------
+    time : (n,) float64
+        Evenly spaced.
+    total : (n, k) float64
+    dimension : int
+        Of the phase.
+    unit : str
+        Of time.
+    """
+
+    time: Array
+    total: Array
+    dimension: int
+    unit: str
+
+
+@dataclass
+class Rates:
+    """Mean rates of stretching after a burn-in.
+
+    Attributes
+    ----------
+    time : (m + 1,) float64
+        Ends of the samples of `steps`.
+    steps : (m, k) float64
+        Rates over every sample.
+    burn_in : int
+        Samples left out.
+    values, half_widths : (k,) float64
+        -inf and 0 where the derivative is singular.
+    warnings : list of str
+    """
+
+    time: Array
+    steps: Array
+    burn_in: int
+    values: Array = field(default_factory=lambda: np.zeros(0))
+    half_widths: Array = field(default_factory=lambda: np.zeros(0))
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def used(self) -> Array:
+        """Rates after the burn-in."""
+        return self.steps[self.burn_in :]
+
+    def of(self, chosen: Array, confidence: float) -> tuple[float, float]:
+        """Return the sum of the chosen rates, and the half-width of its interval."""
+        steps = self.steps[:, chosen].sum(axis=1)
+        if not np.isfinite(steps).all():
+            return -np.inf, 0.0
+        rate = growth_rate(steps[:, None], self.burn_in, confidence=confidence)
+        return rate.value, rate.half_width
+
+    def running(self) -> tuple[Array, Array]:
+        """Return times and the mean rates from the burn-in up to them."""
+        used = self.used
+        count = np.arange(1, len(used) + 1)[:, None]
+        return self.time[self.burn_in + 1 :], np.cumsum(used, axis=0) / count
+
+    def finite_time(self, horizon: float | None) -> tuple[Array, Array]:
+        """Return starts and mean rates of adjoining horizons.
+
+        Parameters
+        ----------
+        horizon : float or None
+
+        Returns
+        -------
+        starts : (h,) float64
+        rates : (h, k) float64
+
+        Raises
+        ------
+        DataError
+            If the horizon is longer than what is used.
+        """
+        used = self.used
+        sample = (self.time[-1] - self.time[0]) / len(self.steps)
+        length = max(1, len(used) // HORIZONS)
+        if horizon is not None:
+            length = max(1, round(horizon / sample))
+            if length > len(used):
+                raise DataError(
+                    f"the horizon is {horizon:g}, longer than the {len(used) * sample:g} used"
+                )
+        count = len(used) // length
+        means: Array = used[: count * length].reshape(count, length, -1).mean(axis=1)
+        starts = self.time[self.burn_in + length * np.arange(count)]
+        return starts, means
+
+
+def stretching(recording: xr.Dataset) -> Stretching:
+    """Read the stretching of a recording.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        With ``tangent_log_stretch`` (time or tangent_time, vector).
+
+    Returns
+    -------
+    Stretching
+        A last sample that is shorter than the others is left out.
+
+    Raises
+    ------
+    DataError
+        If it is not finite, but for the -inf of a singular derivative.
+    """
+    variable = recording["tangent_log_stretch"]
+    axis = recording[variable.dims[0]]
+    time = np.asarray(axis.values, np.float64)
+    total = np.asarray(variable.values, np.float64)
+    if len(time) > 2 and time[-1] - time[-2] < 0.75 * (time[1] - time[0]):
+        time, total = time[:-1], total[:-1]
+    bad = np.isnan(total).any(axis=1) | (total == np.inf).any(axis=1)
+    if bad.any():
+        raise DataError(
+            f"tangent_log_stretch is not a number from time {time[bad.argmax()]:g} on; "
+            "orthonormalize more often, or cut the recording"
+        )
+    dimension = recording.sizes.get("phase", total.shape[1])
+    return Stretching(time, total, dimension, str(axis.attrs.get("units", "step")))
+
+
+def rates(found: Stretching, burn_in: float | None, confidence: float) -> Rates:
+    """Return the mean rates, with intervals by batch means.
+
+    Parameters
+    ----------
+    found : Stretching
+    burn_in : float or None
+        Time.
+    confidence : float
+
+    Returns
+    -------
+    Rates
+
+    Raises
+    ------
+    DataError
+        If too little is left.
+    """
+    n = len(found.time) - 1
+    group = max(1, n // SAMPLES)
+    time, total = found.time[n % group :: group], found.total[n % group :: group]
+    with np.errstate(invalid="ignore"):  # -inf less -inf
+        steps = np.diff(total, axis=0) / np.diff(time)[:, None]
+    steps[np.isnan(steps)] = -np.inf
+    if burn_in is None:
+        burn = max(1, int(BURN_IN * len(steps)))
+    else:
+        burn = int(np.searchsorted(time, time[0] + burn_in * (1.0 - 1e-12)))
+    if len(steps) - burn < SHORTEST:
+        raise DataError(
+            f"{max(len(steps) - burn, 0)} samples of stretching are left after the burn-in, "
+            f"{SHORTEST} are needed; record longer"
+        )
+    out = Rates(time, steps, burn)
+    values, half_widths = np.full(steps.shape[1], -np.inf), np.zeros(steps.shape[1])
+    few = False
+    for i in range(steps.shape[1]):
+        if np.isfinite(steps[:, i]).all():
+            rate = growth_rate(steps[:, [i]], burn, confidence=confidence)
+            values[i], half_widths[i] = rate.value, rate.half_width
+            few |= not rate.resolved
+    if few:
+        out.warnings.append(
+            f"fewer than {FEWEST} blocks of ten autocorrelation times: intervals are not to be "
+            "trusted; record longer"
+        )
+    out.values, out.half_widths = values, half_widths
+    return out
