@@ -180,9 +180,10 @@ class System(Protocol):
         """Push tangent vectors ``(P, k)`` along the orbit of one `phase` ``(P,)``.
 
         They are orthonormalized at the ascending times `at` in ``(start, start + steps]``. Returns
-        the vectors at ``start + steps``, and the natural logarithms of the diagonal of R at those
-        times ``(len(at), k)``; -inf where the derivative is singular. Nothing given is changed, and
-        the result does not depend on how a run is cut into calls.
+        the vectors at ``start + steps``, to be handed to the next call as they are, and the natural
+        logarithms of the diagonal of R at those times ``(len(at), k)``; -inf where the derivative
+        is singular. Nothing given is changed, and the result does not depend on how a run is cut
+        into calls.
         """
 
     def reordered(self) -> System | None:

@@ -30,7 +30,7 @@ DERIVATIVE = types.void(_VECTOR, _VECTOR, _ROWS, _ROWS)
 _FORMULA, _DERIVATIVE = types.FunctionType(FORMULA), types.FunctionType(DERIVATIVE)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def _gram_schmidt(rows: Array, stretch: Array) -> None:
     """Orthonormalize the rows (k, P), four of the later ones at a time."""
     k, P = rows.shape
@@ -68,7 +68,7 @@ def _gram_schmidt(rows: Array, stretch: Array) -> None:
             j += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def orthonormalize(vectors: Array, rows: Array, stretch: Array) -> None:
     """Replace vectors by the Q of their QR decomposition, and note the diagonal of R.
 
@@ -92,14 +92,15 @@ def orthonormalize(vectors: Array, rows: Array, stretch: Array) -> None:
             vectors[p, j] = rows[j, p]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _push_plane(
     step: Any, derivative: Any, row: Array, parameters: Array, vectors: Array, stretch: Array
 ) -> int:
     """Push two vectors of two components, orthonormalized at every step.
 
     The first vector is left to grow, its length taken beside it, and the second is turned to a
-    right angle with it: the same R, without waiting for a root and a division at every step.
+    right angle with it: the same R, without waiting for a root and a division at every step. They
+    are left at the length they have, so that the next call goes on with the same bits.
 
     Returns
     -------
@@ -107,7 +108,7 @@ def _push_plane(
         Steps done: fewer than those of `stretch` where the first vector vanishes.
     """
     ahead, near, far = np.empty_like(vectors), row.copy(), np.empty_like(row)
-    done, inverse = 0, 1.0
+    done, inverse = 0, 1.0 / np.sqrt(vectors[0, 0] ** 2 + vectors[1, 0] ** 2)
     while done < len(stretch):
         derivative(near[0], parameters, vectors, ahead)
         a, b, c, d = ahead[0, 0], ahead[1, 0], ahead[0, 1], ahead[1, 1]
@@ -122,7 +123,8 @@ def _push_plane(
         stretch[done, 1] = abs(area) * inverse / length
         inverse = 1.0 / length
         if square > 1e200 or square < 1e-200:
-            a, b, inverse = a * inverse, b * inverse, 1.0
+            a, b = a * inverse, b * inverse
+            inverse = 1.0 / np.sqrt(a * a + b * b)
         if area < 0.0:
             c, d = b, -a
         else:
@@ -130,11 +132,12 @@ def _push_plane(
         vectors[0, 0], vectors[1, 0], vectors[0, 1], vectors[1, 1] = a, b, c, d
         done += 1
     row[:] = near
-    vectors *= inverse
+    if done < len(stretch):
+        vectors *= inverse
     return done
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def push_each(
     step: Any,
     derivative: Any,
@@ -175,6 +178,7 @@ def push_each(
     ),
     cache=True,
     nogil=True,
+    error_model="numpy",
 )
 def push_map(
     step: Any,
@@ -196,7 +200,7 @@ def push_map(
         The phase, advanced.
     parameters : (m,) float64
     vectors : (P, k) float64
-        Advanced.
+        Advanced; to be handed to the next call as they are.
     start, steps : int
     at : (n,) int64
         Times in ``start + 1 … start + steps`` at which vectors are orthonormalized.
@@ -219,7 +223,7 @@ def push_map(
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _stage(
     vectors: Array, slope: Array, weight: float, ahead: float, total: Array, new: Array
 ) -> None:
@@ -245,6 +249,7 @@ def _stage(
     ),
     cache=True,
     nogil=True,
+    error_model="numpy",
 )
 def push_flow(
     rate: Any,
