@@ -48,7 +48,8 @@ def ensemble(system: System, plan: Plan) -> Array:
         else:
             deviation = _draw(system, plan, [plan.seed, _PERTURBATION, r])
         phase[r, system.components] += deviation.astype(system.dtype)
-    _check_size(system, plan, phase)
+    if plan.replicas:
+        _check_size(system, plan, phase)
     return phase
 
 
