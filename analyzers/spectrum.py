@@ -97,7 +97,7 @@ def spectrum(
             per,
             "Lyapunov exponents",
             ("exponent",),
-            ci=np.stack([used.values - used.half_widths, used.values + used.half_widths], axis=1),
+            ci=used.values[:, None] + np.array([-1.0, 1.0]) * used.half_widths[:, None],
             interval_over="time",
             note=note,
         ),

@@ -81,7 +81,7 @@ class Accessor:
         Parameters
         ----------
         name : str, default "lyapunov"
-            An analyzer that has a figure: lyapunov, exploration, learning.
+            An analyzer that has a figure: lyapunov, spectrum, exploration, learning.
 
         Returns
         -------

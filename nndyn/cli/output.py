@@ -40,8 +40,12 @@ def print_result(result: xr.Dataset) -> None:
         table.add_column(heading, overflow="fold")
     notes: dict[str, str] = {}
     for name, entry in values["results"].items():
-        interval = "" if entry["ci"] is None else show(entry["ci"])
-        table.add_row(name, show(entry["value"]), interval, entry["unit"])
+        value, ci = entry["value"], entry["ci"]
+        if isinstance(value, list) and isinstance(ci, list):  # one row for each of several
+            for i, (one, bounds) in enumerate(zip(value, ci, strict=True), 1):
+                table.add_row(f"{name} {i}", show(one), show(bounds), entry["unit"])
+        else:
+            table.add_row(name, show(value), "" if ci is None else show(ci), entry["unit"])
         if "note" in entry and entry["note"] not in (values["reason"], *notes.values()):
             notes[name] = entry["note"]
     with console.capture() as captured:

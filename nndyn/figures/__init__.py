@@ -33,6 +33,10 @@ FIGURES = {
         "nndyn.figures.learning:learning",
         "Accuracy of the replicas, with threshold, training time and verdict.",
     ),
+    "spectrum": Entry(
+        "nndyn.figures.spectrum:spectrum",
+        "Lyapunov exponents, their convergence and finite-time distributions.",
+    ),
 }
 
 

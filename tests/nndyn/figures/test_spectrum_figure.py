@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+import nndyn
+from nndyn import systems
+from nndyn.errors import UsageError
+from nndyn.figures.spectrum import spectrum
+
+
+def analyzed(path, system, steps=2000, **options):
+    with nndyn.record(system, path, steps=steps, replicas=0, tangents="all") as run:
+        return nndyn.spectrum(run, **options)
+
+
+def legend(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_a_spectrum_shows_exponents_history_and_distributions(tmp_path):
+    result = analyzed(tmp_path / "r.nc", systems.lorenz63(), 20_000)
+    figure = spectrum(result)
+    exponents, history, spread = figure.axes
+    assert legend(exponents) == ["exponents"]
+    assert exponents.get_ylabel() == "exponent (per time unit)"
+    ends = [line.get_ydata()[-1] for line in history.lines[:6:2]]
+    np.testing.assert_allclose(ends, result["exponents"].values, rtol=1e-9)
+    assert legend(spread) == ["extremes", "quartiles"]
+    assert figure.get_suptitle().startswith("chaotic\n")
+    figure.savefig(tmp_path / "figure.png")
+
+
+def test_exponents_that_cannot_be_told_apart_are_joined(tmp_path):
+    result = analyzed(tmp_path / "r.nc", systems.coupled_logistic())
+    assert len(set(result["group"].values)) < 8
+    figure = spectrum(result)
+    assert legend(figure.axes[0]) == ["not told apart", "exponents"]
+    figure.savefig(tmp_path / "figure.png")
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (lambda: systems.logistic(), {"horizon": 1900.0}),
+        (lambda: systems.quadratic(1.0, (1.0, 0.5), discard=0), {}),
+        (lambda: systems.cat(), {}),
+    ],
+)
+def test_odd_spectra_are_drawn_without_a_warning(tmp_path, make, options):
+    spectrum(analyzed(tmp_path / "r.nc", make(), **options)).savefig(tmp_path / "figure.png")
+
+
+def test_other_results_are_refused():
+    with pytest.raises(UsageError, match="needs the result of spectrum, got 'learning'"):
+        spectrum(xr.Dataset(attrs={"analyzer": "learning"}))
