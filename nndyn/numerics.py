@@ -12,16 +12,18 @@ Array = NDArray[Any]
 
 
 @numba.njit(cache=True, nogil=True)
-def separate(rows: Array, l1: Array, linf: Array, gram: Array) -> None:
+def separate(rows: Array, t: int, l1: Array, linf: Array, gram: Array) -> None:
     """Write distances and inner products of the deviations of `rows` from ``rows[0]``.
 
     Parameters
     ----------
     rows : (R, D)
-    l1, linf : (R,) float64, written
+    t : int
+        Index of what is written.
+    l1, linf : (n, R) float64, written
         0 for row 0; NaN for every row that holds, or is compared with, a number that is not finite.
-    gram : (R, R) float64, written
-        ``gram[r, s] = Σ (rows[r] - rows[0])·(rows[s] - rows[0])``, from direct differences.
+    gram : (n, R, R) float64, written
+        ``gram[t, r, s] = Σ (rows[r] - rows[0])·(rows[s] - rows[0])``, from direct differences.
     """
     R, D = rows.shape
     for r in range(R):
@@ -32,16 +34,16 @@ def separate(rows: Array, l1: Array, linf: Array, gram: Array) -> None:
             total += delta
             if not delta <= largest:  # NaN passes as well
                 largest = delta
-        l1[r] = total
-        linf[r] = largest if np.isfinite(total) else np.nan
+        l1[t, r] = total
+        linf[t, r] = largest if np.isfinite(total) else np.nan
         if not np.isfinite(total):
-            l1[r] = np.nan
+            l1[t, r] = np.nan
         for s in range(r + 1):
             product = 0.0
             for d in range(D):
                 product += (rows[r, d] - rows[0, d]) * (rows[s, d] - rows[0, d])
-            gram[r, s] = product
-            gram[s, r] = product
+            gram[t, r, s] = product
+            gram[t, s, r] = product
 
 
 def autocorrelation(x: Array) -> Array:

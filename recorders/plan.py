@@ -16,7 +16,7 @@ from nndyn.systems.protocol import Array, System
 
 _BLOCK_BYTES = 64 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
-_BLOCK_STEPS = 65_536
+_BLOCK_STEPS = 131_072
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,11 @@ class Plan:
         """Return the times in [start, stop) at which the system is evaluated."""
         return _multiples(self.evaluate, start, stop, self.steps)
 
-    def orthonormalized(self, start: int, stop: int) -> list[int]:
+    def orthonormalized(self, start: int, stop: int) -> Array:
         """Return the times in (start, stop] at which tangent vectors are orthonormalized."""
-        return _multiples(self.tangent_every, start + 1, stop + 1, self.steps)
+        every = self.tangent_every
+        times = np.arange((start // every + 1) * every, stop + 1, every)
+        return np.append(times, self.steps) if stop == self.steps and stop % every else times
 
     def options(self) -> dict[str, Any]:
         """Return what must agree for a run to be resumed, as JSON values."""

@@ -42,10 +42,10 @@ class Tangents:
         """Push the vectors from `start`, where the reference is `phase` (P,), to `stop`."""
         at = self._plan.orthonormalized(start, stop)
         self.vectors, stretch = self._system.push(phase, self.vectors, start, stop - start, at)
-        if at:
+        if at.size:
             # one after the other, whatever the number: a resumed run has the same bits
             total = np.add.accumulate(np.vstack([self._total, stretch]), axis=0)[1:]
-            self._note(np.array(at, np.int64), total)
+            self._note(at, total)
             self._total = total[-1]
 
     def take(self, t: int) -> tuple[Array, Array]:

@@ -29,9 +29,10 @@ def scan_block(
         The largest ``|δ₊ + δ₋| / (|δ₊| + |δ₋|)`` over pairs; NaN without pairs.
     """
     n, R, _ = states.shape
-    gram = np.empty((R, R))
+    grams = np.empty((1, R, R))
+    gram = grams[0]
     for t in range(n):
-        separate(states[t], l1[t], linf[t], gram)
+        separate(states[t], 0, l1[t : t + 1], linf[t : t + 1], grams)
         for r in range(R):
             l2[t, r] = np.sqrt(gram[r, r])
         largest = np.nan

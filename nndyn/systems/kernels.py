@@ -27,35 +27,6 @@ FORMULA = types.void(_ROWS, _VECTOR, _ROWS)
 _FORMULA = types.FunctionType(FORMULA)
 
 
-@numba.njit(cache=True, nogil=True)
-def _note(
-    rows: Array,
-    i: int,
-    start: int,
-    keep: Array,
-    k: int,
-    states: Array,
-    l1: Array,
-    linf: Array,
-    gram: Array,
-) -> int:
-    """Write what a Block holds of its time `i`; return how many states are kept by now."""
-    separate(rows, l1[i], linf[i], gram[i])
-    if k < keep.size and keep[k] == start + i:
-        states[k] = rows
-        k += 1
-    return k
-
-
-@numba.njit(cache=True, nogil=True)
-def _lengths(new: Array, old: Array, out: Array) -> None:
-    for r in range(new.shape[0]):
-        total = 0.0
-        for p in range(new.shape[1]):
-            total += (new[r, p] - old[r, p]) ** 2
-        out[r] = np.sqrt(total)
-
-
 @numba.njit(
     types.void(
         _FORMULA,
@@ -87,13 +58,22 @@ def advance_map(
     lengths: Array,
 ) -> None:
     """Iterate a map in place, writing what a Block holds at each time before its step."""
-    new = np.empty_like(rows)
+    # flat on purpose: helpers that take these arrays cost several times the step
+    near, far = rows.copy(), np.empty_like(rows)
     k = 0
     for i in range(steps):
-        k = _note(rows, i, start, keep, k, states, l1, linf, gram)
-        step(rows, parameters, new)
-        _lengths(new, rows, lengths[i])
-        rows[:] = new
+        separate(near, i, l1, linf, gram)
+        if k < keep.size and keep[k] == start + i:
+            states[k] = near
+            k += 1
+        step(near, parameters, far)
+        for r in range(near.shape[0]):
+            square = 0.0
+            for p in range(near.shape[1]):
+                square += (far[r, p] - near[r, p]) ** 2
+            lengths[i, r] = np.sqrt(square)
+        near, far = far, near
+    rows[:] = near
 
 
 @numba.njit(
@@ -129,30 +109,36 @@ def advance_flow(
     lengths: Array,
 ) -> None:
     """Integrate a flow in place by the classical Runge-Kutta method, writing as `advance_map`."""
+    near, far = rows.copy(), np.empty_like(rows)
     k1 = np.empty_like(rows)
     k2 = np.empty_like(rows)
     k3 = np.empty_like(rows)
     k4 = np.empty_like(rows)
-    new = np.empty_like(rows)
     k = 0
     for i in range(steps):
-        k = _note(rows, i, start, keep, k, states, l1, linf, gram)
-        rate(rows, parameters, k1)
-        for r in range(rows.shape[0]):
-            for p in range(rows.shape[1]):
-                new[r, p] = rows[r, p] + 0.5 * dt * k1[r, p]
-        rate(new, parameters, k2)
-        for r in range(rows.shape[0]):
-            for p in range(rows.shape[1]):
-                new[r, p] = rows[r, p] + 0.5 * dt * k2[r, p]
-        rate(new, parameters, k3)
-        for r in range(rows.shape[0]):
-            for p in range(rows.shape[1]):
-                new[r, p] = rows[r, p] + dt * k3[r, p]
-        rate(new, parameters, k4)
-        for r in range(rows.shape[0]):
-            for p in range(rows.shape[1]):
+        separate(near, i, l1, linf, gram)
+        if k < keep.size and keep[k] == start + i:
+            states[k] = near
+            k += 1
+        rate(near, parameters, k1)
+        for r in range(near.shape[0]):
+            for p in range(near.shape[1]):
+                far[r, p] = near[r, p] + 0.5 * dt * k1[r, p]
+        rate(far, parameters, k2)
+        for r in range(near.shape[0]):
+            for p in range(near.shape[1]):
+                far[r, p] = near[r, p] + 0.5 * dt * k2[r, p]
+        rate(far, parameters, k3)
+        for r in range(near.shape[0]):
+            for p in range(near.shape[1]):
+                far[r, p] = near[r, p] + dt * k3[r, p]
+        rate(far, parameters, k4)
+        for r in range(near.shape[0]):
+            square = 0.0
+            for p in range(near.shape[1]):
                 slope = k1[r, p] + 2.0 * k2[r, p] + 2.0 * k3[r, p] + k4[r, p]
-                new[r, p] = rows[r, p] + dt / 6.0 * slope
-        _lengths(new, rows, lengths[i])
-        rows[:] = new
+                far[r, p] = near[r, p] + dt / 6.0 * slope
+                square += (far[r, p] - near[r, p]) ** 2
+            lengths[i, r] = np.sqrt(square)
+        near, far = far, near
+    rows[:] = near

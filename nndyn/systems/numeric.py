@@ -192,11 +192,11 @@ class NumericSystem:
         """Measure a batch without a step; see `nndyn.systems.protocol.System.observe`."""
         R = phase.shape[0]
         l1, linf, gram = np.empty((1, R)), np.empty((1, R)), np.empty((1, R, R))
-        separate(phase, l1[0], linf[0], gram[0])
+        separate(phase, 0, l1, linf, gram)
         return Block(phase, phase[None].copy(), l1, linf, gram)
 
     def push(
-        self, phase: Array, vectors: Array, start: int, steps: int, at: Sequence[int]
+        self, phase: Array, vectors: Array, start: int, steps: int, at: Array | Sequence[int]
     ) -> tuple[Array, Array]:
         """Push tangent vectors along an orbit; see `nndyn.systems.protocol.System.push`."""
         if self.no_tangents:

@@ -175,7 +175,7 @@ class System(Protocol):
         """Block of the single time `t` without a step: closes a run."""
 
     def push(
-        self, phase: Array, vectors: Array, start: int, steps: int, at: Sequence[int]
+        self, phase: Array, vectors: Array, start: int, steps: int, at: Array | Sequence[int]
     ) -> tuple[Array, Array]:
         """Push tangent vectors ``(P, k)`` along the orbit of one `phase` ``(P,)``.
 

@@ -6,8 +6,9 @@ from nndyn import numerics
 
 def test_distances_and_gram_equal_numpy():
     rows = np.random.default_rng(0).normal(size=(4, 7))
-    l1, linf, gram = np.empty(4), np.empty(4), np.empty((4, 4))
-    numerics.separate(rows, l1, linf, gram)
+    l1, linf, gram = np.empty((2, 4)), np.empty((2, 4)), np.empty((2, 4, 4))
+    numerics.separate(rows, 1, l1, linf, gram)
+    l1, linf, gram = l1[1], linf[1], gram[1]
     delta = rows - rows[0]
     np.testing.assert_allclose(l1, np.abs(delta).sum(axis=1))
     np.testing.assert_allclose(linf, np.abs(delta).max(axis=1))
@@ -18,8 +19,9 @@ def test_distances_and_gram_equal_numpy():
 def test_rows_that_are_not_finite_have_no_distance(bad):
     rows = np.zeros((3, 2))
     rows[1, 0] = bad
-    l1, linf, gram = np.empty(3), np.empty(3), np.empty((3, 3))
-    numerics.separate(rows, l1, linf, gram)
+    l1, linf, gram = np.empty((1, 3)), np.empty((1, 3)), np.empty((1, 3, 3))
+    numerics.separate(rows, 0, l1, linf, gram)
+    l1, linf, gram = l1[0], linf[0], gram[0]
     assert np.isnan(l1[1])
     assert np.isnan(linf[1])
     assert not np.isfinite(gram[1, 1])

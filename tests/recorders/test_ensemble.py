@@ -64,7 +64,7 @@ class Linear:
         for i in range(steps):
             if start + i in keep:
                 block.states[list(keep).index(start + i)] = rows
-            separate(rows, block.distance_l1[i], block.distance_linf[i], block.gram[i])
+            separate(rows, i, block.distance_l1, block.distance_linf, block.gram)
             with np.errstate(all="ignore"):
                 new = rows * self.factors
                 lengths[i] = np.linalg.norm(new - rows, axis=1)
@@ -509,7 +509,7 @@ def test_blocks_stay_small_for_large_states_and_long_for_small_ones():
     large = make(nndyn.Training("mlp:64-3000-10", "digits", lr=0.1), steps=5000)
     small = make(nndyn.systems.logistic(), steps=10**6)
     assert large.block * 7 * 223_000 * 8 < 70e6
-    assert 4096 < small.block <= 65_536
+    assert 4096 < small.block <= 262_144
 
 
 def test_progress_reaches_the_end(tmp_path):

@@ -254,7 +254,7 @@ class Training:
         return "tangents of trainings are not there yet; compare replicas instead"
 
     def push(
-        self, phase: Array, vectors: Array, start: int, steps: int, at: Sequence[int]
+        self, phase: Array, vectors: Array, start: int, steps: int, at: Array | Sequence[int]
     ) -> tuple[Array, Array]:
         """Refuse; see `nndyn.systems.protocol.System.push`."""
         raise UsageError(self.no_tangents)
