@@ -213,7 +213,7 @@ class NumericSystem:
             loop = loop.py_func
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             loop(*head, pushed, start, steps, times, diagonal)
-            return pushed, np.log(diagonal)
+            return pushed, np.log(diagonal, out=diagonal)
 
     def jacobian(self, point: Any) -> Array:
         """Return the matrix of first derivatives of a map's image, or of a flow's rate.
