@@ -39,7 +39,7 @@ def kaplan_yorke(
     long_name = "Kaplan-Yorke dimension"
     k = len(used.values)
     whole = k == dimension
-    value = _dimension(used.values)
+    value = dimension_of(used.values)
     if whole and exact_sum == 0.0:
         return Quantity(float(dimension), "1", long_name, note="all of it: volume is preserved")
     if value is None and not whole:
@@ -52,7 +52,7 @@ def kaplan_yorke(
         return Quantity(value, "1", long_name)
     blocks = min(BATCHES, len(used.used))
     means = np.stack([batch_means(column, blocks) for column in used.used.T], axis=1)
-    without = [_dimension(row) for row in (means.sum(axis=0) - means) / (blocks - 1)]
+    without = [dimension_of(row) for row in (means.sum(axis=0) - means) / (blocks - 1)]
     if any(other is None for other in without):
         note = f"no interval: some parts of the recording support no dimension below {k}"
         return Quantity(value, "1", long_name, note=note)
@@ -60,8 +60,17 @@ def kaplan_yorke(
     return Quantity(value, "1", long_name, ci=(value - half, value + half), interval_over="time")
 
 
-def _dimension(exponents: Array) -> float | None:
-    """Return the dimension, None where the sum of all never falls below zero."""
+def dimension_of(exponents: Array) -> float | None:
+    """Return the dimension, None where the sum of all never falls below zero.
+
+    Parameters
+    ----------
+    exponents : (k,) float64
+
+    Returns
+    -------
+    float or None
+    """
     ordered = np.sort(exponents)[::-1]
     if ordered[0] < 0.0:
         return 0.0

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.kaplan_yorke import kaplan_yorke
+from analyzers.kaplan_yorke import dimension_of, kaplan_yorke
+from analyzers.offline_spectrum import from_replicas
 from analyzers.separation import require_dataset
 from analyzers.stretching import Rates, rates, stretching
-from nndyn.errors import DataError, UsageError
+from nndyn.errors import UsageError
 from nndyn.results import Quantity, result
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def spectrum(
     Parameters
     ----------
     recording : xarray.Dataset
-        With ``tangent_log_stretch``: record with ``tangents``.
+        With ``tangent_log_stretch``: record with ``tangents``. Without it, with ``state`` and
+        perturbed replicas: finite-time exponents from their deviations, as many as those support.
     burn_in : float, optional
         Time left out at the start, while vectors turn towards their directions; a twentieth of the
         recording by default.
@@ -59,16 +61,17 @@ def spectrum(
         where the system knows it and all were, ``exponent_sum_exact``; ``positive_count`` and
         ``zero_count``, exponents with an interval above zero and one that holds zero;
         ``positive_sum``, the sum of the former, an upper bound of the Kolmogorov-Sinai entropy;
-        ``kaplan_yorke_dimension``. Series: ``running_exponents`` (time, exponent), the estimate so
+        ``kaplan_yorke_dimension``; without tangents ``kaplan_yorke_finite_time`` and the ``window``
+        instead. Series: ``running_exponents`` (time, exponent), the estimate so
         far, and ``finite_time_exponents`` (interval, exponent). The verdict is ``chaotic``,
-        ``regular`` or ``unresolved``.
+        ``regular`` or ``unresolved``, and ``finite-time`` without tangents.
 
     Raises
     ------
     UsageError
         If an option is out of range.
     DataError
-        If there are no tangents, or too short a time.
+        If there are neither tangents nor states of replicas, or too short a time.
 
     Notes
     -----
@@ -84,6 +87,9 @@ def spectrum(
     doi:10.1007/BF02584795.
     """
     _check(recording, burn_in, horizon, confidence)
+    parameters = {"burn_in": burn_in, "horizon": horizon, "confidence": confidence}
+    if "tangent_log_stretch" not in recording:
+        return _offline(recording, parameters)
     found = stretching(recording)
     used = rates(found, burn_in, confidence)
     per = f"per {found.unit}"
@@ -134,7 +140,7 @@ def spectrum(
         quantities,
         analyzer="spectrum",
         recording=recording,
-        parameters={"burn_in": burn_in, "horizon": horizon, "confidence": confidence},
+        parameters=parameters,
         summary=_SUMMARY,
         verdict=verdict,
         reason=reason,
@@ -158,10 +164,55 @@ def _check(recording: Any, burn_in: Any, horizon: Any, confidence: Any) -> None:
             raise UsageError(f"{name} is {value!r}, expected a time, not negative")
     if not (isinstance(confidence, float) and 0.0 < confidence < 1.0):
         raise UsageError(f"confidence is {confidence!r}, expected a number between 0 and 1")
-    if "tangent_log_stretch" not in recording:
-        raise DataError(
-            "the recording has no tangents; record with --tangents all, or a number of them"
-        )
+
+
+def _offline(recording: xr.Dataset, parameters: dict[str, Any]) -> xr.Dataset:
+    """Label the finite-time exponents that replicas give."""
+    found = from_replicas(recording)
+    per = f"per {found.unit}"
+    values = found.exponents[-1]
+    k = len(values)
+    low, high = float(found.time[0]), float(found.time[-1])
+    note = f"{k} of {found.replicas} deviations stay above rounding and curvature"
+    whole = k == found.dimension
+    size = dimension_of(values)
+    if size is None and whole:
+        size = float(k)
+    finite = "over a finite time, from replicas: no interval"
+    quantities = {
+        "exponents": Quantity(
+            values, per, f"Lyapunov exponents {finite}", ("exponent",), note=note
+        ),
+        "window": Quantity(
+            (low, high), found.unit, "times between which they are taken", ("bound",)
+        ),
+        "exponent_sum": Quantity(float(values.sum()), per, "sum of the exponents", note=note),
+        "kaplan_yorke_finite_time": Quantity(
+            size,
+            "1",
+            "Kaplan-Yorke dimension of the finite-time exponents",
+            note=None if size is not None else f"at least {k}: {note}",
+        ),
+        "running_exponents": Quantity(
+            found.exponents, per, "estimates up to the time", ("time", "exponent")
+        ),
+    }
+    names = ("exponents", "window", "exponent_sum", "kaplan_yorke_finite_time")
+    return result(
+        quantities,
+        analyzer="spectrum",
+        recording=recording,
+        parameters=parameters,
+        summary=names,
+        verdict="finite-time",
+        reason=f"{note} from {found.unit} {low:g} to {high:g} (then: {found.ended_by}); a shorter "
+        "part of the recording may show more, tangents show all of it, with intervals",
+        warnings=found.warnings,
+        coords={
+            "exponent": ("exponent", np.arange(1, k + 1), {"long_name": "in the order of QR"}),
+            "time": ("time", found.time[1:], {"units": found.unit, "long_name": "end of the time"}),
+        },
+    )
 
 
 def _groups(used: Rates) -> Array:

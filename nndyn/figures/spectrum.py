@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nndyn.errors import DataError
 from nndyn.figures.style import BLUE, GREY, ORANGE, SKY, finish, require, thinned, unit, wrapped
 
 if TYPE_CHECKING:
@@ -34,10 +35,17 @@ def spectrum(result: xr.Dataset) -> Figure:
     ------
     UsageError
         If `result` is not that of ``spectrum``.
+    DataError
+        If it is of a recording without tangents.
     """
     from matplotlib.figure import Figure as NewFigure
 
     require(result, "spectrum")
+    if "exponents_ci" not in result:
+        raise DataError(
+            "there are no intervals and distributions to draw: the exponents are those of replicas "
+            "over a finite time; record with tangents"
+        )
     figure = NewFigure(figsize=(7.2, 3.1), layout="constrained")
     exponents, history, spread = figure.subplots(1, 3)
     _exponents(result, exponents)

@@ -148,7 +148,7 @@ def test_bad_input_is_answered_in_a_line():
     good = stretched(noise([0.5]))
     for recording, options, error, message in (
         (3, {}, UsageError, "expected a recording, got 3"),
-        (good.drop_vars("tangent_log_stretch"), {}, DataError, "no tangents; record with"),
+        (good.drop_vars("tangent_log_stretch"), {}, DataError, "no tangents, and no states"),
         (good, {"burn_in": -1.0}, UsageError, "burn_in is -1.0"),
         (good, {"horizon": 0.0}, UsageError, "horizon is 0.0"),
         (good, {"confidence": 1.0}, UsageError, "confidence is 1.0"),
