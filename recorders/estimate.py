@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nndyn.systems.protocol import System
-from recorders.perturbations import ensemble
+from recorders.perturbations import ensemble, tangents
 from recorders.plan import make
 
 _TRIAL_SECONDS = 0.3
@@ -55,11 +55,14 @@ def estimate(system: System, *, timed: bool = True, **options: Any) -> Estimate:
     seconds = float("nan")
     if timed:
         phase, n, spent = ensemble(system, plan), 1, 0.0
+        vectors = tangents(system, plan)
         system.advance(phase, 0, 1, ())  # compilation and first touches are not the rate
         while spent < _TRIAL_SECONDS and n < plan.steps:
             n = min(2 * n, plan.steps)
             began = time.perf_counter()
             system.advance(phase, 0, n, plan.kept(0, n), evaluate=plan.evaluated(0, n))
+            if plan.tangents:
+                system.push(phase[0], vectors, 0, n, plan.orthonormalized(0, n))
             spent = time.perf_counter() - began
         seconds = spent / n * plan.steps
     return Estimate(
@@ -67,6 +70,6 @@ def estimate(system: System, *, timed: bool = True, **options: Any) -> Estimate:
         components=sum(p.size for p in system.parameters),
         block=plan.block,
         bytes=plan.bytes(system),
-        work=system.work(plan.rows) * plan.steps,
+        work=(system.work(plan.rows) + system.work(1) * plan.tangents) * plan.steps,
         seconds=seconds,
     )

@@ -350,7 +350,7 @@ def _record(system: Any, options: dict[str, Any]) -> None:
     if dry_run:
         cost = estimate(system, **planned)
         click.echo(
-            f"{system.name}: {options['steps']:,} steps of {cost.rows} replicas with "
+            f"{system.name}: {options['steps']:,} steps of {_replicas(cost.rows)} with "
             f"{cost.components:,} components; {size(cost.bytes)} in blocks of {cost.block} steps; "
             f"about {duration(cost.seconds)}. Nothing was written."
         )
@@ -364,11 +364,15 @@ def _record(system: Any, options: dict[str, Any]) -> None:
         recording = write(system, path, **options, progress=progress)
     steps = recording.sizes["time"] - 1
     click.echo(
-        f"{path}: {system.name}, {steps:,} steps, {recording.sizes['replica']} replicas, "
+        f"{path}: {system.name}, {steps:,} steps, {_replicas(recording.sizes['replica'])}, "
         f"{size(path.stat().st_size)}"
     )
     for warning in _warnings(recording):
         click.echo(f"warning: {warning}", err=True)
+
+
+def _replicas(count: int) -> str:
+    return f"{count} replica{'s' if count != 1 else ''}"
 
 
 def _warnings(recording: xr.Dataset) -> Iterator[str]:
