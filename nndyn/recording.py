@@ -21,10 +21,17 @@ CONVENTIONS = "CF-1.11"
 REFERENCE, PERTURBED, CONTROL = 0, 1, 2
 
 #: Dimensions that grow while a run is recorded; each has a coordinate of its own name.
-GROWING = ("time", "state_time", "evaluation_time", "floor_time", "tangent_time")
+GROWING = (
+    "time",
+    "state_time",
+    "evaluation_time",
+    "floor_time",
+    "tangent_time",
+    "sharpness_time",
+)
 
 #: Variables of which one slot is committed: the other may be half written, and nobody reads it.
-CHECKPOINTS = ("checkpoint", "checkpoint_tangents")
+CHECKPOINTS = ("checkpoint", "checkpoint_tangents", "checkpoint_quadratic")
 
 #: Global attributes every recording has.
 ATTRIBUTES = (
@@ -73,6 +80,7 @@ class Variable:
 
 
 _T, _TR = ("time",), ("time", "replica")
+_S = ("sharpness_time",)
 
 #: Every variable of schema 1, by name.
 VARIABLES: dict[str, Variable] = {
@@ -107,6 +115,37 @@ VARIABLES: dict[str, Variable] = {
             "float64",
             "1",
             "cumulative natural logarithm of the stretching of tangent vectors along the reference",
+        ),
+        Variable(
+            "sharpness_time",
+            _S,
+            "float64",
+            "time",
+            "times at which the Hessian of the loss is looked at",
+        ),
+        Variable("sharpness", _S, "float64", "1", "largest Hessian eigenvalue of the reference"),
+        Variable("sharpness_residual", _S, "float64", "1", "length of H v - sharpness v"),
+        Variable(
+            "curvature_min", _S, "float64", "1", "smallest Hessian eigenvalue of the reference"
+        ),
+        Variable("curvature_min_residual", _S, "float64", "1", "length of H v - curvature_min v"),
+        Variable(
+            "preconditioned_sharpness",
+            _S,
+            "float64",
+            "1",
+            "largest eigenvalue of the Hessian as the optimizer scales it",
+        ),
+        Variable(
+            "preconditioned_sharpness_residual", _S, "float64", "1", "length of A v - its value v"
+        ),
+        Variable(
+            "quadratic_log_growth",
+            _TR,
+            "float64",
+            "1",
+            "natural logarithm of the growth of the deviation on the quadratic expansion of the "
+            "loss at the start; 0 where there is no perturbation",
         ),
         Variable("epoch", _T, "float64", "epoch", "passes over the training set"),
         Variable(
@@ -186,6 +225,13 @@ VARIABLES: dict[str, Variable] = {
             "float64",
             "1",
             "tangent vectors from which a run is resumed",
+        ),
+        Variable(
+            "checkpoint_quadratic",
+            ("slot", "replica", "phase"),
+            "float",
+            "1",
+            "reference and deviations on the quadratic expansion from which a run is resumed",
         ),
         Variable(
             "checkpoint_step", ("slot",), "int64", "step", "step of the checkpoint, -1 if none"

@@ -56,17 +56,17 @@ class Drive:
                 *(self._limits[run] for run in active),
                 *(run.t for run in self._limits if run.t > t),
             )
+            began = time.perf_counter()
             for run, leg in zip(active, self._advance(t, stop), strict=True):
                 self._go_on(run, leg)
+            self._speed = (stop - t) / max(time.perf_counter() - began, 1e-9)
 
     def _advance(self, t: int, stop: int) -> list[Leg]:
         first, *_ = runs = self._active
         kept = sorted({at for run in runs for at in run.kept(stop)})
         evaluated = first.plan.evaluated(t, stop)
         phases = np.stack([run.phase for run in runs])
-        began = time.perf_counter()
         blocks = self._team.advance(phases, t, stop - t, kept, evaluate=evaluated, part=first.part)
-        self._speed = (stop - t) / max(time.perf_counter() - began, 1e-9)
         return [Leg(stop, kept, evaluated, block) for block in blocks]
 
     def _go_on(self, run: Run, leg: Leg | None = None) -> None:
@@ -87,7 +87,8 @@ class Drive:
             return 1
         first, runs = self._active[0], len(self._active)
         rows = first.plan.rows
-        steps = self._speed * _SEGMENT_SECONDS or _SEGMENT_WORK / (first.system.work(rows) * runs)
+        work = first.plan.work(first.system) * runs
+        steps = self._speed * _SEGMENT_SECONDS or _SEGMENT_WORK / work
         return max(1, min(int(steps), _GRAM_BYTES // (8 * rows * rows * runs)))
 
 

@@ -31,6 +31,9 @@ def record(
     seed: int = 0,
     tangents: int | Literal["all"] = 0,
     tangent_every: int = 1,
+    tangent_start: Literal["random", "replicas"] = "random",
+    sharpness: str | None = None,
+    quadratic_model: bool = False,
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -75,6 +78,15 @@ def record(
         stretching is stored. With them `replicas` may be 0.
     tangent_every : int, default 1
         Steps between the orthonormalizations of the vectors; there is one at the last step.
+    tangent_start : {"random", "replicas"}, default "random"
+        Whether the vectors begin in random directions of the whole phase, or in those of the first
+        replicas' perturbations, orthonormalized one after the other.
+    sharpness : str, optional
+        ``every:K``: at each K-th step and the last, the extreme eigenvalues of the Hessian of the
+        reference's loss over the whole training set, with residuals; trainings only.
+    quadratic_model : bool, default False
+        Follow the same perturbations on the quadratic expansion of the loss at the start as well,
+        and store how they grow there; trainings only.
     resume : bool, default False
         Go on with an unfinished file, or a finished one with more steps, which keeps the evaluation
         and the rounding floor of its first part; a missing file is started.
@@ -106,7 +118,8 @@ def record(
     Notes
     -----
     One pass; memory beside what the system needs is twice a block of states, 128 MiB at most (or
-    two states, where one is larger). A kill loses at most the last block: some seconds.
+    two states, where one is larger), and the tangent vectors. A kill loses at most the last block:
+    some seconds.
     """
     (file,) = record_batch(
         [system],
@@ -115,6 +128,9 @@ def record(
         seed=seed,
         tangents=tangents,
         tangent_every=tangent_every,
+        tangent_start=tangent_start,
+        sharpness=sharpness,
+        quadratic_model=quadratic_model,
         resume=resume,
         overwrite=overwrite,
         progress=progress,

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from nndyn.systems.protocol import System
+from nndyn.systems.protocol import System, WithLoss
 from recorders.perturbations import ensemble, tangents
 from recorders.plan import make
 
@@ -55,7 +55,7 @@ def estimate(system: System, *, timed: bool = True, **options: Any) -> Estimate:
     seconds = float("nan")
     if timed:
         phase, n, spent = ensemble(system, plan), 1, 0.0
-        vectors = tangents(system, plan)
+        vectors = tangents(system, plan, phase)
         system.advance(phase, 0, 1, ())  # compilation and first touches are not the rate
         while spent < _TRIAL_SECONDS and n < plan.steps:
             n = min(2 * n, plan.steps)
@@ -63,13 +63,21 @@ def estimate(system: System, *, timed: bool = True, **options: Any) -> Estimate:
             system.advance(phase, 0, n, plan.kept(0, n), evaluate=plan.evaluated(0, n))
             if plan.tangents:
                 system.push(phase[0], vectors, 0, n, plan.orthonormalized(0, n))
+            if plan.quadratic_model and isinstance(system, WithLoss):
+                deviations = phase[: 1 + plan.replicas] - phase[0]
+                system.expansion(phase[0]).push(deviations, 0, n)
             spent = time.perf_counter() - began
         seconds = spent / n * plan.steps
+        if plan.sharpness and isinstance(system, WithLoss):
+            began = time.perf_counter()
+            system.curvature(phase[0], 0)
+            looks = len(plan.sharpened(0, plan.steps + 1))
+            seconds += looks * (time.perf_counter() - began)
     return Estimate(
         rows=plan.rows,
         components=sum(p.size for p in system.parameters),
         block=plan.block,
         bytes=plan.bytes(system),
-        work=(system.work(plan.rows) + system.work(1) * plan.tangents) * plan.steps,
+        work=plan.work(system) * plan.steps,
         seconds=seconds,
     )

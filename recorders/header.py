@@ -11,7 +11,7 @@ from nndyn import provenance
 from nndyn.errors import UsageError
 from nndyn.recording import VARIABLES, Variable
 from nndyn.store import Header, Writer
-from nndyn.systems.protocol import Array, System
+from nndyn.systems.protocol import Array, System, WithLoss
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
 from recorders.rows import independent
@@ -47,6 +47,10 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
     elif plan.tangents:
         stretch = VARIABLES["tangent_log_stretch"].on("tangent_time")
         out += [VARIABLES["tangent_time"], stretch]
+    if plan.sharpness and isinstance(system, WithLoss):
+        out += [VARIABLES[name] for name in ("sharpness_time", *system.curvatures)]
+    if plan.quadratic_model:
+        out += [VARIABLES["quadratic_log_growth"], VARIABLES["checkpoint_quadratic"]]
     if plan.keep_every == 1:
         out.append(VARIABLES["state"])
     elif plan.keep_every:

@@ -50,13 +50,52 @@ def ensemble(system: System, plan: Plan) -> Array:
         phase[r, system.components] += deviation.astype(system.dtype)
     if plan.replicas:
         _check_size(system, plan, phase)
+    if plan.tangent_start != "random":
+        tangents(system, plan, phase)  # before there is a file
     return phase
 
 
-def tangents(system: System, plan: Plan) -> Array:
-    """Draw orthonormal tangent vectors (P, k), uniform in direction."""
-    rng = np.random.default_rng([plan.seed, _TANGENTS])
-    vectors: Array = np.linalg.qr(rng.standard_normal((system.dimension, plan.tangents)))[0]
+def tangents(system: System, plan: Plan, start: Array) -> Array:
+    """Make the orthonormal tangent vectors of time 0.
+
+    Parameters
+    ----------
+    system : System
+    plan : Plan
+    start : (R, P)
+        The ensemble at time 0.
+
+    Returns
+    -------
+    (P, k) float64
+        Uniform in direction, or those that the deviations of the first k replicas span, one after
+        the other; of mirrored pairs the first counts.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer such deviations, or they are not independent.
+    """
+    k, size = plan.tangents, system.tangent_size
+    vectors: Array = np.zeros((system.dimension, k))
+    if plan.tangent_start == "random":
+        rng = np.random.default_rng([plan.seed, _TANGENTS])
+        vectors[:size] = np.linalg.qr(rng.standard_normal((size, k)))[0]
+        return vectors
+    partner = pairs(plan)
+    rows = [r for r in range(1, plan.replicas + 1) if not 0 <= partner[r] < r]
+    if len(rows) < k:
+        raise UsageError(
+            f"tangents is {k}, expected at most {len(rows)} with tangent_start 'replicas': one for "
+            "each of the perturbations, mirrored ones left out"
+        )
+    deviations = (start[rows[:k], :size] - start[0, :size]).astype(np.float64)
+    vectors[:size], upper = np.linalg.qr(deviations.T)
+    scale = np.abs(np.diagonal(upper))
+    if (scale < 1e-6 * np.linalg.norm(deviations, axis=1)).any():
+        raise UsageError(
+            "tangent_start is 'replicas', and their perturbations are not linearly independent"
+        )
     return vectors
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Literal
 
@@ -12,11 +12,13 @@ import numpy as np
 
 from nndyn.errors import UsageError
 from nndyn.provenance import digest
-from nndyn.systems.protocol import Array, System
+from nndyn.systems.protocol import Array, System, WithLoss
 
 _BLOCK_BYTES = 64 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
 _BLOCK_STEPS = 131_072
+#: Products with a Hessian that its extreme eigenvalues take, roughly.
+_PRODUCTS = 200
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class Plan:
         Tangent vectors.
     tangent_every : int
         Steps between their orthonormalizations; there is one at the end.
+    tangent_start : str
+        ``random`` or ``replicas``.
+    sharpness : int
+        Steps between looks at the Hessian, with one at the end; 0 for none.
+    quadratic_model : bool
+        Whether deviations are followed on the expansion of the loss as well.
     """
 
     steps: int
@@ -64,6 +72,9 @@ class Plan:
     floor_steps: int
     tangents: int
     tangent_every: int
+    tangent_start: str
+    sharpness: int
+    quadratic_model: bool
 
     @property
     def rows(self) -> int:
@@ -78,6 +89,10 @@ class Plan:
         """Return the times in [start, stop) at which the system is evaluated."""
         return _multiples(self.evaluate, start, stop, self.steps)
 
+    def sharpened(self, start: int, stop: int) -> list[int]:
+        """Return the times in [start, stop) at which the Hessian is looked at."""
+        return _multiples(self.sharpness, start, stop, self.steps)
+
     def orthonormalized(self, start: int, stop: int) -> Array:
         """Return the times in (start, stop] at which tangent vectors are orthonormalized."""
         every = self.tangent_every
@@ -87,7 +102,15 @@ class Plan:
     def options(self) -> dict[str, Any]:
         """Return what must agree for a run to be resumed, as JSON values."""
         given = self.perturbations
-        tangents = {"tangents": self.tangents, "tangent_every": self.tangent_every}
+        beside: dict[str, Any] = {}  # what is not asked for is not there, as in older files
+        if self.tangents:
+            beside |= {"tangents": self.tangents, "tangent_every": self.tangent_every}
+        if self.tangents and self.tangent_start != "random":
+            beside["tangent_start"] = self.tangent_start
+        if self.sharpness:
+            beside["sharpness"] = f"every:{self.sharpness}"
+        if self.quadratic_model:
+            beside["quadratic_model"] = True
         return {
             "replicas": self.replicas,
             "epsilon": self.epsilon if given is None else None,
@@ -100,8 +123,15 @@ class Plan:
             "state": "phase" if self.whole_phase else "weights",
             "evaluate": self.evaluate,
             "seed": self.seed,
-            **(tangents if self.tangents else {}),
+            **beside,
         }
+
+    def work(self, system: System) -> float:
+        """Return the rough floating-point operations of a step, with all that follows it."""
+        followed: float = self.tangents + self.quadratic_model * (1 + self.replicas)
+        if self.sharpness:
+            followed += _PRODUCTS / self.sharpness
+        return system.work(self.rows) + 2 * system.work(1) * followed
 
     def bytes(self, system: System) -> int:
         """Return the expected size of the file."""
@@ -113,9 +143,13 @@ class Plan:
         per_step = 8 * whole_blocks * (3 + self.rows * (4 + len(system.arrival + system.series)))
         evaluations = 8 * len(self.evaluated(0, self.steps + 1)) * self.rows
         stretches = whole_blocks // self.tangent_every + 2 * system.dimension
-        tangents = 8 * self.tangents * stretches
+        beside = 8 * self.tangents * stretches
+        if isinstance(system, WithLoss):
+            beside += 8 * len(self.sharpened(0, self.steps + 1)) * (1 + len(system.curvatures))
+        if self.quadratic_model:
+            beside += checkpoints + 8 * whole_blocks * self.rows
         evaluations *= len(system.evaluations)
-        return state + checkpoints + per_step + tangents + evaluations + 64 * 2**10
+        return state + checkpoints + per_step + beside + evaluations + 64 * 2**10
 
 
 def make(
@@ -135,6 +169,9 @@ def make(
     seed: int = 0,
     tangents: int | Literal["all"] = 0,
     tangent_every: int = 1,
+    tangent_start: Literal["random", "replicas"] = "random",
+    sharpness: str | None = None,
+    quadratic_model: bool = False,
 ) -> Plan:
     """Check the options of `recorders.record`; see there.
 
@@ -159,6 +196,16 @@ def make(
         raise UsageError(
             "replicas is 0: without a perturbed replica or tangents there is nothing to compare"
         )
+    if tangent_start not in ("random", "replicas"):
+        raise UsageError(f"tangent_start is {tangent_start!r}, expected 'random' or 'replicas'")
+    if tangent_start == "replicas" and not vectors:
+        raise UsageError("tangent_start is 'replicas', and there are no tangents; ask for some")
+    curvature_every = _every("sharpness", sharpness) if sharpness is not None else 0
+    if curvature_every or quadratic_model:
+        what = "sharpness" if curvature_every else "quadratic_model"
+        _has_loss(system, what)
+    if quadratic_model and replicas == 0:
+        raise UsageError("quadratic_model follows the deviations of replicas, and there are none")
     control = bool(control) and replicas > 0
     if perturb not in ("weights", "all"):
         raise UsageError(f"perturb is {perturb!r}, expected 'weights' or 'all'")
@@ -181,8 +228,7 @@ def make(
     bytes_a_step += 8 * rows * (12 + rows)
     # a short run gets short chunks, yet one that can be extended
     most = min(_BLOCK_STEPS, max(steps + 1, 64))
-    block = min(_BLOCK_BYTES / bytes_a_step, _BLOCK_WORK / system.work(rows), most)
-    return Plan(
+    plan = Plan(
         steps=steps,
         replicas=replicas,
         epsilon=float(epsilon),
@@ -195,11 +241,23 @@ def make(
         whole_phase=state == "phase",
         evaluate=evaluate,
         seed=seed,
-        block=max(1, int(block)),
+        block=1,
         floor_steps=0 if system.reordered() is None else min(50, steps // 10),
         tangents=vectors,
         tangent_every=_whole("tangent_every", tangent_every, 1),
+        tangent_start=tangent_start,
+        sharpness=curvature_every,
+        quadratic_model=bool(quadratic_model),
     )
+    block = min(_BLOCK_BYTES / bytes_a_step, _BLOCK_WORK / plan.work(system), most)
+    return replace(plan, block=max(1, int(block)))
+
+
+def _has_loss(system: System, what: str) -> None:
+    if not isinstance(system, WithLoss):
+        raise UsageError(f"{what} is of trainings: {system.name} has no loss")
+    if system.no_tangents:
+        raise UsageError(f"{what}: {system.no_tangents}")
 
 
 def _multiples(every: int, start: int, stop: int, last: int) -> list[int]:
@@ -224,24 +282,29 @@ def _whole(name: str, value: Any, least: int) -> int:
 
 
 def _vectors(system: System, tangents: Any) -> int:
-    k = system.dimension if tangents == "all" else _whole("tangents", tangents, 0)
+    most = system.tangent_size
+    k = most if tangents == "all" else _whole("tangents", tangents, 0)
     if k and system.no_tangents:
         raise UsageError(f"tangents is {tangents}: {system.no_tangents}")
-    if k > system.dimension:
-        raise UsageError(
-            f"tangents is {k}, expected at most {system.dimension}, the dimension of the phase"
-        )
+    if k > most:
+        raise UsageError(f"tangents is {k}, expected at most {most}, the dimension of the phase")
     return k
 
 
 def _keep(store: str) -> int:
     if store in ("full", "distances"):
         return int(store == "full")
-    kind, _, number = str(store).partition(":")
+    return _every("store", store, "'full', ", ", or 'distances'")
+
+
+def _every(name: str, value: Any, before: str = "", after: str = "") -> int:
+    """Return K of ``every:K``."""
+    kind, _, number = str(value).partition(":")
     if kind == "every" and number.isdigit() and int(number) > 0:
         return int(number)
+    comma = "," if after else ""
     raise UsageError(
-        f"store is {store!r}, expected 'full', 'every:K' with K above 0, or 'distances'"
+        f"{name} is {value!r}, expected {before}'every:K' with K above 0{comma}{after}"
     )
 
 

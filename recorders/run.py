@@ -11,10 +11,10 @@ import numpy as np
 from nndyn.store import Writer
 from nndyn.systems.protocol import Array, Block, System
 from recorders import perturbations as ensembles
+from recorders.followers import followers
 from recorders.header import variables
 from recorders.plan import Plan
 from recorders.rows import Piece, first_not_finite, gather, independent, is_finite
-from recorders.tangents import Tangents
 
 #: What a run yields, is sent, and returns; see `Run.loop`.
 Loop = Generator[int, "Leg", bool]
@@ -59,6 +59,8 @@ class Run:
         self.system, self.plan, self.writer, self.progress = system, plan, writer, progress
         self.pairs = independent(ensembles.roles(plan), ensembles.pairs(plan))
         self.targets = ensembles.lengths(start)
+        size = len(range(*system.components.indices(system.dimension)))
+        self._width = system.dimension if plan.whole_phase else size
         self.block = int(writer.attrs["block"])
         self.floor_steps = int(writer.attrs["floor_steps"])
         self.redrawn: list[list[int]] = json.loads(str(writer.attrs["redrawn"]))
@@ -76,7 +78,7 @@ class Run:
             self.phase, self.t = start, 0
             self.log_rescale = np.zeros(plan.rows)
             self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
-        self.tangents = Tangents(system, plan, writer) if plan.tangents else None
+        self.followers = followers(system, plan, writer, start)
         self.twin = system.reordered() if self.t < self.floor_steps else None
         self.twin_phase = start[:1]
         if self.twin is not None and self.t:
@@ -84,12 +86,14 @@ class Run:
 
     @property
     def part(self) -> slice:
-        """The part of the phase that is stored."""
-        return slice(None) if self.plan.whole_phase else self.system.components
+        """The part of the phase whose states it wants."""
+        whole = self.plan.whole_phase or any(f.wants(0, self.plan.steps) for f in self.followers)
+        return slice(None) if whole else self.system.components
 
     def kept(self, stop: int) -> list[int]:
         """Return the times from `t` up to `stop`, without it, whose states it wants."""
-        return sorted({*self.plan.kept(self.t, stop), *self._floor(self.t, stop)})
+        wanted = {*self.plan.kept(self.t, stop), *self._floor(self.t, stop)}
+        return sorted(wanted.union(*(f.wants(self.t, stop) for f in self.followers)))
 
     def loop(self, interrupted: Callable[[], bool]) -> Loop:
         """Record to the last step, to the divergence of the reference, or to Ctrl-C.
@@ -118,20 +122,20 @@ class Run:
                     return True
             if interrupted() and self.t < self.recorded:  # nothing new since a resume
                 return False
-            checkpoint, vectors, t = self.phase, self._vectors, self.t
+            checkpoint, beside, t = self.phase, self._beside, self.t
             if t == last:
                 self._close()
             elif self._take((yield t + 1)):
                 return True
-            self._commit(checkpoint, vectors, t)
+            self._commit(checkpoint, beside, t)
             if interrupted() and self.recorded <= last:
                 return False
         self.writer.finish("complete")
         return True
 
     @property
-    def _vectors(self) -> Array | None:
-        return self.tangents.vectors if self.tangents else None
+    def _beside(self) -> dict[str, Array]:
+        return {name: v for f in self.followers for name, v in f.checkpoint.items()}
 
     def _limit(self, end: int) -> int:
         """`end`, or the next rescaling before it."""
@@ -144,21 +148,27 @@ class Run:
     def _take(self, leg: Leg) -> bool:
         """Note the times of `leg` and move to its end; true if that ended the run."""
         start, first, stop, block = self.t, self.phase, leg.stop, leg.block
-        vectors = self._vectors
-        if self.tangents:
-            self.tangents.push(first[0], start, stop)
+        finite = is_finite(block)
+        good = stop
+        if not finite:
+            at = int(first_not_finite(block)[0])
+            good = stop if at < 0 else start + max(at - 1, 0)
+        if good > start:
+            self._follow(leg, good)
         kept, floor = self.plan.kept(start, stop), self._floor(start, stop)
         piece = Piece(start, stop, kept, leg.evaluated, floor, self.log_rescale, block)
+        if block.states.shape[2] > self._width:
+            block.states = np.ascontiguousarray(block.states[..., self.system.components])
         if floor:
             piece.rounding = self._twin_distance(piece, block.states[np.isin(leg.kept, floor), 0])
         if kept != leg.kept:
             block.states = block.states[np.isin(leg.kept, kept)]
         self.pending.append(piece)
         self.phase, self.t = block.phase, stop
-        if not is_finite(block):
+        if not finite:
             self._note_divergence(first_not_finite(block), start)
             if self.diverged_at[0] >= 0:
-                self._stop(first, vectors, start)
+                self._stop(first, start)
                 return True
         if self.plan.rescale and stop % self.plan.rescale == 0:
             self.phase, factor, redrawn = ensembles.rescale(
@@ -168,9 +178,20 @@ class Run:
             self.redrawn += [[r, stop] for r in redrawn]
         return False
 
+    def _follow(self, leg: Leg, stop: int) -> None:
+        """Let the followers go on to `stop`, up to which the reference is finite."""
+        if not self.followers:
+            return
+        phases = {t: leg.block.states[i, 0] for i, t in enumerate(leg.kept)}
+        phases[self.t] = self.phase[0]
+        for follower in self.followers:
+            follower.follow(phases, self.t, stop)
+
     def _close(self) -> None:
         """Record the last time, from which no step is taken."""
         t = self.t
+        for follower in self.followers:
+            follower.close(self.phase[0], t)
         kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
         block = self.system.observe(self.phase, t, evaluate=bool(evaluated), part=self.part)
         block.states = block.states[: len(kept)]
@@ -196,17 +217,13 @@ class Run:
         self.diverged_at = np.where(new, start + first, self.diverged_at)
         self.phase[self.diverged_at >= 0] = np.nan
 
-    def _stop(self, phase: Array, vectors: Array | None, start: int) -> None:
+    def _stop(self, phase: Array, start: int) -> None:
         """End a run whose reference diverged: commit the times before, and say why."""
         at = int(self.diverged_at[0])
         if at > self.recorded:
-            steps = at - 1 - start
-            if steps:
-                if vectors is not None:
-                    times = self.plan.orthonormalized(start, at - 1)
-                    vectors, _ = self.system.push(phase[0], vectors, start, steps, times)
-                phase = self.system.advance(phase, start, steps, ()).phase
-            self._commit(phase, vectors, at - 1)
+            if at - 1 > start:
+                phase = self.system.advance(phase, start, at - 1 - start, ()).phase
+            self._commit(phase, self._beside, at - 1)
         else:  # a resumed run that had one finite state left, committed before
             self.writer.set("diverged_at", self.diverged_at)
         self.writer.finish(
@@ -214,20 +231,16 @@ class Run:
             f"the reference is not finite from step {at} on; the recording ends at step {at - 1}",
         )
 
-    def _commit(self, checkpoint: Array, vectors: Array | None, t: int) -> None:
-        """Write what is pending up to time `t`: phase `checkpoint`, tangent `vectors`."""
+    def _commit(self, checkpoint: Array, beside: dict[str, Array], t: int) -> None:
+        """Write what is pending up to time `t`: phase `checkpoint`, and of the followers."""
         arrays: dict[str, Array] = {}
         for dim, rows in gather(self.pending, self.system, self.pairs, self.arrived).items():
             rows.cut(self.recorded, t)
             for r in np.flatnonzero(self.diverged_at >= 0):
                 rows.blank(int(r), int(self.diverged_at[r]))
             arrays |= {dim: rows.steps * self.system.interval, **rows.values}
-        if self.tangents:
-            steps, stretch = self.tangents.take(t)
-            arrays |= {
-                "tangent_time": steps * self.system.interval,
-                "tangent_log_stretch": stretch,
-            }
+        for follower in self.followers:
+            arrays |= follower.take(self.recorded, t, self.system.interval)
         for name in self.system.arrival:
             last = self.pending[-1].block.arrival
             self.arrived[name] = last[name][-1] if last else self.arrived[name]
@@ -235,7 +248,7 @@ class Run:
         redrawn = [[r, step] for r, step in self.redrawn if step <= t]  # a resumed run draws again
         self.writer.set_attrs(redrawn=json.dumps(redrawn))
         self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
-        self.writer.commit(checkpoint, t, vectors)
+        self.writer.commit(checkpoint, t, beside)
         self.pending.clear()
         self.recorded = t + 1
         self.progress(t)

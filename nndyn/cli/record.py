@@ -128,6 +128,13 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="K",
             help="Steps between their orthonormalizations.",
         ),
+        click.option(
+            "--tangent-start",
+            type=click.Choice(["random", "replicas"]),
+            default="random",
+            show_default=True,
+            help="Begin with random directions, or those of the perturbations.",
+        ),
         click.option("--resume", is_flag=True, help="Go on with the file, or start it."),
         click.option("--overwrite", is_flag=True, help="Replace the file."),
         click.option(
@@ -243,6 +250,16 @@ _RATE = 0.001
     show_default=True,
     help="Of the learning rate: constant, cosine:T, warmup:K, step:K, step:K:G, or several "
     "joined by commas, which multiply.",
+)
+@click.option(
+    "--sharpness",
+    metavar="every:K",
+    help="Extreme eigenvalues of the Hessian at every K-th step and the last.",
+)
+@click.option(
+    "--quadratic-model",
+    is_flag=True,
+    help="Follow the perturbations on the quadratic expansion of the loss at the start as well.",
 )
 @click.option("--dtype", default="float64", show_default=True, help="float64 or float32.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from nndyn.errors import RecordingError, StoreError, UsageError
-from nndyn.recording import STATUSES
+from nndyn.recording import CHECKPOINTS, STATUSES
 from nndyn.store import creation, layout
 from nndyn.store.layout import Array, Header
 from nndyn.store.library import exclusive
@@ -136,8 +136,13 @@ class Writer:
         return session.values("checkpoint", self._committed_slot()), self.n_committed - 1
 
     @exclusive
-    def checkpoint_tangents(self) -> Array:
-        """Tangent vectors ``(P, k)`` of the last commit.
+    def checkpoint_of(self, name: str) -> Array:
+        """Return what the last commit kept in the checkpoint variable `name`.
+
+        Parameters
+        ----------
+        name : str
+            One of `nndyn.recording.CHECKPOINTS`.
 
         Returns
         -------
@@ -148,7 +153,7 @@ class Writer:
         RecordingError
             If nothing was committed, or no slot belongs to the last commit.
         """
-        return self._usable().values("checkpoint_tangents", self._committed_slot())
+        return self._usable().values(name, self._committed_slot())
 
     def _committed_slot(self) -> int:
         slot = self._slot()
@@ -262,7 +267,7 @@ class Writer:
         self,
         checkpoint: Array | None = None,
         step: int | None = None,
-        tangents: Array | None = None,
+        beside: Mapping[str, Array] | None = None,
     ) -> None:
         """Make everything appended so far count; the file is durable when this returns.
 
@@ -272,8 +277,8 @@ class Writer:
             The phase at `step`; not needed where the recording has no checkpoint.
         step : int, optional
             The step of the last appended time.
-        tangents : (P, k) array, optional
-            The tangent vectors at `step`; not needed where the recording has none.
+        beside : mapping of str to array, optional
+            At `step`, the other checkpoint variables that the recording has.
 
         Raises
         ------
@@ -287,8 +292,10 @@ class Writer:
         if "checkpoint" in session.dims:
             if checkpoint is None or step is None:
                 raise UsageError(f"{self.path} has checkpoints: commit needs one and its step")
-            if "checkpoint_tangents" in session.dims and tangents is None:
-                raise UsageError(f"{self.path} has tangents: commit needs them")
+            others = [n for n in CHECKPOINTS if n in session.dims and n != "checkpoint"]
+            missing = [n for n in others if n not in (beside or {})]
+            if missing:
+                raise UsageError(f"{self.path} has {missing[0]}: commit needs it")
             if step != total - 1:
                 raise UsageError(f"checkpoint is of step {step}, the last time is {total - 1}")
         with session.change():
@@ -296,8 +303,8 @@ class Writer:
                 slot = self._slot()
                 slot = 0 if slot is None else 1 - slot
                 session.nc["checkpoint"][slot] = checkpoint
-                if "checkpoint_tangents" in session.dims:
-                    session.nc["checkpoint_tangents"][slot] = tangents
+                for name in others:
+                    session.nc[name][slot] = (beside or {})[name]
                 session.nc["checkpoint_step"][slot] = step
             session.nc.sync()  # data first, then the counter: a reader may be looking
             session.nc.setncattr("n_committed", np.int64(total))

@@ -101,6 +101,8 @@ class NumericSystem:
         self.arrival = ("step_length",)
         self.evaluations: tuple[str, ...] = ()
         self.evaluate_every = 1
+        self.needs_orbit = False
+        self.tangent_size = self.dimension
         self.exponent_sum = exponent_sum
         self.no_tangents = ""
         if derivative is None:
@@ -196,7 +198,13 @@ class NumericSystem:
         return Block(phase, phase[None].copy(), l1, linf, gram)
 
     def push(
-        self, phase: Array, vectors: Array, start: int, steps: int, at: Array | Sequence[int]
+        self,
+        phase: Array,
+        vectors: Array,
+        start: int,
+        steps: int,
+        at: Array | Sequence[int],
+        orbit: Array | None = None,
     ) -> tuple[Array, Array]:
         """Push tangent vectors along an orbit; see `nndyn.systems.protocol.System.push`."""
         if self.no_tangents:

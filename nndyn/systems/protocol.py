@@ -140,6 +140,14 @@ class System(Protocol):
         """Why `push` cannot be called, empty where it can."""
 
     @property
+    def needs_orbit(self) -> bool:
+        """Whether `push` has to be given phases for its result not to depend on how it is cut."""
+
+    @property
+    def tangent_size(self) -> int:
+        """Components of the phase in which tangents live, the first ones; 0 in the others."""
+
+    @property
     def concurrent(self) -> bool:
         """Whether several systems of this kind may advance at once, each in a thread of its own."""
 
@@ -175,7 +183,13 @@ class System(Protocol):
         """Block of the single time `t` without a step: closes a run."""
 
     def push(
-        self, phase: Array, vectors: Array, start: int, steps: int, at: Array | Sequence[int]
+        self,
+        phase: Array,
+        vectors: Array,
+        start: int,
+        steps: int,
+        at: Array | Sequence[int],
+        orbit: Array | None = None,
     ) -> tuple[Array, Array]:
         """Push tangent vectors ``(P, k)`` along the orbit of one `phase` ``(P,)``.
 
@@ -183,7 +197,8 @@ class System(Protocol):
         the vectors at ``start + steps``, to be handed to the next call as they are, and the natural
         logarithms of the diagonal of R at those times ``(len(at), k)``; -inf where the derivative
         is singular. Nothing given is changed, and the result does not depend on how a run is cut
-        into calls.
+        into calls: where `needs_orbit`, if `orbit` gives the phases ``(steps, P)`` of the times
+        ``start … start + steps - 1``, which are otherwise computed anew.
         """
 
     def reordered(self) -> System | None:
@@ -198,6 +213,32 @@ class System(Protocol):
 
     def one_thread(self) -> AbstractContextManager[object]:
         """Return a context in which no call of a system starts threads of its own."""
+
+
+@runtime_checkable
+class WithLoss(Protocol):
+    """What a recorder needs of a system that descends on a loss, for the derivatives of that."""
+
+    @property
+    def curvatures(self) -> tuple[str, ...]:
+        """Names of what `curvature` gives."""
+
+    def curvature(self, phase: Array, t: int) -> dict[str, float]:
+        """Return the `curvatures` of the loss at a `phase` ``(P,)``."""
+
+    def expansion(self, origin: Array) -> Expansion:
+        """Return the system on the quadratic expansion of its loss around a phase ``(P,)``."""
+
+
+class Expansion(Protocol):
+    """A system on the quadratic expansion of its loss."""
+
+    def push(self, rows: Array, start: int, steps: int) -> tuple[Array, Array]:
+        """Push a reference and deviations from it ``(1 + k, P)``.
+
+        Returns the rows after `steps`, deviations scaled to weights of length 1, and the natural
+        logarithms of their growth in every step ``(steps, k)``.
+        """
 
 
 class Team(Protocol):

@@ -24,12 +24,12 @@ class Linear:
     concurrent = True
     steps_per_epoch, evaluate_every = None, 1
     series, arrival, evaluations = (), ("step_length",), ()
-    exponent_sum, no_tangents = None, ""
+    exponent_sum, no_tangents, needs_orbit = None, "", False
 
     def __init__(self, *factors, start=1.0, dtype="float64"):
         self.factors = np.array(factors, dtype)
         self.start = start
-        self.dimension = len(factors)
+        self.dimension = self.tangent_size = len(factors)
         self.components = slice(0, self.dimension)
         self.parameters = (
             Parameter("layer.weight", 0, (self.dimension - 1,)),
@@ -43,7 +43,7 @@ class Linear:
     def work(self, replicas):
         return 10.0 * replicas
 
-    def push(self, phase, vectors, start, steps, at):
+    def push(self, phase, vectors, start, steps, at, orbit=None):
         """Scale every component by its factor; the vectors are brought to length 1, no more."""
         stretch = np.empty((len(at), vectors.shape[1]))
         for i in range(start + 1, start + steps + 1):

@@ -89,7 +89,15 @@ def test_options_that_do_not_fit_are_refused(tmp_path):
         (henon, {"tangents": 1, "tangent_every": 0}, "tangent_every is 0"),
         (henon, {"replicas": 0}, "without a perturbed replica or tangents"),
         (nndyn.Map(lambda x: x, 1), {"tangents": 1}, "tangents is 1: <lambda> has no Jacobian"),
-        (nndyn.Training("mlp:4-3", "iris", lr=0.1), {"tangents": 1}, "tangents of trainings"),
+        (henon, {"sharpness": "every:5"}, "sharpness is of trainings: henon has no loss"),
+        (henon, {"quadratic_model": True}, "quadratic_model is of trainings"),
+        (henon, {"tangent_start": "replicas"}, "there are no tangents"),
+        (henon, {"tangents": 1, "tangent_start": "me"}, "expected 'random' or 'replicas'"),
+        (
+            henon,
+            {"tangents": 2, "tangent_start": "replicas", "pairs": True, "replicas": 2},
+            "most 1",
+        ),
     ):
         with pytest.raises(UsageError, match=message):
             nndyn.record(system, tmp_path / "r.nc", steps=5, **options)

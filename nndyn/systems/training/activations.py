@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 Tensor = torch.Tensor
@@ -42,3 +44,29 @@ def derive(name: str, slope: Tensor, value: Tensor, preimage: Tensor) -> None:
         _aten.gelu_backward.grad_input(slope, preimage, grad_input=slope)
     elif name == "sin":
         slope.mul_(torch.cos(preimage))
+
+
+def derivatives(name: str, value: Tensor, preimage: Tensor, first: Tensor, second: Tensor) -> None:
+    """Write the first and second derivative of the activation at `preimage`.
+
+    As in torch, both are 0 for relu at 0.
+    """
+    if name == "tanh":
+        torch.mul(value, value, out=first).neg_().add_(1)
+        torch.mul(value, first, out=second).mul_(-2)
+    elif name == "relu":
+        torch.sign(value, out=first)
+        second.zero_()
+    elif name == "sigmoid":
+        torch.mul(value, value, out=first).neg_().add_(value)
+        torch.mul(value, first, out=second).mul_(-2).add_(first)
+    elif name == "gelu":
+        torch.mul(preimage, preimage, out=first).mul_(-0.5).exp_().mul_(1 / math.sqrt(2 * math.pi))
+        torch.mul(preimage, preimage, out=second).neg_().add_(2).mul_(first)
+        first.mul_(preimage).add_(torch.erfc(-preimage / math.sqrt(2)), alpha=0.5)
+    elif name == "sin":
+        torch.cos(preimage, out=first)
+        torch.neg(value, out=second)
+    else:
+        first.fill_(1)
+        second.zero_()

@@ -44,6 +44,12 @@ class Loss(Protocol):
         `outputs` is overwritten: by the gradient of the loss where `gradient`.
         """
 
+    def bend(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
+        """Multiply `vectors` (k, outputs, columns), in place, by the Hessian at the outputs.
+
+        `slope` (outputs, columns) is the gradient there.
+        """
+
 
 class CrossEntropy:
     """Mean over samples of ``log Σ exp z - z[label]``, each column shifted by its maximum."""
@@ -64,6 +70,13 @@ class CrossEntropy:
         loss = torch.log(total).sub_(picked)[:, :n].sum(1).div_(n)
         return loss, right if hits else None
 
+    def bend(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
+        """Multiply by ``(diag p - p pᵀ) / n`` with the probabilities p of every column."""
+        share = slope + targets.values[0] / targets.count  # p / n, and 0 where columns only pad
+        vectors.mul_(share)
+        mean = torch.sum(vectors, 1, keepdim=True).mul_(targets.count)
+        vectors.addcmul_(mean, share, value=-1)
+
 
 class MeanSquare:
     """Mean over all entries of the squared difference to the targets."""
@@ -83,6 +96,11 @@ class MeanSquare:
         if gradient:
             outputs.mul_(2 / entries)
         return loss, right
+
+    def bend(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
+        """Multiply by ``2 / entries``."""
+        vectors.mul_(2 / (targets.count * vectors.shape[1]))
+        vectors[..., targets.count :] = 0.0
 
 
 LOSSES: dict[str, type[CrossEntropy] | type[MeanSquare]] = {

@@ -16,14 +16,16 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
-from nndyn.systems.training import batches, criteria, factories, optimizers
+from nndyn.systems.training import batches, criteria, factories, optimizers, sharpness
 from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
 from nndyn.systems.training.contents import function_digest
 from nndyn.systems.training.data import load
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
+from nndyn.systems.training.quadratic import Expansion
 from nndyn.systems.training.samples import Samples
+from nndyn.systems.training.second_order import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
 from nndyn.systems.training.together import Together
@@ -124,6 +126,7 @@ class Training:
 
     kind = "training"
     stationary = False
+    needs_orbit = True  # a row alone may be rounded otherwise than among others
     interval = 1.0
     time_unit = "step"
     series = ("gradient_norm",)
@@ -243,6 +246,7 @@ class Training:
             self._description["samples"] = int(samples)
         self._hyperparameters = hyperparameters
         self._alone = Together([self])
+        self._second = SecondOrder(self.task, self.rule, self.order)
 
     @property
     def exponent_sum(self) -> None:
@@ -250,14 +254,43 @@ class Training:
 
     @property
     def no_tangents(self) -> str:
-        """Why there are no tangents."""
-        return "tangents of trainings are not there yet; compare replicas instead"
+        """Why there are no tangents, empty where there are."""
+        return self._second.missing
+
+    @property
+    def tangent_size(self) -> int:
+        """Components of the phase in which tangents live: all but running statistics."""
+        return self._moved
+
+    @property
+    def curvatures(self) -> tuple[str, ...]:
+        """Names of what `curvature` gives."""
+        return sharpness.names(self.rule)
 
     def push(
-        self, phase: Array, vectors: Array, start: int, steps: int, at: Array | Sequence[int]
+        self,
+        phase: Array,
+        vectors: Array,
+        start: int,
+        steps: int,
+        at: Array | Sequence[int],
+        orbit: Array | None = None,
     ) -> tuple[Array, Array]:
-        """Refuse; see `nndyn.systems.protocol.System.push`."""
-        raise UsageError(self.no_tangents)
+        """Push tangent vectors (P, k); see `nndyn.systems.protocol.System.push`."""
+        if orbit is None:
+            times = range(start, start + steps)
+            orbit = self.advance(phase[None], start, steps, times, part=slice(None)).states[:, 0]
+        with self.computing(vectors.shape[1]):
+            return self._second.push(orbit, vectors, start, at)
+
+    def curvature(self, phase: Array, t: int) -> dict[str, float]:
+        """Return extreme eigenvalues of the Hessian at `phase` (P,); see `sharpness.measure`."""
+        with self.computing(1):
+            return self._second.curvature(phase, t)
+
+    def expansion(self, origin: Array) -> Expansion:
+        """Return this training on the expansion of its loss around the phase `origin` (P,)."""
+        return self._second.expansion(origin)
 
     @property
     def concurrent(self) -> bool:
@@ -330,6 +363,7 @@ class Training:
         twin = copy.copy(self)
         twin.order = self.order.turned()
         twin._alone = Together([twin])
+        twin._second = SecondOrder(twin.task, twin.rule, twin.order)
         return twin
 
     def together(self, others: Sequence[Training]) -> Together:

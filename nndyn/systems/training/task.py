@@ -11,12 +11,15 @@ import torch
 
 from nndyn.systems.training import batches
 from nndyn.systems.training.batches import Order
+from nndyn.systems.training.curvature import Curvature
 from nndyn.systems.training.engine import Engine
 from nndyn.systems.training.losses import LOSSES
 from nndyn.systems.training.mlp import Perceptrons
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modular import Modules
+from nndyn.systems.training.module_curvature import ModuleCurvature
 from nndyn.systems.training.modules import Module
+from nndyn.systems.training.perceptron_curvature import PerceptronCurvature
 from nndyn.systems.training.samples import Samples
 
 #: Numbers of a layer's values, of all rows, up to which runs share the calls that compute them:
@@ -68,6 +71,16 @@ class Task:
         loss = LOSSES[str(self.loss)]()
         return Perceptrons(
             self.network, loss, training, test, orders, replicas=replicas, dtype=self.dtype
+        )
+
+    def curvature(self, order: Order, samples: int | None = None) -> Curvature:
+        """Return what gives second derivatives of a run, of the first `samples` alone if given."""
+        training, _ = self._inputs
+        if isinstance(self.network, Module):
+            few = training if samples is None else training.take(slice(samples))
+            return ModuleCurvature(self.network, few, order)
+        return PerceptronCurvature(
+            self.network, LOSSES[str(self.loss)](), training, order, self.dtype
         )
 
     def shares(self, order: Order, replicas: int) -> int:

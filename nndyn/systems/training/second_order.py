@@ -1,0 +1,109 @@
+"""What second derivatives of the loss tell of a training: tangents, sharpness, its expansion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from nndyn.errors import UsageError
+from nndyn.systems.protocol import Array
+from nndyn.systems.training import sharpness
+from nndyn.systems.training.batches import Order
+from nndyn.systems.training.curvature import Curvature
+from nndyn.systems.training.modules import Module
+from nndyn.systems.training.preparation import first_line
+from nndyn.systems.training.quadratic import Expansion
+from nndyn.systems.training.tangents import Pusher
+from nndyn.systems.training.task import Task
+from nndyn.systems.training.updates import Optimizer
+
+Tensor = torch.Tensor
+
+#: Samples on which a module is tried.
+_FEW = 4
+
+
+class SecondOrder:
+    """The second derivatives of one training.
+
+    Parameters
+    ----------
+    task : Task
+    rule : Optimizer
+    order : Order
+
+    Notes
+    -----
+    Buffers are made when first used. Not for two threads at once.
+    """
+
+    def __init__(self, task: Task, rule: Optimizer, order: Order) -> None:
+        self._task, self._rule, self._order = task, rule, order
+
+    @cached_property
+    def _curvature(self) -> Curvature:
+        return self._task.curvature(self._order)
+
+    @cached_property
+    def _pusher(self) -> Pusher:
+        return Pusher(self._curvature, self._rule)
+
+    @cached_property
+    def missing(self) -> str:
+        """Why there are none, empty where there are: found by trying a module on few samples."""
+        network = self._task.network
+        if not isinstance(network, Module):
+            return ""
+        weights = self._tensor(network.initial)
+        statistics = self._tensor(network.initial_statistics)
+        trial = self._task.curvature(self._order, samples=_FEW)
+        try:
+            with torch.no_grad():
+                trial.at(weights, statistics, None).products(torch.ones_like(weights)[None])
+        except Exception as error:
+            return (
+                f"{network.label} cannot be differentiated twice ({first_line(error)}); compare "
+                "replicas instead"
+            )
+        return ""
+
+    def require(self) -> None:
+        """Refuse where there are none."""
+        if self.missing:
+            raise UsageError(self.missing)
+
+    def push(
+        self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
+    ) -> tuple[Array, Array]:
+        """Push vectors ``(P, k)`` along an orbit ``(steps, P)``; see `System.push`."""
+        self.require()
+        size = self._pusher.size
+        if vectors.ndim != 2 or vectors.shape[0] != orbit.shape[1]:
+            raise UsageError(
+                f"vectors have shape {vectors.shape}, expected ({orbit.shape[1]}, k): a column each"
+            )
+        with torch.no_grad():
+            rows = self._tensor(vectors.T[:, :size])
+            rows, logs = self._pusher.push(self._tensor(orbit), rows, start, [int(t) for t in at])
+            out = np.zeros(vectors.shape)
+            out[:size] = rows.T.cpu().numpy()
+        return out, logs
+
+    def curvature(self, phase: Array, t: int) -> dict[str, float]:
+        """Return extreme eigenvalues of the Hessian at `phase` (P,); see `sharpness.measure`."""
+        self.require()
+        with torch.no_grad():
+            return sharpness.measure(self._curvature, self._rule, self._tensor(phase), t)
+
+    def expansion(self, origin: Array) -> Expansion:
+        """Return the same training on the expansion of its loss around `origin` (P,)."""
+        self.require()
+        curvature = self._task.curvature(self._order)
+        return Expansion(curvature, self._rule, self._tensor(origin))
+
+    def _tensor(self, values: Array) -> Tensor:
+        given = torch.from_numpy(np.ascontiguousarray(values))
+        return given.to(self._task.device, self._task.dtype)
