@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,25 @@ from nndyn.systems.training.models import Network
 from nndyn.systems.training.samples import Samples
 
 Tensor = torch.Tensor
+
+
+def size(batch_size: Any, count: int) -> int | None:
+    """Return the samples of a step, None for all of `count`.
+
+    Raises
+    ------
+    UsageError
+        If it is not a whole number from 1 to `count`.
+    """
+    if batch_size is None:
+        return None
+    whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
+    if not whole or not 1 <= batch_size <= count:
+        raise UsageError(
+            f"batch_size is {batch_size!r}; give an integer from 1 to {count}, the number of "
+            "training samples"
+        )
+    return int(batch_size)
 
 
 def padded(count: int, multiple: int = 8) -> int:

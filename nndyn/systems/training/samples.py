@@ -206,3 +206,9 @@ def _numbers(array: Array, what: str) -> Array:
         )
         raise DataError(f"{what} is {array[position]} in {place}; remove or fill what is missing")
     return array
+
+
+def classes(training: Samples, test: Samples | None) -> int | None:
+    """Return the number of classes, of which the training set may lack the last; None if none."""
+    sets = (training,) if test is None else (training, test)
+    return max(int(s.y.max()) for s in sets) + 1 if training.labelled else None

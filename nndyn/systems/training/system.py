@@ -24,7 +24,7 @@ from nndyn.systems.training.data import load
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.quadratic import Expansion
-from nndyn.systems.training.samples import Samples
+from nndyn.systems.training.samples import classes
 from nndyn.systems.training.second_order import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
@@ -179,14 +179,7 @@ class Training:
             )
         loaded = load(data, test, samples=samples, data_dir=data_dir)
         training, held_out = loaded.training, loaded.test
-        if batch_size is not None and (
-            not _is_integer(batch_size) or not 1 <= batch_size <= len(training)
-        ):
-            raise UsageError(
-                f"batch_size is {batch_size!r}; give an integer from 1 to {len(training)}, "
-                "the number of training samples"
-            )
-        size = None if batch_size is None else int(batch_size)
+        size = batches.size(batch_size, len(training))
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
         if spec and str(model).startswith("mlp:"):
             training, held_out = training.in_rows(), held_out and held_out.in_rows()
@@ -196,7 +189,7 @@ class Training:
             training.y,
             test=None if held_out is None else held_out.x,
             image=training.image,
-            classes=_classes(training, held_out),
+            classes=classes(training, held_out),
             loss=loss,
             activation=activation,
             init=init,
@@ -427,9 +420,3 @@ class Training:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def _classes(training: Samples, test: Samples | None) -> int | None:
-    """Return the number of classes, of which the training set may lack the last."""
-    sets = (training,) if test is None else (training, test)
-    return max(int(s.y.max()) for s in sets) + 1 if training.labelled else None
