@@ -18,7 +18,18 @@ Tensor = torch.Tensor
 
 
 def size(batch_size: Any, count: int) -> int | None:
-    """Return the samples of a step, None for all of `count`.
+    """Check the samples of a step.
+
+    Parameters
+    ----------
+    batch_size : Any
+        As given; None for all.
+    count : int
+        Samples there are.
+
+    Returns
+    -------
+    int or None
 
     Raises
     ------

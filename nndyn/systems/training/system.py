@@ -232,11 +232,9 @@ class Training:
             "seed": int(seed),
             "dtype": dtype,
             "device": devices.describe(self.device),
+            **({} if isinstance(loss, str) else {"loss_sha256": function_digest(loss)}),
+            **({} if samples is None else {"samples": int(samples)}),
         }
-        if not isinstance(loss, str):
-            self._description["loss_sha256"] = function_digest(loss)
-        if samples is not None:
-            self._description["samples"] = int(samples)
         self._hyperparameters = hyperparameters
         self._alone = Together([self])
         self._second = SecondOrder(self.task, self.rule, self.order)
