@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.separation import require_dataset
+from analyzers.stability import limit, ratio, system_of
 from analyzers.survival import median_time
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL
@@ -75,9 +75,8 @@ def learning(
     to the last step, and with fewer than half arriving there is no median. Their intervals are over
     perturbations of this run, not over seeds. Times are those of evaluations, not between them.
 
-    The limit is ``2 / lr`` of gradient descent, ``2 (1 + β) / lr`` with momentum β and
-    ``2 (1 + β) / ((1 + 2β) lr)`` with Nesterov's, less coupled weight decay; of other optimizers
-    there is none for the sharpness of the loss.
+    The limit of the sharpness is ``2 / lr`` of gradient descent; those of other optimizers, some
+    of which are limits of the preconditioned sharpness, are those of `analyzers.stability.limit`.
 
     One pass over the accuracies; memory: a few (time, replica) arrays.
 
@@ -134,7 +133,7 @@ def learning(
     quantities["accuracy"] = Quantity(
         values, "1", f"{on} accuracy", ("time", "replica"), note="NaN where diverged"
     )
-    system = json.loads(str(recording.attrs.get("manifest", "{}"))).get("system", {})
+    system = system_of(recording)
     quantities |= _flow_time(quantities["training_time"], system, unit)
     quantities |= _sharpness(recording, system)
     verdict, reason = _verdict(recording, quantities, unit, end, threshold, on)
@@ -190,30 +189,18 @@ def _flow_time(training_time: Quantity, system: dict[str, Any], unit: str) -> di
     return {"gradient_flow_time": found}
 
 
-def _limit(system: dict[str, Any]) -> tuple[float | None, str]:
-    """Return the sharpness above which a minimum repels gradient descent, or why there is none."""
-    if system.get("optimizer") != "sgd":
-        return None, f"no limit for the sharpness of the loss with {system.get('optimizer')}"
-    if system.get("schedule", "constant") != "constant":
-        return None, f"the learning rate follows {system['schedule']}"
-    momentum = float(system.get("momentum") or 0.0)
-    limit = 2.0 * (1.0 + momentum) / float(system["lr"])
-    if system.get("nesterov"):
-        limit /= 1.0 + 2.0 * momentum
-    return limit - float(system.get("weight_decay") or 0.0), ""
-
-
 def _sharpness(recording: xr.Dataset, system: dict[str, Any]) -> dict[str, Quantity]:
-    limit, why = _limit(system)
+    found = limit(system)
+    over = ratio(recording)
+    largest, note = None, found.why
+    if over is not None:
+        largest = float(np.nanmax(over[1]))
+    elif found.value is not None:
+        note = f"{found.variable} was not recorded"
     names = ("sharpness at which the optimizer turns unstable", "largest sharpness over its limit")
-    ratio, note = None, why
-    if "sharpness" not in recording:
-        note = why or "sharpness was not recorded"
-    elif limit is not None:
-        ratio = float(np.nanmax(recording["sharpness"].values)) / limit
     return {
-        "sharpness_limit": Quantity(limit, "1", names[0], note=why or None),
-        "sharpness_ratio": Quantity(ratio, "1", names[1], note=note or None),
+        "sharpness_limit": Quantity(found.value, "1", names[0], note=found.why or None),
+        "sharpness_ratio": Quantity(largest, "1", names[1], note=note or None),
     }
 
 

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.attractor import attractor
+from analyzers.continuation import continued
 from analyzers.estimate import Estimate, along_stationary, along_transient, leave_out_kinks
 from analyzers.growth_rate import running_rate
+from analyzers.rivals import Rivals, rivals
 from analyzers.separation import Separation, mean_increments, require, separation
 from analyzers.transient import filled
 from analyzers.validity import Region, valid_region
@@ -89,7 +91,15 @@ def lyapunov(
     replica) arrays.
 
     The interval of a stationary recording is over time: Student's t over batch means. That of a
-    transient is over perturbations of this run, not over seeds: a jackknife over replicas.
+    transient is over perturbations of this run, not over seeds: a jackknife over replicas. Where
+    replicas of a transient stop being infinitesimal and there are tangents, the first vector is
+    followed from there on.
+
+    Beside the exponent of a transient stand, where they were recorded, ``sharpness_ratio``
+    (sharpness_time), sharpness over the limit above which a minimum repels the optimizer, and
+    ``unstable_until``, the last time at which it exceeds 1; ``quadratic_exponent`` and
+    ``quadratic_growth``, what the same deviations do in the same window, and over the time of the
+    growth, on the quadratic expansion of the loss at the start.
 
     References
     ----------
@@ -119,9 +129,12 @@ def lyapunov(
 def _measure(
     recording: xr.Dataset, parameters: dict[str, Any], window: Window | None
 ) -> xr.Dataset:
-    sep = separation(recording, parameters["distance"])
+    measured = sep = separation(recording, parameters["distance"])
     stationary = bool(int(recording.attrs.get("stationary", 0)))
     region = valid_region(recording, sep, accumulate=not stationary)
+    tangent_from = None
+    if not stationary:
+        sep, region, tangent_from = continued(recording, sep, region)
     ends_on = attractor(recording)
     asked = _indices(sep, window)
     warnings = sep.warnings + region.warnings
@@ -165,8 +178,16 @@ def _measure(
             f"the reference is not finite from step "
             f"{int(recording['diverged_at'].values[0])} on; {before}",
         )
+    if tangent_from is not None and found.window is not None and found.window[0] >= tangent_from:
+        found.half_width, found.note = None, "of one tangent vector: no interval"
+    beside = rivals(recording, sep, found, region.stop) if not stationary else Rivals()
     quantities = _numbers(found, sep, ends_on, stationary)
-    quantities |= _curves(found, sep, region, steps, dt, stationary)
+    note = ""
+    if tangent_from is not None:
+        note = f"from {sep.unit} {sep.time[tangent_from]:g} on of the first tangent vector"
+    quantities |= _curves(found, sep, region, steps, dt, stationary, note)
+    quantities["log_separation"] = _replicas(measured)
+    quantities |= beside.quantities
     horizons, rates = _finite_time(steps, found.start, region.stop, parameters["horizon"])
     quantities["finite_time_exponent"] = Quantity(
         rates / dt,
@@ -179,9 +200,9 @@ def _measure(
         analyzer="lyapunov",
         recording=recording,
         parameters=parameters,
-        summary=_SUMMARY,
+        summary=(*_SUMMARY, *beside.names),
         verdict=found.verdict.name,
-        reason=found.verdict.reason,
+        reason="; ".join([found.verdict.reason, *beside.reasons]),
         warnings=warnings,
         coords={
             "time": ("time", sep.time, {"units": sep.unit, "long_name": "time of the state"}),
@@ -191,6 +212,7 @@ def _measure(
                 horizons * dt,
                 {"units": sep.unit, "long_name": "time over which growth is taken"},
             ),
+            **beside.coords,
         },
     )
 
@@ -321,10 +343,15 @@ def _numbers(
 
 
 def _curves(
-    found: Estimate, sep: Separation, region: Region, steps: Array, dt: float, stationary: bool
+    found: Estimate,
+    sep: Separation,
+    region: Region,
+    steps: Array,
+    dt: float,
+    stationary: bool,
+    note: str,
 ) -> dict[str, Quantity]:
-    s = sep.log_separation
-    mean = mean_increments(s)
+    mean = mean_increments(sep.log_separation)
     offset = mean_increments(sep.log_distance - sep.log_l2 + sep.log_rescale)
     local = mean_increments(steps)
     fit = np.full(sep.time.size, np.nan)
@@ -335,7 +362,7 @@ def _curves(
         good = np.isfinite(level)
         fit[a : b + 1] = line + (level[good].mean() if good.any() else np.nan)
     curves: dict[str, tuple[Array, str, str]] = {
-        "mean_log_separation": (mean, "mean over replicas of the log separation", ""),
+        "mean_log_separation": (mean, "mean over replicas of the log separation", note),
         "floor": (
             np.where(np.isfinite(region.floor), region.floor + offset, np.nan),
             "natural log of the separation that rounding alone would give",
@@ -360,20 +387,20 @@ def _curves(
             "NaN before the end of the burn-in and after the window",
         )
     units = {"local_exponent": f"per {sep.unit}", "running_exponent": f"per {sep.unit}"}
-    quantities = {
-        "log_separation": Quantity(
-            s,
-            "1",
-            "natural log of the distance to the reference, rescaling put back",
-            dims=("time", "replica"),
-            note="NaN where a replica coincides with the reference or has diverged",
-        )
+    return {
+        name: Quantity(values, units.get(name, "1"), long_name, dims=("time",), note=note or None)
+        for name, (values, long_name, note) in curves.items()
     }
-    for name, (values, long_name, note) in curves.items():
-        quantities[name] = Quantity(
-            values, units.get(name, "1"), long_name, dims=("time",), note=note or None
-        )
-    return quantities
+
+
+def _replicas(sep: Separation) -> Quantity:
+    return Quantity(
+        sep.log_separation,
+        "1",
+        "natural log of the distance to the reference, rescaling put back",
+        dims=("time", "replica"),
+        note="NaN where a replica coincides with the reference or has diverged",
+    )
 
 
 def _running(found: Estimate, steps: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from analyzers.offline_spectrum import from_replicas
 from analyzers.separation import require_dataset
 from analyzers.stretching import Rates, rates, stretching
 from nndyn.errors import UsageError
-from nndyn.results import Quantity, result
+from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,6 +38,7 @@ def spectrum(
     burn_in: float | None = None,
     horizon: float | None = None,
     confidence: float = 0.95,
+    window: Window | None = None,
 ) -> xr.Dataset:
     """Lyapunov spectrum, its sum, and the Kaplan-Yorke dimension.
 
@@ -46,12 +48,15 @@ def spectrum(
         With ``tangent_log_stretch``: record with ``tangents``. Without it, with ``state`` and
         perturbed replicas: finite-time exponents from their deviations, as many as those support.
     burn_in : float, optional
-        Time left out at the start, while vectors turn towards their directions; a twentieth of the
-        recording by default.
+        Time left out at the start, while vectors turn towards their directions; by default a
+        twentieth of a stationary recording, and none of a transient, such as a training, where it
+        is often the start that matters.
     horizon : float, optional
         Time over which finite-time exponents are taken; a hundredth of what is used by default.
     confidence : float, default 0.95
         Of the intervals.
+    window : Window, optional
+        Use the time between these two alone.
 
     Returns
     -------
@@ -61,24 +66,27 @@ def spectrum(
         where the system knows it and all were, ``exponent_sum_exact``; ``positive_count`` and
         ``zero_count``, exponents with an interval above zero and one that holds zero;
         ``positive_sum``, the sum of the former, an upper bound of the Kolmogorov-Sinai entropy;
-        ``kaplan_yorke_dimension``; without tangents ``kaplan_yorke_finite_time`` and the ``window``
-        instead. Series: ``running_exponents`` (time, exponent), the estimate so
-        far, and ``finite_time_exponents`` (interval, exponent). The verdict is ``chaotic``,
-        ``regular`` or ``unresolved``, and ``finite-time`` without tangents.
+        ``kaplan_yorke_dimension``; of a transient, and without tangents,
+        ``kaplan_yorke_finite_time`` and the ``window`` instead. Series: ``running_exponents``
+        (time, exponent), the estimate so far, and ``finite_time_exponents`` (horizon, exponent).
+        The verdict is ``chaotic``, ``regular`` or ``unresolved``, and ``finite-time`` of a
+        transient and without tangents.
 
     Raises
     ------
     UsageError
-        If an option is out of range.
+        If an option is out of range, or `window` is given where there are no tangents.
     DataError
         If there are neither tangents nor states of replicas, or too short a time.
 
     Notes
     -----
     Exponents are means of the logarithms of the diagonal of R after the burn-in, neither singular
-    values nor sorted. Intervals are Student's over batch means, the change when the burn-in doubles
-    and 1e-12 added; that of the dimension is from a jackknife of the batches. One pass over the
-    stretching, which is held: T x k numbers, and as many again while it is worked on.
+    values nor sorted. Those of a transient belong to the window over which they are taken.
+    Intervals are Student's over batch means, the change when the burn-in doubles and 1e-12 added;
+    of a transient they say how much the exponent changes along the window. That of the dimension is
+    from a jackknife of the batches. One pass over the stretching, which is held: T x k numbers, and
+    as many again while it is worked on.
 
     References
     ----------
@@ -87,10 +95,20 @@ def spectrum(
     doi:10.1007/BF02584795.
     """
     _check(recording, burn_in, horizon, confidence)
-    parameters = {"burn_in": burn_in, "horizon": horizon, "confidence": confidence}
+    parameters = {
+        "burn_in": burn_in,
+        "horizon": horizon,
+        "confidence": confidence,
+        "window": None if window is None else list(window),
+    }
     if "tangent_log_stretch" not in recording:
+        if window is not None:
+            raise UsageError("window is for tangents, of which the recording has none")
         return _offline(recording, parameters)
-    found = stretching(recording)
+    stationary = bool(int(recording.attrs.get("stationary", 0)))
+    found = stretching(recording, window)
+    if burn_in is None and (not stationary or window is not None):
+        burn_in = 0.0
     used = rates(found, burn_in, confidence)
     per = f"per {found.unit}"
     k = len(used.values)
@@ -123,10 +141,22 @@ def spectrum(
             per,
             "sum of the positive exponents, a bound of the entropy",
         ),
-        "kaplan_yorke_dimension": kaplan_yorke(
-            used, found.dimension, _system_sum(recording), confidence
-        ),
     }
+    size = kaplan_yorke(used, found.dimension, _system_sum(recording), confidence)
+    names: tuple[str, ...] = _SUMMARY
+    verdict, reason = _verdict(used, per)
+    if stationary:
+        quantities["kaplan_yorke_dimension"] = size
+    else:
+        names = ("window", *_SUMMARY[:-1], "kaplan_yorke_finite_time")
+        span = float(used.time[used.burn_in]), float(used.time[-1])
+        quantities["window"] = Quantity(
+            span, found.unit, "times between which they are taken", ("bound",)
+        )
+        quantities["kaplan_yorke_finite_time"] = replace(
+            size, long_name=f"{size.long_name} of the finite-time exponents"
+        )
+        verdict, reason = "finite-time", _finite_reason(used, per, found.unit)
     times, running = used.running()
     windows, finite = used.finite_time(horizon)
     quantities["running_exponents"] = Quantity(
@@ -135,13 +165,12 @@ def spectrum(
     quantities["finite_time_exponents"] = Quantity(
         finite, per, "exponents over one horizon each", ("horizon", "exponent")
     )
-    verdict, reason = _verdict(used, per)
     return result(
         quantities,
         analyzer="spectrum",
         recording=recording,
         parameters=parameters,
-        summary=_SUMMARY,
+        summary=names,
         verdict=verdict,
         reason=reason,
         warnings=used.warnings,
@@ -247,6 +276,16 @@ def _exact(recording: xr.Dataset, unit: str, k: int, dimension: int) -> Quantity
     elif k < dimension:
         known, note = None, f"of all {dimension} exponents, {k} of which were followed"
     return Quantity(known, f"per {unit}", "exact sum of all exponents", note=note)
+
+
+def _finite_reason(used: Rates, per: str, unit: str) -> str:
+    value, half = float(used.values[0]), float(used.half_widths[0])
+    low, high = float(used.time[used.burn_in]), float(used.time[-1])
+    return (
+        f"from {unit} {low:g} to {high:g} the first exponent is {value:.4g} "
+        f"[{value - half:.4g}, {value + half:.4g}] {per}; a transient has exponents of this window "
+        "alone, and the interval says how they change along it"
+    )
 
 
 def _verdict(used: Rates, per: str) -> tuple[str, str]:

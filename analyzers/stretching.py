@@ -120,13 +120,15 @@ class Rates:
         return starts, means
 
 
-def stretching(recording: xr.Dataset) -> Stretching:
+def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None) -> Stretching:
     """Read the stretching of a recording.
 
     Parameters
     ----------
     recording : xarray.Dataset
         With ``tangent_log_stretch`` (time or tangent_time, vector).
+    window : (float, float), optional
+        First and last time to read.
 
     Returns
     -------
@@ -144,6 +146,14 @@ def stretching(recording: xr.Dataset) -> Stretching:
     total = np.asarray(variable.values, np.float64)
     if len(time) > 2 and time[-1] - time[-2] < 0.75 * (time[1] - time[0]):
         time, total = time[:-1], total[:-1]
+    if window is not None:
+        inside = (time >= window[0]) & (time <= window[1])
+        time, total = time[inside], total[inside]
+        if len(time) < 2:
+            raise DataError(
+                f"the window {window[0]:g}:{window[1]:g} holds {len(time)} times of stretching, "
+                f"which runs from {axis.values[0]:g} to {axis.values[-1]:g}"
+            )
     bad = np.isnan(total).any(axis=1) | (total == np.inf).any(axis=1)
     if bad.any():
         raise DataError(

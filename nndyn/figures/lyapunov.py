@@ -16,6 +16,7 @@ from nndyn.figures.style import (
     column,
     finish,
     require,
+    stacked,
     thinned,
     unit,
     wrapped,
@@ -34,9 +35,10 @@ def lyapunov(result: xr.Dataset, ax: Axes | None = None) -> Figure:
     ----------
     result : xarray.Dataset
         What ``nndyn.lyapunov`` returned. Of a stationary recording the running estimate of the
-        exponent is drawn instead, with the interval that shrinks towards the one reported.
+        exponent is drawn instead, with the interval that shrinks towards the one reported. Where
+        sharpness was recorded a panel below shows it over its limit.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure of one journal column by default.
+        Where to draw the separation, alone; a new figure of one journal column by default.
 
     Returns
     -------
@@ -52,7 +54,11 @@ def lyapunov(result: xr.Dataset, ax: Axes | None = None) -> Figure:
     require(result, "lyapunov")
     if "log_separation" not in result:
         raise DataError(f"there is no curve to draw: {result.attrs['reason']}")
-    figure, ax = column(ax)
+    below = None
+    if ax is None and "sharpness_ratio" in result:
+        figure, (ax, below) = stacked()
+    else:
+        figure, ax = column(ax)
     if "running_exponent" in result and np.isfinite(result["running_exponent"]).any():
         _running(result, ax)
         ylabel = f"Lyapunov exponent ({result['lyapunov_max'].attrs['units']})"
@@ -61,7 +67,22 @@ def lyapunov(result: xr.Dataset, ax: Axes | None = None) -> Figure:
         ylabel = "ln separation, rescaling put back"
     finish(ax, f"time ({unit(result)})", ylabel)
     ax.set_title(_title(result), fontsize=8, loc="left")
+    if below is not None:
+        _instability(result, below)
+        below.set_xlim(ax.get_xlim())
     return figure
+
+
+def _instability(result: xr.Dataset, ax: Axes) -> None:
+    """Draw sharpness over its limit, and the limit."""
+    ratio = result["sharpness_ratio"]
+    ax.plot(ratio["sharpness_time"], ratio, color=BLUE, lw=1.2, marker=".", ms=2.5)
+    ax.axhline(1.0, color=GREY, lw=1.0, ls="--", label="above: a minimum repels the optimizer")
+    end = float(result["transient_end"])
+    if np.isfinite(end):
+        ax.axvline(end, color=GREEN, lw=1.0)
+    ax.set_ylim(bottom=0.0)
+    finish(ax, f"time ({unit(result)})", ratio.attrs["long_name"])
 
 
 def _separation(result: xr.Dataset, ax: Axes) -> None:
@@ -72,7 +93,8 @@ def _separation(result: xr.Dataset, ax: Axes) -> None:
     mean = result["mean_log_separation"].values[keep]
     ax.plot(time, replicas, color=SKY, lw=0.6, alpha=0.8)
     ax.plot([], [], color=SKY, lw=0.6, label=f"{replicas.shape[1]} replicas")
-    ax.plot(time, mean, color=BLUE, lw=1.8, label="their mean")
+    goes_on = ", then a tangent" if "note" in result["mean_log_separation"].attrs else ""
+    ax.plot(time, mean, color=BLUE, lw=1.8, label=f"their mean{goes_on}")
     if np.isfinite(result["fit"]).any():
         lower, upper = result["window"].values
         fit = result["fit"].values
@@ -89,6 +111,12 @@ def _separation(result: xr.Dataset, ax: Axes) -> None:
     if shown.size:
         margin = 0.15 * float(np.ptp(shown)) + 0.5
         ax.set_ylim(shown.min() - margin, shown.max() + margin)
+    if "quadratic_log_growth" in result:
+        start = mean[np.isfinite(mean)][:1]
+        curve = result["quadratic_log_growth"].values[keep] + (start[0] if start.size else 0.0)
+        limits = ax.get_ylim()
+        ax.plot(time, curve, color=GREY, lw=1.0, label="on the loss's quadratic expansion")
+        ax.set_ylim(limits)
     for name, style, label in (
         ("saturation", "-.", "no longer infinitesimal"),
         ("floor", ":", "rounding"),

@@ -110,7 +110,7 @@ def _spread(result: xr.Dataset, ax: Axes) -> None:
         low, first, middle, third, high = np.quantile(rows[:, i], [0.0, 0.25, 0.5, 0.75, 1.0])
         ax.plot([at, at], [low, high], color=SKY, lw=1.2, label="extremes" if i == 0 else "")
         ax.plot([at, at], [first, third], color=BLUE, lw=5.0, label="quartiles" if i == 0 else "")
-        ax.plot(at, middle, ".", color="white", ms=3.0)
+        ax.plot(at, middle, "o", color=BLUE, mfc="white", ms=3.0)
     ax.axhline(0.0, color=GREY, lw=0.8, ls=":")
     ax.set_xticks([float(result["exponent"][i]) for i in few])
     ax.margins(x=0.2)

@@ -46,6 +46,15 @@ def column(ax: Axes | None) -> tuple[Figure, Axes]:
     return ax.get_figure(root=True), ax  # type: ignore[return-value]
 
 
+def stacked() -> tuple[Figure, tuple[Axes, Axes]]:
+    """Return a new figure of one journal column with two panels, the upper one the larger."""
+    from matplotlib.figure import Figure as NewFigure
+
+    figure = NewFigure(figsize=(4.2, 4.8), layout="constrained")
+    upper, lower = figure.subplots(2, 1, height_ratios=(2.0, 1.0))
+    return figure, (upper, lower)
+
+
 def finish(ax: Axes, xlabel: str, ylabel: str, columns: int = 3) -> None:
     """Label axes, with a legend of so many columns, and take away what no reader needs."""
     from matplotlib.transforms import offset_copy
