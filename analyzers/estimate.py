@@ -159,7 +159,7 @@ def along_transient(
     if found.end is None:
         note_end = {
             "saturation": "deviations stopped being infinitesimal before growth ended; record "
-            "with --rescale",
+            "with --rescale, or --tangents 1",
             "end": "no growth phase ended within the recording",
         }.get(region.ended_by, f"the valid region ended first ({region.ended_by})")
     return Estimate(

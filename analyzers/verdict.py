@@ -152,7 +152,7 @@ def judge_transient(
         return Verdict(
             "saturated",
             f"{grown} until they stopped being infinitesimal at {unit} {time[found.stop]:g}; how "
-            "long the growth would last is unknown: record with --rescale",
+            "long the growth would last is unknown: record with --rescale, or --tangents 1",
         )
     if found.recent >= 1.0:
         return Verdict(

@@ -27,9 +27,9 @@ from nndyn.systems.training.models import Layer, Network
 Tensor = torch.Tensor
 
 #: Samples taken at once.
-TILE = 8192
+TILE = 2048
 #: Bytes of a buffer, of which there are three a layer: as many vectors at once as it holds.
-BUDGET = 32 * 2**20
+BUDGET = 16 * 2**20
 
 
 @dataclass
