@@ -73,7 +73,7 @@ def limit(system: dict[str, Any]) -> Limit:
     decay = float(system.get("weight_decay") or 0.0)
     adaptive = "preconditioned_sharpness"
     if kind in ("adam", "adamw"):
-        first = float(system["betas"][0])
+        first = float((system.get("betas") or (0.9, 0.999))[0])
         top = 2.0 - (lr * decay if kind == "adamw" else 0.0)
         value = top * (1.0 + first) / ((1.0 - first) * lr)
         return Limit(value, variable=adaptive, formula="preconditioned sharpness / limit")

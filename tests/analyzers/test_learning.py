@@ -97,13 +97,17 @@ def test_times_are_first_and_held():
         ({"momentum": 0.9}, 7.6),
         ({"momentum": 0.9, "nesterov": True}, 7.6 / 2.8),
         ({"weight_decay": 0.1}, 3.9),
-        ({"optimizer": "adam"}, None),
+        ({"optimizer": "adam", "betas": [0.5, 0.999]}, 12.0),
+        ({"optimizer": "adamw", "betas": [0.5, 0.999], "weight_decay": 0.4}, 10.8),
+        ({"optimizer": "rmsprop", "momentum": 0.5}, 6.0),
         ({"schedule": "cosine:100"}, None),
     ],
 )
 def test_the_limit_is_that_of_the_optimizer(system, limit):
-    sharpness = ("sharpness_time", np.array([1.0, 8.0, 2.0]))
-    found = to_dict(nndyn.learning(runs(arriving([3, 3]), system=system, sharpness=sharpness)))
+    values = ("sharpness_time", np.array([1.0, 8.0, 2.0]))
+    adaptive = system.get("optimizer", "sgd") != "sgd"
+    name = "preconditioned_sharpness" if adaptive else "sharpness"
+    found = to_dict(nndyn.learning(runs(arriving([3, 3]), system=system, **{name: values})))
     results = found["results"]
     if limit is None:
         assert results["sharpness_limit"]["value"] is None
@@ -125,6 +129,22 @@ def test_descent_on_a_parabola_turns_unstable_at_the_limit(momentum, nesterov):
             g = h * w
             v = momentum * v + g
             w -= 0.5 * (g + momentum * v if nesterov else v)
+        ends.append(abs(w))
+    assert ends[0] < 1e-6
+    assert ends[1] > 1e6
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("decay", [0.0, 0.4])
+def test_adam_on_a_parabola_with_fixed_scales_turns_unstable_at_the_limit(beta, decay):
+    system = {"optimizer": "adamw", "betas": [beta, 0.999], "weight_decay": decay}
+    limit = float(nndyn.learning(runs(arriving([3, 3]), system=system))["sharpness_limit"])
+    ends = []
+    for h in (0.99 * limit, 1.01 * limit):
+        w, m = 1.0, 0.0
+        for _ in range(3000):
+            m = beta * m + (1 - beta) * h * w
+            w = (1 - 0.5 * decay) * w - 0.5 * m
         ends.append(abs(w))
     assert ends[0] < 1e-6
     assert ends[1] > 1e6
