@@ -149,11 +149,9 @@ def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None)
     if window is not None:
         inside = (time >= window[0]) & (time <= window[1])
         time, total = time[inside], total[inside]
-        if len(time) < 2:
-            raise DataError(
-                f"the window {window[0]:g}:{window[1]:g} holds {len(time)} times of stretching, "
-                f"which runs from {axis.values[0]:g} to {axis.values[-1]:g}"
-            )
+    if len(time) < 2:
+        where = "the recording" if window is None else f"the window {window[0]:g}:{window[1]:g}"
+        raise DataError(f"{where} holds {len(time)} times of stretching, 2 are needed at least")
     bad = np.isnan(total).any(axis=1) | (total == np.inf).any(axis=1)
     if bad.any():
         raise DataError(

@@ -17,6 +17,8 @@ from nndyn.systems.protocol import Array, System, WithLoss
 _BLOCK_BYTES = 64 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
 _BLOCK_STEPS = 131_072
+#: However slow a step: rows that are read together share a chunk of a block's length.
+_SHORTEST = 8
 #: Products with a Hessian that its extreme eigenvalues take, roughly.
 _PRODUCTS = 200
 
@@ -249,7 +251,8 @@ def make(
         sharpness=curvature_every,
         quadratic_model=bool(quadratic_model),
     )
-    block = min(_BLOCK_BYTES / bytes_a_step, _BLOCK_WORK / plan.work(system), most)
+    of_work = max(_BLOCK_WORK / plan.work(system), _SHORTEST)
+    block = min(_BLOCK_BYTES / bytes_a_step, of_work, most)
     return replace(plan, block=max(1, int(block)))
 
 

@@ -157,8 +157,7 @@ class Run:
             self._follow(leg, good)
         kept, floor = self.plan.kept(start, stop), self._floor(start, stop)
         piece = Piece(start, stop, kept, leg.evaluated, floor, self.log_rescale, block)
-        if block.states.shape[2] > self._width:
-            block.states = np.ascontiguousarray(block.states[..., self.system.components])
+        self._cut(block)
         if floor:
             piece.rounding = self._twin_distance(piece, block.states[np.isin(leg.kept, floor), 0])
         if kept != leg.kept:
@@ -178,6 +177,11 @@ class Run:
             self.redrawn += [[r, stop] for r in redrawn]
         return False
 
+    def _cut(self, block: Block) -> None:
+        """Leave in the states of a block what is stored, where followers wanted whole phases."""
+        if block.states.shape[2] > self._width:
+            block.states = np.ascontiguousarray(block.states[..., self.system.components])
+
     def _follow(self, leg: Leg, stop: int) -> None:
         """Let the followers go on to `stop`, up to which the reference is finite."""
         if not self.followers:
@@ -194,6 +198,7 @@ class Run:
             follower.close(self.phase[0], t)
         kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
         block = self.system.observe(self.phase, t, evaluate=bool(evaluated), part=self.part)
+        self._cut(block)
         block.states = block.states[: len(kept)]
         self.pending.append(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
 

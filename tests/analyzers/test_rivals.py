@@ -127,7 +127,7 @@ def test_the_spectrum_of_a_training_belongs_to_its_window(run):
 def test_a_window_without_tangents_or_without_times_is_refused(run):
     with pytest.raises(UsageError, match="window is for tangents"):
         nndyn.spectrum(run.drop_vars("tangent_log_stretch"), window=(0, 10))
-    with pytest.raises(nndyn.NndynError, match="holds 0 times of stretching"):
+    with pytest.raises(nndyn.NndynError, match="300:400 holds 0 times of stretching"):
         nndyn.spectrum(run, window=(300, 400))
 
 

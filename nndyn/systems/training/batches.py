@@ -17,6 +17,11 @@ from nndyn.systems.training.samples import Samples
 Tensor = torch.Tensor
 
 
+def is_whole(value: object) -> bool:
+    """Tell whether `value` is a whole number, of Python or numpy."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def size(batch_size: Any, count: int) -> int | None:
     """Check the samples of a step.
 
@@ -38,8 +43,7 @@ def size(batch_size: Any, count: int) -> int | None:
     """
     if batch_size is None:
         return None
-    whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
-    if not whole or not 1 <= batch_size <= count:
+    if not is_whole(batch_size) or not 1 <= batch_size <= count:
         raise UsageError(
             f"batch_size is {batch_size!r}; give an integer from 1 to {count}, the number of "
             "training samples"

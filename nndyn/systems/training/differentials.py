@@ -13,6 +13,7 @@ Volumes are taken after both, and nothing is lost.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,6 +50,32 @@ class Differential:
 def needs_gradient(rule: Optimizer) -> bool:
     """Whether the derivative of a rule depends on the gradient."""
     return rule.clip_norm is not None or not isinstance(rule, SGD)
+
+
+def log_volume(rule: Optimizer, size: int) -> float | None:
+    """Return ln of the factor by which every step changes volumes in phase space.
+
+    Parameters
+    ----------
+    rule : Optimizer
+    size : int
+        D, the number of weights.
+
+    Returns
+    -------
+    float or None
+        Where it is the same for every loss: ``D ln β`` with momentum (not Nesterov's),
+        ``D ln(β₁β₂)`` of Adam, to which AdamW adds ``D ln(1 - lr decay)``; else None.
+    """
+    factor = 0.0
+    if isinstance(rule, Adam):
+        factor = rule.betas[0] * rule.betas[1]
+        if rule.decoupled and rule.weight_decay:
+            constant = str(rule.schedule) == "constant"
+            factor *= (1 - rule.lr * rule.weight_decay) if constant else 0.0
+    elif isinstance(rule, SGD) and not rule.nesterov:
+        factor = rule.momentum
+    return size * math.log(factor) if factor > 0 else None
 
 
 def differential(rule: Optimizer, t: int, phase: Tensor, gradient: Tensor | None) -> Differential:

@@ -21,6 +21,7 @@ from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
 from nndyn.systems.training.contents import function_digest
 from nndyn.systems.training.data import load
+from nndyn.systems.training.differentials import log_volume
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.quadratic import Expansion
@@ -170,7 +171,7 @@ class Training:
         )
         optimizers.choice("dtype", dtype, DTYPES)
         self.device = devices.check(device)
-        if not _is_integer(seed) or seed < 0:
+        if not batches.is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
         spec = isinstance(model, str) and not factories.is_named(model)
         if not spec and activation != "tanh":
@@ -240,8 +241,9 @@ class Training:
         self._second = SecondOrder(self.task, self.rule, self.order)
 
     @property
-    def exponent_sum(self) -> None:
-        """None: the sum of the exponents of a training is not known beforehand."""
+    def exponent_sum(self) -> float | None:
+        """Sum of all exponents per step, where the optimizer alone decides it."""
+        return log_volume(self.rule, self.task.network.size)
 
     @property
     def no_tangents(self) -> str:
@@ -275,7 +277,7 @@ class Training:
             return self._second.push(orbit, vectors, start, at)
 
     def curvature(self, phase: Array, t: int) -> dict[str, float]:
-        """Return extreme eigenvalues of the Hessian at `phase` (P,); see `sharpness.measure`."""
+        """Return extreme eigenvalues of the Hessian; see `sharpness.measure`."""
         with self.computing(1):
             return self._second.curvature(phase, t)
 
@@ -414,7 +416,3 @@ class Training:
                 f"phase has shape {np.shape(phase)}; it must be (rows, {self.dimension})"
             )
         return rows
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
