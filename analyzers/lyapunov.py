@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from analyzers.attractor import attractor
 from analyzers.continuation import continued
+from analyzers.curves import curves, finite_time, replicas
 from analyzers.estimate import Estimate, along_stationary, along_transient, leave_out_kinks
-from analyzers.growth_rate import running_rate
 from analyzers.rivals import Rivals, rivals
-from analyzers.separation import Separation, mean_increments, require, separation
-from analyzers.transient import filled
-from analyzers.validity import Region, valid_region
+from analyzers.separation import Separation, require, separation
+from analyzers.validity import valid_region
 from analyzers.verdict import Verdict
 from nndyn.errors import DataError, UsageError
 from nndyn.results import Quantity, Window, result
@@ -185,10 +184,10 @@ def _measure(
     note = ""
     if tangent_from is not None:
         note = f"from {sep.unit} {sep.time[tangent_from]:g} on of the first tangent vector"
-    quantities |= _curves(found, sep, region, steps, dt, stationary, note)
-    quantities["log_separation"] = _replicas(measured)
+    quantities |= curves(found, sep, region, steps, dt, stationary, note)
+    quantities["log_separation"] = replicas(measured)
     quantities |= beside.quantities
-    horizons, rates = _finite_time(steps, found.start, region.stop, parameters["horizon"])
+    horizons, rates = finite_time(steps, found.start, region.stop, parameters["horizon"])
     quantities["finite_time_exponent"] = Quantity(
         rates / dt,
         f"per {sep.unit}",
@@ -340,87 +339,3 @@ def _numbers(
             ends_on[0], "1", "what the reference ends on", attrs={"period": ends_on[1]}
         ),
     }
-
-
-def _curves(
-    found: Estimate,
-    sep: Separation,
-    region: Region,
-    steps: Array,
-    dt: float,
-    stationary: bool,
-    note: str,
-) -> dict[str, Quantity]:
-    mean = mean_increments(sep.log_separation)
-    offset = mean_increments(sep.log_distance - sep.log_l2 + sep.log_rescale)
-    local = mean_increments(steps)
-    fit = np.full(sep.time.size, np.nan)
-    if found.window is not None and found.exponent is not None:
-        a, b = found.window
-        line = found.exponent * sep.time[a : b + 1]
-        level = mean[a : b + 1] - line
-        good = np.isfinite(level)
-        fit[a : b + 1] = line + (level[good].mean() if good.any() else np.nan)
-    curves: dict[str, tuple[Array, str, str]] = {
-        "mean_log_separation": (mean, "mean over replicas of the log separation", note),
-        "floor": (
-            np.where(np.isfinite(region.floor), region.floor + offset, np.nan),
-            "natural log of the separation that rounding alone would give",
-            "NaN where no rounding error is known",
-        ),
-        "saturation": (
-            np.where(np.isfinite(region.limit), region.limit + offset, np.nan),
-            "natural log of the largest separation that counts as infinitesimal",
-            "NaN where there is no limit",
-        ),
-        "fit": (fit, "exponent times time over the window", "NaN outside the window"),
-        "local_exponent": (
-            np.concatenate([[np.nan], local / dt]),
-            "growth of the mean log separation over the last sample",
-            "NaN at the first time and where no replica has an increment",
-        ),
-    }
-    if stationary:
-        curves["running_exponent"] = (
-            np.concatenate([[np.nan], _running(found, steps) / dt]),
-            "mean growth from the end of the burn-in",
-            "NaN before the end of the burn-in and after the window",
-        )
-    units = {"local_exponent": f"per {sep.unit}", "running_exponent": f"per {sep.unit}"}
-    return {
-        name: Quantity(values, units.get(name, "1"), long_name, dims=("time",), note=note or None)
-        for name, (values, long_name, note) in curves.items()
-    }
-
-
-def _replicas(sep: Separation) -> Quantity:
-    return Quantity(
-        sep.log_separation,
-        "1",
-        "natural log of the distance to the reference, rescaling put back",
-        dims=("time", "replica"),
-        note="NaN where a replica coincides with the reference or has diverged",
-    )
-
-
-def _running(found: Estimate, steps: Array) -> Array:
-    rate = np.full(len(steps), np.nan)
-    if found.window is not None:
-        first, last = found.window
-        rate[first:last] = running_rate(steps[first:last], 0)
-    return rate
-
-
-def _finite_time(steps: Array, start: int, stop: int, horizon: int | None) -> tuple[Array, Array]:
-    """Horizons 1, 2, 5, 10, … in samples, and the growth per sample over each."""
-    longest = max(stop - start, 1)
-    if horizon is not None:
-        longest = min(longest, horizon)
-    wanted = [m * 10**e for e in range(13) for m in (1, 2, 5) if m * 10**e < longest]
-    horizons = np.array([*wanted, longest], dtype=np.int64)
-    mean = filled(steps[start : start + longest])
-    total = np.cumsum(mean)
-    if not total.size:
-        return horizons[:1], np.full(1, np.nan)
-    horizons = horizons[horizons <= total.size]
-    return horizons, total[horizons - 1] / horizons
