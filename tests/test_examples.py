@@ -46,6 +46,15 @@ def test_the_table_of_exploration_is_printed():
     assert calm > wild + 0.2
 
 
+def test_the_edge_of_stability_is_drawn(tmp_path):
+    path = tmp_path / "figure.png"
+    words = [EXAMPLES / "edge_of_stability.py", "--steps=60", "--every=20", "--output", path]
+    printed = output(sys.executable, *words)
+    assert printed.startswith("transient: deviations grew by 4.")
+    assert "sharpness * lr / 2 last exceeds 1 at step " in printed
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_network_of_ones_own_is_recorded_by_python(tmp_path):
     path = tmp_path / "run.nc"
     printed = output(sys.executable, EXAMPLES / "own_model.py", "--steps=10", f"--output={path}")

@@ -36,7 +36,8 @@ def _load_config(ctx: click.Context, parameter: click.Parameter, path: Path | No
 
 def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
     """Refuse a value of another kind than the option's, which click would convert or choke on."""
-    kind = {"integer": int, "float": int | float, "boolean": bool}.get(option.type.name, str)
+    kinds = {"integer": int, "float": int | float, "boolean": bool, "number": int | str}
+    kind = kinds.get(option.type.name, str)
     items = value if option.nargs > 1 and isinstance(value, list) else [value]
     good = len(items) == option.nargs and all(isinstance(v, kind) for v in items)
     if not good or (kind is not bool and any(isinstance(v, bool) for v in items)):

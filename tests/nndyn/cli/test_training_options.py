@@ -24,6 +24,7 @@ OPTIONS = {
     "nesterov": ("--momentum", 0.9, "--nesterov", "--lr", 0.05),
     "adamw": ("--optimizer", "adamw", "--weight-decay", 0.01, "--betas", 0.8, 0.99),
     "rmsprop": ("--optimizer", "rmsprop", "--alpha", 0.9, "--momentum", 0.5, "--lr", 0.01),
+    "beside": ("--tangents", 2, "--sharpness", "every:4", "--quadratic-model", "--lr", 0.1),
     "schedule": ("--schedule", "warmup:3,cosine:6", "--clip-norm", 0.5, "--lr", 0.2),
     "samples": ("--samples", 30, "--batch-size", 8, "--dtype", "float32", "--epsilon", 1e-3),
 }
@@ -148,3 +149,21 @@ def test_a_pipe_is_not_replaced(cli, tmp_path):
     assert code == 2
     assert "pipe is a device or a pipe" in err
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_tangents_and_curvature_are_recorded_by_one_command(cli):
+    words = ("record", "training", "--data", "iris", "--model", "mlp:4-5-3", "--steps", 60)
+    words += ("--optimizer", "adam", "--tangents", 2, "--tangent-start", "replicas")
+    words += ("--tangent-every", 3, "--sharpness", "every:25", "--quadratic-model")
+    code, _, err = cli(*words, "-o", "r.nc")
+    assert code == 0, err
+    with xr.open_dataset("r.nc") as run:
+        assert run.sizes["vector"] == 2
+        assert run["sharpness_time"].values.tolist() == [0.0, 25.0, 50.0, 60.0]
+        assert run["tangent_time"].values.tolist() == list(range(0, 61, 3))
+        assert run["preconditioned_sharpness"].dims == ("sharpness_time",)
+        assert run["quadratic_log_growth"].dims == ("time", "replica")
+    code, out, _ = cli("analyze", "lyapunov", "r.nc", "--json")
+    assert code == 0
+    names = {"unstable_until", "quadratic_exponent", "quadratic_growth"}
+    assert names <= json.loads(out)["results"].keys()
