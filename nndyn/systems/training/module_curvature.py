@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -55,6 +56,9 @@ class ModuleCurvature:
         self._order = order
         self.size = module.size
         self.forward = True
+        with warnings.catch_warnings():  # torch, of itself, where it first differentiates forward
+            warnings.filterwarnings("ignore", message=".*torch.jit.script", category=Warning)
+            jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
 
     def at(self, weights: Tensor, statistics: Tensor, t: int | None) -> Point:
         """Return gradient and Hessian at `weights`; see `Curvature.at`."""

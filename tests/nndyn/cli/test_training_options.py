@@ -24,7 +24,7 @@ OPTIONS = {
     "nesterov": ("--momentum", 0.9, "--nesterov", "--lr", 0.05),
     "adamw": ("--optimizer", "adamw", "--weight-decay", 0.01, "--betas", 0.8, 0.99),
     "rmsprop": ("--optimizer", "rmsprop", "--alpha", 0.9, "--momentum", 0.5, "--lr", 0.01),
-    "beside": ("--tangents", 2, "--sharpness", "every:4", "--quadratic-model", "--lr", 0.2),
+    "beside": ("--tangents", 2, "--sharpness", "every:4", "--quadratic-model", "--momentum", 0.5),
     "schedule": ("--schedule", "warmup:3,cosine:6", "--clip-norm", 0.5, "--lr", 0.2),
     "samples": ("--samples", 30, "--batch-size", 8, "--dtype", "float32", "--epsilon", 1e-3),
 }
