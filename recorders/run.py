@@ -149,12 +149,11 @@ class Run:
         """Note the times of `leg` and move to its end; true if that ended the run."""
         start, first, stop, block = self.t, self.phase, leg.stop, leg.block
         finite = is_finite(block)
-        good = stop
-        if not finite:
-            at = int(first_not_finite(block)[0])
-            good = stop if at < 0 else start + max(at - 1, 0)
-        if good > start:
-            self._follow(leg, good)
+        at = -1 if finite else int(first_not_finite(block)[0])
+        if at < 0:
+            self._follow(leg, stop)
+        else:
+            self._follow(leg, start + max(at - 1, 0), ends=True)
         kept, floor = self.plan.kept(start, stop), self._floor(start, stop)
         piece = Piece(start, stop, kept, leg.evaluated, floor, self.log_rescale, block)
         self._cut(block)
@@ -182,14 +181,17 @@ class Run:
         if block.states.shape[2] > self._width:
             block.states = np.ascontiguousarray(block.states[..., self.system.components])
 
-    def _follow(self, leg: Leg, stop: int) -> None:
-        """Let the followers go on to `stop`, up to which the reference is finite."""
+    def _follow(self, leg: Leg, stop: int, *, ends: bool = False) -> None:
+        """Let the followers go on to `stop`, which may be the last time with a finite reference."""
         if not self.followers:
             return
         phases = {t: leg.block.states[i, 0] for i, t in enumerate(leg.kept)}
         phases[self.t] = self.phase[0]
         for follower in self.followers:
-            follower.follow(phases, self.t, stop)
+            if stop > self.t:
+                follower.follow(phases, self.t, stop)
+            if ends and stop in phases:
+                follower.close(phases[stop], stop)
 
     def _close(self) -> None:
         """Record the last time, from which no step is taken."""

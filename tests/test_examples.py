@@ -23,6 +23,7 @@ def output(*words, **options):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_table_of_verdicts_is_printed():
     printed = output(
         sys.executable, EXAMPLES / "verdicts.py", "--seeds=1", "--lr=0.5,3", "--steps=120"
@@ -33,6 +34,7 @@ def test_the_table_of_verdicts_is_printed():
     assert "transient" in rows[3]
 
 
+@pytest.mark.slow
 def test_the_table_of_exploration_is_printed():
     printed = output(
         sys.executable, EXAMPLES / "exploration.py", "--seeds=2", "--lr=0.5,3", "--steps=110"

@@ -24,7 +24,7 @@ def stretched(steps, *, interval=1.0, unit="step", phase=None, exact=None, axis=
         },
         {axis: (axis, time, {"units": unit})},
     )
-    found.attrs["manifest"] = json.dumps({"exponent_sum": exact})
+    found.attrs |= {"manifest": json.dumps({"exponent_sum": exact}), "stationary": 1}
     return found
 
 

@@ -6,6 +6,9 @@ an unstable step; what it does not show, the end of the growth above all, is non
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import numpy as np
 import torch
 
@@ -27,6 +30,8 @@ class Expansion:
     rule : Optimizer
     origin : (P,)
         The phase at time 0.
+    computing : callable
+        Takes a number of rows and returns the context in which torch computes their steps.
 
     Notes
     -----
@@ -35,12 +40,17 @@ class Expansion:
     descent, with momentum or without, where it soon leaves every bound.
     """
 
-    def __init__(self, curvature: Curvature, rule: Optimizer, origin: Tensor) -> None:
+    def __init__(
+        self,
+        curvature: Curvature,
+        rule: Optimizer,
+        origin: Tensor,
+        computing: Callable[[int], AbstractContextManager[None]],
+    ) -> None:
         self._curvature, self._rule = curvature, rule
-        self._origin = origin
+        self._origin, self._computing = origin, computing
         self._moved = curvature.size * (1 + rule.buffers)
 
-    @torch.no_grad()
     def push(self, rows: Array, start: int, steps: int) -> tuple[Array, Array]:
         """Push the reference and deviations from it.
 
@@ -57,6 +67,10 @@ class Expansion:
         log_growth : (steps, k) float64
             Natural logarithms of the factors of every step; -inf where a deviation vanishes.
         """
+        with torch.no_grad(), self._computing(len(rows)):
+            return self._push(rows, start, steps)
+
+    def _push(self, rows: Array, start: int, steps: int) -> tuple[Array, Array]:
         D, moved = self._curvature.size, self._moved
         device, dtype = self._origin.device, self._origin.dtype
         here = torch.from_numpy(rows).to(device, dtype)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 
 import numpy as np
@@ -117,11 +118,13 @@ class SecondOrder:
         with torch.no_grad():
             return sharpness.measure(self._curvature, self._rule, self._tensor(phase), t)
 
-    def expansion(self, origin: Array) -> Expansion:
+    def expansion(
+        self, origin: Array, computing: Callable[[int], AbstractContextManager[None]]
+    ) -> Expansion:
         """Return the same training on the expansion of its loss around `origin` (P,)."""
         self.require()
         curvature = self._task.curvature(self._order)
-        return Expansion(curvature, self._rule, self._tensor(origin))
+        return Expansion(curvature, self._rule, self._tensor(origin), computing)
 
     def _tensor(self, values: Array) -> Tensor:
         given = torch.from_numpy(np.ascontiguousarray(values))

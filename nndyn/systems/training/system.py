@@ -283,7 +283,7 @@ class Training:
 
     def expansion(self, origin: Array) -> Expansion:
         """Return this training on the expansion of its loss around the phase `origin` (P,)."""
-        return self._second.expansion(origin)
+        return self._second.expansion(origin, self.computing)
 
     @property
     def concurrent(self) -> bool:

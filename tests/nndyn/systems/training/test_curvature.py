@@ -150,7 +150,12 @@ def test_dropout_and_batch_statistics_are_those_of_the_step():
 
 @pytest.mark.parametrize(
     ("model", "name", "steps"),
-    [("mlp:4-3", "iris", 0), ("mlp:4-8-3", "iris", 20), ("mlp:64-32-10", "digits", 40)],
+    [
+        ("mlp:4-3", "iris", 0),
+        ("mlp:4-8-3", "iris", 20),
+        ("mlp:64-6-10", "digits", 40),
+        pytest.param("mlp:64-32-10", "digits", 40, marks=pytest.mark.slow),
+    ],
 )
 def test_the_ends_of_the_spectrum_are_those_of_the_dense_hessian(model, name, steps):
     system = nndyn.Training(model, name, lr=1.0)
