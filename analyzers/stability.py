@@ -93,11 +93,12 @@ def ratio(recording: xr.Dataset) -> tuple[Array, Array, Limit] | None:
     Returns
     -------
     times, ratio : (n,) float64, and the Limit
-        None where there is no limit, or the curvature was not recorded.
+        None where there is no limit, or the curvature was not recorded or never finite.
     """
     found = limit(system_of(recording))
     if found.value is None or found.variable not in recording:
         return None
     values = recording[found.variable]
     times = np.asarray(values[values.dims[0]].values, np.float64)
-    return times, np.asarray(values.values, np.float64) / found.value, found
+    over = np.asarray(values.values, np.float64) / found.value
+    return (times, over, found) if np.isfinite(over).any() else None

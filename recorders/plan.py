@@ -203,9 +203,9 @@ def make(
     if tangent_start == "replicas" and not vectors:
         raise UsageError("tangent_start is 'replicas', and there are no tangents; ask for some")
     curvature_every = _every("sharpness", sharpness) if sharpness is not None else 0
-    if curvature_every or quadratic_model:
-        what = "sharpness" if curvature_every else "quadratic_model"
-        _has_loss(system, what)
+    for what, asked in (("sharpness", curvature_every), ("quadratic_model", quadratic_model)):
+        if asked:
+            _has_loss(system, what)
     if quadratic_model and replicas == 0:
         raise UsageError("quadratic_model follows the deviations of replicas, and there are none")
     control = bool(control) and replicas > 0
@@ -305,10 +305,7 @@ def _every(name: str, value: Any, before: str = "", after: str = "") -> int:
     kind, _, number = str(value).partition(":")
     if kind == "every" and number.isdigit() and int(number) > 0:
         return int(number)
-    comma = "," if after else ""
-    raise UsageError(
-        f"{name} is {value!r}, expected {before}'every:K' with K above 0{comma}{after}"
-    )
+    raise UsageError(f"{name} is {value!r}, expected {before}'every:K' with K above 0{after}")
 
 
 def _given(system: System, replicas: int, pairs: bool, perturbations: Sequence[Any]) -> Array:

@@ -95,6 +95,15 @@ def test_a_sharpness_below_its_limit_is_said_as_plainly(tmp_path):
     assert "never exceeds 1" in found.attrs["reason"]
 
 
+def test_a_sharpness_that_was_never_found_is_left_out(run):
+    found = nndyn.lyapunov(run.assign(sharpness=run["sharpness"] * np.nan))
+    assert "sharpness_ratio" not in found
+    assert "sharpness" not in found.attrs["reason"]
+    assert np.isnan(
+        nndyn.learning(run.assign(sharpness=run["sharpness"] * np.nan))["sharpness_ratio"]
+    )
+
+
 def test_the_quadratic_expansion_is_measured_in_the_same_window(run):
     found = nndyn.lyapunov(run)
     growth = run["quadratic_log_growth"].values[:, 1:4].mean(axis=1)
