@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nndyn import systems
     from nndyn.errors import NndynError
     from nndyn.store import open_recording as open
+    from nndyn.systems.series import from_array
     from nndyn.systems.training import Training
     from nndyn.systems.user import Flow, Map
     from recorders.batch import record_batch
@@ -33,6 +34,7 @@ __all__ = [
     "Training",
     "__version__",
     "exploration",
+    "from_array",
     "learning",
     "lyapunov",
     "open",
@@ -48,6 +50,7 @@ _PUBLIC = {
     "Map": ("nndyn.systems.user", "Map"),
     "NndynError": ("nndyn.errors", "NndynError"),
     "Training": ("nndyn.systems.training", "Training"),
+    "from_array": ("nndyn.systems.series", "from_array"),
     "open": ("nndyn.store", "open_recording"),
     "record": ("recorders.ensemble", "record"),
     "record_batch": ("recorders.batch", "record_batch"),

@@ -69,6 +69,8 @@ def _pairs(values: dict[str, Any]) -> str:
 
 def _config(manifest: dict[str, Any]) -> str:
     system, options = dict(manifest["system"]), dict(manifest["recording"])
+    if system["kind"] == "series":
+        raise UsageError("a series comes from its file: nndyn record series FILE stores it again")
     if options.pop("perturbations") is not None:
         raise UsageError("perturbations were given as an array: no options make this run again")
     options["no_control"] = not options.pop("control")

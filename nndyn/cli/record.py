@@ -11,6 +11,8 @@ import click
 
 from nndyn import config
 from nndyn.cli.output import duration, progress_bar, size
+from nndyn.cli.parameters import Tangents
+from nndyn.cli.series import series
 from nndyn.errors import UnknownNameError, UsageError
 from nndyn.systems.catalogue import CATALOGUE, entry
 
@@ -42,20 +44,6 @@ def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
     good = len(items) == option.nargs and all(isinstance(v, kind) for v in items)
     if not good or (kind is not bool and any(isinstance(v, bool) for v in items)):
         raise UsageError(f"{path}: {option.name} is {value!r}, expected {option.type.name}")
-
-
-class _Tangents(click.ParamType):  # type: ignore[type-arg]
-    """A number of tangent vectors, or all."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return a whole number, or "all" as it is."""
-        if isinstance(value, int) or value == "all":
-            return value
-        if str(value).isdigit():
-            return int(value)
-        raise UsageError(f"tangents is {value!r}, expected a whole number or 'all'")
 
 
 def _common(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +104,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--tangents",
-            type=_Tangents(),
+            type=Tangents(),
             default="0",
             metavar="K|all",
             help="Tangent vectors to push along the reference; with them --replicas may be 0.",
@@ -163,6 +151,9 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(help="Run a system with perturbed replicas and store what happens.")
 def record() -> None:
     """Group of the recording commands."""
+
+
+record.add_command(series)
 
 
 #: Options of `record training` that are arguments of `nndyn.Training`; `seed` is both's.

@@ -64,3 +64,18 @@ def test_a_recording_without_tangents_says_how_to_get_them(cli):
     code, _, err = cli("analyze", "spectrum", "r.nc")
     assert code == 1
     assert "record with --tangents all" in err
+
+
+def test_a_series_is_recorded_by_one_command(cli):
+    np.save("x.npy", np.sin(0.1 * np.arange(300)))
+    code, out, err = cli("record", "series", "x.npy", "--interval", 0.1, "-o", "r.nc")
+    assert code == 0, err
+    assert out.startswith("r.nc: x.npy, 300 times of 1 component, ")
+    code, out, _ = cli("verify", "r.nc")
+    assert code == 0
+    code, _, err = cli("record", "series", "x.npy", "-o", "r.nc")
+    assert code == 2
+    assert "r.nc exists" in err
+    code, _, err = cli("info", "--config", "r.nc")
+    assert code == 2
+    assert "a series comes from its file" in err
