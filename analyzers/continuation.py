@@ -41,7 +41,8 @@ def continued(
     times = np.asarray(variable[variable.dims[0]].values, np.float64)
     first = np.asarray(variable[:, 0].values, np.float64)
     start = region.stop
-    if start < 0 or not np.isfinite(first).all() or times[-1] < sep.time[-1]:
+    stop = int(np.searchsorted(sep.time, times[-1], side="right")) - 1 if times.size else -1
+    if not 0 <= start < stop or not np.isfinite(first).all():
         return sep, region, None
     growth = np.interp(sep.time, times, first)
     growth = (growth - growth[start])[start:, None]
@@ -68,4 +69,4 @@ def continued(
         alignment=alignment,
         collapsed=np.zeros_like(sep.collapsed),
     )
-    return follows, replace(region, stop=sep.time.size - 1, ended_by="end"), start
+    return follows, replace(region, stop=stop, ended_by="end"), start

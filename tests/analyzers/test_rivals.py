@@ -68,6 +68,18 @@ def test_a_window_of_the_tangent_alone_has_its_exponent_and_no_interval(run):
     assert found["note"] == "of one tangent vector: no interval"
 
 
+def test_a_tangent_that_ends_earlier_is_followed_to_its_end(run):
+    """As of a run that diverged between two orthonormalizations."""
+    stretch = run["tangent_log_stretch"].values[:151:3]
+    times = ("tangent_time", run["time"].values[:151:3])
+    seldom = run.drop_vars("tangent_log_stretch").assign_coords(tangent_time=times)
+    seldom["tangent_log_stretch"] = (("tangent_time", "vector"), stretch)
+    found = nndyn.lyapunov(seldom)
+    assert found.attrs["verdict"] == "transient"
+    whole = nndyn.lyapunov(run)["mean_log_separation"].values[150]
+    assert float(found["mean_log_separation"][150]) == pytest.approx(whole, abs=0.5)
+
+
 def test_tangents_are_not_needed_where_replicas_stay_small(tmp_path):
     system = nndyn.Training("mlp:4-5-3", "iris", lr=0.1)
     run = nndyn.record(system, tmp_path / "r.nc", steps=60, replicas=3, tangents=1)
