@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -23,6 +23,10 @@ class Window(tuple[float, float]):
     """Two times, both ends included; ``A:B`` on the command line."""
 
     __slots__ = ()
+
+
+#: A distance, or how to choose one: ``2.0``, ``"rate:0.05"``, ``"scale:0.1"``.
+Radius: TypeAlias = float | str
 
 
 @dataclass(frozen=True)

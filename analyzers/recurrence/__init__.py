@@ -1,0 +1,1 @@
+"""Recurrence plots of trajectories of any dimension, counted without ever being stored."""

@@ -1,0 +1,68 @@
+"""Pairs of points of few components, which are held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.kernels.bits import SIZE
+from analyzers.kernels.pairs import L2, MAX, census_narrow, mark_narrow
+from analyzers.recurrence.plane import BUCKETS, Plane, Stripe, Team, blocks, square_limit
+
+Array = NDArray[Any]
+
+#: Blocks of columns of a stripe.
+WIDTH = 32
+
+
+class Narrow:
+    """Pairs of rows of x (N, d) with rows of y (M, d), or with one another where y is None."""
+
+    def __init__(self, x: Array, y: Array | None, norm: int) -> None:
+        self.plane = Plane(len(x), len(x if y is None else y), y is None)
+        self.norm = MAX if x.shape[1] == 1 else norm
+        self._x = _columns(x)
+        self._y = self._x if y is None else _columns(y)
+
+    def stripes(self) -> Iterator[Stripe]:
+        """Yield the stripes the plane is taken in."""
+        return self.plane.stripes(blocks(self.plane.rows), WIDTH)
+
+    def mark(self, stripe: Stripe, limit: float, words: Array, team: Team) -> None:
+        """Write the bits of the pairs of a stripe whose key is at most `limit`."""
+        s = stripe
+        where = (self.plane.symmetric, s.p0, s.p1, s.s0, s.s1, words)
+        team.run(mark_narrow, self._x, self._y, self.norm, limit, *where)
+
+    def focus(self, low: float, high: float, team: Team) -> None:
+        """Do nothing: all keys are taken from differences."""
+
+    def uncertainty(self) -> float:
+        """Return 0."""
+        return 0.0
+
+    def census(self, theiler: int, low: int, shift: int, team: Team) -> tuple[int, Array]:
+        """Return how many keys lie below `low`, and how many in each of 2**shift wide buckets."""
+        histograms = np.zeros((team.parts, BUCKETS), np.int64)
+        what = (self._x, self._y, self.norm, self.plane.symmetric, theiler)
+        below = team.run(census_narrow, *what, np.uint64(low), np.uint64(shift), own=histograms)
+        return sum(below), histograms.sum(0)
+
+    def key(self, radius: float) -> float:
+        """Return the largest key of a distance of at most `radius`."""
+        return square_limit(radius) if self.norm == L2 else radius
+
+    def distance(self, key: float) -> float:
+        """Return the distance that a key stands for."""
+        return float(np.sqrt(key)) if self.norm == L2 else key
+
+
+def _columns(points: Array) -> Array:
+    """Return the components of points (d, n), with NaN up to a whole block."""
+    n, d = points.shape
+    columns = np.full((d, SIZE * blocks(n)), np.nan)
+    columns[:, :n] = points.T
+    return columns
