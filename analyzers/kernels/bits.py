@@ -38,30 +38,38 @@ def _population(typing_context, word):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _at_most(typing_context, values, limit):  # type: ignore[no-untyped-def]
-    """Return the word whose bit j says whether values[j] ≤ limit, of 64 contiguous float64."""
+def _within(typing_context, values, first, center, limit):  # type: ignore[no-untyped-def]
+    """Set bit j of a word where |values[first + j] - center| ≤ limit.
+
+    Of contiguous float64: a comparison of vectors gives 64 bits at once.
+    """
     from llvmlite import ir
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        vector = ir.VectorType(ir.DoubleType(), SIZE)
-        pointer = builder.bitcast(array.data, vector.as_pointer())
-        numbers = builder.load(pointer, align=8)
-        one = builder.insert_element(
-            ir.Constant(vector, ir.Undefined), arguments[1], ir.Constant(ir.IntType(32), 0)
-        )
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), SIZE), [0] * SIZE)
-        limits = builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), everywhere)
-        near = builder.fcmp_ordered("<=", numbers, limits)
+        vector, index = ir.VectorType(ir.DoubleType(), SIZE), ir.IntType(32)
+        nowhere = ir.Constant(vector, ir.Undefined)
+
+        def everywhere(number: Any) -> Any:
+            one = builder.insert_element(nowhere, number, ir.Constant(index, 0))
+            zeros = ir.Constant(ir.VectorType(index, SIZE), [0] * SIZE)
+            return builder.shuffle_vector(one, nowhere, zeros)
+
+        pointer = builder.bitcast(builder.gep(array.data, [arguments[1]]), vector.as_pointer())
+        away = builder.fsub(builder.load(pointer, align=8), everywhere(arguments[2]))
+        integers = ir.VectorType(ir.IntType(64), SIZE)
+        unsigned = ir.Constant(integers, [0x7FFFFFFFFFFFFFFF] * SIZE)
+        size = builder.bitcast(builder.and_(builder.bitcast(away, integers), unsigned), vector)
+        near = builder.fcmp_ordered("<=", size, everywhere(arguments[3]))
         return builder.bitcast(near, ir.IntType(SIZE))
 
-    return types.uint64(values, types.float64), generate
+    return types.uint64(values, types.int64, types.float64, types.float64), generate
 
 
 # Callables of anything: a checker takes what `intrinsic` returns for what it was given.
 trailing_zeros: Any = _trailing_zeros
 population: Any = _population
-at_most: Any = _at_most
+within: Any = _within
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -26,22 +26,44 @@ _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _follow(words: Array, valid: np.uint64, at: int, runs: Array, counts: Array) -> None:
-    """Go on along 64 lines by the `valid` bits of a word each, the first of them at place `at`."""
+def _follow(
+    words: Array, valid: np.uint64, at: int, runs: Array, counts: Array, white: bool
+) -> None:
+    """Go on along 64 lines by the `valid` bits of a word each, the first of them at place `at`.
+
+    `white` runs are counted only where asked for.
+    """
     place = np.uint64(at)
     for i in range(SIZE):
         word = words[i]
         run = runs[i]
-        start = run >> _ONE
-        black = run & _ONE
-        change = (word ^ ((word << _ONE) | black)) & valid
-        while change != np.uint64(0):
-            end = place + trailing_zeros(change)
-            change &= change - _ONE
-            counts[((end - start) << _ONE) | black] += 1
-            start = end
-            black ^= _ONE
-        runs[i] = (start << _ONE) | black
+        before = (word << _ONE) | (run & _ONE)
+        begins = word & ~before & valid
+        ends = ~word & before & valid
+        if (begins | ends) == np.uint64(0):
+            continue
+        since = run >> _ONE
+        if run & _ONE:  # what is under way ends first
+            end = place + trailing_zeros(ends)
+            ends &= ends - _ONE
+            counts[((end - since) << _ONE) | _ONE] += 1
+            since = end
+        while ends != np.uint64(0):
+            begin = place + trailing_zeros(begins)
+            end = place + trailing_zeros(ends)
+            begins &= begins - _ONE
+            ends &= ends - _ONE
+            if white:
+                counts[(begin - since) << _ONE] += 1
+            counts[((end - begin) << _ONE) | _ONE] += 1
+            since = end
+        if begins == np.uint64(0):
+            runs[i] = since << _ONE
+        else:
+            begin = place + trailing_zeros(begins)
+            if white:
+                counts[(begin - since) << _ONE] += 1
+            runs[i] = (begin << _ONE) | _ONE
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -90,7 +112,7 @@ def follow_columns(
             if I == 0:
                 for i in range(SIZE):
                     own[i] = turned[i] & _ONE
-            _follow(turned, _valid(I, height), SIZE * I, own, counts)
+            _follow(turned, _valid(I, height), SIZE * I, own, counts, True)
     if not symmetric:
         return
     for L in range(p0, min(p1, s1)):
@@ -98,7 +120,7 @@ def follow_columns(
             continue
         own = runs[SIZE * L : SIZE * (L + 1)]
         for J in range(max(L + 1, s0), s1):
-            _follow(words[L - p0, J - s0 + 1], _valid(J, height), SIZE * J, own, counts)
+            _follow(words[L - p0, J - s0 + 1], _valid(J, height), SIZE * J, own, counts, True)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -134,7 +156,7 @@ def follow_diagonals(
         Number of blocks of diagonals below the main one.
     runs : (64 blocks of diagonals,) uint64, updated
     counts : (2 rows + 2,) int64, updated
-        White runs are counted, too, but mean nothing.
+        Of black runs.
     """
     turned = np.empty(SIZE, np.uint64)
     lowest = s0 - p1
@@ -159,7 +181,7 @@ def follow_diagonals(
             if symmetric:
                 for i in range(min(SIZE, theiler - SIZE * K)):
                     turned[i] = 0
-            _follow(turned, _ALL, SIZE * I, own, counts)
+            _follow(turned, _ALL, SIZE * I, own, counts, False)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

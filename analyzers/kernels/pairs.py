@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.kernels.bits import SIZE, at_most
+from analyzers.kernels.bits import SIZE, within
 
 Array = NDArray[Any]
 
@@ -87,8 +87,14 @@ def mark_narrow(
         for J in range(max(I, s0) if symmetric else s0, s1):
             block = words[I - p0, J - s0 + 1]
             for i in range(SIZE):
-                _keys(x, SIZE * I + i, y, SIZE * J, norm, keys)
-                block[i] = at_most(keys, limit)
+                if norm == MAX:
+                    word = within(y[0], SIZE * J, x[0, SIZE * I + i], limit)
+                    for k in range(1, len(x)):
+                        word &= within(y[k], SIZE * J, x[k, SIZE * I + i], limit)
+                    block[i] = word
+                else:
+                    _keys(x, SIZE * I + i, y, SIZE * J, norm, keys)
+                    block[i] = within(keys, 0, 0.0, limit)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -215,7 +221,7 @@ def mark_tile(keys: Array, limit: float, words: Array, part: int, parts: int) ->
             if i < n:
                 for j in range(min(SIZE, m - SIZE * J)):
                     row[j] = keys[i, SIZE * J + j]
-            words[i // SIZE, J + 1, i % SIZE] = at_most(row, limit)
+            words[i // SIZE, J + 1, i % SIZE] = within(row, 0, 0.0, limit)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})

@@ -128,4 +128,5 @@ def _shares(numbers: Array, plane: Plane, cell: int) -> Array:
     edges = [
         np.minimum(cell * np.arange(n + 1), m) for n, m in ((h, plane.rows), (w, plane.columns))
     ]
-    return numbers[:h, :w] / np.outer(np.diff(edges[0]), np.diff(edges[1]))
+    shares: Array = numbers[:h, :w] / np.outer(np.diff(edges[0]), np.diff(edges[1]))
+    return shares
