@@ -61,6 +61,10 @@ ANALYZERS: dict[str, Row] = {
         target="analyzers.lyapunov:lyapunov",
         summary="Maximum Lyapunov exponent from the separation of perturbed replicas.",
     ),
+    "recurrence": Row(
+        target="analyzers.recurrence.analyzer:recurrence",
+        summary="When a trajectory comes back: recurrence plot, its lines and their measures.",
+    ),
     "spectrum": Row(
         target="analyzers.spectrum:spectrum",
         summary="Lyapunov spectrum, its sum, and the Kaplan-Yorke dimension, from tangents.",
@@ -175,8 +179,8 @@ def options(function: Callable[..., Any]) -> list[Option]:
     ----------
     function : callable
         Its first parameter is the recording; all others are keyword-only with a default and an
-        annotation among bool, int, float, str, Literal, Sequence[float], Window, or one of these
-        or None.
+        annotation among bool, int, float, str, Literal, Sequence[float], Window, Radius, or one of
+        these or None.
 
     Returns
     -------
@@ -203,7 +207,7 @@ def options(function: Callable[..., Any]) -> list[Option]:
         if not _allowed(annotation):
             raise UsageError(
                 f"parameter {name!r} of {where} is annotated {parameter.annotation!r}; allowed are "
-                "bool, int, float, str, Literal, Sequence[float], Window, and X | None"
+                "bool, int, float, str, Literal, Sequence[float], Window, Radius, and X | None"
             )
         found.append(Option(name, annotation, parameter.default, texts.get(name, "")))
     return found
@@ -213,14 +217,16 @@ def _names_for_hints() -> dict[str, Any]:
     """Names that analyzers may import for type checking only."""
     import xarray as xr
 
-    from nndyn.results import Window
+    from nndyn.results import Radius, Window
 
-    return {"xr": xr, "Window": Window, "Sequence": Sequence}
+    return {"xr": xr, "Radius": Radius, "Window": Window, "Sequence": Sequence}
 
 
 def _allowed(annotation: Any) -> bool:
-    from nndyn.results import Window
+    from nndyn.results import Radius, Window
 
+    if annotation == Radius:
+        return True
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
         rest = [a for a in typing.get_args(annotation) if a is not type(None)]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from analyzers.diffusion import kind
 from analyzers.displacements import panel_rows
+from analyzers.endings import called, ends, why
 from analyzers.exploration_labels import Rows, companion, numbers, per_replica, series
 from analyzers.separation import require_dataset, weights
 from analyzers.trajectory import Explored, explore
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[Any]
-
-#: A run beyond it is taken to have diverged; fourth powers of so large states are still finite.
-LARGEST = 1e70
 
 _SUMMARY = (
     "path_length",
@@ -111,25 +109,25 @@ def exploration(
     parameters = {"max_lag": max_lag, "confidence": confidence, "walks": walks, "seed": seed}
     state = weights(recording)
     role = per_replica(recording, "role", np.r_[REFERENCE, [PERTURBED] * (state.shape[1] - 1)])
-    ends = _ends(recording, state)
-    T, D = int(ends[0]), state.shape[2]
+    last = ends(recording, state)
+    T, D = int(last[0]), state.shape[2]
     axis = state.dims[0]
     if state.shape[0] < 2:
         raise DataError(f"expected at least 2 states, the recording has {state.shape[0]}")
     if T < 2:
-        return _diverged(recording, parameters, _end(recording, state, T))
+        return _diverged(recording, parameters, why(recording, state, 0, T))
     longest = _longest(max_lag, T)
     found: dict[int, Explored] = {}
     held = np.empty((panel_rows(T, D), D))  # once: new memory costs as much as filling it
     for r in range(state.shape[1]):
-        if ends[r] < T:
+        if last[r] < T:
             continue
         if role[r] == CONTROL and _coincides(recording, r):
             found[r] = found[0]
             continue
         found[r] = explore(
             state[:T, r],
-            "the reference" if r == 0 else f"replica {r}",
+            called(r),
             held,
             longest=longest,
             confidence=confidence,
@@ -145,7 +143,7 @@ def exploration(
     quantities |= companion(T, D, walks, seed, confidence)
     quantities |= series(recording, rows, times, role)
     verdict, reason = _verdict(found[0])
-    if end := _end(recording, state, T):
+    if end := why(recording, state, 0, T):
         verdict, reason = "diverged", f"{end}; before that: {verdict}: {reason}"
     spacing = (times[-1] - times[0]) / (T - 1)
     return result(
@@ -200,33 +198,6 @@ def _longest(max_lag: int | None, times: int) -> int:
             f"max_lag is {max_lag}, expected at most {most}, a quarter of the {times - 1} steps"
         )
     return int(max_lag)
-
-
-def _end(recording: xr.Dataset, state: xr.DataArray, end: int) -> str:
-    """Return why the reference has no more than so many states, empty where it just stops."""
-    if end < state.shape[0] and np.isfinite(state[end, 0].values).all():
-        axis = state[state.dims[0]]
-        time = f"{axis.attrs.get('units', 'step')} {float(axis[end]):g}"
-        return f"the reference is larger than {LARGEST:g} from {time} on"
-    if "diverged_at" in recording and int(recording["diverged_at"].values[0]) >= 0:
-        step = int(recording["diverged_at"].values[0])
-        return f"the reference is not finite from step {step} on"
-    return ""
-
-
-def _ends(recording: xr.Dataset, state: xr.DataArray) -> Array:
-    """Return how many states of every replica are finite, and not too large to be squared twice."""
-    T, R = state.shape[:2]
-    ends = np.full(R, T)
-    if "diverged_at" in recording:
-        steps, times = recording["time"].values, state[state.dims[0]].values
-        for r, step in enumerate(recording["diverged_at"].values):
-            if 0 <= step < len(steps):
-                ends[r] = np.searchsorted(times, steps[step])
-    for r in range(R):
-        while ends[r] and np.abs(state[ends[r] - 1, r].values).max() > LARGEST:
-            ends[r] -= 1
-    return ends
 
 
 def _coincides(recording: xr.Dataset, r: int) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analyzers.exploration import exploration
     from analyzers.learning import learning
     from analyzers.lyapunov import lyapunov
+    from analyzers.recurrence.analyzer import recurrence
     from analyzers.spectrum import spectrum
     from nndyn import systems
     from nndyn.errors import NndynError
@@ -40,6 +41,7 @@ __all__ = [
     "open",
     "record",
     "record_batch",
+    "recurrence",
     "spectrum",
     "systems",
 ]

@@ -81,7 +81,8 @@ class Accessor:
         Parameters
         ----------
         name : str, default "lyapunov"
-            An analyzer that has a figure: lyapunov, spectrum, exploration, learning.
+            An analyzer that has a figure: lyapunov, spectrum, exploration, learning,
+            recurrence.
 
         Returns
         -------

@@ -42,6 +42,10 @@ def _within(typing_context, values, first, center, limit):  # type: ignore[no-un
     """Set bit j of a word where |values[first + j] - center| ≤ limit.
 
     Of contiguous float64: a comparison of vectors gives 64 bits at once.
+
+    Returns
+    -------
+    signature, callable
     """
     from llvmlite import ir
 

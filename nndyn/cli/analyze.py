@@ -36,10 +36,22 @@ def _window(text: Any) -> Any:
     return Window((first, last))
 
 
+def _radius(text: Any) -> Any:
+    """Read a number, ``rate:R`` or ``scale:S``."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def click_option(option: analyzers.Option) -> click.Option:
     """Return the command-line option of an analyzer's keyword."""
+    from nndyn.results import Radius
+
     kind: Any = option.annotation
     metavar = None
+    if kind == Radius:
+        kind, metavar = _radius, "R|rate:R|scale:S"
     members = [m for m in typing.get_args(kind) if m is not type(None)]
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         kind = members[0]

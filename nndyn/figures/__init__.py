@@ -33,6 +33,10 @@ FIGURES = {
         "nndyn.figures.learning:learning",
         "Accuracy of the replicas, with threshold, training time and verdict.",
     ),
+    "recurrence": Entry(
+        "nndyn.figures.recurrence:recurrence",
+        "Recurrence plot of a trajectory, with its lines or its measures along time.",
+    ),
     "spectrum": Entry(
         "nndyn.figures.spectrum:spectrum",
         "Lyapunov exponents, their convergence and finite-time distributions.",

@@ -1,0 +1,60 @@
+"""Where a trajectory ends: diverged runs are analyzed up to there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[Any]
+
+#: A run beyond it is taken to have diverged; fourth powers of so large states are still finite.
+LARGEST = 1e70
+
+
+def ends(recording: xr.Dataset, state: xr.DataArray) -> Array:
+    """Return how many states of every replica are finite, and not too large to be squared twice.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    state : xarray.DataArray, (T, R, D)
+        Its states; read from the last one on as far as they are too large.
+
+    Returns
+    -------
+    (R,) int64
+    """
+    T, R = state.shape[:2]
+    found = np.full(R, T)
+    if "diverged_at" in recording:
+        steps, times = recording["time"].values, state[state.dims[0]].values
+        for r, step in enumerate(recording["diverged_at"].values):
+            if 0 <= step < len(steps):
+                found[r] = np.searchsorted(times, steps[step])
+    for r in range(R):
+        while found[r] and np.abs(state[found[r] - 1, r].values).max() > LARGEST:
+            found[r] -= 1
+    return found
+
+
+def why(recording: xr.Dataset, state: xr.DataArray, r: int, end: int) -> str:
+    """Return why a replica has no more than `end` states, empty where it just stops."""
+    name = called(r)
+    if end < state.shape[0] and np.isfinite(state[end, r].values).all():
+        axis = state[state.dims[0]]
+        time = f"{axis.attrs.get('units', 'step')} {float(axis[end]):g}"
+        return f"{name} is larger than {LARGEST:g} from {time} on"
+    if "diverged_at" in recording and int(recording["diverged_at"].values[r]) >= 0:
+        step = int(recording["diverged_at"].values[r])
+        return f"{name} is not finite from step {step} on"
+    return ""
+
+
+def called(r: int) -> str:
+    """Return what messages call a replica."""
+    return "the reference" if r == 0 else f"replica {r}"

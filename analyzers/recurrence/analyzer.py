@@ -1,0 +1,373 @@
+"""Recurrence of a trajectory with itself, or with another one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.endings import ends, why
+from analyzers.kernels.pairs import L1, L2, MAX
+from analyzers.recurrence.counting import Lines, count
+from analyzers.recurrence.measures import MEASURES, by_length, measure, numbers
+from analyzers.recurrence.narrow import Narrow
+from analyzers.recurrence.plane import Pairs, Team
+from analyzers.recurrence.points import Points, take
+from analyzers.recurrence.radius import Threshold, find, parse
+from analyzers.recurrence.wide import Wide
+from analyzers.separation import require_dataset, weights
+from nndyn.errors import DataError, UsageError
+from nndyn.results import Quantity, Radius, Window, result
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[Any]
+Kind = Literal["auto", "cross", "joint"]
+Norm = Literal["l1", "l2", "max"]
+
+NORMS = {"l1": L1, "l2": L2, "max": MAX}
+#: Operations beyond which a plot is only made of states that are thinned out on request: some tens
+#: of minutes.
+OPERATIONS = 4e12
+
+
+def recurrence(
+    recording: xr.Dataset,
+    *,
+    radius: Radius = "rate:0.05",
+    norm: Norm = "l2",
+    theiler: int | None = None,
+    min_diagonal: int = 2,
+    min_vertical: int = 2,
+    dimension: int = 1,
+    delay: int = 1,
+    kind: Kind = "auto",
+    replica: int = 0,
+    component: int | None = None,
+    other: int | None = None,
+    other_component: int | None = None,
+    window: Window | None = None,
+    stride: int | None = None,
+    sliding_width: int | None = None,
+    sliding_step: int | None = None,
+) -> xr.Dataset:
+    """When a trajectory comes back to where it was: recurrence plot and its quantification.
+
+    Points i and j recur where ``‖x_i - x_j‖ ≤ radius``.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        With ``state``.
+    radius : float or str, default "rate:0.05"
+        Largest distance of points that recur: a number; ``rate:R``, the smallest one for which a
+        share R of the pairs at least `theiler` apart recurs; ``scale:S``, of the largest distance
+        between any two points.
+    norm : {"l1", "l2", "max"}, default "l2"
+        Of the difference of two points.
+    theiler : int, optional
+        Diagonals nearer to the main one than this are left out of `radius` and diagonal measures;
+        1 by default, which leaves out the main one. Cross recurrence has none.
+    min_diagonal : int, default 2
+        Length from which a diagonal line counts.
+    min_vertical : int, default 2
+        Length from which a vertical line counts.
+    dimension : int, default 1
+        Embed a scalar series in so many dimensions.
+    delay : int, default 1
+        Between the values of an embedding, in kept states.
+    kind : {"auto", "cross", "joint"}, default "auto"
+        Of the trajectory with itself; with another one; or both with themselves, at once.
+    replica : int, default 0
+        Whose trajectory; 0 is the reference.
+    component : int, optional
+        Take one component of the states as a scalar series.
+    other : int, optional
+        Replica of the other trajectory, of a cross or joint plot.
+    other_component : int, optional
+        Its component, `component` by default.
+    window : Window, optional
+        Take the states between two times alone.
+    stride : int, optional
+        Take every so-manieth state alone; required beyond 4e12 operations.
+    sliding_width : int, optional
+        Repeat all measures in windows of so many points, with the radius of the whole.
+    sliding_step : int, optional
+        From one such window to the next, in points; their width by default.
+
+    Returns
+    -------
+    xarray.Dataset
+        Numbers: ``recurrence_rate`` over all pairs; ``radius`` and ``rate_obtained`` with it; of
+        diagonal lines in both triangles ``determinism``, ``mean_diagonal_length``,
+        ``max_diagonal_length``, ``divergence`` (its inverse) and ``diagonal_entropy`` (natural
+        logarithm); of vertical lines over whole columns ``laminarity``, ``trapping_time``,
+        ``max_vertical_length``, ``vertical_entropy``; of white vertical lines
+        ``mean_recurrence_time``, ``max_recurrence_time``, ``recurrence_time_entropy``. Lines that
+        touch the border count with the length that is seen; lengths are in points. A joint plot
+        has ``other_radius``. ``diagonal_lines``, ``vertical_lines`` and ``white_vertical_lines``
+        (length,) are their numbers. ``picture`` (row_time, column_time) is the share of recurrences
+        in cells of the plot, at most 512 a side. With `sliding_width`, ``sliding_NAME`` over
+        ``sliding_time``, the middle of a window. The verdict is ``recurrent``; ``none`` where no
+        two points recur; ``full`` where all do; ``diverged``.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range, or does not go with the others.
+    DataError
+        If there are no states or fewer than two, one is not finite, they are too many, or no pair
+        is so far apart that a rate could be taken.
+
+    Notes
+    -----
+    For N points of d components: one pass over the states, and of many components more of them (see
+    `analyzers.recurrence.wide`); a rate or scale takes four passes over all pairs, kept in memory
+    where they take 64 MiB. There is never an array of N by N: blocks of 64 by 64 bits pass by.
+    Peak memory for d ≤ 64: 16 N d bytes, and 32 MB for 50,000 points; else 600 MiB. Results are the
+    same for every number of threads.
+
+    Squared l2 distances of more than 64 components are taken from products of states where rounding
+    cannot decide whether two points recur, and from their difference where it might.
+
+    White noise recurs at random: at a rate p its determinism is 2 p - p². Convergence shows as a
+    laminarity that grows along `sliding_width`.
+
+    References
+    ----------
+    Marwan et al., Physics Reports 438 (2007), doi:10.1016/j.physrep.2006.11.001; Theiler, Phys.
+    Rev. A 34 (1986), doi:10.1103/PhysRevA.34.2427.
+    """
+    parameters = dict(
+        radius=radius,
+        norm=norm,
+        theiler=theiler,
+        min_diagonal=min_diagonal,
+        min_vertical=min_vertical,
+        dimension=dimension,
+        delay=delay,
+        kind=kind,
+        replica=replica,
+        component=component,
+        other=other,
+        other_component=other_component,
+        window=window,
+        stride=stride,
+        sliding_width=sliding_width,
+        sliding_step=sliding_step,
+    )
+    threshold = parse(radius)
+    theiler = _check(recording, parameters)
+    which = [(replica, component)]
+    if kind != "auto":
+        second = component if other_component is None else other_component
+        which.append((replica if other is None else other, second))
+    state = weights(recording)
+    last = ends(recording, state)
+    for r, _ in which:
+        if not 0 <= r < state.shape[1]:
+            raise UsageError(f"there is no replica {r}, expected one of 0 … {state.shape[1] - 1}")
+    worst = min((r for r, _ in which), key=lambda r: last[r])
+    end = why(recording, state, worst, int(last[worst]))
+    kept = _kept(state, int(last[worst]), window, stride)
+    if kept.shape[0] < 2:
+        raise DataError(
+            f"expected at least 2 states, found {kept.shape[0]}{f': {end}' * bool(end)}"
+        )
+    _afford(kept, component, dimension, stride)
+    points = [take(kept, r, c, dimension, delay) for r, c in which]
+    with Team() as team:
+        pairs = _pairs(kind, points, norm)
+        radii, limits = zip(*(find(p, threshold, theiler, team) for p in pairs), strict=True)
+        lines = count(pairs, limits, theiler, team, picture=True)
+        del pairs  # and with them the states they hold
+
+        def measured(first: int, last: int) -> dict[str, float | int | None]:
+            part = _pairs(kind, [p.part(first, last) for p in points], norm)
+            for p, limit in zip(part, limits, strict=True):
+                p.focus(limit, limit, team)
+            found = count(part, limits, theiler, team, picture=False)
+            return measure(found, min_diagonal, min_vertical)
+
+        starts = _starts(len(points[0].times), sliding_width, sliding_step)
+        sliding = [measured(first, first + (sliding_width or 0)) for first in starts]
+    quantities = {"radius": _radius("radius", radii[0])}
+    if kind == "joint":
+        quantities["other_radius"] = _radius("radius of the other trajectory", radii[1])
+    quantities |= numbers(lines, min_diagonal, min_vertical)
+    summary = list(quantities)
+    quantities |= by_length(lines)
+    quantities["picture"] = Quantity(
+        lines.picture, "1", "share of the pairs that recur", ("row_time", "column_time")
+    )
+    for name, (unit, meaning) in MEASURES.items() if sliding else ():
+        values = np.array([found[name] for found in sliding], np.float64)  # NaN for None
+        quantities[f"sliding_{name}"] = Quantity(values, unit, meaning, ("sliding_time",))
+    verdict, reason = _verdict(lines, quantities, min_diagonal)
+    if end:
+        verdict, reason = "diverged", f"{end}; before that: {reason}"
+    return result(
+        quantities,
+        analyzer="recurrence",
+        recording=recording,
+        parameters=parameters,
+        summary=summary,
+        verdict=verdict,
+        reason=reason,
+        warnings=_warnings(threshold, kind, quantities),
+        coords=_coordinates(state, points, lines, quantities, starts, sliding_width or 0),
+    )
+
+
+def _pairs(kind: str, points: list[Points], norm: Norm) -> list[Pairs]:
+    """Return the pairs of a trajectory, of two joint ones, or of one with another."""
+    number, first = NORMS[norm], points[0]
+    if kind == "cross":
+        return [_pairs_of(first, points[1], number, 1)]
+    return [_pairs_of(p, None, number, len(points)) for p in points]
+
+
+def _pairs_of(x: Points, y: Points | None, norm: int, share: int) -> Pairs:
+    """Return the pairs of the points of x with those of y, or with one another."""
+    if x.held is not None:
+        return Narrow(x.held, None if y is None else y.held, norm)
+    rows, columns = len(x.times), len(x.times if y is None else y.times)
+    return Wide(x.read, None if y is None else y.read, rows, columns, x.dimension, norm, share)
+
+
+def _check(recording: Any, given: dict[str, Any]) -> int:
+    """Check all options but those that depend on the states; return the Theiler window."""
+    require_dataset(recording)
+    least = dict.fromkeys(
+        ("min_diagonal", "min_vertical", "dimension", "delay", "stride", "sliding_step"), 1
+    )
+    least |= dict.fromkeys(("theiler", "replica", "component", "other", "other_component"), 0)
+    for name, smallest in {**least, "sliding_width": 2}.items():
+        value = given[name]
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if value is None and name not in ("min_diagonal", "min_vertical", "dimension", "delay"):
+            continue
+        if not (whole and value >= smallest):
+            raise UsageError(f"{name} is {value!r}, expected a whole number of at least {smallest}")
+    for name, choices in (("norm", tuple(NORMS)), ("kind", ("auto", "cross", "joint"))):
+        if given[name] not in choices:
+            raise UsageError(f"{name} is {given[name]!r}, expected one of {', '.join(choices)}")
+    kind, theiler = given["kind"], given["theiler"]
+    alone = given["other"] is None and given["other_component"] is None
+    if (kind == "auto") != alone:
+        raise UsageError(
+            f"kind={kind!r} takes no other trajectory; ask for cross or joint"
+            if kind == "auto"
+            else f"kind={kind!r} takes another trajectory: give other or other_component"
+        )
+    if kind == "cross" and theiler:
+        raise UsageError(f"theiler is {theiler}, cross recurrence has no main diagonal")
+    if given["sliding_step"] is not None and given["sliding_width"] is None:
+        raise UsageError("sliding_step is given without sliding_width")
+    if "state" not in recording:
+        raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
+    if recording["state"].ndim != 3 or 0 in recording["state"].shape[1:]:
+        raise DataError(
+            f"state has dimensions {dict(recording['state'].sizes)}, expected (time, replica, "
+            "component), none of them empty"
+        )
+    if theiler is None:
+        return 0 if kind == "cross" else 1
+    return int(theiler)
+
+
+def _kept(state: xr.DataArray, end: int, window: Window | None, stride: int | None) -> xr.DataArray:
+    """Return the states before `end`, within a window, every so-manieth of them."""
+    first, last = 0, end
+    if window is not None:
+        a, b = (float(t) for t in window)
+        if not a < b:
+            raise UsageError(f"window is {a:g}:{b:g}, expected two times in order")
+        times = state[state.dims[0]].values[:end]
+        first, last = int(np.searchsorted(times, a)), int(np.searchsorted(times, b, "right"))
+    return state[first:last:stride]
+
+
+def _afford(kept: xr.DataArray, component: int | None, dimension: int, stride: int | None) -> None:
+    """Check that a plot is not made of more states than anyone would wait for, unasked."""
+    N = kept.shape[0]
+    d = kept.shape[2] if component is None else dimension
+    operations = 0.5 * N * N * (d + 4)
+    if operations > OPERATIONS and stride is None:
+        enough = int(np.ceil(np.sqrt(operations / OPERATIONS)))
+        raise DataError(
+            f"{N} states of {d} components take {operations:.1g} operations; thin them out with "
+            f"stride={enough}, choose a window, or say stride=1"
+        )
+
+
+def _starts(points: int, width: int | None, step: int | None) -> range:
+    """Return where the sliding windows start."""
+    if width is None:
+        return range(0)
+    if width > points:
+        raise UsageError(f"sliding_width is {width}, there are {points} points")
+    return range(0, points - width + 1, step or width)
+
+
+def _radius(meaning: str, value: float) -> Quantity:
+    return Quantity(value, "1", f"{meaning}: largest distance of two points that recur")
+
+
+def _coordinates(
+    state: xr.DataArray,
+    points: list[Points],
+    lines: Lines,
+    quantities: dict[str, Quantity],
+    starts: range,
+    width: int,
+) -> dict[str, Any]:
+    """Return the coordinates of all series, histograms and the picture."""
+    unit = str(state[state.dims[0]].attrs.get("units", "step"))
+    longest = len(quantities["diagonal_lines"].value)
+    coords: dict[str, Any] = {
+        "length": ("length", np.arange(1, longest + 1), {"units": "points"}),
+    }
+    for name, p in (("row_time", points[0]), ("column_time", points[-1])):
+        attrs = {"units": unit, "long_name": "time of the first point of a cell"}
+        coords[name] = (name, p.times[:: lines.cell], attrs)
+    if starts:
+        times = points[0].times
+        for name, at, what in (
+            ("sliding_first", 0, "time of the first point of a window"),
+            ("sliding_last", width - 1, "time of the last point of a window"),
+        ):
+            attrs = {"units": unit, "long_name": what}
+            coords[name] = ("sliding_time", times[np.array(starts) + at], attrs)
+        middle = 0.5 * (coords["sliding_first"][1] + coords["sliding_last"][1])
+        attrs = {"units": unit, "long_name": "middle of a window"}
+        coords["sliding_time"] = ("sliding_time", middle, attrs)
+    return coords
+
+
+def _verdict(lines: Lines, quantities: dict[str, Quantity], min_diagonal: int) -> tuple[str, str]:
+    outside = f" at least {lines.theiler} apart" if lines.theiler > 1 else ""
+    rate, determinism = quantities["rate_obtained"].value, quantities["determinism"].value
+    if rate is None or rate == 0.0:
+        return "none", f"no two points{outside} recur within {quantities['radius'].value:.6g}"
+    if rate == 1.0:
+        return "full", f"all points{outside} recur within {quantities['radius'].value:.6g}"
+    shorter = np.arange(1, min_diagonal)
+    chance = 1.0 - np.sum(shorter * rate ** (shorter - 1.0)) * (1.0 - rate) ** 2
+    return "recurrent", (
+        f"{100 * rate:.3g} % of the pairs{outside} recur, {100 * determinism:.3g} % of them on "
+        f"diagonal lines, where independent points give {100 * chance:.3g} %"
+    )
+
+
+def _warnings(threshold: Threshold, kind: Kind, quantities: dict[str, Quantity]) -> list[str]:
+    """Return what a reader of a rate has to know."""
+    rate = quantities["rate_obtained"].value
+    if threshold.kind == "rate" and kind != "joint" and rate > 1.1 * threshold.number:
+        return [
+            f"the rate is {rate:.3g} instead of {threshold.number:g}: many distances are equal to "
+            "the radius"
+        ]
+    return []
