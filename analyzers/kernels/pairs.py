@@ -332,3 +332,24 @@ def settle(
             margin = bound * (xx[i] + yy[j])
             if keys[i, j] + margin >= low and keys[i, j] - margin <= high:
                 keys[i, j] = _square(x[i], y[j])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def near(x: Array, y: Array, limit: float) -> int:
+    """Count the differences of x (n,) and y (m,), both in ascending order, of at most `limit`.
+
+    Rounded differences ascend with y as exact ones do, so that two marks pass over it once.
+
+    Returns
+    -------
+    int
+    """
+    found, low, high = 0, 0, 0
+    for i in range(x.size):
+        while low < y.size and y[low] < x[i] and abs(y[low] - x[i]) > limit:
+            low += 1
+        high = max(high, low)
+        while high < y.size and (y[high] < x[i] or abs(y[high] - x[i]) <= limit):
+            high += 1
+        found += high - low
+    return found

@@ -124,10 +124,10 @@ def recurrence(
     Notes
     -----
     For N points of d components: one pass over the states, and of many components more of them (see
-    `analyzers.recurrence.wide`); a rate or scale takes four passes over all pairs, kept in memory
-    where they take 64 MiB. There is never an array of N by N: blocks of 64 by 64 bits pass by.
-    Peak memory for d ≤ 64: 16 N d bytes, and 32 MB for 50,000 points; else 600 MiB. Results are the
-    same for every number of threads.
+    `analyzers.recurrence.wide`); a rate or scale of more than one component takes four passes over
+    all pairs, kept in memory where they take 64 MiB. There is never an array of N by N: blocks of
+    64 by 64 bits pass by. Peak memory for d ≤ 64: 16 N d bytes, and 32 MB for 50,000 points; else
+    600 MiB. Results are the same for every number of threads.
 
     Squared l2 distances of more than 64 components are taken from products of states where rounding
     cannot decide whether two points recur, and from their difference where it might.

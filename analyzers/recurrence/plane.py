@@ -81,6 +81,9 @@ class Pairs(Protocol):
     def census(self, theiler: int, low: int, shift: int, team: Team) -> tuple[int, Array]:
         """Return how many keys lie below `low`, and how many in each of 2**shift wide buckets."""
 
+    def within(self, theiler: int) -> Callable[[float], int] | None:
+        """Return what counts keys up to a limit by sorted values, where there is such a thing."""
+
     def key(self, radius: float) -> float:
         """Return the largest key of a distance of at most `radius`."""
 

@@ -48,6 +48,8 @@ def parse(radius: Radius) -> Threshold:
         )
     if kind == "rate" and not 0.0 < number <= 1.0:
         raise UsageError(f"radius is {radius!r}, expected a rate above 0 and at most 1")
+    if number == math.inf:
+        raise UsageError(f"radius is {radius!r}, expected a finite number: all points recur")
     if number < 0.0:
         raise UsageError(f"radius is {radius!r}, expected a number of at least 0")
     return Threshold(kind or "value", number)
@@ -75,7 +77,8 @@ def find(pairs: Pairs, threshold: Threshold, theiler: int, team: Team) -> tuple[
     Notes
     -----
     A rate or a diameter is found exactly, by sorting the keys of all pairs into 65,536 buckets, and
-    again those of the bucket that has the wanted one: four passes over the pairs.
+    again those of the bucket that has the wanted one: four passes over the pairs. Of a scalar
+    series it is found from its sorted values, without a pass.
     """
     if threshold.kind == "value":
         radius = threshold.number
@@ -117,12 +120,32 @@ def _for_rate(pairs: Pairs, rate: float, theiler: int, team: Team) -> float:
 
 def _kth(pairs: Pairs, rank: int, theiler: int, team: Team) -> float:
     """Return the key of so high a rank, from 1."""
+    within = pairs.within(theiler)
+    if within is not None:
+        return _bisect(within, rank)
     key = _select(lambda low, shift: pairs.census(theiler, low, shift, team), rank)
     unsure = pairs.uncertainty()
     if unsure == 0.0:
         return key
     pairs.focus(key - 2.0 * unsure, key + 2.0 * unsure, team)
     return _select(lambda low, shift: pairs.census(theiler, low, shift, team), rank)
+
+
+def _bisect(within: Callable[[float], int], rank: int) -> float:
+    """Return the smallest key up to which there are `rank` of them, by halving its bits."""
+    low, high = 0, int(np.array(np.finfo(np.float64).max).view(np.uint64))
+    while low < high:
+        middle = (low + high) // 2
+        if within(_float(middle)) >= rank:
+            high = middle
+        else:
+            low = middle + 1
+    return _float(low)
+
+
+def _float(bits: int) -> float:
+    """Return the number with these bits; those of numbers from 0 on are in their order."""
+    return float(np.array(bits, np.uint64).view(np.float64))
 
 
 def _select(census: Callable[[int, int], tuple[int, Array]], rank: int) -> float:
@@ -133,5 +156,5 @@ def _select(census: Callable[[int, int], tuple[int, Array]], rank: int) -> float
         bucket = int(np.searchsorted(np.cumsum(histogram), rank - below))
         low += bucket << shift
         if shift == 0:
-            return float(np.array(low, np.uint64).view(np.float64))
+            return _float(low)
         shift = max(0, shift - width)

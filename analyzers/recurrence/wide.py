@@ -160,6 +160,9 @@ class Wide:
             )
         return below, histogram
 
+    def within(self, theiler: int) -> None:
+        """Return None: states of many components have no order."""
+
     def key(self, radius: float) -> float:
         """Return the largest key of a distance of at most `radius`."""
         return square_limit(radius) if self.norm == L2 else radius
