@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nndyn import systems
     from nndyn.errors import NndynError
     from nndyn.store import open_recording as open
+    from nndyn.studies.index import open_study
+    from nndyn.studies.sweep import sweep
     from nndyn.systems.series import from_array
     from nndyn.systems.training import Training
     from nndyn.systems.user import Flow, Map
@@ -39,10 +41,12 @@ __all__ = [
     "learning",
     "lyapunov",
     "open",
+    "open_study",
     "record",
     "record_batch",
     "recurrence",
     "spectrum",
+    "sweep",
     "systems",
 ]
 
@@ -54,8 +58,10 @@ _PUBLIC = {
     "Training": ("nndyn.systems.training", "Training"),
     "from_array": ("nndyn.systems.series", "from_array"),
     "open": ("nndyn.store", "open_recording"),
+    "open_study": ("nndyn.studies.index", "open_study"),
     "record": ("recorders.ensemble", "record"),
     "record_batch": ("recorders.batch", "record_batch"),
+    "sweep": ("nndyn.studies.sweep", "sweep"),
 }
 
 

@@ -15,20 +15,24 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 if TYPE_CHECKING:
+    from nndyn.store.identity import Facts, facts
     from nndyn.store.integrity import Report, VariableCheck, verify
     from nndyn.store.layout import Header
     from nndyn.store.library import reading
     from nndyn.store.locks import MissingRecordingError, vacant
     from nndyn.store.reader import open_recording
-    from nndyn.store.result import save_result
+    from nndyn.store.result import load_result, save_result
     from nndyn.store.writer import Writer
 
 __all__ = [
+    "Facts",
     "Header",
     "MissingRecordingError",
     "Report",
     "VariableCheck",
     "Writer",
+    "facts",
+    "load_result",
     "open_recording",
     "reading",
     "save_result",
@@ -37,11 +41,14 @@ __all__ = [
 ]
 
 _HOME = {
+    "Facts": "identity",
     "Header": "layout",
     "MissingRecordingError": "locks",
     "Report": "integrity",
     "VariableCheck": "integrity",
+    "facts": "identity",
     "Writer": "writer",
+    "load_result": "result",
     "open_recording": "reader",
     "reading": "library",
     "save_result": "result",

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nndyn.errors import StoreError
+from nndyn.errors import RecordingError, StoreError
 from nndyn.store.library import exclusive
 from nndyn.store.locks import part_path, vacant
 
@@ -44,3 +44,29 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@exclusive
+def load_result(path: str | Path) -> xr.Dataset:
+    """Read a file that `save_result` wrote, whole.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    xarray.Dataset
+        In memory.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read.
+    """
+    import xarray as xr
+
+    try:
+        return xr.load_dataset(path, engine="netcdf4", decode_times=False, decode_timedelta=False)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise RecordingError(f"{path} cannot be read: {error}") from error

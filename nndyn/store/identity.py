@@ -1,0 +1,66 @@
+"""What a recording says of itself, without opening it as a Dataset."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from nndyn.errors import RecordingError
+from nndyn.store.library import exclusive, open_netcdf
+from nndyn.store.locks import existing
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Identity and state of a recording.
+
+    Attributes
+    ----------
+    id, status, stop_reason : str
+    committed : int
+        Times.
+    bytes : int
+        Size of the file.
+    """
+
+    id: str
+    status: str
+    stop_reason: str
+    committed: int
+    bytes: int
+
+
+@exclusive
+def facts(path: str | Path) -> Facts:
+    """Return what a recording says of itself.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Facts
+
+    Raises
+    ------
+    MissingRecordingError
+        If there is no such file.
+    RecordingError
+        If it is no recording, or so damaged that its attributes cannot be read.
+    """
+    path = existing(path)
+    with contextlib.closing(open_netcdf(path, "r")) as nc:
+        try:
+            return Facts(
+                id=str(nc.getncattr("recording_id")),
+                status=str(nc.getncattr("status")),
+                stop_reason=str(nc.getncattr("stop_reason")),
+                committed=int(nc.getncattr("n_committed")),
+                bytes=path.stat().st_size,
+            )
+        except (AttributeError, RuntimeError) as error:
+            raise RecordingError(
+                f"{path} is not an nndyn recording, or damaged: {error}; restore it from a copy"
+            ) from error

@@ -1,0 +1,1 @@
+"""A study: recordings over a grid of options, in a folder with an index."""

@@ -1,0 +1,127 @@
+"""Batches of a study on workers of dask.distributed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from nndyn.errors import InstallationError, StoreError, UsageError
+from nndyn.studies.design import Batch
+from nndyn.studies.request import Request
+from nndyn.studies.work import work
+
+# A worker may have several threads, and torch's random state belongs to the process.
+_ALONE = threading.Lock()
+
+
+def spread(
+    path: Path,
+    request: Request,
+    batches: Sequence[Batch],
+    *,
+    workers: int | None,
+    scheduler: str | None,
+    done: Callable[[Batch], None],
+) -> list[Batch]:
+    """Record batches on processes of this machine, or on those of a scheduler.
+
+    Parameters
+    ----------
+    path : Path
+        A folder that all workers see under this name.
+    request : Request
+    batches : sequence of Batch
+    workers : int or None
+        Processes to start on this machine.
+    scheduler : str or None
+        Address of a running one, used instead.
+    done : callable
+        Called with every batch as it ends.
+
+    Returns
+    -------
+    list of Batch
+        Those that another sweep was at work on.
+
+    Raises
+    ------
+    InstallationError
+        If dask.distributed is not installed.
+    UsageError
+        If the scheduler cannot be reached.
+    StoreError
+        If workers died over a batch; the others were recorded.
+    """
+    taken, lost = [], []
+    with _client(workers, scheduler) as client:
+        from dask.distributed import as_completed
+
+        futures = {
+            client.submit(_work, str(path.resolve()), request, batch, pure=False): batch
+            for batch in batches
+        }
+        try:
+            for future in as_completed(futures):
+                batch = futures[future]
+                error = future.exception()
+                if error is not None and "Killed" not in type(error).__name__:
+                    raise error
+                if error is not None:
+                    lost.append(batch)
+                elif not future.result():
+                    taken.append(batch)
+                done(batch)
+        except BaseException:
+            client.cancel(list(futures))
+            raise
+    if lost:
+        raise StoreError(
+            f"workers died over {len(lost)} of {len(batches)} batches, out of memory perhaps; the "
+            "same command goes on"
+        )
+    return taken
+
+
+def _work(path: str, request: Request, batch: Batch) -> bool:
+    with _ALONE:
+        return work(path, request, batch, threads=1)
+
+
+@contextmanager
+def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """Give a client of a scheduler, or of processes of this machine while they are needed.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    InstallationError
+        If dask.distributed is not installed.
+    UsageError
+        If no scheduler answers.
+    """
+    try:
+        from dask.distributed import Client, LocalCluster
+    except ImportError as error:
+        raise InstallationError(
+            "workers need dask.distributed; pip install 'nndyn[distributed]'"
+        ) from error
+    with ExitStack() as stack:
+        if scheduler is None:
+            cluster = LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+            )
+            scheduler = stack.enter_context(cluster).scheduler_address
+        try:
+            client = Client(scheduler, timeout=10)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise UsageError(
+                f"no Dask scheduler answers at {scheduler!r} ({error}); expected an address such "
+                "as tcp://127.0.0.1:8786"
+            ) from error
+        yield stack.enter_context(client)

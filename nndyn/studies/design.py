@@ -1,0 +1,244 @@
+"""The plan of a study: its runs, their files, and which of them form a batch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from nndyn import provenance
+from nndyn.errors import RecordingError, UsageError
+from nndyn.studies.recipe import recorded
+from nndyn.studies.request import Label, Point, Request, file_name
+
+SCHEMA = 1
+#: Most bytes of a batch in memory, and runs in one: of runs of little work it has more.
+_BYTES, _FEWEST, _MOST, _WORK = 2**30, 8, 64, 1e10
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: where on the grid it lies, and its file."""
+
+    at: Point
+    file: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs that one process records at once, of so many steps.
+
+    `name` is that of what is known of them when they are done: another set of runs, or more steps,
+    has another.
+    """
+
+    cells: tuple[Cell, ...]
+    steps: int
+
+    @property
+    def name(self) -> str:
+        """Sixteen hexadecimal digits."""
+        text = json.dumps([[cell.file for cell in self.cells], self.steps])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Design:
+    """A study as its folder knows it.
+
+    Attributes
+    ----------
+    id : str
+    system : str
+    options : dict
+        Fixed options, as JSON values.
+    axes : dict of str to list of Label
+        ``seed`` comes last.
+    batches : tuple of Batch
+    """
+
+    id: str
+    system: str
+    options: dict[str, Any]
+    axes: dict[str, list[Label]]
+    batches: tuple[Batch, ...]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All runs, batch by batch."""
+        return [cell for batch in self.batches for cell in batch.cells]
+
+    def to_json(self) -> str:
+        """Return the text of ``study.json``."""
+        tree = {
+            "nndyn_study": SCHEMA,
+            "id": self.id,
+            "system": self.system,
+            "options": self.options,
+            "axes": self.axes,
+            "batches": [
+                {"steps": batch.steps, "cells": [{"file": c.file, "at": c.at} for c in batch.cells]}
+                for batch in self.batches
+            ],
+        }
+        return json.dumps(tree, indent=1)
+
+
+def parse(text: str, where: str) -> Design:
+    """Read the text of ``study.json``.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    RecordingError
+        If it is none, or of a newer schema.
+    """
+    try:
+        tree = json.loads(text)
+        schema = int(tree["nndyn_study"])
+        if schema > SCHEMA:
+            raise RecordingError(
+                f"{where} has schema {schema}, this nndyn knows {SCHEMA}; use a newer nndyn"
+            )
+        return Design(
+            id=str(tree["id"]),
+            system=str(tree["system"]),
+            options=dict(tree["options"]),
+            axes={str(k): list(v) for k, v in tree["axes"].items()},
+            batches=tuple(
+                Batch(
+                    tuple(Cell(dict(c["at"]), str(c["file"])) for c in batch["cells"]),
+                    int(batch["steps"]),
+                )
+                for batch in tree["batches"]
+            ),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordingError(
+            f"{where} is no plan of a study ({type(error).__name__}: {error}); restore it from a "
+            "copy, or sweep into another folder"
+        ) from error
+
+
+def design(
+    request: Request, *, points: Iterable[Point] | None = None, before: Design | None = None
+) -> Design:
+    """Plan a study.
+
+    Parameters
+    ----------
+    request : Request
+    points : iterable of Point, optional
+        Its runs; the whole grid unless given.
+    before : Design, optional
+        The one that this goes on with: its runs keep their files.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    UsageError
+        If options do not fit each other: of every combination of options that change the shape
+        of a system the first run is made, and its recording planned.
+    """
+    files = {} if before is None else {_key(cell.at): cell.file for cell in before.cells}
+    taken = set(files.values())
+    apart = request.recipe.apart({k: v for k, v in request.axes.items() if k != "seed"})
+    groups: dict[str, list[Cell]] = {}
+    for at in request.points() if points is None else points:
+        name = files.get(_key(at))
+        if name is None:
+            name = file_name(at, taken)
+            taken.add(name)
+        group = json.dumps([at[key] for key in apart])
+        groups.setdefault(group, []).append(Cell(at, name))
+    batches: list[Batch] = []
+    for cells in groups.values():
+        size, steps = _size(request, cells[0])
+        for first in range(0, len(cells), size):
+            batches.append(Batch(tuple(cells[first : first + size]), steps))
+    described = request.describe()
+    return Design(
+        id=provenance.new_id() if before is None else before.id,
+        system=described["system"],
+        options=described["options"],
+        axes=described["axes"],
+        batches=tuple(batches),
+    )
+
+
+def differences(old: Design, new: Mapping[str, Any], *, grow: bool) -> list[str]:
+    """Return in what a request is not that of a study, each with both values.
+
+    Parameters
+    ----------
+    old : Design
+    new : mapping
+        What `Request.describe` gives.
+    grow : bool
+        Whether further values of an axis, and more steps, are no difference.
+
+    Returns
+    -------
+    list of str
+    """
+    found = []
+    if old.system != new["system"]:
+        found.append(f"system is {old.system} in the folder, {new['system']} asked")
+    for key in sorted(old.options.keys() | new["options"].keys()):
+        a, b = old.options.get(key), new["options"].get(key)
+        more = grow and key == "steps" and a is not None and b is not None and b >= a
+        if a != b and not more:
+            found.append(f"{key} is {_said(a)} in the folder, {_said(b)} asked")
+    for key in [*old.axes, *(k for k in new["axes"] if k not in old.axes)]:
+        values, asked = old.axes.get(key), new["axes"].get(key)
+        if values is None or asked is None:
+            found.append(f"{key} is {'fixed' if values is None else 'swept'} in the folder")
+        elif values != asked and not (grow and set(values) <= set(asked)):
+            found.append(f"{key} has {_span(values)} in the folder, {_span(asked)} asked")
+    return found
+
+
+def _key(at: Point) -> str:
+    return json.dumps(at, sort_keys=True)
+
+
+def _size(request: Request, cell: Cell) -> tuple[int, int]:
+    """Return how many runs like this one form a batch, and how many steps they take."""
+    from recorders.plan import make
+
+    options = recorded(request.options(cell.at))
+    try:
+        system = request.system(cell.at)
+        plan = make(system, seed=int(cell.at["seed"]), **options)
+    except UsageError as error:
+        chosen = ", ".join(f"{k}={v}" for k, v in cell.at.items() if k != "seed")
+        raise UsageError(f"{chosen}: {error}" if chosen else str(error)) from error
+    blocks = min(2.0 * plan.block / (plan.steps + 1), 1.0)
+    each = plan.bytes(system) * blocks + _data_bytes(system.describe())
+    few = max(_FEWEST, min(_MOST, int(_WORK / (plan.work(system) * plan.steps))))
+    return max(1, min(few, int(_BYTES / each))), plan.steps
+
+
+def _data_bytes(description: Mapping[str, Any]) -> int:
+    """Return the bytes of the samples that a training holds."""
+    sets = [description.get("train"), description.get("test")]
+    return sum(8 * prod(s["x"]) for s in sets if s)
+
+
+def _said(value: Any) -> str:
+    return "not there" if value is None else str(value)
+
+
+def _span(values: list[Label]) -> str:
+    shown = ", ".join(f"{v:.6g}" if isinstance(v, float) else str(v) for v in values[:3])
+    more = f", … {values[-1]}" if len(values) > 3 else ""
+    return f"{len(values)} values ({shown}{more})"

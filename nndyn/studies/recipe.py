@@ -1,0 +1,158 @@
+"""How the system of a run is made from options: by name, or by a function of the user's."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nndyn.errors import NndynError, UsageError
+from nndyn.systems.catalogue import entry
+
+if TYPE_CHECKING:
+    from nndyn.systems.protocol import System
+
+#: Arguments of `nndyn.Training`; `seed` is that of the run.
+TRAINING = (
+    "model",
+    "data",
+    "data_dir",
+    "samples",
+    "activation",
+    "init",
+    "loss",
+    "optimizer",
+    "lr",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "betas",
+    "alpha",
+    "clip_norm",
+    "batch_size",
+    "schedule",
+    "dtype",
+    "device",
+)
+#: Options of `nndyn.record`; what else is given is an argument of the system.
+RECORDING = (
+    "steps",
+    "replicas",
+    "epsilon",
+    "perturb",
+    "perturbations",
+    "pairs",
+    "control",
+    "rescale",
+    "store",
+    "state",
+    "evaluate",
+    "tangents",
+    "tangent_every",
+    "tangent_start",
+    "sharpness",
+    "quadratic_model",
+)
+#: What trainings that advance as one batch may differ in.
+_TOGETHER = ("lr", "momentum", "weight_decay", "betas", "alpha", "clip_norm", "schedule", "init")
+
+#: Learning rates where none is given.
+_RATES = {"sgd": 0.1}
+_RATE = 0.001
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes systems.
+
+    Attributes
+    ----------
+    system : str or callable
+        ``training``, the name of a map, flow or gradient-descent map, or a function that takes
+        options (and ``seed``, if it has that parameter) and returns a system.
+    """
+
+    system: str | Callable[..., System]
+
+    @property
+    def name(self) -> str:
+        """Name of the system, or of the function."""
+        if isinstance(self.system, str):
+            return self.system.replace("-", "_")
+        return str(getattr(self.system, "__name__", type(self.system).__name__))
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Check that there is such a system, and that it and a recording have these options.
+
+        Raises
+        ------
+        UsageError
+            If not; names the option, and those there are.
+        """
+        known = self._known()
+        if known is None:
+            return
+        for key in options:
+            if key not in RECORDING and key not in known:
+                raise UsageError(
+                    f"{self.name} has no option {key!r}; known: {', '.join((*known, *RECORDING))}"
+                )
+
+    def _known(self) -> tuple[str, ...] | None:
+        """Return the options of the system; None where it takes any."""
+        if callable(self.system):
+            parameters = inspect.signature(self.system).parameters.values()
+            if any(p.kind is p.VAR_KEYWORD for p in parameters):
+                return None
+            return tuple(p.name for p in parameters if p.name != "seed")
+        if not isinstance(self.system, str):
+            raise UsageError(
+                f"system is {self.system!r}, expected 'training', a name of nndyn.systems, or a "
+                "function that returns a system"
+            )
+        if self.name == "training":
+            return (*TRAINING, "test")
+        row = entry(self.name)
+        timed = ("dt", "method") if row.kind == "flow" else ()
+        return (*row.parameters, *timed, "initial", "discard")
+
+    def make(self, options: Mapping[str, Any], seed: int) -> System:
+        """Return the system of a run; options of the recording are left alone."""
+        own = {k: v for k, v in options.items() if k not in RECORDING}
+        if callable(self.system):
+            parameters = inspect.signature(self.system).parameters
+            takes = "seed" in parameters or any(
+                p.kind is p.VAR_KEYWORD for p in parameters.values()
+            )
+            try:
+                return self.system(**own, **({"seed": seed} if takes else {}))
+            except NndynError:
+                raise
+            except Exception as error:  # a function of the user's may fail in any way
+                raise UsageError(f"{self.name} failed: {type(error).__name__}: {error}") from error
+        if self.name != "training":
+            from nndyn import systems
+
+            return getattr(systems, self.name)(**own)  # type: ignore[no-any-return]
+        from nndyn.systems.training import Training
+
+        if own.get("lr") is None:
+            own["lr"] = _RATES.get(own.get("optimizer", "sgd"), _RATE)
+        for key in ("model", "data"):
+            if own.get(key) is None:
+                raise UsageError(f"{key} is missing; a training needs one")
+        return Training(own.pop("model"), own.pop("data"), seed=seed, **own)
+
+    def apart(self, axes: Mapping[str, Any]) -> list[str]:
+        """Return the swept options that runs of one batch have to agree in."""
+        if self.name == "training" and isinstance(self.system, str):
+            return [key for key in axes if key not in _TOGETHER]
+        if isinstance(self.system, str):  # parameters that are numbers leave the shape alone
+            return [key for key in axes if key in RECORDING or key in ("sites", "dt", "method")]
+        return list(axes)
+
+
+def recorded(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the recording."""
+    return {k: v for k, v in options.items() if k in RECORDING}

@@ -1,0 +1,181 @@
+"""What a sweep is asked for: fixed options, and the swept ones with their values."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from nndyn.errors import UsageError
+from nndyn.studies.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nndyn.systems.protocol import System
+
+#: What stands for a value in files and coordinates.
+Label: TypeAlias = float | int | str | bool
+#: Which run of a study: a label of every axis, ``seed`` among them.
+Point: TypeAlias = dict[str, Label]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A sweep, checked.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    fixed : mapping of str to value
+        Options that are the same in all runs.
+    axes : mapping of str to mapping of Label to value
+        Swept options, numbers in ascending order; ``seed`` comes last.
+    """
+
+    recipe: Recipe
+    fixed: Mapping[str, Any]
+    axes: Mapping[str, Mapping[Label, Any]]
+
+    def points(self) -> Iterator[Point]:
+        """Yield every run, the last axis fastest.
+
+        Yields
+        ------
+        Point
+        """
+        for labels in product(*self.axes.values()):
+            yield dict(zip(self.axes, labels, strict=True))
+
+    def options(self, at: Point) -> dict[str, Any]:
+        """Return all options of a run but its seed."""
+        swept = {k: self.axes[k][label] for k, label in at.items() if k != "seed"}
+        return {**self.fixed, **swept}
+
+    def system(self, at: Point) -> System:
+        """Return the system of a run."""
+        return self.recipe.make(self.options(at), int(at["seed"]))
+
+    def describe(self) -> dict[str, Any]:
+        """Return system, fixed options and axes as JSON values."""
+        return {
+            "system": self.recipe.name,
+            "options": {k: _plain(v) for k, v in self.fixed.items() if v is not None},
+            "axes": {k: list(values) for k, values in self.axes.items()},
+        }
+
+
+def request(
+    system: str | Callable[..., System],
+    options: Mapping[str, Any],
+    *,
+    seeds: int | Sequence[int] = 1,
+    seed: int = 0,
+) -> Request:
+    """Check what a sweep is asked for.
+
+    Parameters
+    ----------
+    system : str or callable
+        See `Recipe`.
+    options : mapping of str to value
+        Of the system and of `nndyn.record`; a list or a one-dimensional array is a grid.
+    seeds : int or sequence of int
+        How many, or which.
+    seed : int
+        The first one, where `seeds` says how many.
+
+    Returns
+    -------
+    Request
+
+    Raises
+    ------
+    UsageError
+        If there is no such system or option, or a grid is empty or has a value twice.
+    """
+    recipe = Recipe(system)
+    options = {key.replace("-", "_"): value for key, value in options.items()}
+    for key in ("seed", "path", "resume", "overwrite", "progress"):
+        if key in options:
+            raise UsageError(f"{key} is no option of single runs of a sweep")
+    recipe.check(options)
+    grids = {k: v for k, v in options.items() if _is_grid(v)}
+    axes = {k: _axis(k, list(v)) for k, v in grids.items()}
+    axes["seed"] = _axis("seed", _seeds(seeds, seed))
+    return Request(recipe, {k: v for k, v in options.items() if k not in grids}, axes)
+
+
+def file_name(at: Point, taken: set[str]) -> str:
+    """Return a name for the recording of a run that is not taken yet: ``lr=0.5_seed=3.nc``."""
+    parts = [f"{key}={_short(label)}" for key, label in at.items()]
+    stem = "_".join(parts)[:120]
+    name, n = f"{stem}.nc", 1
+    while name in taken:
+        n += 1
+        name = f"{stem}-{n}.nc"
+    return name
+
+
+def _is_grid(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
+def _seeds(seeds: Any, first: Any) -> list[int]:
+    for what, number in (("seeds", seeds), ("seed", first)):
+        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+        if what == "seeds" and isinstance(number, Sequence | np.ndarray):
+            continue
+        if not whole or number < (what == "seeds"):
+            raise UsageError(f"{what} is {number!r}, expected a whole number of at least 0")
+    if not isinstance(seeds, int | np.integer):
+        if isinstance(seeds, str) or not all(
+            isinstance(s, int | np.integer) and s >= 0 for s in seeds
+        ):
+            raise UsageError(f"seeds is {seeds!r}, expected how many, or whole numbers")
+        return [int(s) for s in seeds]
+    return list(range(int(first), int(first) + int(seeds)))
+
+
+def _axis(name: str, values: Sequence[Any]) -> dict[Label, Any]:
+    """Return the values of an axis by label, numbers in ascending order."""
+    if not values:
+        raise UsageError(f"{name} is an empty grid; give at least one value")
+    found: dict[Label, Any] = {}
+    for i, value in enumerate(values):
+        value = value.item() if isinstance(value, np.generic) else value
+        label = _plain(value)
+        if isinstance(label, list):
+            label = ",".join(map(str, label))
+        if label is None or isinstance(label, dict):
+            label = str(label)
+        if not isinstance(value, str | int | float | bool | tuple | os.PathLike | type(None)):
+            label = f"{label}-{i}"
+        if label in found:
+            raise UsageError(f"{name} has the value {label} twice")
+        found[label] = value
+    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
+    return dict(sorted(found.items())) if numeric else found
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; of what it has not, a name."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, str | int | float | bool | type(None)):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, list | tuple) and all(isinstance(v, int | float | str) for v in value):
+        return list(value)
+    if isinstance(value, np.ndarray) and value.size <= 64:
+        return value.tolist()
+    return str(getattr(value, "__name__", type(value).__name__))
+
+
+def _short(label: Label) -> str:
+    text = f"{label:.6g}" if isinstance(label, float) else str(label)
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-") or "x"

@@ -1,0 +1,287 @@
+"""Record a study: a grid of options, a recording for every combination and seed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nndyn.errors import UsageError
+from nndyn.studies.cluster import spread
+from nndyn.studies.design import Batch, Design, design, differences
+from nndyn.studies.folder import Folder
+from nndyn.studies.index import open_study
+from nndyn.studies.recipe import recorded
+from nndyn.studies.request import Request, request
+from nndyn.studies.work import Progress, work
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from nndyn.systems.protocol import System
+
+#: Seconds between looks at batches that another process has.
+_PATIENCE = 1.0
+
+
+def sweep(
+    system: str | Callable[..., System],
+    path: str | Path,
+    *,
+    seeds: int | Sequence[int] = 1,
+    seed: int = 0,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    task: str | tuple[int, int] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Record every combination of a grid of options, with several seeds each.
+
+    Parameters
+    ----------
+    system : str or callable
+        ``"training"``, the name of a map, flow or gradient-descent map, or a function that takes
+        swept options (and ``seed``, where it has that parameter) and returns a system.
+    path : path-like
+        Folder of the study; made where it is missing.
+    seeds : int or sequence of int, default 1
+        How many, or which. A seed draws initial weights or states, and perturbations.
+    seed : int, default 0
+        The first one, where `seeds` says how many.
+    workers : int, optional
+        Record in so many processes of this machine (dask.distributed).
+    scheduler : str, optional
+        Record on the workers of the Dask scheduler at this address, which see the folder too.
+    task : str or (int, int), optional
+        ``"I/N"``: record the I-th of N shares alone, I from 1 on; the N need not run at once, nor
+        know of each other.
+    resume : bool, default False
+        Let the study in the folder grow: further values, seeds or steps. Without, only the very
+        same study is gone on with.
+    overwrite : bool, default False
+        Remove the study in the folder first.
+    progress : callable, optional
+        Called with (steps done, steps asked for), summed over the runs.
+    **options
+        Of the system and of ``nndyn.record``; ``steps`` is required. A list or a one-dimensional
+        array is a grid, a tuple is a value.
+
+    Returns
+    -------
+    xarray.Dataset
+        What ``nndyn.open_study`` gives.
+
+    Raises
+    ------
+    UsageError
+        If an option is wrong, grids do not fit each other, or the folder holds something else.
+    StoreError
+        If the folder cannot be written, or workers died.
+    RecordingError
+        If what the folder knows of the study is damaged.
+    InstallationError
+        If workers are asked for and dask.distributed is not installed.
+    KeyboardInterrupt
+        On Ctrl-C, after what is done was committed.
+
+    Notes
+    -----
+    The plan, made once, says which runs form a batch, so that arrays are the same however batches
+    are dealt out; every recording is the one ``nndyn.record`` makes. A batch is claimed by a lock
+    that ends with its process, and noted as done at once. A sweep that was killed and is started
+    again records what is missing; of two on one folder each does what the other has not begun, and
+    both return when all is done. A run that fails is noted with its reason, does not stop the
+    others, and is tried again by the next sweep. Memory: at most some 1 GiB a process, unless a
+    single run takes more.
+
+    Examples
+    --------
+    >>> nndyn.sweep("training", "study", model="mlp:64-32-10", data="digits",
+    ...             lr=[0.5, 1.0, 2.0, 4.0], seeds=10, steps=300)
+    """
+    if resume and overwrite:
+        raise UsageError("resume and overwrite exclude each other")
+    if sum(way is not None for way in (workers, scheduler, task)) > 1:
+        raise UsageError("workers, scheduler and task exclude each other")
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
+    share = _share(task)
+    asked = request(system, options, seeds=seeds, seed=seed)
+    folder = Folder(path)
+    planned = plan(folder, asked, resume=resume, overwrite=overwrite)
+    batches = list(planned.batches)
+    if share is not None:
+        batches = batches[share[0] - 1 :: share[1]]
+    run(folder, asked, batches, workers, scheduler, progress, wait=task is None)
+    return open_study(path)
+
+
+def plan(folder: Folder, asked: Request, *, resume: bool, overwrite: bool) -> Design:
+    """Return the plan of a study, new or the one in the folder, and put it there.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    UsageError
+        If the folder holds something else.
+    """
+    path = folder.path
+    if not folder.is_study():
+        if path.is_dir() and any(not f.name.startswith(".") for f in path.iterdir()):
+            raise UsageError(f"{path} is not empty and no study; choose another folder")
+        design(asked)  # what is wrong is said before anything is made
+    with folder.planning():
+        if folder.is_study() and overwrite:
+            planned = design(asked)
+            folder.clear()
+        elif folder.is_study():
+            old = folder.design()
+            described = asked.describe()
+            found = differences(old, described, grow=resume)
+            if found:
+                cure = "overwrite it" if resume else "resume to let it grow, or overwrite it"
+                raise UsageError(
+                    f"{path} holds another study: {'; '.join(found)}. Choose another folder, {cure}"
+                )
+            if not differences(old, described, grow=False):
+                return old
+            planned = design(asked, before=old)
+        else:
+            planned = design(asked)
+        folder.create(planned)
+        return planned
+
+
+def run(
+    folder: Folder,
+    asked: Request,
+    batches: Sequence[Batch],
+    workers: int | None,
+    scheduler: str | None,
+    progress: Progress | None,
+    *,
+    wait: bool = True,
+) -> None:
+    """Record what is missing of batches.
+
+    Parameters
+    ----------
+    folder : Folder
+    asked : Request
+    batches : sequence of Batch
+    workers, scheduler, progress
+        As of `sweep`.
+    wait : bool, default True
+        For batches that another process has.
+    """
+    total = sum(_steps(batch) for batch in batches)
+    left = [batch for batch in batches if not folder.finished(batch)]
+    done = total - sum(_steps(batch) for batch in left)
+
+    def tell(steps: int) -> None:
+        if progress is not None:
+            progress(min(done + steps, total), total)
+
+    def ended(batch: Batch) -> None:
+        nonlocal done
+        done += _steps(batch)
+        tell(0)
+
+    tell(0)
+    while left:
+        if workers or scheduler:
+            taken = spread(
+                folder.path, asked, left, workers=workers, scheduler=scheduler, done=ended
+            )
+        else:
+            taken = []
+            for batch in left:
+                if work(folder.path, asked, batch, progress=lambda n, _: tell(n)):
+                    ended(batch)
+                else:
+                    taken.append(batch)
+        if not wait:
+            return
+        if len(taken) == len(left):
+            time.sleep(_PATIENCE)
+        left = [batch for batch in taken if not folder.finished(batch)]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a sweep will take.
+
+    Attributes
+    ----------
+    cells, batches : int
+    steps : int
+        Of all runs.
+    bytes : int
+    seconds : float
+        Of one process; extrapolated from a few steps.
+    """
+
+    cells: int
+    batches: int
+    steps: int
+    bytes: int
+    seconds: float
+
+
+def cost(asked: Request, *, timed: bool = True) -> Cost:
+    """Estimate what a sweep takes; nothing is written.
+
+    Parameters
+    ----------
+    asked : Request
+    timed : bool, default True
+        Run a few steps of one run of every shape; 0 seconds without.
+
+    Returns
+    -------
+    Cost
+    """
+    from recorders.estimate import estimate
+
+    planned = design(asked)
+    seen: dict[str, Any] = {}
+    bytes_, seconds = 0, 0.0
+    for batch in planned.batches:
+        cell = batch.cells[0]
+        options = recorded(asked.options(cell.at))
+        key = repr({k: cell.at[k] for k in asked.recipe.apart(asked.axes) if k != "seed"})
+        if key not in seen:
+            seen[key] = estimate(asked.system(cell.at), timed=timed, **options)
+        bytes_ += seen[key].bytes * len(batch.cells)
+        seconds += seen[key].seconds * len(batch.cells) if timed else 0.0
+    return Cost(
+        cells=len(planned.cells),
+        batches=len(planned.batches),
+        steps=sum(_steps(batch) for batch in planned.batches),
+        bytes=bytes_,
+        seconds=seconds,
+    )
+
+
+def _share(task: Any) -> tuple[int, int] | None:
+    if task is None:
+        return None
+    text = f"{task[0]}/{task[1]}" if isinstance(task, tuple) and len(task) == 2 else str(task)
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    share = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= share[0] <= share[1]:
+        raise UsageError(f"task is {task!r}, expected I/N with I from 1 to N, such as 1/3")
+    return share
+
+
+def _steps(batch: Batch) -> int:
+    return batch.steps * len(batch.cells)
