@@ -40,11 +40,18 @@ class Row:
     study : str or None
         ``"package.module:function"`` that turns the results over the cells of a study into one
         Dataset; None where there is none.
+    beside : tuple of str
+        Other analyzers whose results over the same cells that function takes, each as a keyword of
+        the analyzer's name, None where it does not apply.
+    keep : tuple of str
+        Variables of a cell's result that it needs beside those of the summary.
     """
 
     target: str
     summary: str
     study: str | None = None
+    beside: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
 
 
 #: Every analyzer that ships with nndyn, by name.
@@ -56,10 +63,14 @@ ANALYZERS: dict[str, Row] = {
     "learning": Row(
         target="analyzers.learning:learning",
         summary="How long a network takes to learn, and how well it does.",
+        study="analyzers.learning_study:learning_study",
+        beside=("lyapunov",),
     ),
     "lyapunov": Row(
         target="analyzers.lyapunov:lyapunov",
         summary="Maximum Lyapunov exponent from the separation of perturbed replicas.",
+        study="analyzers.onset_study:onset_study",
+        keep=("replica_exponent", "finite_time_exponent", "growth_lower_bound"),
     ),
     "recurrence": Row(
         target="analyzers.recurrence.analyzer:recurrence",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analyzers.estimate import Estimate
 from analyzers.growth_rate import running_rate
 from analyzers.separation import Separation, mean_increments
-from analyzers.transient import filled
+from analyzers.transient import filled, independent
 from analyzers.validity import Region
 from nndyn.results import Quantity
 
@@ -101,3 +101,28 @@ def finite_time(steps: Array, start: int, stop: int, horizon: int | None) -> tup
         return horizons[:1], np.full(1, np.nan)
     horizons = horizons[horizons <= total.size]
     return horizons, total[horizons - 1] / horizons
+
+
+def replica_exponents(
+    found: Estimate, sep: Separation, steps: Array, dt: float, missing: str
+) -> Quantity:
+    """Return each replica's mean growth over the window; `missing` says why there is none."""
+    values = np.full(sep.replicas.size, np.nan)
+    note = missing
+    if found.window is not None and not missing:
+        inside = steps[found.window[0] : found.window[1]]
+        for columns in independent(sep.pair):
+            known = inside[:, columns]
+            known = known[np.isfinite(known)]
+            values[columns[0]] = known.mean() / dt if known.size else np.nan
+        paired = (sep.pair >= 0).any()
+        note = "a mirrored pair counts once: NaN at its second replica" if paired else ""
+        if np.isnan(values).all():
+            note = "no replica has an increment in the window"
+    return Quantity(
+        values,
+        f"per {sep.unit}",
+        "mean growth of a replica over the window",
+        ("replica",),
+        note=note or None,
+    )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analyzers.growth_rate import growth_rate
 from analyzers.phases import SHORTEST
 from analyzers.separation import Separation, kinks, mean_increments
-from analyzers.transient import independent, measure_growth
+from analyzers.transient import filled, independent, measure_growth
 from analyzers.validity import Region
 from analyzers.verdict import Verdict, judge_stationary, judge_transient
 from nndyn.errors import DataError
@@ -27,7 +27,10 @@ BURN_IN = 0.05
 
 @dataclass
 class Estimate:
-    """What either branch finds; indices are into the times of the separation."""
+    """What either branch finds; indices are into the times of the separation.
+
+    `cut` says that `growth` ends where deviations stopped being infinitesimal, not by itself.
+    """
 
     verdict: Verdict
     exponent: float | None
@@ -40,6 +43,7 @@ class Estimate:
     aligned: bool | None
     over: str
     start: int
+    cut: bool = False
 
 
 def along_stationary(
@@ -124,14 +128,18 @@ def along_transient(
         )
         if region.ended_by == "end":
             raise DataError(reason)
+        saturated = region.ended_by == "saturation" and region.stop > start
         return Estimate(
             Verdict("unresolved", reason),
-            *(None,) * 5,
+            *(None,) * 3,
+            growth=float(filled(steps[start : region.stop]).sum()) if saturated else None,
+            transient_end=None,
             note_end=reason,
             note=reason,
             aligned=None,
             over="perturbations",
             start=min(start, region.stop),
+            cut=region.ended_by == "saturation",
         )
     measure = partial(
         measure_growth,
@@ -174,6 +182,7 @@ def along_transient(
         aligned=found.aligned,
         over="perturbations",
         start=start,
+        cut=found.end is None and region.ended_by == "saturation",
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analyzers.attractor import attractor
 from analyzers.continuation import continued
-from analyzers.curves import curves, finite_time, replicas
+from analyzers.curves import curves, finite_time, replica_exponents, replicas
 from analyzers.estimate import Estimate, along_stationary, along_transient, leave_out_kinks
 from analyzers.rivals import Rivals, rivals
 from analyzers.separation import Separation, require, separation
@@ -68,7 +68,10 @@ def lyapunov(
     -------
     xarray.Dataset
         Numbers, in natural logs and per unit of time: ``lyapunov_max`` (with interval), ``window``,
-        ``growth`` in e-foldings, ``transient_end``, ``aligned``, ``attractor``. Curves over
+        ``growth`` in e-foldings, ``growth_lower_bound``, whether it ends only because deviations
+        stopped being infinitesimal, ``transient_end``, ``aligned``, ``attractor``; and
+        ``replica_exponent`` (replica,), each replica's mean growth over the window, of a mirrored
+        pair their mean at its first and NaN at its second. Curves over
         (time, replica) or (time,), each a natural log with the rescaling put back:
         ``log_separation``, ``mean_log_separation``, ``floor``, ``saturation``, ``fit``; and
         ``local_exponent`` (time), ``running_exponent`` (time, stationary recordings),
@@ -177,8 +180,10 @@ def _measure(
             f"the reference is not finite from step "
             f"{int(recording['diverged_at'].values[0])} on; {before}",
         )
+    no_replicas = found.note if found.window is None else ""
     if tangent_from is not None and found.window is not None and found.window[0] >= tangent_from:
         found.half_width, found.note = None, "of one tangent vector: no interval"
+        no_replicas = "the window lies where one tangent vector is followed, not the replicas"
     beside = rivals(recording, sep, found, region.stop) if not stationary else Rivals()
     quantities = _numbers(found, sep, ends_on, stationary)
     note = ""
@@ -186,6 +191,7 @@ def _measure(
         note = f"from {sep.unit} {sep.time[tangent_from]:g} on of the first tangent vector"
     quantities |= curves(found, sep, region, steps, dt, stationary, note)
     quantities["log_separation"] = replicas(measured)
+    quantities["replica_exponent"] = replica_exponents(found, sep, steps, dt, no_replicas)
     quantities |= beside.quantities
     horizons, rates = finite_time(steps, found.start, region.stop, parameters["horizon"])
     quantities["finite_time_exponent"] = Quantity(
@@ -320,7 +326,16 @@ def _numbers(
             found.growth,
             "1",
             "e-foldings of the deviations",
-            note=found.note if found.growth is None else None,
+            note=found.note
+            if found.growth is None
+            else "a lower bound: deviations stopped being infinitesimal"
+            if found.cut
+            else None,
+        ),
+        "growth_lower_bound": Quantity(
+            found.cut,
+            "1",
+            "whether growth ends only because deviations stopped being infinitesimal",
         ),
         "transient_end": Quantity(
             end, sep.unit, "end of the last growth phase", note=found.note_end or None

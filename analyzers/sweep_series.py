@@ -1,0 +1,208 @@
+"""What the seeds of a study do at every value of the swept parameter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.cells import Cells
+from analyzers.resampling import drawn, median_interval, middle, percentiles
+from nndyn.results import Quantity
+
+Array = NDArray[Any]
+
+#: Verdicts of `lyapunov`, and of cells without a result.
+KINDS = ("chaotic", "transient", "saturated", "regular", "unresolved", "diverged", "none")
+
+
+def series(
+    cells: Cells,
+    growth: Array,
+    diverged: Array,
+    threshold: float,
+    horizon: float,
+    *,
+    confidence: float,
+    resamples: int,
+) -> dict[str, Quantity]:
+    """Return exponents, growth and verdicts along the swept parameter.
+
+    Parameters
+    ----------
+    cells : Cells
+    growth : (n, S) float64
+        NaN where not known.
+    diverged : (n, S) bool
+    threshold : float
+    horizon : float
+        Of the finite-time exponent.
+    confidence : float
+    resamples : int
+
+    Returns
+    -------
+    dict of str to Quantity
+    """
+    options: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
+    dims = (cells.name,)
+    unit = "per step"
+    if "lyapunov_max" in cells.data:
+        unit = str(cells.data["lyapunov_max"].attrs.get("units", unit))
+    exponent, exponent_ci = exponents(cells, **options)
+    infinite = np.where(diverged, np.inf, growth)
+    known = ~np.isnan(infinite)
+    has = cells.text("verdict") != ""
+    total = has.sum(axis=1)
+    growing, out = share(infinite >= threshold, known), share(diverged, has)
+    verdicts = np.where(has, cells.text("verdict"), "none")
+    counts = np.stack([(verdicts == kind).sum(axis=1) for kind in KINDS], axis=1)
+    over = "NaN where no seed has one, or half or more diverged; intervals of two seeds or more"
+    quantities = {
+        "exponent": Quantity(
+            exponent,
+            unit,
+            "maximum Lyapunov exponent, median over seeds",
+            dims,
+            ci=exponent_ci,
+            interval_over="seeds and replicas",
+            note="NaN where no seed has one; intervals of two seeds or more; diverged runs up to "
+            "where they diverge",
+        ),
+        "growing_share": Quantity(
+            growing,
+            "1",
+            f"share of seeds that grow by {threshold:g} e-foldings, diverged ones among them",
+            dims,
+            note="NaN where no seed has a growth",
+        ),
+        "diverged_share": Quantity(
+            out, "1", "share of seeds that diverge", dims, note="NaN where no seed has a result"
+        ),
+        "results": Quantity(total, "1", "seeds with a result", dims),
+        "verdicts": Quantity(counts, "1", "seeds of each verdict", (*dims, "kind")),
+    }
+    for name, values, of_unit, what in (
+        ("median_growth", infinite, "1", "e-foldings of the deviations"),
+        (
+            "finite_time_exponent",
+            finite_time(cells, horizon, diverged),
+            unit,
+            f"growth over a time of {horizon:g}, or what is valid of it",
+        ),
+    ):
+        median, ci = medians(values, **options)
+        quantities[name] = Quantity(
+            np.where(np.isfinite(median), median, np.nan),
+            of_unit,
+            f"{what}, median over seeds",
+            dims,
+            ci=ci,
+            interval_over="seeds",
+            note=over,
+        )
+    return quantities
+
+
+def finite_time(cells: Cells, horizon: float, diverged: Array) -> Array:
+    """Return the growth per time of every cell over the longest horizon up to one given.
+
+    Parameters
+    ----------
+    cells : Cells
+        With ``finite_time_exponent`` (n, S, horizon), NaN at horizons a cell does not have.
+    horizon : float
+    diverged : (n, S) bool
+
+    Returns
+    -------
+    (n, S) float64
+        NaN where there is none, inf where diverged.
+    """
+    found = np.full(diverged.shape, np.nan)
+    if "finite_time_exponent" in cells.data:
+        variable = cells.data["finite_time_exponent"].transpose(cells.name, "seed", "horizon")
+        horizons = np.asarray(variable["horizon"].values, np.float64)
+        order = np.argsort(horizons)
+        order = order[horizons[order] <= horizon * (1.0 + 1e-9)]
+        for column in order:  # a longer one takes the place of a shorter
+            values = variable.values[:, :, column].astype(np.float64)
+            found = np.where(np.isnan(values), found, values)
+    return np.where(diverged, np.inf, found)
+
+
+def medians(values: Array, *, confidence: float, resamples: int) -> tuple[Array, Array]:
+    """Return medians over seeds (n,) of values (n, S), and their intervals (n, 2)."""
+    found = [median_interval(row, confidence, resamples) for row in values]
+    return np.array([m for m, _ in found]), np.array([ci for _, ci in found]).reshape(-1, 2)
+
+
+def exponents(cells: Cells, *, confidence: float, resamples: int) -> tuple[Array, Array]:
+    """Return the median exponent over seeds, and an interval over seeds and their replicas.
+
+    Parameters
+    ----------
+    cells : Cells
+        With ``lyapunov_max`` (n, S), and ``replica_exponent`` (n, S, replica) where it is known.
+    confidence : float
+    resamples : int
+
+    Returns
+    -------
+    median : (n,) float64
+    interval : (n, 2) float64
+        Every draw is of seeds, each with the mean of replicas drawn among its own, relative to the
+        mean of them all, added to its exponent.
+
+    References
+    ----------
+    Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8,
+    doi:10.1017/CBO9780511802843.
+    """
+    values = cells.number("lyapunov_max")
+    replicas = values[:, :, None]
+    if "replica_exponent" in cells.data:
+        variable = cells.data["replica_exponent"].transpose(cells.name, "seed", "replica")
+        replicas = variable.values.astype(np.float64)
+    median, ci = np.full(len(values), np.nan), np.full((len(values), 2), np.nan)
+    for i, (row, own) in enumerate(zip(values, replicas, strict=True)):
+        known = np.isfinite(row)
+        if not known.any():
+            continue
+        order = np.argsort(row[known])
+        row, own = row[known][order], own[known][order]
+        median[i] = middle(row)
+        if row.size < 2:
+            continue
+        chosen = drawn(row.size, resamples)
+        draws = row[chosen] + _shifts(own, chosen)
+        ci[i] = percentiles(middle(draws), confidence)
+    return median, ci
+
+
+def _shifts(own: Array, chosen: Array) -> Array:
+    """Return what drawing replicas adds to each seed drawn: as `chosen`, (B, s)."""
+    count = np.isfinite(own).sum(axis=1)
+    ordered = np.sort(own, axis=1)  # NaN last
+    spread = np.zeros(own.shape)
+    known = np.isfinite(ordered)
+    mean = np.where(known, ordered, 0.0).sum(axis=1) / np.maximum(count, 1)
+    spread[known] = (ordered - mean[:, None])[known]
+    rng = np.random.default_rng(1)
+    shift = np.zeros(chosen.shape)
+    counts = count[chosen]
+    for k in range(int(count.max(initial=0))):
+        pick = (rng.random(chosen.shape) * counts).astype(np.int64)
+        shift += np.where(k < counts, spread[chosen, pick], 0.0)
+    shift /= np.maximum(counts, 1)
+    return shift
+
+
+def share(what: Array, among: Array) -> Array:
+    """Return the share of seeds (n,) of which `what` holds among those of which it is known."""
+    count = among.sum(axis=1)
+    out: Array = np.divide(
+        (what & among).sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0
+    )
+    return out
