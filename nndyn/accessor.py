@@ -1,4 +1,4 @@
-"""``recording.nndyn.…``: every analyzer as a method of a Dataset."""
+"""``recording.nndyn.…``: every analyzer as a method of a recording, or of a study's index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 import analyzers
-from nndyn.errors import DataError, UnknownNameError
+from nndyn.errors import DataError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @xr.register_dataset_accessor("nndyn")  # type: ignore[no-untyped-call]
 class Accessor:
-    """Analyzers, layers and plots of a recording."""
+    """Analyzers, layers and plots of a recording; analyzers of a study."""
 
     def __init__(self, recording: xr.Dataset) -> None:
         self._recording = recording
 
     def __getattr__(self, name: str) -> Callable[..., xr.Dataset]:
-        """Return the analyzer called `name`, bound to this recording.
+        """Return the analyzer called `name`, bound to this recording or study.
 
         Returns
         -------
@@ -39,7 +39,22 @@ class Accessor:
             known = ", ".join(analyzers.names())
             raise AttributeError(f"no analyzer {name!r}; known: {known}")
         function = analyzers.load(name)
+        if "nndyn_study" in self._recording.attrs:
+            return partial(self._study, name)
         return wraps(function)(partial(function, self._recording))
+
+    def _study(self, name: str, **options: Any) -> xr.Dataset:
+        """Analyze the study whose index this is; see `nndyn.studies.analysis.analyze_study`."""
+        from nndyn.studies.analysis import analyze_study
+        from nndyn.studies.folder import Folder
+
+        folder = self._recording.encoding.get("source", "")
+        axes = Folder(folder).design().axes
+        if {k: len(v) for k, v in axes.items()} != dict(self._recording.sizes):
+            raise UsageError(
+                f"this is a part of the index of {folder}; analyze what nndyn.open_study gave"
+            )
+        return analyze_study(folder, name, **options)
 
     def __dir__(self) -> list[str]:
         """List the analyzers as well."""

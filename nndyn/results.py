@@ -165,7 +165,7 @@ def to_dict(ds: xr.Dataset) -> dict[str, Any]:
         if f"{name}_ci" in ds:
             interval = ds[f"{name}_ci"]
             bounds = _plain(interval.values)
-            entry["ci"] = None if None in bounds else bounds
+            entry["ci"] = None if bounds is None or None in bounds else bounds
             entry["interval_over"] = interval.attrs["interval_over"]
         if "note" in variable.attrs:
             entry["note"] = variable.attrs["note"]

@@ -10,9 +10,13 @@ from nndyn.cli.lazy import LazyGroup, run, show_warning, unexpected
 _VERBS = {
     "demo": ("nndyn.cli.demo:demo", "Two runs, one regular and one not, explained."),
     "record": ("nndyn.cli.record:record", "Run a system with perturbed replicas, store it all."),
-    "analyze": ("nndyn.cli.analyze:analyze", "Compute from a recording: exponents and more."),
-    "plot": ("nndyn.cli.plot:plot", "Draw a figure of a recording."),
-    "info": ("nndyn.cli.info:info", "Say what a recording holds."),
+    "sweep": ("nndyn.cli.sweep:sweep", "Record a study: a grid of options and seeds."),
+    "analyze": (
+        "nndyn.cli.analyze:analyze",
+        "Compute from a recording or a study.",
+    ),
+    "plot": ("nndyn.cli.plot:plot", "Draw a figure of a recording or study."),
+    "info": ("nndyn.cli.info:info", "Say what a recording or study holds."),
     "verify": ("nndyn.cli.verify:verify", "Read every byte of a recording and check it."),
     "systems": ("nndyn.cli.systems:systems", "List the systems, or show one."),
 }

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import types
 import typing
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import analyzers
-from nndyn.cli.output import print_json, print_result
+from nndyn.cli.output import print_json, print_result, progress_bar
+from nndyn.cli.study import print_study, study_dict
+from nndyn.errors import UsageError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def _numbers(text: Any) -> list[float]:
@@ -76,6 +82,13 @@ def click_option(option: analyzers.Option) -> click.Option:
     )
 
 
+def along() -> click.Option:
+    """Return the option that says along what a study is looked at."""
+    return click.Option(
+        ["--along"], metavar="NAME", help="Of a study: the swept option to look along, lr if swept."
+    )
+
+
 def options_of(name: str) -> list[click.Parameter]:
     """Return the command-line options of the analyzer `name`."""
     return [click_option(option) for option in analyzers.options(analyzers.load(name))]
@@ -109,6 +122,7 @@ class _Analyze(click.Group):
                 ),
                 click.Option(["--overwrite"], is_flag=True, help="Replace that file."),
                 click.Option(["--strict"], is_flag=True, help="Exit with 3 where unresolved."),
+                along(),
             ],
         )
 
@@ -127,6 +141,7 @@ def _run(
     output: Path | None,
     overwrite: bool,
     strict: bool,
+    along: str | None,
     **options: Any,
 ) -> int:
     from nndyn.results import to_dict
@@ -134,11 +149,18 @@ def _run(
 
     if output is not None:
         vacant(output, overwrite=overwrite, cure="overwrite it")
-    with reading(path), open_recording(path) as recording:
-        result = analyzers.load(name)(recording, **options)
+    if path.is_dir():
+        result = study_result(path, name, along=along, **options)
+    elif along is not None:
+        raise UsageError(f"--along is of studies, and {path} is no folder")
+    else:
+        with reading(path), open_recording(path) as recording:
+            result = analyzers.load(name)(recording, **options)
     if output is not None:
         save_result(result, output, overwrite=overwrite)
-    if as_json:
+    if path.is_dir():
+        print_study(result, as_json=as_json)
+    elif as_json:
         print_json(to_dict(result))
     else:
         print_result(result)
@@ -154,25 +176,39 @@ def _all(path: Path, as_json: bool) -> None:
     from nndyn.store import open_recording, reading
 
     found: list[dict[str, Any]] = []
-    with reading(path), open_recording(path) as recording:
+    with ExitStack() as stack:
+        if not path.is_dir():
+            stack.enter_context(reading(path))
+            recording = stack.enter_context(open_recording(path))
         for name in analyzers.rows():
             if not as_json:
                 click.echo(("" if not found else "\n") + name)
             try:
-                result = analyzers.load(name)(recording)
+                if path.is_dir():
+                    result = study_result(path, name)
+                else:
+                    result = analyzers.load(name)(recording)
             except DataError as error:  # it does not apply to this recording
                 found.append({"analyzer": name, "results": {}, "reason": str(error)})
                 if not as_json:
                     click.echo(f"does not apply: {error}")
                 continue
-            found.append(to_dict(result))
+            found.append(study_dict(result) if path.is_dir() else to_dict(result))
             if not as_json:
-                print_result(result)
+                print_study(result) if path.is_dir() else print_result(result)
     if as_json:
         print_json({"analyses": found})
 
 
+def study_result(path: Path, name: str, **options: Any) -> xr.Dataset:
+    """Analyze a study, with a bar."""
+    from nndyn.studies.analysis import analyze_study
+
+    with progress_bar(name) as progress:
+        return analyze_study(path, name, progress=progress, **options)
+
+
 analyze = _Analyze(
     "analyze",
-    help="Compute from a recording, offline and without torch.",
+    help="Compute from a recording, or a whole study, offline and without torch.",
 )

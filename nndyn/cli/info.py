@@ -1,4 +1,4 @@
-"""``nndyn info PATH``."""
+"""``nndyn info PATH``, of a recording or a study."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from nndyn import config
-from nndyn.cli.output import print_json, size
-from nndyn.cli.record import TRAINING
+from nndyn.cli.output import print_json, show, size
 from nndyn.errors import UsageError
+from nndyn.studies.recipe import TRAINING
 
 
-@click.command(help="Say what a recording holds, or print the options that make it again.")
+@click.command(
+    help="Say what a recording or study holds, or print the options that make a recording again."
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--config", "as_config", is_flag=True, help="Print TOML for `record --config`.")
@@ -22,6 +24,9 @@ def info(path: Path, as_json: bool, as_config: bool) -> None:
     """Print the facts of a recording."""
     from nndyn.store import open_recording, reading
 
+    if path.is_dir():
+        _study(path, as_json=as_json, as_config=as_config)
+        return
     with reading(path), open_recording(path) as recording:
         manifest = json.loads(recording.attrs["manifest"])
         facts = {
@@ -42,6 +47,44 @@ def info(path: Path, as_json: bool, as_config: bool) -> None:
         print_json(facts)
     else:
         _print(facts)
+
+
+def _study(path: Path, *, as_json: bool, as_config: bool) -> None:
+    """Print the facts of a study."""
+    from nndyn import open_study
+
+    if as_config:
+        raise UsageError(f"{path} is a study; --config is of recordings, such as those in it")
+    index = open_study(path)
+    status = index["status"].values.ravel()
+    facts = {
+        "path": str(path),
+        "id": index.attrs["study_id"],
+        "system": index.attrs["system"],
+        "options": json.loads(index.attrs["options"]),
+        "axes": {str(name): index[name].values.tolist() for name in index.dims},
+        "status": {str(kind): int((status == kind).sum()) for kind in dict.fromkeys(status)},
+    }
+    if as_json:
+        print_json(facts)
+        return
+    axes = [f"{name} {_span(values)}" for name, values in facts["axes"].items()]
+    for key, value in (
+        ("study", facts["id"]),
+        ("status", _pairs({f"{n}": kind for kind, n in facts["status"].items()})),
+        ("system", facts["system"]),
+        ("options", _pairs(facts["options"])),
+        *((("axes" if i == 0 else ""), axis) for i, axis in enumerate(axes)),
+    ):
+        click.echo(f"{key:10} {value}")
+
+
+def _span(values: list[Any]) -> str:
+    """Return the values of an axis: the first, the second and the last of many."""
+    shown = [show(v) for v in values]
+    return ", ".join(shown if len(shown) <= 6 else [*shown[:2], "…", shown[-1]]) + (
+        f" ({len(values)})" if len(values) > 6 else ""
+    )
 
 
 def _print(facts: dict[str, Any]) -> None:

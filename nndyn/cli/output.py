@@ -42,12 +42,14 @@ def print_result(result: xr.Dataset) -> None:
     for name, entry in values["results"].items():
         value, ci = entry["value"], entry["ci"]
         if isinstance(value, list) and isinstance(ci, list):  # one row for each of several
-            for i, (one, bounds) in enumerate(zip(value, ci, strict=True), 1):
-                table.add_row(f"{name} {i}", show(one), show(bounds), entry["unit"])
+            for at, one, bounds in zip(_labels(result, name), value, ci, strict=True):
+                table.add_row(f"{name} {at}", show(one), show(bounds), entry["unit"])
         else:
             table.add_row(name, show(value), "" if ci is None else show(ci), entry["unit"])
         if "note" in entry and entry["note"] not in (values["reason"], *notes.values()):
             notes[name] = entry["note"]
+    if not table.row_count:
+        return
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
@@ -55,6 +57,14 @@ def print_result(result: xr.Dataset) -> None:
         console.print(Text(f"{name}: {note}", style="dim"), soft_wrap=piped)
     for warning in values["warnings"]:
         click.echo(f"warning: {warning}", err=True)
+
+
+def _labels(result: xr.Dataset, name: str) -> list[str]:
+    """Return what tells the entries of a list apart: their coordinate, or their number."""
+    (dim,) = result[name].dims
+    if dim in result.coords:
+        return [show(value) for value in result[dim].values.tolist()]
+    return [str(i + 1) for i in range(result.sizes[dim])]
 
 
 def show(value: Any) -> str:
@@ -68,6 +78,12 @@ def show(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(show(v) for v in value) + "]"
     return str(value)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things: ``1 run``, ``2 runs``, ``3 batches``."""
+    plural = "" if count == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{count:,} {noun}{plural}"
 
 
 def size(count: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nndyn.errors import UsageError
+from nndyn.studies.grids import numbers, texts
 
 
 class Tangents(click.ParamType):  # type: ignore[type-arg]
@@ -21,3 +22,30 @@ class Tangents(click.ParamType):  # type: ignore[type-arg]
         if str(value).isdigit():
             return int(value)
         raise UsageError(f"tangents is {value!r}, expected a whole number or 'all'")
+
+
+class Grid(click.ParamType):  # type: ignore[type-arg]
+    """One value of a kind, or a grid of them: a list.
+
+    Parameters
+    ----------
+    kind : click.ParamType
+        Of every value.
+    separator : str
+        Between texts.
+    """
+
+    def __init__(self, kind: Any, separator: str = ",") -> None:
+        self.kind, self.separator, self.name = kind, separator, kind.name
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a value or a list; lists and numbers as they are."""
+        name = "value" if param is None else param.name.replace("_", "-")
+        if not isinstance(value, str):
+            return value
+        if self.name in ("integer", "float"):
+            return numbers(name, value, whole=self.name == "integer")
+        found = texts(name, value, self.separator)
+        if isinstance(found, list):
+            return [self.kind.convert(each, param, ctx) for each in found]
+        return self.kind.convert(found, param, ctx)

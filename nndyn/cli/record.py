@@ -11,9 +11,10 @@ import click
 
 from nndyn import config
 from nndyn.cli.output import duration, progress_bar, size
-from nndyn.cli.parameters import Tangents
+from nndyn.cli.parameters import Grid, Tangents
 from nndyn.cli.series import series
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.studies.recipe import TRAINING, Recipe
 from nndyn.systems.catalogue import CATALOGUE, entry
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def _load_config(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+def load_config(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     """Let a file give defaults; the command line still comes first."""
     if path is None:
         return
@@ -40,8 +41,11 @@ def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
     """Refuse a value of another kind than the option's, which click would convert or choke on."""
     kinds = {"integer": int, "float": int | float, "boolean": bool, "number": int | str}
     kind = kinds.get(option.type.name, str)
-    items = value if option.nargs > 1 and isinstance(value, list) else [value]
-    good = len(items) == option.nargs and all(isinstance(v, kind) for v in items)
+    grid = isinstance(option.type, Grid)
+    items = value if (grid or option.nargs > 1) and isinstance(value, list) else [value]
+    if grid:  # a grid may be written as on the command line
+        kind = kind | str
+    good = (grid or len(items) == option.nargs) and all(isinstance(v, kind) for v in items)
     if not good or (kind is not bool and any(isinstance(v, bool) for v in items)):
         raise UsageError(f"{path}: {option.name} is {value!r}, expected {option.type.name}")
 
@@ -131,7 +135,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(path_type=Path, dir_okay=False),
             is_eager=True,
             expose_value=False,
-            callback=_load_config,
+            callback=load_config,
             help="TOML file with options; those given here come first.",
         ),
         click.option("--dry-run", is_flag=True, help="Say what it would take, write nothing."),
@@ -154,34 +158,6 @@ def record() -> None:
 
 
 record.add_command(series)
-
-
-#: Options of `record training` that are arguments of `nndyn.Training`; `seed` is both's.
-TRAINING = (
-    "model",
-    "data",
-    "data_dir",
-    "samples",
-    "activation",
-    "init",
-    "loss",
-    "optimizer",
-    "lr",
-    "momentum",
-    "nesterov",
-    "weight_decay",
-    "betas",
-    "alpha",
-    "clip_norm",
-    "batch_size",
-    "schedule",
-    "dtype",
-    "device",
-)
-
-#: Learning rates where none is given.
-_RATES = {"sgd": 0.1}
-_RATE = 0.001
 
 
 @record.command("training", help="Record the training of a network.")
@@ -257,14 +233,8 @@ _RATE = 0.001
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @_common
 def _training(**options: Any) -> None:
-    from nndyn import Training
-
-    if options["lr"] is None:
-        options["lr"] = _RATES.get(options["optimizer"], _RATE)
     chosen = {name: options.pop(name) for name in TRAINING}
-    _record(
-        Training(chosen.pop("model"), chosen.pop("data"), seed=options["seed"], **chosen), options
-    )
+    _record(Recipe("training").make(chosen, options["seed"]), options)
 
 
 _PARAM = click.option(

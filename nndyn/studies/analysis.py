@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,23 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import analyzers
-from nndyn._version import __version__
-from nndyn.errors import DataError, NndynError, UsageError
-from nndyn.studies.design import Cell, Design
+from nndyn.errors import DataError, UsageError
+from nndyn.studies.cells import Progress, cells_of
+from nndyn.studies.design import Design
 from nndyn.studies.folder import Folder
-from nndyn.studies.index import locate, look
-from nndyn.studies.stack import Found, reduce, split, stack
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Seconds of work from which other processes take a part: one takes some to start.
-_WORTH = 6.0
 #: The study function of analyzers that have none of their own.
 _MEDIANS = "analyzers.medians:medians"
-
-#: Called with the runs done and those there are.
-Progress = Callable[[int, int], None]
 
 
 def analyze_study(
@@ -82,18 +72,23 @@ def analyze_study(
     """
     folder = Folder(path)
     planned = folder.design()
-    row = analyzers.rows()[name] if name in analyzers.rows() else None
-    keep = () if row is None else row.keep
-    cells = _grid(folder, planned, name, keep, options, workers, progress)
-    if not (cells["verdict"] != "").any() and not (cells["failure"] == "").any():
-        why = [str(f) for f in np.unique(cells["failure"].values) if f]
-        raise DataError(f"{name} applies to no run of {folder.path}: {why[0] if why else ''}")
-    study = analyzers.resolve(_MEDIANS if row is None or row.study is None else row.study)
-    beside = {
-        other: _beside(folder, planned, other, workers, progress)
-        for other in (row.beside if row is not None else ())
-    }
+    name = name.replace("-", "_")
+    defaults = {o.name: o.default for o in analyzers.options(analyzers.load(name))}
+    unknown = [key for key in options if key not in defaults]
+    if unknown:
+        raise UsageError(f"{name} has no option {unknown[0]!r}; known: {', '.join(defaults)}")
+    options = {key: value for key, value in options.items() if value != defaults[key]}
+    row = analyzers.rows()[name]
     rate = _along(planned, along)
+    cells = cells_of(folder, planned, name, options, workers=workers, progress=progress)
+    if not (cells["verdict"] != "").any():
+        lines = "; ".join(_unused(cells)[:2])
+        raise DataError(f"{name} has a result on no run of {folder.path}: {lines}")
+    study = analyzers.resolve(row.study or _MEDIANS)
+    beside: dict[str, xr.Dataset | None] = {}
+    for other in row.beside:
+        found = cells_of(folder, planned, other, {}, workers=workers, progress=progress)
+        beside[other] = found if (found["verdict"] != "").any() else None
     shared = {"confidence": options["confidence"]} if "confidence" in options else {}
     others = [key for key in planned.axes if key not in (rate, "seed")]
     parts = []
@@ -101,17 +96,18 @@ def analyze_study(
         at = dict(zip(others, chosen, strict=True))
         found = study(
             _row_of(cells, planned, rate, at),
-            **{k: v and _row_of(v, planned, rate, at) for k, v in beside.items()},
+            **{k: _row_of(v, planned, rate, at) for k, v in beside.items() if v is not None},
             **shared,
         )
         parts.append(found)
     result = _join(parts, planned, others)
     result = result.assign({f"cell_{k}": v for k, v in cells.items()})
+    result[rate].attrs.setdefault("units", "1")
     result.attrs |= {
         "analyzer": name,
         "source_id": planned.id,
         "source_path": str(folder.path),
-        "parameters": json.dumps(options),
+        "parameters": json.dumps({**defaults, **options}),
         "along": rate,
         "warnings": json.dumps([*json.loads(result.attrs["warnings"]), *_unused(cells)]),
     }
@@ -138,148 +134,8 @@ def combinations(result: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
         yield label, part.drop_vars(names)
 
 
-def _grid(
-    folder: Folder,
-    planned: Design,
-    name: str,
-    keep: Sequence[str],
-    options: dict[str, Any],
-    workers: int | None,
-    progress: Progress | None,
-) -> xr.Dataset:
-    """Return what is found on every run, over the axes of the study."""
-    import xarray as xr
-
-    known = folder.known()
-    seen = {cell.file: look(folder, cell, known.get(cell.file, {})) for cell in planned.cells}
-    cells = planned.cells
-    ready = [c for c in cells if seen[c.file]["status"] in ("complete", "stopped")]
-    keys = {c.file: f"{seen[c.file]['id']}-{seen[c.file]['committed']}" for c in ready}
-    found = _results(folder, name, keep, options, ready, keys, workers, progress)
-    stacked = stack([found.get(cell.file, Found()) for cell in cells])
-    shape = tuple(len(labels) for labels in planned.axes.values())
-    steps = {cell.file: batch.steps for batch in planned.batches for cell in batch.cells}
-    where = [np.ravel_multi_index(locate(planned, cell), shape) for cell in cells]
-    texts = {
-        "status": np.array([str(seen[c.file]["status"]) for c in cells]),
-        "file": np.array([str(folder.recording(c)) for c in cells]),
-    }
-    for i, cell in enumerate(cells):
-        if not str(stacked["failure"].values[i]) and cell not in ready:
-            texts.setdefault("why", np.full(len(cells), "", dtype=object))[i] = str(
-                seen[cell.file].get("reason", "")
-            )
-    variables: dict[str, Any] = {k: (v.dims, v.values, v.attrs) for k, v in stacked.items()}
-    variables |= {k: (("cell",), v.astype(str), {}) for k, v in texts.items()}
-    variables["steps"] = (("cell",), np.array([float(steps[c.file]) for c in cells]), {})
-    gridded: dict[str, Any] = {}
-    for key, (dims, values, attrs) in variables.items():
-        text = values.dtype.kind in "US"
-        full = np.full((int(np.prod(shape)), *values.shape[1:]), "" if text else np.nan, object)
-        full = full if text else full.astype(np.float64)
-        if key == "status":
-            full[:] = "unplanned"
-        full[where] = values
-        full = (full.astype(str) if text else full).reshape(*shape, *values.shape[1:])
-        gridded[key] = ((*planned.axes, *dims[1:]), full, attrs)
-    coords = {key: (key, np.array(labels)) for key, labels in planned.axes.items()}
-    inner = {k: v for k, v in stacked.coords.items() if k != "cell"}
-    return xr.Dataset(gridded, {**coords, **inner})
-
-
-def _results(
-    folder: Folder,
-    name: str,
-    keep: Sequence[str],
-    options: dict[str, Any],
-    cells: Sequence[Cell],
-    keys: dict[str, str],
-    workers: int | None,
-    progress: Progress | None,
-) -> dict[str, Found]:
-    """Return what an analyzer finds on runs, by file; from the folder as far as it is there."""
-    from nndyn.store import load_result, save_result
-
-    text = json.dumps([name, options, list(keep), __version__], sort_keys=True)
-    file = folder.results(f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
-    cached: dict[str, Found] = {}
-    if file.exists():
-        try:
-            stored = load_result(file)
-            cached = dict(zip(map(str, stored["key"].values), split(stored), strict=True))
-        except (NndynError, KeyError, ValueError):
-            file.unlink(missing_ok=True)  # it is only a copy: made anew
-    todo = [cell for cell in cells if keys[cell.file] not in cached]
-    if todo:
-        paths = [str(folder.recording(cell)) for cell in todo]
-        fresh = _analyzed(name, options, tuple(keep), paths, workers, progress)
-        cached |= dict(zip((keys[cell.file] for cell in todo), fresh, strict=True))
-        current = {key: cached[key] for key in keys.values()}
-        stacked = stack(list(current.values()))
-        save_result(stacked.assign(key=("cell", np.array(list(current)))), file, overwrite=True)
-    return {cell.file: cached[keys[cell.file]] for cell in cells}
-
-
-def _analyzed(
-    name: str,
-    options: dict[str, Any],
-    keep: tuple[str, ...],
-    paths: Sequence[str],
-    workers: int | None,
-    progress: Progress | None,
-) -> list[Found]:
-    """Analyze recordings, in several processes where that is worth it."""
-    total, found, began = len(paths), [], time.monotonic()
-    workers = workers or _cores()
-    for path in paths:
-        found.append(_one(name, options, keep, path))
-        if progress is not None:
-            progress(len(found), total)
-        spent = time.monotonic() - began
-        if workers > 1 and spent / len(found) * (total - len(found)) > _WORTH:
-            break
-    rest = paths[len(found) :]
-    if rest:
-        from joblib import Parallel, delayed
-
-        jobs = (delayed(_one)(name, options, keep, path) for path in rest)
-        pool = Parallel(n_jobs=workers, batch_size=4, return_as="generator")
-        for one in pool(jobs):
-            found.append(one)
-            if progress is not None:
-                progress(len(found), total)
-    return found
-
-
-def _one(name: str, options: dict[str, Any], keep: tuple[str, ...], path: str) -> Found:
-    """Analyze one recording; where that cannot be done, say why."""
-    from nndyn.store import open_recording, reading
-
-    try:
-        with reading(path), open_recording(path) as recording:
-            result = analyzers.load(name)(recording, **options)
-            return reduce(result, keep, float(recording.attrs["stationary"]))
-    except UsageError:
-        raise
-    except NndynError as error:
-        return Found(failure=" ".join(str(error).split()))
-
-
-def _beside(
-    folder: Folder,
-    planned: Design,
-    name: str,
-    workers: int | None,
-    progress: Progress | None,
-) -> xr.Dataset | None:
-    """Return another analyzer's results on the runs; None where it applies to none."""
-    keep = analyzers.ANALYZERS[name].keep
-    cells = _grid(folder, planned, name, keep, {}, workers, progress)
-    return cells if (cells["verdict"] != "").any() else None
-
-
 def _along(planned: Design, along: str | None) -> str:
-    """Return the option that a study is looked at along; the fixed learning rate where none is."""
+    """Return the option that a study is looked at along; ``lr`` or ``run`` where none is swept."""
     numeric = {
         key: len(labels)
         for key, labels in planned.axes.items()
@@ -291,9 +147,9 @@ def _along(planned: Design, along: str | None) -> str:
             swept = ", ".join(numeric) or "none"
             raise UsageError(f"along is {along!r}, expected a swept option with numbers: {swept}")
         return along
-    if "lr" in numeric or not numeric:
-        return "lr"
-    return max(numeric, key=lambda key: numeric[key])
+    if not numeric:
+        return "lr" if isinstance(planned.options.get("lr"), int | float) else "run"
+    return "lr" if "lr" in numeric else max(numeric, key=lambda key: numeric[key])
 
 
 def _row_of(cells: xr.Dataset, planned: Design, rate: str, at: dict[str, Any]) -> xr.Dataset:
@@ -301,8 +157,7 @@ def _row_of(cells: xr.Dataset, planned: Design, rate: str, at: dict[str, Any]) -
     places = {key: planned.axes[key].index(label) for key, label in at.items()}
     row = cells.isel(places).drop_vars(list(places))
     if rate not in row.dims:
-        fixed = planned.options.get(rate)
-        row = row.expand_dims({rate: [float(fixed) if isinstance(fixed, int | float) else np.nan]})
+        row = row.expand_dims({rate: [float(planned.options.get(rate, 0.0))]})
     row.encoding["source"] = ""
     return row.transpose(rate, "seed", ...)
 
@@ -341,21 +196,11 @@ def _join(parts: Sequence[xr.Dataset], planned: Design, others: Sequence[str]) -
 
 def _unused(cells: xr.Dataset) -> list[str]:
     """Say which runs have no result, and why."""
-    flat = cells[["status", "failure", "file"]].stack(run=[d for d in cells["status"].dims])
     lines = []
-    for status, failure, file in zip(
-        flat["status"].values, flat["failure"].values, flat["file"].values, strict=True
-    ):
-        if failure:
+    names = ("status", "failure", "file")
+    for status, failure, file in zip(*(cells[n].values.ravel() for n in names), strict=True):
+        if failure and status != "unplanned":
             lines.append(str(failure) if str(file) in str(failure) else f"{file}: {failure}")
-        elif status not in ("complete", "stopped", "unplanned"):
-            lines.append(f"{file} is {status}")
     if len(lines) > 5:
         return [*lines[:4], f"and {len(lines) - 4} more runs without a result"]
     return lines
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,0 +1,107 @@
+"""How the analysis of a study looks in a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nndyn.cli.output import print_json, print_result, show
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Characters of a column without intervals, and with them; and of all from which there are some.
+_COLUMN, _WITH_INTERVAL, _WIDE = 14, 24, 120
+
+
+def print_study(result: xr.Dataset, *, as_json: bool = False) -> None:
+    """Print the summary of a study and a table along the swept option, or one JSON object."""
+    from nndyn.studies.analysis import combinations
+
+    if as_json:
+        print_json(study_dict(result))
+        return
+    warnings = json.loads(result.attrs["warnings"])
+    for i, (label, part) in enumerate(combinations(result)):
+        summary = json.loads(part.attrs["summary"])
+        numbers = [n for n in summary if result.attrs["along"] not in part[n].dims]
+        part.attrs |= {"warnings": "[]", "summary": json.dumps(numbers)}
+        if label:
+            click.echo(("\n" if i else "") + label)
+        print_result(part)
+        _print_series(part)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def study_dict(result: xr.Dataset) -> dict[str, Any]:
+    """Return the JSON object of a study: its summary, and what there is along the swept option."""
+    from nndyn.results import to_dict
+    from nndyn.studies.analysis import combinations
+
+    rate = result.attrs["along"]
+    names = [*json.loads(result.attrs["summary"]), rate, *_series(result)]
+    whole = to_dict(result.assign_attrs(summary=json.dumps(list(dict.fromkeys(names)))))
+    parts = [
+        {"at": label, "verdict": part.attrs["verdict"], "reason": part.attrs["reason"]}
+        for label, part in combinations(result)
+        if label
+    ]
+    return {**whole, **({"combinations": parts} if parts else {})}
+
+
+def _series(result: xr.Dataset) -> list[str]:
+    """Return what has one value for each value of the swept option, for each combination."""
+    own = {"bound", "seed", "kind", "level"}
+    return [
+        str(name)
+        for name, variable in result.data_vars.items()
+        if result.attrs["along"] in variable.dims
+        and not own & set(map(str, variable.dims))
+        and not str(name).startswith("cell_")
+    ]
+
+
+def _print_series(part: xr.Dataset) -> None:
+    """Print what there is along the swept option."""
+    import os
+
+    from rich.console import Console
+    from rich.table import Table
+
+    rate = part.attrs["along"]
+    names = [name for name in _series(part) if part[name].dims == (rate,)]
+    if not names:
+        return
+    console = Console(highlight=False)
+    piped = not (console.is_terminal or "COLUMNS" in os.environ)
+    wide = piped or console.width >= _WIDE
+    column = _WITH_INTERVAL if wide else _COLUMN
+    if piped:  # a program wraps for itself
+        console = Console(highlight=False, width=column * (len(names) + 1))
+    size = max(1, console.width // column - 1)
+    for first in range(0, len(names), size):
+        some = names[first : first + size]
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in (rate, *some):
+            table.add_column(name.replace("_", " "), overflow="fold")
+        for i, value in enumerate(part[rate].values):
+            table.add_row(show(float(f"{value:.4g}")), *(_entry(part, n, i, wide) for n in some))
+        with console.capture() as captured:
+            console.print(table)
+        text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+        click.echo(f"\n{text}", color=True)
+
+
+def _entry(part: xr.Dataset, name: str, i: int, wide: bool) -> str:
+    """Return a value with three digits, and its interval where there is room."""
+    value = part[name].values[i].item()
+    if isinstance(value, bool) or not isinstance(value, float):
+        return show(value)
+    text = "null" if value != value else f"{value:.3g}"
+    if wide and f"{name}_ci" in part:
+        low, high = part[f"{name}_ci"].values[i]
+        text += f" [{low:.3g}, {high:.3g}]" if low == low else ""
+    return text

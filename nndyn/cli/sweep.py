@@ -1,0 +1,188 @@
+"""``nndyn sweep KIND …``: the options of ``nndyn record KIND``, each of which can be a grid."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nndyn.cli.output import counted, duration, progress_bar, size
+from nndyn.cli.parameters import Grid
+from nndyn.cli.record import load_config, record
+from nndyn.errors import UnknownNameError, UsageError
+from nndyn.studies.grids import numbers
+from nndyn.systems.catalogue import entry
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Options of `nndyn record` that a sweep has its own of.
+_OWN = ("seed", "resume", "overwrite", "config", "dry_run", "output")
+
+_GRIDS = (
+    "Every option with one value can be a grid: A,B,C; LO:HI:N, N values in equal steps; "
+    "LO:HI:Nlog, in equal ratios. Every combination is recorded with every seed. A sweep that was "
+    "stopped goes on with the same command."
+)
+
+
+def _options() -> list[click.Parameter]:
+    """Return the options every sweep has."""
+    return [
+        click.Option(
+            ["--seeds"], type=int, default=1, show_default=True, metavar="N", help="Seeds a point."
+        ),
+        click.Option(["--seed"], type=int, default=0, show_default=True, help="The first of them."),
+        click.Option(
+            ["--workers"], type=int, metavar="N", help="Record in N processes of this machine."
+        ),
+        click.Option(
+            ["--scheduler"],
+            metavar="ADDRESS",
+            help="Record on the workers of a Dask scheduler, such as tcp://host:8786.",
+        ),
+        click.Option(
+            ["--task"], metavar="I/N", help="Record the I-th of N shares, as in an array of jobs."
+        ),
+        click.Option(["--resume"], is_flag=True, help="Let the study grow: values, seeds, steps."),
+        click.Option(["--overwrite"], is_flag=True, help="Remove the study in the folder first."),
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path, dir_okay=False),
+            is_eager=True,
+            expose_value=False,
+            callback=load_config,
+            help="TOML file with options; those given here come first. A list is a grid.",
+        ),
+        click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
+        click.Option(
+            ["-o", "--output"],
+            type=click.Path(path_type=Path),
+            required=True,
+            help="Folder of the study.",
+        ),
+    ]
+
+
+def _swept(parameter: click.Parameter) -> click.Parameter:
+    """Return an option that can be a grid; flags, pairs and arguments stay as they are."""
+    single = isinstance(parameter, click.Option) and not parameter.is_flag
+    if not single or parameter.nargs != 1 or parameter.multiple:
+        return parameter
+    option = copy.copy(parameter)
+    option.type = Grid(parameter.type, ";" if parameter.name == "schedule" else ",")
+    return option
+
+
+class _Sweep(click.Group):
+    """A command for every kind of system that can be recorded, made from its command there."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the kinds."""
+        return ["training", "map", "flow", "gd"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Make the command of a kind."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        single = record.commands[cmd_name]
+        params = [_swept(p) for p in single.params if p.name not in _OWN]
+        return click.Command(
+            cmd_name,
+            callback=lambda **options: _run(cmd_name, **options),
+            help=f"{(single.help or '').replace('Record', 'Sweep')}\n\n{_GRIDS}",
+            short_help=(single.help or "").replace("Record", "Sweep"),
+            params=[*params, *_options()],
+        )
+
+
+def _run(
+    kind: str,
+    *,
+    output: Path,
+    seeds: int,
+    seed: int,
+    workers: int | None,
+    scheduler: str | None,
+    task: str | None,
+    resume: bool,
+    overwrite: bool,
+    dry_run: bool,
+    **options: Any,
+) -> int:
+    from nndyn import sweep
+    from nndyn.studies.request import request
+    from nndyn.studies.sweep import cost
+
+    name, given = _options_of(kind, options)
+    asked = request(name, given, seeds=seeds, seed=seed)
+    if dry_run or not output.exists():
+        found = cost(asked)
+        line = (
+            f"{counted(found.cells, 'run')} in {counted(found.batches, 'batch')}, "
+            f"{found.steps:,} steps; {size(found.bytes)}; about {duration(found.seconds)} of one "
+            "process"
+        )
+        if dry_run:
+            click.echo(f"{output}: {line}. Nothing was written.")
+            return 0
+        if found.seconds > 10.0:
+            click.echo(f"{output}: {line}", err=True)
+    with progress_bar(output.name) as progress:
+        index = sweep(
+            name,
+            output,
+            seeds=seeds,
+            seed=seed,
+            workers=workers,
+            scheduler=scheduler,
+            task=task,
+            resume=resume,
+            overwrite=overwrite,
+            progress=progress,
+            **given,
+        )
+    return _say(index, output)
+
+
+def _options_of(kind: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the name of the system, and its options as `nndyn.sweep` takes them."""
+    options["control"] = not options.pop("no_control")
+    name = kind if kind == "training" else str(options.pop("name"))
+    if kind == "training":
+        return name, options
+    known = entry(name, kind).parameters
+    for item in options.pop("param"):
+        key, equals, text = str(item).partition("=")
+        if not equals:
+            raise UsageError(f"--param is {item!r}, expected NAME=VALUE or NAME=GRID")
+        if key not in known:
+            raise UnknownNameError(f"{name} has no parameter {key!r}; known: {', '.join(known)}")
+        value = numbers(key, text)
+        several = isinstance(known[key], tuple)
+        options[key] = tuple(value) if several and isinstance(value, list) else value
+    return name, {k: v for k, v in options.items() if v is not None}
+
+
+def _say(index: xr.Dataset, output: Path) -> int:
+    """Print what there is of a study, and what failed; return the exit code."""
+    status = index["status"].values.ravel()
+    kinds = dict.fromkeys(str(s) for s in status)
+    counts = ", ".join(f"{int((status == kind).sum())} {kind}" for kind in kinds)
+    axes = " x ".join(
+        counted(n, "seed") if name == "seed" else f"{n} {name}" for name, n in index.sizes.items()
+    )
+    click.echo(f"{output}: {counted(status.size, 'run')} ({axes}): {counts}")
+    failed = status == "failed"
+    reasons = index["reason"].values.ravel()[failed]
+    paths = index["path"].values.ravel()[failed]
+    for path, reason in list(zip(paths, reasons, strict=True))[:5]:
+        click.echo(f"failed: {path}: {reason}", err=True)
+    if len(reasons) > 5:
+        click.echo(f"failed: {len(reasons) - 5} more runs", err=True)
+    return int(failed.any())
+
+
+sweep = _Sweep("sweep", help=f"Record a study: a folder of recordings over a grid.\n\n{_GRIDS}")

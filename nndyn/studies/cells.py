@@ -1,0 +1,195 @@
+"""An analyzer on every run of a study: computed once, kept in the folder, laid out on its grid."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import analyzers
+from nndyn._version import __version__
+from nndyn.errors import NndynError, UsageError
+from nndyn.studies.design import Cell, Design
+from nndyn.studies.folder import Folder
+from nndyn.studies.index import locate, look
+from nndyn.studies.stack import Found, reduce, split, stack
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Seconds of work from which other processes take a part: one takes some to start.
+_WORTH = 6.0
+
+#: Called with the runs done and those there are.
+Progress = Callable[[int, int], None]
+
+
+def cells_of(
+    folder: Folder,
+    planned: Design,
+    name: str,
+    options: dict[str, Any],
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Return what an analyzer finds on every run of a study.
+
+    Parameters
+    ----------
+    folder : Folder
+    planned : Design
+        Its plan.
+    name : str
+        Of the analyzer.
+    options : dict
+        Of the analyzer.
+    workers : int, optional
+        Processes; as many as there are cores unless given.
+    progress : callable, optional
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the axes of the study, ``seed`` the last of them, and those of the variables: what is
+        kept of results (see `nndyn.studies.stack`); ``status``, ``file``, ``steps`` asked for;
+        ``failure``, why a run has no result.
+
+    Raises
+    ------
+    UsageError
+        If an option is wrong.
+    """
+    row = analyzers.rows().get(name)
+    keep = () if row is None else row.keep
+    known, cells = folder.known(), planned.cells
+    seen = {cell.file: look(folder, cell, known.get(cell.file, {})) for cell in cells}
+    keys = {
+        file: f"{facts['id']}-{facts['committed']}"
+        for file, facts in seen.items()
+        if facts["status"] in ("complete", "stopped")
+    }
+    ready = [cell for cell in cells if cell.file in keys]
+    found = _results(folder, name, keep, options, ready, keys, workers, progress)
+    stacked = stack([found.get(cell.file) or _without(seen[cell.file]) for cell in cells])
+    steps = {cell.file: batch.steps for batch in planned.batches for cell in batch.cells}
+    stacked = stacked.assign(
+        status=("cell", np.array([str(seen[cell.file]["status"]) for cell in cells])),
+        file=("cell", np.array([str(folder.recording(cell)) for cell in cells])),
+        steps=("cell", np.array([float(steps[cell.file]) for cell in cells])),
+    )
+    return _laid_out(stacked, planned)
+
+
+def _without(facts: dict[str, Any]) -> Found:
+    """Return what is found on a run that is not there."""
+    reason = str(facts.get("reason", ""))
+    return Found(failure=f"{facts['status']}{': ' if reason else ''}{reason}")
+
+
+def _laid_out(stacked: xr.Dataset, planned: Design) -> xr.Dataset:
+    """Lay cells out on the grid of a study; where it has none there is NaN, or the empty text."""
+    import xarray as xr
+
+    shape = tuple(len(labels) for labels in planned.axes.values())
+    where = [np.ravel_multi_index(locate(planned, cell), shape) for cell in planned.cells]
+    variables: dict[str, Any] = {}
+    for name, variable in stacked.items():
+        values = variable.values
+        blank = "unplanned" if name == "status" else "" if values.dtype.kind == "U" else np.nan
+        full = np.full((int(np.prod(shape)), *values.shape[1:]), blank, dtype=object)
+        full[where] = values
+        full = full.astype(str if values.dtype.kind == "U" else np.float64)
+        dims = (*planned.axes, *variable.dims[1:])
+        variables[str(name)] = (dims, full.reshape(*shape, *values.shape[1:]), variable.attrs)
+    coords = {key: (key, np.array(labels)) for key, labels in planned.axes.items()}
+    return xr.Dataset(variables, {**coords, **stacked.coords})
+
+
+def _results(
+    folder: Folder,
+    name: str,
+    keep: Sequence[str],
+    options: dict[str, Any],
+    cells: Sequence[Cell],
+    keys: dict[str, str],
+    workers: int | None,
+    progress: Progress | None,
+) -> dict[str, Found]:
+    """Return what an analyzer finds on runs, by file; from the folder as far as it is there."""
+    from nndyn.store import load_result, save_result
+
+    text = json.dumps([name, options, list(keep), __version__], sort_keys=True)
+    file = folder.results(f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
+    cached: dict[str, Found] = {}
+    if file.exists():
+        try:
+            stored = load_result(file)
+            cached = dict(zip(map(str, stored["key"].values), split(stored), strict=True))
+        except (NndynError, KeyError, ValueError):
+            file.unlink(missing_ok=True)  # it is only a copy: made anew
+    todo = [cell for cell in cells if keys[cell.file] not in cached]
+    if todo:
+        paths = [str(folder.recording(cell)) for cell in todo]
+        fresh = _analyzed(name, options, tuple(keep), paths, workers, progress)
+        cached |= dict(zip((keys[cell.file] for cell in todo), fresh, strict=True))
+        current = {key: cached[key] for key in keys.values()}
+        stacked = stack(list(current.values()))
+        save_result(stacked.assign(key=("cell", np.array(list(current)))), file, overwrite=True)
+    return {cell.file: cached[keys[cell.file]] for cell in cells}
+
+
+def _analyzed(
+    name: str,
+    options: dict[str, Any],
+    keep: tuple[str, ...],
+    paths: Sequence[str],
+    workers: int | None,
+    progress: Progress | None,
+) -> list[Found]:
+    """Analyze recordings, in several processes where that is worth it."""
+    total, found, began = len(paths), [], time.monotonic()
+    workers = workers or _cores()
+    for path in paths:
+        found.append(_one(name, options, keep, path))
+        if progress is not None:
+            progress(len(found), total)
+        spent = time.monotonic() - began
+        if workers > 1 and spent / len(found) * (total - len(found)) > _WORTH:
+            break
+    rest = paths[len(found) :]
+    if rest:
+        from joblib import Parallel, delayed
+
+        jobs = (delayed(_one)(name, options, keep, path) for path in rest)
+        pool = Parallel(n_jobs=workers, batch_size=4, return_as="generator")
+        for one in pool(jobs):
+            found.append(one)
+            if progress is not None:
+                progress(len(found), total)
+    return found
+
+
+def _one(name: str, options: dict[str, Any], keep: tuple[str, ...], path: str) -> Found:
+    """Analyze one recording; where that cannot be done, say why."""
+    from nndyn.store import open_recording, reading
+
+    try:
+        with reading(path), open_recording(path) as recording:
+            result = analyzers.load(name)(recording, **options)
+            return reduce(result, keep, float(recording.attrs["stationary"]))
+    except UsageError:
+        raise
+    except NndynError as error:
+        return Found(failure=" ".join(str(error).split()))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
