@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analyzers.cells import Cells, cells_of
 from analyzers.coincidence import Coincidence, Fastest, FlowTime, coincidence, fastest, flow_time
-from analyzers.onset import turning_rates
+from analyzers.onset import THRESHOLD, turning_rates
 from analyzers.onset_study import known_growth, onset_study
 from analyzers.passage import logarithmic
 from analyzers.resampling import check
@@ -84,7 +84,7 @@ def learning_study(
     found = cells_of(cells)
     check(confidence, resamples)
     options: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
-    unit = str(cells[found.name].attrs.get("units", "1")) if found.name in cells.coords else "1"
+    unit = found.unit(found.name, "1")
     times, warnings = training_times(found)
     beside = None if lyapunov is None else _beside(lyapunov, found)
     times, turning = _sorted(times, found, beside)
@@ -136,13 +136,12 @@ def training_times(cells: Cells) -> tuple[Array, list[str]]:
     warnings : list of str
         Rates at which runs were asked for different numbers of steps.
     """
-    has = cells.text("verdict") != ""
-    times = np.where(np.isnan(cells.number("training_time")), np.inf, cells.number("training_time"))
-    steps = np.where(has, cells.number("steps"), np.nan)
+    times, steps = cells.number("training_time"), cells.number("steps")
+    times = np.where(cells.done & np.isnan(times), np.inf, times)
     shortest = np.fmin.reduce(steps, axis=1)
     longest = np.fmax.reduce(steps, axis=1)
     late = times > shortest[:, None]  # never where the number of steps is not known
-    times = np.where(has, np.where(late, np.inf, times), np.nan)
+    times = np.where(late, np.inf, times)
     uneven = np.flatnonzero(longest > shortest)
     if not uneven.size:
         return times, []
@@ -172,8 +171,8 @@ def _sorted(times: Array, cells: Cells, beside: Cells | None) -> tuple[Array, An
     """Return times and turning rates in an order of seeds that is their own."""
     if beside is None:
         return times[:, np.lexsort(times)], None
-    growth = known_growth(beside, 3.0)
-    diverged = beside.text("verdict") == "diverged"
+    growth = known_growth(beside, THRESHOLD)
+    diverged = beside.verdict == "diverged"
     order = np.lexsort(np.concatenate([times, growth, diverged]))
     turning = turning_rates(beside.rates, growth[:, order], diverged[:, order])
     return times[:, order], turning
@@ -293,9 +292,7 @@ def _along(
 ) -> dict[str, Quantity]:
     """Return training times and accuracies along the swept parameter."""
     dims = (cells.name,)
-    unit = "step"
-    if "training_time" in cells.data:
-        unit = str(cells.data["training_time"].attrs.get("units", unit))
+    unit = cells.unit("training_time", "step")
     known = ~np.isnan(times)
     count = known.sum(axis=1)
     arrived = np.full(len(count), np.nan)
@@ -380,8 +377,4 @@ def _judged(
             "undecided": "is not told from its value at the lowest rate",
         }[flow.falls]
         parts.append(f"training time times {name} {falls}")
-    if cells.missing:
-        parts.append(f"{cells.missing} of {cells.rates.size * cells.seeds.size} cells missing")
-    if cells.unfinished:
-        parts.append(f"cells left out: {cells.unfinished}")
-    return verdict, "; ".join(parts)
+    return verdict, "; ".join([*parts, *cells.gaps])

@@ -53,7 +53,7 @@ def exponent_onsets(
     dims = ("level",)
     if why_not:
         return Quantity(np.full(len(levels), np.nan), unit, long_name, dims, note=why_not)
-    values = finite_time(cells, horizon, cells.text("verdict") == "diverged")
+    values = finite_time(cells, horizon, cells.verdict == "diverged")
     values = values[:, np.lexsort(values)]
     median = middle(values)
     chosen = drawn(values.shape[1], resamples)
@@ -100,12 +100,11 @@ def sustained_onset(
     long_name = f"{cells.name} at which half of the seeds are chaotic to the end of the recording"
     if why_not:
         return Quantity(None, unit, long_name, note=why_not)
-    verdict = cells.text("verdict")
-    has = verdict != ""
-    unknown = np.isin(verdict.astype(str), UNKNOWN)
+    verdict, has = cells.verdict, cells.done
+    unknown = np.isin(verdict, UNKNOWN)
     chaotic = verdict == "chaotic"
     code = has + 2.0 * chaotic + 4.0 * unknown
-    order = np.lexsort(code)
+    order = np.lexsort(code)  # so that the order of seeds does not matter
     weights = np.ones((1, verdict.shape[1]))
     passed, most = (
         first_passage(cells.rates, _shares(what[:, order], has[:, order], weights), 0.5)
