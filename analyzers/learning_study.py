@@ -77,9 +77,12 @@ def learning_study(
     to the last step, and fewer than half arriving gives none. Runs of one rate are all watched as
     long as the shortest of them was asked to run, so that the median is an order statistic.
 
-    All intervals resample seeds, the same ones at every rate and for the onset. Those of
-    ``flow_time_ratio`` hold together. The shortest of several medians is lower than it would be if
-    measured again: ``indistinguishable`` leaves out some rates that belong to it.
+    All intervals resample seeds, the same ones at every rate and for the onset; those of
+    ``flow_time_ratio`` hold together. That of ``coincidence`` covers the ratio of the true curves
+    in 93 to 99 % of draws (10 seeds on 12 rates) wherever between two rates the true optimum lies,
+    and in 89 % where it is a kink at the worst place between them. The shortest of several medians
+    is lower than it would be if measured again: ``indistinguishable`` may leave out rates that
+    belong to it.
     """
     found = cells_of(cells)
     check(confidence, resamples)
