@@ -78,11 +78,10 @@ def learning_study(
     long as the shortest of them was asked to run, so that the median is an order statistic.
 
     All intervals resample seeds, the same ones at every rate and for the onset; those of
-    ``flow_time_ratio`` hold together. That of ``coincidence`` covers the ratio of the true curves
-    in 93 to 99 % of draws (10 seeds on 12 rates) wherever between two rates the true optimum lies,
-    and in 89 % where it is a kink at the worst place between them. The shortest of several medians
-    is lower than it would be if measured again: ``indistinguishable`` may leave out rates that
-    belong to it.
+    ``flow_time_ratio`` hold together. With 10 seeds on 12 rates that of ``coincidence`` covers the
+    ratio of the true curves in 93 to 99 % of draws, the true optimum lying anywhere between two
+    rates; in 89 % where it is a kink, and half way. The shortest of several medians is lower than
+    it would be if measured again: ``indistinguishable`` may leave out rates that belong to it.
     """
     found = cells_of(cells)
     check(confidence, resamples)
@@ -350,11 +349,10 @@ def _judged(
     at = found["fastest"]
     if at.value is None:
         return "unresolved", str(at.note)
+    parts = [f"training is fastest at {name} = {at.value:.4g}"]
     alike = cells.rates[found["indistinguishable"].value]
-    parts = [
-        f"training is fastest at {name} = {at.value:.4g}, not told from "
-        f"{alike.min():.4g} to {alike.max():.4g}"
-    ]
+    if alike.size > 1:
+        parts[0] += f", not told from {alike.min():.4g} to {alike.max():.4g}"
     ratio = found["coincidence"]
     if ratio.value is None:
         verdict = "unresolved" if compare else "found"

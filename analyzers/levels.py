@@ -123,12 +123,16 @@ def sustained_onset(
     chosen = drawn(verdict.shape[1], resamples)
     weights = np.stack([np.bincount(row, minlength=verdict.shape[1]) for row in chosen])
     draws = first_passage(cells.rates, _shares(chaotic[:, order], has[:, order], weights), 0.5)
+    ci = _interval(passed, draws.rate, confidence)
     return Quantity(
         float(passed.rate[0]),
         unit,
         long_name,
-        ci=_interval(passed, draws.rate, confidence),
+        ci=ci,
         interval_over="seeds",
+        note=None
+        if np.isfinite(ci).all()
+        else f"its interval [{ci[0]:.4g}, {ci[1]:.4g}] is open: sweep further",
     )
 
 
