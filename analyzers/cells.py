@@ -104,6 +104,16 @@ class Cells:
         )
 
     @property
+    def shared(self) -> Array:
+        """Rates with results of half of the seeds or more, of those with any; (n,) bool.
+
+        What is said of all seeds at one rate needs them: a search may run each seed elsewhere.
+        """
+        seeds = int(self.done.any(axis=0).sum())
+        enough: Array = 2 * self.done.sum(axis=1) >= max(seeds, 1)
+        return enough
+
+    @property
     def few(self) -> str:
         """Why the cells are too few for anything over seeds; empty where they are enough."""
         there, done = self.done.size - self.missing, int(self.done.sum())

@@ -107,7 +107,7 @@ def learning_study(
     if found.name == "lr" and logarithmic(found.rates):
         flow = flow_time(found.rates, quickest, margin=margin, confidence=confidence)
     quantities |= _flow_times(flow, found, quickest, why_not, margin)
-    used = int((~np.isnan(times)).any(axis=0).sum())
+    used = int(found.done.any(axis=0).sum())
     quantities["seeds_used"] = Quantity(used, "1", "seeds with a result at a rate or more")
     quantities |= _along(found, times, quickest, options)
     verdict, reason = _judged(found, quantities, lyapunov is not None, why_not or no_ratio, flow)
@@ -134,9 +134,10 @@ def training_times(cells: Cells) -> tuple[Array, list[str]]:
     Returns
     -------
     times : (n, S) float64
-        inf where not reached, NaN where there is no result.
+        inf where not reached, NaN where there is no result, and at rates of fewer than half of the
+        seeds.
     warnings : list of str
-        Rates at which runs were asked for different numbers of steps.
+        Rates that are left out, and at which runs were asked for different numbers of steps.
     """
     times, steps = cells.number("training_time"), cells.number("steps")
     times = np.where(cells.done & np.isnan(times), np.inf, times)
@@ -144,15 +145,23 @@ def training_times(cells: Cells) -> tuple[Array, list[str]]:
     longest = np.fmax.reduce(steps, axis=1)
     late = times > shortest[:, None]  # never where the number of steps is not known
     times = np.where(late, np.inf, times)
+    times[~cells.shared] = np.nan
+    warnings = []
+    sparse = int((cells.done.any(axis=1) & ~cells.shared).sum())
+    if sparse:
+        warnings.append(
+            f"{sparse} values of {cells.name} with results of fewer than half of the seeds are "
+            "left out"
+        )
     uneven = np.flatnonzero(longest > shortest)
-    if not uneven.size:
-        return times, []
-    where = ", ".join(f"{cells.rates[i]:.4g}" for i in uneven[:5])
-    more = ", …" if uneven.size > 5 else ""
-    return times, [
-        f"at {cells.name} = {where}{more} seeds were run for different numbers of steps: compared "
-        "up to the fewest"
-    ]
+    if uneven.size:
+        where = ", ".join(f"{cells.rates[i]:.4g}" for i in uneven[:5])
+        more = ", …" if uneven.size > 5 else ""
+        warnings.append(
+            f"at {cells.name} = {where}{more} seeds were run for different numbers of steps: "
+            "compared up to the fewest"
+        )
+    return times, warnings
 
 
 def _beside(lyapunov: xr.Dataset, cells: Cells) -> Cells:
@@ -186,9 +195,11 @@ def _why_not(cells: Cells, times: Array, quickest: Fastest) -> str:
         return cells.few
     if cells.rates.size < 2:
         return f"one value of {cells.name} leaves nothing to compare; sweep several"
-    used = int((~np.isnan(times)).any(axis=0).sum())
+    used = int(cells.done.any(axis=0).sum())
     if used < 2:
         return f"{used} of {cells.seeds.size} seeds can be used, two are needed"
+    if int(cells.shared.sum()) < 2:
+        return f"too few values of {cells.name} were run with half of the seeds"
     if np.isnan(quickest.rate):
         return f"fewer than half of the seeds learn at every {cells.name}: no median training time"
     return ""

@@ -176,6 +176,18 @@ def test_seeds_run_for_different_numbers_of_steps_are_compared_up_to_the_fewest(
     assert np.isnan(found["median_training_time"][1])
 
 
+def test_rates_of_few_seeds_are_left_out():
+    times = np.array([[100.0] * 6, [80.0] * 6, [20.0] * 6, [90.0] * 6])
+    verdict = np.full(times.shape, "learned", object)
+    verdict[2, 2:] = ""
+    found = learning_study(learned(times, [1.0, 2, 3, 4], verdict=verdict))
+    assert float(found["fastest"]) == 2.0
+    assert "1 values of lr with results of fewer than half" in found.attrs["warnings"]
+    diagonal = np.where(np.eye(4, 6, dtype=bool), "complete", "missing").astype(object)
+    none = learning_study(learned(times, [1.0, 2, 3, 4], status=diagonal))
+    assert "too few values of lr were run with half of the seeds" in none.attrs["reason"]
+
+
 def test_other_parameters_have_no_flow_time():
     times = np.repeat(np.array([9.0, 5, 8])[:, None], 6, axis=1)
     found = learning_study(

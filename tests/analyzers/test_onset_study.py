@@ -145,6 +145,17 @@ def test_seeds_sampled_each_at_other_rates_are_no_obstacle():
     np.testing.assert_allclose(found["turning_rate"], whole["turning_rate"])
     assert found.attrs["verdict"] == "found"
     assert "cells are missing" in found.attrs["reason"]
+    assert 0 < (2 * keep.sum(axis=1) >= 10).sum() < 12
+
+
+def test_rates_of_few_seeds_each_make_no_curve():
+    ds = drawn()
+    there = (np.arange(12)[:, None] - np.arange(10)) % 10 < 3
+    status = np.where(there, "complete", "missing").astype(object)
+    status[-2:] = "missing"
+    found = onset_study(ds.assign(status=(("lr", "seed"), status)))
+    for name in ("exponent_onset", "sustained_onset"):
+        assert "were run with half of the seeds" in entry(found, name)["note"]
 
 
 @pytest.mark.parametrize(
