@@ -109,7 +109,8 @@ def learning_study(
     quantities |= _flow_times(flow, found, quickest, why_not, margin)
     used = int(found.done.any(axis=0).sum())
     quantities["seeds_used"] = Quantity(used, "1", "seeds with a result at a rate or more")
-    quantities |= _along(found, times, quickest, options)
+    alike = quickest.alike & (not why_not)
+    quantities |= _along(found, times, quickest, alike, options)
     verdict, reason = _judged(found, quantities, lyapunov is not None, why_not or no_ratio, flow)
     return result(
         quantities,
@@ -301,7 +302,7 @@ def _flow_times(
 
 
 def _along(
-    cells: Cells, times: Array, quickest: Fastest, options: dict[str, Any]
+    cells: Cells, times: Array, quickest: Fastest, alike: Array, options: dict[str, Any]
 ) -> dict[str, Quantity]:
     """Return training times and accuracies along the swept parameter."""
     dims = (cells.name,)
@@ -312,7 +313,7 @@ def _along(
     np.divide(np.isfinite(times).sum(axis=1), count, out=arrived, where=count > 0)
     quantities = {
         "indistinguishable": Quantity(
-            quickest.alike, "1", "whether the median is not told from the shortest", dims
+            alike, "1", "whether the median is not told from the shortest", dims
         ),
         "median_training_time": Quantity(
             np.where(np.isfinite(quickest.medians), quickest.medians, np.nan),
@@ -321,7 +322,7 @@ def _along(
             dims,
             ci=quickest.interval,
             interval_over="seeds",
-            note="NaN where fewer than half of the seeds arrive",
+            note="NaN where fewer than half of the seeds arrive; intervals of two seeds or more",
         ),
         "arrived_share": Quantity(
             arrived, "1", "share of seeds that learn", dims, note="NaN where no seed has a result"

@@ -53,7 +53,9 @@ def study(lyapunov: xr.Dataset, learning: xr.Dataset | None = None) -> Figure:
     stationary = lyapunov.attrs["verdict"] == "stationary"
     panels = ["exponent"] if stationary else ["exponent", "growth"]
     if learning is not None:
-        panels += ["time", *(["sharpness"] if "sharpness_ratio" in learning else [])]
+        for name, variable in (("time", "median_training_time"), ("sharpness", "sharpness_ratio")):
+            if variable in learning and np.isfinite(learning[variable]).any():
+                panels.append(name)
     figure = NewFigure(figsize=(4.2, 1.35 + 1.25 * max(len(panels), 1.4)), layout="constrained")
     axes = dict(
         zip(panels, figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0], strict=True)
@@ -62,7 +64,8 @@ def study(lyapunov: xr.Dataset, learning: xr.Dataset | None = None) -> Figure:
     if "growth" in axes:
         _growth(lyapunov, axes["growth"])
     if learning is not None:
-        _training_time(learning, axes["time"])
+        if "time" in axes:
+            _training_time(learning, axes["time"])
         if "sharpness" in axes:
             _sharpness(learning, axes["sharpness"])
     _axis(list(axes.values())[-1], rates, str(lyapunov["exponent"].dims[0]))
@@ -114,8 +117,10 @@ def _growth(result: xr.Dataset, ax: Axes) -> None:
         ax.yaxis.set_minor_locator(NullLocator())
     ax.set_ylabel("growth\n(e-foldings)", fontsize=8)
     beside = ax.twinx()
-    rates = result[str(result["growing_share"].dims[0])]
-    beside.plot(rates, result["growing_share"], color=ORANGE, lw=1.0, ls=":")
+    share = result["growing_share"].values
+    known = np.isfinite(share)
+    rates = result[str(result["growing_share"].dims[0])].values
+    beside.plot(rates[known], share[known], color=ORANGE, lw=1.0, ls=":")
     ax.plot([], [], color=ORANGE, lw=1.0, ls=":", label="share of seeds that grow")
     beside.set_ylim(-0.05, 1.05)
     beside.set_yticks([0.0, 0.5, 1.0])
@@ -237,7 +242,9 @@ def _title(lyapunov: xr.Dataset, learning: xr.Dataset | None) -> str:
     if lyapunov.attrs["verdict"] == "stationary":
         seeds = int(lyapunov["seeds_used"])
         return f"maximum Lyapunov exponent, {seeds} seed{'s' * (seeds != 1)}"
-    return wrapped(lyapunov if learning is None else learning, 66)
+    if learning is None or learning.attrs["verdict"] == "unresolved" != lyapunov.attrs["verdict"]:
+        return wrapped(lyapunov, 66)
+    return wrapped(learning, 66)
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:

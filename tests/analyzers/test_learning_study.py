@@ -234,6 +234,15 @@ def test_incomplete_studies_give_nulls_that_say_why(change, why):
         assert why in entry(found, name)["note"]
 
 
+def test_one_seed_has_no_interval():
+    found = learning_study(study()[0].isel(seed=[0]))
+    for name in ("median_training_time", "flow_time", "best_accuracy"):
+        assert np.isnan(found[f"{name}_ci"]).all()
+        assert np.isfinite(found[name]).any()
+    assert np.isnan(found["flow_time_ratio_ci"][1:]).all()
+    assert not found["indistinguishable"].any()
+
+
 def test_no_onset_leaves_the_ratio_null_and_says_so():
     cells, beside = study(onset=50.0)
     found = learning_study(cells, lyapunov=beside)

@@ -169,3 +169,24 @@ def test_intervals_cover_with_few_and_many_seeds_on_a_fine_grid(seeds):
         found = onset(turning_rates(rates, growth, np.zeros(growth.shape, bool)))
         covered += found.low <= 2.0 <= found.high
     assert 0.91 <= covered / 300 <= 0.99
+
+
+def test_intervals_cover_where_each_seed_is_bisected_for_itself():
+    rng, covered = np.random.default_rng(13), 0
+    for _ in range(300):
+        turns, sampled = turning(rng, 10, 0.2), {}
+        for j, at in enumerate(turns):
+            low, high = 0.5, 8.0
+            for rate in (low, high):
+                sampled[rate, j] = 3.0 * (rate / at) ** 3
+            while high / low > 1.3:
+                rate = np.sqrt(low * high) * np.exp(0.01 * rng.normal())
+                sampled[rate, j] = min(3.0 * (rate / at) ** 3, 15.0) + 0.2 * rng.normal()
+                low, high = (low, rate) if sampled[rate, j] >= 3.0 else (rate, high)
+        rates = np.array(sorted({rate for rate, _ in sampled}))
+        growth = np.full((rates.size, 10), np.nan)
+        for (rate, j), value in sampled.items():
+            growth[np.searchsorted(rates, rate), j] = value
+        found = onset(turning_rates(rates, growth, np.zeros(growth.shape, bool)), resamples=500)
+        covered += found.low <= 2.0 <= found.high
+    assert 0.91 <= covered / 300 <= 0.99

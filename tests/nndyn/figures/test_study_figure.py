@@ -128,3 +128,11 @@ def test_other_results_are_refused():
     with pytest.raises(UsageError, match="needs the study of lyapunov, got the result of one run"):
         study(lyapunov.drop_vars("growing_share"))
     assert learning.attrs["analyzer"] == "learning"
+
+
+def test_a_fastest_that_is_not_found_leaves_the_title_to_the_onset():
+    lyapunov, learning = cells()
+    never = learning.assign(training_time=learning["training_time"] * np.nan)
+    figure = study(onset_study(lyapunov), learning_study(never, lyapunov=lyapunov))
+    assert figure.axes[0].get_title(loc="left").startswith("found\nhalf of 8 seeds turn over")
+    assert "training time (step)" not in [a.get_ylabel().replace("\n", " ") for a in figure.axes]
