@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+#: States of a run that ended as it was to: by its last step, or because it diverged.
+FINISHED = ("complete", "stopped")
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -37,46 +40,99 @@ class Cells:
     rates: Array
     seeds: Array
 
-    def number(self, name: str, otherwise: float = np.nan) -> Array:
-        """Return a number of every cell, (n, S) float64; `otherwise` where no cell has it."""
-        if name not in self.data:
-            return np.full((self.rates.size, self.seeds.size), otherwise)
-        return self.data[name].values.astype(np.float64)
-
-    def text(self, name: str) -> Array:
-        """Return a word of every cell, (n, S) object."""
-        return np.asarray(self.data[name].values).astype(str).astype(object)
+    @property
+    def done(self) -> Array:
+        """Whether a cell's run was finished and analyzed, (n, S) bool; diverged ones are."""
+        done: Array = np.isin(self._text("status"), FINISHED) & (self._text("verdict") != "")
+        return done
 
     @property
-    def unfinished(self) -> str:
-        """Cells without a result that are not just missing, in words; empty where there is none."""
-        status, verdict = self.text("status"), self.text("verdict")
-        kinds, counts = np.unique(
-            status[(verdict == "") & (status != "missing")].astype(str), return_counts=True
+    def verdict(self) -> Array:
+        """The verdict of every cell that is done, (n, S) str; empty elsewhere."""
+        return np.where(self.done, self._text("verdict"), "")
+
+    def values(self, name: str, *further: str) -> Array | None:
+        """Return a variable of every cell, (n, S, …) float64, NaN where it is not done.
+
+        Parameters
+        ----------
+        name : str
+        *further : str
+            Dimensions of the variable beside the study's.
+
+        Returns
+        -------
+        (n, S, …) float64 or None
+            None where no cell has it.
+        """
+        if name not in self.data:
+            return None
+        values = self.data[name].transpose(self.name, "seed", *further).values.astype(np.float64)
+        out: Array = np.where(
+            self.done.reshape(*self.done.shape, *[1] * len(further)), values, np.nan
         )
-        said = {"complete": "without a result", "stopped": "stopped without a result"}
-        return ", ".join(
-            f"{n} {said.get(kind, kind)}" for kind, n in zip(kinds, counts, strict=True)
-        )
+        return out
+
+    def number(self, name: str) -> Array:
+        """Return a number of every cell, (n, S) float64; NaN where there is none."""
+        values = self.values(name)
+        return np.full(self.done.shape, np.nan) if values is None else values
+
+    def unit(self, name: str, otherwise: str) -> str:
+        """Return the unit of a variable or of the swept parameter."""
+        known = name in self.data.variables
+        return str(self.data[name].attrs.get("units", otherwise)) if known else otherwise
+
+    def _text(self, name: str) -> Array:
+        variable = self.data[name]
+        return np.asarray(variable.where(variable.notnull(), "").values, dtype=np.str_)
 
     @property
     def missing(self) -> int:
         """How many cells there are not."""
-        return int((self.text("status") == "missing").sum())
+        return int((self._text("status") == "missing").sum())
+
+    @property
+    def left_out(self) -> str:
+        """Cells that are there but not used, in words; empty where there is none."""
+        status = self._text("status")
+        unused = status[(status != "missing") & ~self.done]
+        kinds, counts = np.unique(unused, return_counts=True)
+        return ", ".join(
+            f"{n} {kind}{' without a result' * (kind in FINISHED)}"
+            for kind, n in zip(kinds, counts, strict=True)
+        )
+
+    @property
+    def shared(self) -> Array:
+        """Rates with results of half of the seeds or more, of those with any; (n,) bool.
+
+        What is said of all seeds at one rate needs them: a search may run each seed elsewhere.
+        """
+        seeds = int(self.done.any(axis=0).sum())
+        enough: Array = 2 * self.done.sum(axis=1) >= max(seeds, 1)
+        return enough
 
     @property
     def few(self) -> str:
         """Why the cells are too few for anything over seeds; empty where they are enough."""
-        has = self.text("verdict") != ""
-        there = self.text("status") != "missing"
-        if not has.any():
-            return "no cell has a result" + (f": {self.unfinished}" if self.unfinished else "")
-        if 2 * int(has.sum()) < int(there.sum()):
+        there, done = self.done.size - self.missing, int(self.done.sum())
+        if not done:
+            return "no cell has a result" + (f": {self.left_out}" if self.left_out else "")
+        if 2 * done < there:
             return (
-                f"{int(has.sum())} of {int(there.sum())} cells have a result, fewer than half "
-                f"({self.unfinished}); resume or repair the study"
+                f"{done} of {there} cells can be used, fewer than half ({self.left_out}); "
+                "resume or repair the study"
             )
         return ""
+
+    @property
+    def gaps(self) -> list[str]:
+        """What is not there, for a reason: a list of parts of a sentence."""
+        return [
+            *([f"{self.missing} of {self.done.size} cells are missing"] if self.missing else []),
+            *([f"cells left out: {self.left_out}"] if self.left_out else []),
+        ]
 
     @property
     def coords(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Fastest:
     medians : (n,) float64
         inf where fewer than half arrive, NaN where no run was made.
     interval : (n, 2) float64
-        Of the medians, over seeds.
+        Of the medians, over seeds; NaN of fewer than two.
     alike : (n,) bool
         Rates whose median is not distinguishable from the shortest.
     draws : (B, n) float64
@@ -107,7 +107,7 @@ def fastest(
     medians = lower_middle(times)
     draws = median_draws(times, chosen)
     interval = np.stack(percentiles(draws, confidence), axis=1)
-    interval[np.isnan(medians)] = np.nan
+    interval[(~np.isnan(times)).sum(axis=1) < 2] = np.nan
     at, first, last = _shortest(rates, medians[None])
     drawn_at, _, _ = _shortest(rates, draws)
     if np.isnan(at[0]):
@@ -249,7 +249,7 @@ def flow_time(
     ratio[arrived] = product[arrived] / product[first]
     interval[first] = 1.0
     others = arrived[1:]
-    if not others.size:
+    if not others.size or np.isnan(quickest.interval[first]).any():
         return FlowTime(first, ratio, interval, "undecided")
     draws = quickest.draws * rates
     base = draws[:, [first]]

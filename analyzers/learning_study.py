@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analyzers.cells import Cells, cells_of
 from analyzers.coincidence import Coincidence, Fastest, FlowTime, coincidence, fastest, flow_time
-from analyzers.onset import turning_rates
+from analyzers.onset import THRESHOLD, turning_rates
 from analyzers.onset_study import known_growth, onset_study
 from analyzers.passage import logarithmic
 from analyzers.resampling import check
@@ -77,14 +77,16 @@ def learning_study(
     to the last step, and fewer than half arriving gives none. Runs of one rate are all watched as
     long as the shortest of them was asked to run, so that the median is an order statistic.
 
-    All intervals resample seeds, the same ones at every rate and for the onset. Those of
-    ``flow_time_ratio`` hold together. The shortest of several medians is lower than it would be if
-    measured again: ``indistinguishable`` leaves out some rates that belong to it.
+    All intervals resample seeds, the same ones at every rate and for the onset; those of
+    ``flow_time_ratio`` hold together. With 10 seeds on 12 rates that of ``coincidence`` covers the
+    ratio of the true curves in 93 to 99 % of draws, the true optimum lying anywhere between two
+    rates; in 89 % where it is a kink, and half way. The shortest of several medians is lower than
+    it would be if measured again: ``indistinguishable`` may leave out rates that belong to it.
     """
     found = cells_of(cells)
     check(confidence, resamples)
     options: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
-    unit = str(cells[found.name].attrs.get("units", "1")) if found.name in cells.coords else "1"
+    unit = found.unit(found.name, "1")
     times, warnings = training_times(found)
     beside = None if lyapunov is None else _beside(lyapunov, found)
     times, turning = _sorted(times, found, beside)
@@ -105,9 +107,10 @@ def learning_study(
     if found.name == "lr" and logarithmic(found.rates):
         flow = flow_time(found.rates, quickest, margin=margin, confidence=confidence)
     quantities |= _flow_times(flow, found, quickest, why_not, margin)
-    used = int((~np.isnan(times)).any(axis=0).sum())
+    used = int(found.done.any(axis=0).sum())
     quantities["seeds_used"] = Quantity(used, "1", "seeds with a result at a rate or more")
-    quantities |= _along(found, times, quickest, options)
+    alike = quickest.alike & (not why_not)
+    quantities |= _along(found, times, quickest, alike, options)
     verdict, reason = _judged(found, quantities, lyapunov is not None, why_not or no_ratio, flow)
     return result(
         quantities,
@@ -132,26 +135,34 @@ def training_times(cells: Cells) -> tuple[Array, list[str]]:
     Returns
     -------
     times : (n, S) float64
-        inf where not reached, NaN where there is no result.
+        inf where not reached, NaN where there is no result, and at rates of fewer than half of the
+        seeds.
     warnings : list of str
-        Rates at which runs were asked for different numbers of steps.
+        Rates that are left out, and at which runs were asked for different numbers of steps.
     """
-    has = cells.text("verdict") != ""
-    times = np.where(np.isnan(cells.number("training_time")), np.inf, cells.number("training_time"))
-    steps = np.where(has, cells.number("steps"), np.nan)
+    times, steps = cells.number("training_time"), cells.number("steps")
+    times = np.where(cells.done & np.isnan(times), np.inf, times)
     shortest = np.fmin.reduce(steps, axis=1)
     longest = np.fmax.reduce(steps, axis=1)
     late = times > shortest[:, None]  # never where the number of steps is not known
-    times = np.where(has, np.where(late, np.inf, times), np.nan)
+    times = np.where(late, np.inf, times)
+    times[~cells.shared] = np.nan
+    warnings = []
+    sparse = int((cells.done.any(axis=1) & ~cells.shared).sum())
+    if sparse:
+        warnings.append(
+            f"{sparse} values of {cells.name} with results of fewer than half of the seeds are "
+            "left out"
+        )
     uneven = np.flatnonzero(longest > shortest)
-    if not uneven.size:
-        return times, []
-    where = ", ".join(f"{cells.rates[i]:.4g}" for i in uneven[:5])
-    more = ", …" if uneven.size > 5 else ""
-    return times, [
-        f"at {cells.name} = {where}{more} seeds were run for different numbers of steps: compared "
-        "up to the fewest"
-    ]
+    if uneven.size:
+        where = ", ".join(f"{cells.rates[i]:.4g}" for i in uneven[:5])
+        more = ", …" if uneven.size > 5 else ""
+        warnings.append(
+            f"at {cells.name} = {where}{more} seeds were run for different numbers of steps: "
+            "compared up to the fewest"
+        )
+    return times, warnings
 
 
 def _beside(lyapunov: xr.Dataset, cells: Cells) -> Cells:
@@ -172,8 +183,8 @@ def _sorted(times: Array, cells: Cells, beside: Cells | None) -> tuple[Array, An
     """Return times and turning rates in an order of seeds that is their own."""
     if beside is None:
         return times[:, np.lexsort(times)], None
-    growth = known_growth(beside, 3.0)
-    diverged = beside.text("verdict") == "diverged"
+    growth = known_growth(beside, THRESHOLD)
+    diverged = beside.verdict == "diverged"
     order = np.lexsort(np.concatenate([times, growth, diverged]))
     turning = turning_rates(beside.rates, growth[:, order], diverged[:, order])
     return times[:, order], turning
@@ -185,9 +196,11 @@ def _why_not(cells: Cells, times: Array, quickest: Fastest) -> str:
         return cells.few
     if cells.rates.size < 2:
         return f"one value of {cells.name} leaves nothing to compare; sweep several"
-    used = int((~np.isnan(times)).any(axis=0).sum())
+    used = int(cells.done.any(axis=0).sum())
     if used < 2:
         return f"{used} of {cells.seeds.size} seeds can be used, two are needed"
+    if int(cells.shared.sum()) < 2:
+        return f"too few values of {cells.name} were run with half of the seeds"
     if np.isnan(quickest.rate):
         return f"fewer than half of the seeds learn at every {cells.name}: no median training time"
     return ""
@@ -289,20 +302,18 @@ def _flow_times(
 
 
 def _along(
-    cells: Cells, times: Array, quickest: Fastest, options: dict[str, Any]
+    cells: Cells, times: Array, quickest: Fastest, alike: Array, options: dict[str, Any]
 ) -> dict[str, Quantity]:
     """Return training times and accuracies along the swept parameter."""
     dims = (cells.name,)
-    unit = "step"
-    if "training_time" in cells.data:
-        unit = str(cells.data["training_time"].attrs.get("units", unit))
+    unit = cells.unit("training_time", "step")
     known = ~np.isnan(times)
     count = known.sum(axis=1)
     arrived = np.full(len(count), np.nan)
     np.divide(np.isfinite(times).sum(axis=1), count, out=arrived, where=count > 0)
     quantities = {
         "indistinguishable": Quantity(
-            quickest.alike, "1", "whether the median is not told from the shortest", dims
+            alike, "1", "whether the median is not told from the shortest", dims
         ),
         "median_training_time": Quantity(
             np.where(np.isfinite(quickest.medians), quickest.medians, np.nan),
@@ -311,7 +322,7 @@ def _along(
             dims,
             ci=quickest.interval,
             interval_over="seeds",
-            note="NaN where fewer than half of the seeds arrive",
+            note="NaN where fewer than half of the seeds arrive; intervals of two seeds or more",
         ),
         "arrived_share": Quantity(
             arrived, "1", "share of seeds that learn", dims, note="NaN where no seed has a result"
@@ -350,11 +361,10 @@ def _judged(
     at = found["fastest"]
     if at.value is None:
         return "unresolved", str(at.note)
+    parts = [f"training is fastest at {name} = {at.value:.4g}"]
     alike = cells.rates[found["indistinguishable"].value]
-    parts = [
-        f"training is fastest at {name} = {at.value:.4g}, not told from "
-        f"{alike.min():.4g} to {alike.max():.4g}"
-    ]
+    if alike.size > 1:
+        parts[0] += f", not told from {alike.min():.4g} to {alike.max():.4g}"
     ratio = found["coincidence"]
     if ratio.value is None:
         verdict = "unresolved" if compare else "found"
@@ -380,8 +390,4 @@ def _judged(
             "undecided": "is not told from its value at the lowest rate",
         }[flow.falls]
         parts.append(f"training time times {name} {falls}")
-    if cells.missing:
-        parts.append(f"{cells.missing} of {cells.rates.size * cells.seeds.size} cells missing")
-    if cells.unfinished:
-        parts.append(f"cells left out: {cells.unfinished}")
-    return verdict, "; ".join(parts)
+    return verdict, "; ".join([*parts, *cells.gaps])

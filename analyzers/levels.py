@@ -53,7 +53,10 @@ def exponent_onsets(
     dims = ("level",)
     if why_not:
         return Quantity(np.full(len(levels), np.nan), unit, long_name, dims, note=why_not)
-    values = finite_time(cells, horizon, cells.text("verdict") == "diverged")
+    if apart := _apart(cells):
+        return Quantity(np.full(len(levels), np.nan), unit, long_name, dims, note=apart)
+    values = finite_time(cells, horizon, cells.verdict == "diverged")
+    values = np.where(cells.shared[:, None], values, np.nan)
     values = values[:, np.lexsort(values)]
     median = middle(values)
     chosen = drawn(values.shape[1], resamples)
@@ -100,12 +103,13 @@ def sustained_onset(
     long_name = f"{cells.name} at which half of the seeds are chaotic to the end of the recording"
     if why_not:
         return Quantity(None, unit, long_name, note=why_not)
-    verdict = cells.text("verdict")
-    has = verdict != ""
-    unknown = np.isin(verdict.astype(str), UNKNOWN)
+    if apart := _apart(cells):
+        return Quantity(None, unit, long_name, note=apart)
+    verdict, has = cells.verdict, cells.done & cells.shared[:, None]
+    unknown = np.isin(verdict, UNKNOWN)
     chaotic = verdict == "chaotic"
     code = has + 2.0 * chaotic + 4.0 * unknown
-    order = np.lexsort(code)
+    order = np.lexsort(code)  # so that the order of seeds does not matter
     weights = np.ones((1, verdict.shape[1]))
     passed, most = (
         first_passage(cells.rates, _shares(what[:, order], has[:, order], weights), 0.5)
@@ -124,13 +128,24 @@ def sustained_onset(
     chosen = drawn(verdict.shape[1], resamples)
     weights = np.stack([np.bincount(row, minlength=verdict.shape[1]) for row in chosen])
     draws = first_passage(cells.rates, _shares(chaotic[:, order], has[:, order], weights), 0.5)
+    ci = _interval(passed, draws.rate, confidence)
     return Quantity(
         float(passed.rate[0]),
         unit,
         long_name,
-        ci=_interval(passed, draws.rate, confidence),
+        ci=ci,
         interval_over="seeds",
+        note=None
+        if np.isfinite(ci).all()
+        else f"its interval [{ci[0]:.4g}, {ci[1]:.4g}] is open: sweep further",
     )
+
+
+def _apart(cells: Cells) -> str:
+    """Return why no curve over the sweep is one of all seeds; empty where one is."""
+    if int(cells.shared.sum()) > 1:
+        return ""
+    return f"too few values of {cells.name} were run with half of the seeds: no curve over them"
 
 
 def _shares(what: Array, among: Array, weights: Array) -> Array:

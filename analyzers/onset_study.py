@@ -97,12 +97,15 @@ def onset_study(
     check(confidence, resamples)
     options: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
     quantities: dict[str, Quantity] = {}
-    unit = str(cells[found.name].attrs.get("units", "1")) if found.name in cells.coords else "1"
-    diverged = found.text("verdict") == "diverged"
+    unit = found.unit(found.name, "1")
+    diverged = found.verdict == "diverged"
     growth = known_growth(found, threshold)
-    turning = turning_rates(found.rates, growth, diverged, threshold)
     logs = logarithmic(found.rates)
-    stationary = bool(np.nanmax(np.append(found.number("stationary", 0.0).ravel(), 0.0)) > 0.0)
+    stationary = bool((found.number("stationary") > 0.0).any())
+    nothing = np.full(growth.shape, np.nan)
+    turning = turning_rates(
+        found.rates, nothing if stationary else growth, diverged & (not stationary), threshold
+    )
     why_not = _why_not(found, turning, stationary)
     measured = None if why_not else onset(turning, logs=logs, **options)
     verdict, reason = _judged(measured, found, why_not, stationary, turning)
@@ -122,10 +125,14 @@ def onset_study(
     quantities["exponent_onset"] = exponent_onsets(found, levels, horizon, cut, unit, **options)
     quantities["sustained_onset"] = sustained_onset(found, cut, unit, **options)
     quantities["crossing_back"] = Quantity(
-        int(turning.back.sum()), "1", "seeds whose growth falls below the threshold again"
+        None if stationary else int(turning.back.sum()),
+        "1",
+        "seeds whose growth falls below the threshold again",
+        note=why_not or None,
     )
+    used = found.done if stationary else ~np.isnan(turning.rate)[None]
     quantities["seeds_used"] = Quantity(
-        int((~np.isnan(turning.rate)).sum()), "1", "seeds with growth at a rate or more"
+        int(used.any(axis=0).sum()), "1", "seeds with growth at a rate or more"
     )
     inside = np.isfinite(turning.rate)
     quantities["turning_rate"] = Quantity(
@@ -135,7 +142,7 @@ def onset_study(
         ("seed",),
         note=None
         if inside.all()
-        else "-inf: grows at the lowest rate sampled already; inf: never; NaN: not sampled",
+        else "-inf: grows at the lowest rate sampled already; inf: never; NaN: not known",
     )
     quantities |= series(found, growth, diverged, threshold, horizon, **options)
     return result(
@@ -162,7 +169,7 @@ def onset_study(
 def known_growth(cells: Cells, threshold: float) -> Array:
     """Return the growth of every cell, (n, S); NaN where it was cut short below the threshold."""
     growth = cells.number("growth")
-    cut = cells.number("growth_lower_bound", 0.0) > 0.0
+    cut = cells.number("growth_lower_bound") > 0.0
     return np.where(cut & (growth < threshold), np.nan, growth)
 
 
@@ -195,19 +202,20 @@ def _judged(
     if measured is None:
         return "stationary" if stationary else "unresolved", why_not
     name, seeds = cells.name, measured.seeds
-    low = f"below {cells.rates[0]:.4g}" if np.isneginf(measured.low) else f"{measured.low:.4g}"
-    high = f"above {cells.rates[-1]:.4g}" if np.isposinf(measured.high) else f"{measured.high:.4g}"
+    bottom = np.min(turning.upper, where=np.isneginf(turning.rate), initial=np.inf)
+    top = np.max(turning.lower, where=np.isposinf(turning.rate), initial=-np.inf)
+    low = f"below {bottom:.4g}" if np.isneginf(measured.low) else f"{measured.low:.4g}"
+    high = f"above {top:.4g}" if np.isposinf(measured.high) else f"{measured.high:.4g}"
     interval = f"[{low}, {high}]"
     parts = []
     if np.isneginf(measured.rate):
         verdict = "below the grid"
         parts.append(
             f"{measured.below} of {seeds} seeds grow at the lowest {name} sampled already; "
-            f"sweep below {cells.rates[0]:.4g}"
+            f"sweep below {bottom:.4g}"
         )
     elif np.isposinf(measured.rate):
         verdict = "above the grid"
-        top = float(np.nanmax(np.where(np.isfinite(turning.lower), turning.lower, np.nan)))
         parts.append(
             f"{measured.above} of {seeds} seeds never grow up to the highest {name} sampled; "
             f"sweep above {top:.4g}"
@@ -230,11 +238,7 @@ def _judged(
                 parts.append(f"{n} of them {what}")
     if measured.back:
         parts.append(f"{measured.back} of them cross back at a higher {name}")
-    if cells.missing:
-        parts.append(f"{cells.missing} of {cells.rates.size * cells.seeds.size} cells missing")
-    if cells.unfinished:
-        parts.append(f"cells left out: {cells.unfinished}")
-    return verdict, "; ".join(parts)
+    return verdict, "; ".join([*parts, *cells.gaps])
 
 
 def _warnings(

@@ -47,16 +47,13 @@ def series(
     """
     options: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
     dims = (cells.name,)
-    unit = "per step"
-    if "lyapunov_max" in cells.data:
-        unit = str(cells.data["lyapunov_max"].attrs.get("units", unit))
+    unit = cells.unit("lyapunov_max", "per step")
     exponent, exponent_ci = exponents(cells, **options)
     infinite = np.where(diverged, np.inf, growth)
     known = ~np.isnan(infinite)
-    has = cells.text("verdict") != ""
-    total = has.sum(axis=1)
-    growing, out = share(infinite >= threshold, known), share(diverged, has)
-    verdicts = np.where(has, cells.text("verdict"), "none")
+    total = cells.done.sum(axis=1)
+    growing, out = share(infinite >= threshold, known), share(diverged, cells.done)
+    verdicts = np.where(cells.done, cells.verdict, "none")
     counts = np.stack([(verdicts == kind).sum(axis=1) for kind in KINDS], axis=1)
     over = "NaN where no seed has one, or half or more diverged; intervals of two seeds or more"
     quantities = {
@@ -121,14 +118,13 @@ def finite_time(cells: Cells, horizon: float, diverged: Array) -> Array:
         NaN where there is none, inf where diverged.
     """
     found = np.full(diverged.shape, np.nan)
-    if "finite_time_exponent" in cells.data:
-        variable = cells.data["finite_time_exponent"].transpose(cells.name, "seed", "horizon")
-        horizons = np.asarray(variable["horizon"].values, np.float64)
-        order = np.argsort(horizons)
-        order = order[horizons[order] <= horizon * (1.0 + 1e-9)]
-        for column in order:  # a longer one takes the place of a shorter
-            values = variable.values[:, :, column].astype(np.float64)
-            found = np.where(np.isnan(values), found, values)
+    exponents = cells.values("finite_time_exponent", "horizon")
+    if exponents is not None:
+        horizons = np.asarray(cells.data["horizon"].values, np.float64)
+        for column in np.argsort(horizons):  # a longer one takes the place of a shorter
+            if horizons[column] <= horizon * (1.0 + 1e-9):
+                values = exponents[:, :, column]
+                found = np.where(np.isnan(values), found, values)
     return np.where(diverged, np.inf, found)
 
 
@@ -161,10 +157,9 @@ def exponents(cells: Cells, *, confidence: float, resamples: int) -> tuple[Array
     doi:10.1017/CBO9780511802843.
     """
     values = cells.number("lyapunov_max")
-    replicas = values[:, :, None]
-    if "replica_exponent" in cells.data:
-        variable = cells.data["replica_exponent"].transpose(cells.name, "seed", "replica")
-        replicas = variable.values.astype(np.float64)
+    replicas = cells.values("replica_exponent", "replica")
+    if replicas is None:
+        replicas = values[:, :, None]
     median, ci = np.full(len(values), np.nan), np.full((len(values), 2), np.nan)
     for i, (row, own) in enumerate(zip(values, replicas, strict=True)):
         known = np.isfinite(row)
