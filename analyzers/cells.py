@@ -96,7 +96,7 @@ class Cells:
     def left_out(self) -> str:
         """Cells that are there but not used, in words; empty where there is none."""
         status = self._text("status")
-        unused = status[(status != "missing") & ~self.done]
+        unused = status[~np.isin(status, ("missing", "unplanned")) & ~self.done]
         kinds, counts = np.unique(unused, return_counts=True)
         return ", ".join(
             f"{n} {kind}{' without a result' * (kind in FINISHED)}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analyzers.spectrum import spectrum
     from nndyn import systems
     from nndyn.errors import NndynError
+    from nndyn.finder import find_onset
     from nndyn.store import open_recording as open
     from nndyn.studies.index import open_study
     from nndyn.studies.sweep import sweep
@@ -37,6 +38,7 @@ __all__ = [
     "Training",
     "__version__",
     "exploration",
+    "find_onset",
     "from_array",
     "learning",
     "lyapunov",
@@ -56,6 +58,7 @@ _PUBLIC = {
     "Map": ("nndyn.systems.user", "Map"),
     "NndynError": ("nndyn.errors", "NndynError"),
     "Training": ("nndyn.systems.training", "Training"),
+    "find_onset": ("nndyn.finder", "find_onset"),
     "from_array": ("nndyn.systems.series", "from_array"),
     "open": ("nndyn.store", "open_recording"),
     "open_study": ("nndyn.studies.index", "open_study"),

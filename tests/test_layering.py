@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FRONT_DOORS = ("nndyn.accessor", "nndyn.backend", "nndyn.figures", "nndyn.cli")
-FRONT_DOORS += ("nndyn.studies", "nndyn.finder")
+FRONT_DOORS += ("nndyn.studies", "nndyn.finder", "nndyn.recommendation")
 CONTRACTS = ("nndyn.errors", "nndyn.recording", "nndyn.results", "nndyn.numerics", "nndyn._version")
 
 

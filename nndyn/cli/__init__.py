@@ -15,6 +15,7 @@ _VERBS = {
         "nndyn.cli.analyze:analyze",
         "Compute from a recording or a study.",
     ),
+    "onset": ("nndyn.cli.onset:onset", "Find the learning rate at the onset, with few runs."),
     "plot": ("nndyn.cli.plot:plot", "Draw a figure of a recording or study."),
     "info": ("nndyn.cli.info:info", "Say what a recording or study holds."),
     "verify": ("nndyn.cli.verify:verify", "Read every byte of a recording and check it."),

@@ -95,8 +95,8 @@ def analyze_study(
     for chosen in product(*(planned.axes[key] for key in others)):
         at = dict(zip(others, chosen, strict=True))
         found = study(
-            _row_of(cells, planned, rate, at),
-            **{k: _row_of(v, planned, rate, at) for k, v in beside.items() if v is not None},
+            row_of(cells, planned, rate, at),
+            **{k: row_of(v, planned, rate, at) for k, v in beside.items() if v is not None},
             **shared,
         )
         parts.append(found)
@@ -152,7 +152,7 @@ def _along(planned: Design, along: str | None) -> str:
     return "lr" if "lr" in numeric else max(numeric, key=lambda key: numeric[key])
 
 
-def _row_of(cells: xr.Dataset, planned: Design, rate: str, at: dict[str, Any]) -> xr.Dataset:
+def row_of(cells: xr.Dataset, planned: Design, rate: str, at: dict[str, Any]) -> xr.Dataset:
     """Return the cells along one option and over seeds, at a combination of the others."""
     places = {key: planned.axes[key].index(label) for key, label in at.items()}
     row = cells.isel(places).drop_vars(list(places))

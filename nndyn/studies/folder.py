@@ -102,14 +102,20 @@ class Folder:
         """Return what is known of the runs of a batch; nothing where it was not gone through."""
         return self._read(self._note(batch))
 
-    def finished(self, batch: Batch) -> bool:
-        """Whether every run of a batch is recorded, and its file as it was then."""
-        known = self.of(batch)
-        return all(self.sound(cell, known.get(cell.file, {})) for cell in batch.cells)
+    def missing(self, batch: Batch) -> list[Cell]:
+        """Return the runs of a batch that are not recorded over its steps."""
+        known, left = self.of(batch), list(batch.cells)
+        for _ in range(2):  # if not by its own note, by one on more steps, or another share
+            left = [c for c in left if not self.sound(c, known.get(c.file, {}), batch.steps)]
+            if not left:
+                return []
+            known = self.known()
+        return left
 
-    def sound(self, cell: Cell, known: dict[str, Any]) -> bool:
-        """Whether a run is recorded, and its file as long as it was then."""
-        if known.get("status") not in ("complete", "stopped"):
+    def sound(self, cell: Cell, known: dict[str, Any], steps: int = 0) -> bool:
+        """Whether a run is recorded, over so many steps, and its file as long as it was then."""
+        short = known.get("status") == "complete" and known["committed"] <= steps
+        if known.get("status") not in ("complete", "stopped") or short:
             return False
         try:
             return bool(self.recording(cell).stat().st_size == known["bytes"])

@@ -184,7 +184,7 @@ def run(
         For batches that another process has.
     """
     total = sum(_steps(batch) for batch in batches)
-    left = [batch for batch in batches if not folder.finished(batch)]
+    left = [batch for batch in batches if folder.missing(batch)]
     done = total - sum(_steps(batch) for batch in left)
 
     def tell(steps: int) -> None:
@@ -213,7 +213,7 @@ def run(
             return
         if len(taken) == len(left):
             time.sleep(_PATIENCE)
-        left = [batch for batch in taken if not folder.finished(batch)]
+        left = [batch for batch in taken if folder.missing(batch)]
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,10 @@ def work(
     if lock is None:
         return False
     try:
-        if not folder.finished(batch):
-            folder.note(batch, _record(folder, request, batch, threads, progress))
+        missing = folder.missing(batch)
+        if missing:
+            found = _record(folder, request, missing, threads, progress)
+            folder.note(batch, folder.of(batch) | found)
     finally:
         lock.release()
     return True
@@ -68,19 +70,19 @@ def work(
 def _record(
     folder: Folder,
     request: Request,
-    batch: Batch,
+    cells: Sequence[Cell],
     threads: int | None,
     progress: Progress | None,
 ) -> dict[str, dict[str, Any]]:
     failures: dict[str, str] = {}
     try:
-        _together(folder, request, batch.cells, threads, progress)
+        _together(folder, request, cells, threads, progress)
     except NndynError as error:
-        if len(batch.cells) == 1:
-            failures[batch.cells[0].file] = _line(error)
+        if len(cells) == 1:
+            failures[cells[0].file] = _line(error)
         else:
-            failures = _one_by_one(folder, request, batch.cells)
-    return {cell.file: _outcome(folder, cell, failures.get(cell.file)) for cell in batch.cells}
+            failures = _one_by_one(folder, request, cells)
+    return {cell.file: _outcome(folder, cell, failures.get(cell.file)) for cell in cells}
 
 
 def _together(

@@ -1,0 +1,105 @@
+"""``nndyn onset …``: the learning rate at the onset of growth, and one to train at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nndyn.cli.output import print_json
+from nndyn.cli.record import load_config, record
+from nndyn.cli.study import print_study, study_dict
+from nndyn.errors import UsageError
+from nndyn.studies.recipe import TRAINING
+
+#: Options of a recording that make sense for the runs of a search.
+_RUNS = ("replicas", "epsilon", "perturb", "pairs", "no_control", "rescale", "evaluate", "seed")
+
+
+def _range(ctx: click.Context, parameter: click.Parameter, text: Any) -> Any:
+    """Read ``LO:HI``."""
+    if text is None or isinstance(text, tuple):
+        return text
+    try:
+        low, high = (float(part) for part in str(text).split(":"))
+    except ValueError:
+        raise UsageError(f"lr is {text!r}, expected LO:HI such as 0.1:10") from None
+    return low, high
+
+
+def _params() -> list[click.Parameter]:
+    """Return the options: those of a training, of its runs, and of the search."""
+    training = record.commands["training"].params
+    chosen = [p for p in training if p.name in (*TRAINING, *_RUNS) and p.name != "lr"]
+    return [
+        *chosen,
+        click.Option(
+            ["--lr"],
+            callback=_range,
+            metavar="LO:HI",
+            help="Smallest and largest rate to look at; else begin where sharpness says.",
+        ),
+        click.Option(
+            ["--steps"], type=int, default=300, show_default=True, help="Of a run, at most."
+        ),
+        click.Option(["--seeds"], type=int, default=40, show_default=True, help="At most."),
+        click.Option(
+            ["--precision"],
+            type=float,
+            default=1.5,
+            show_default=True,
+            help="Stop where the ends of the interval differ by this factor.",
+        ),
+        click.Option(
+            ["--budget"], type=int, help="Training steps to spend.  [default: 60 full runs]"
+        ),
+        click.Option(
+            ["--threshold"],
+            type=float,
+            default=0.93,
+            show_default=True,
+            help="Test accuracy that counts as learned.",
+        ),
+        click.Option(
+            ["-o", "--output"],
+            type=click.Path(path_type=Path),
+            help="Keep the runs, a study, in this folder; the same command goes on there.",
+        ),
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path, dir_okay=False),
+            is_eager=True,
+            expose_value=False,
+            callback=load_config,
+            help="TOML file with options; those given here come first.",
+        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
+        click.Option(["--strict"], is_flag=True, help="Exit with 3 where it is not found."),
+    ]
+
+
+def _run(*, output: Path | None, as_json: bool, strict: bool, **options: Any) -> int:
+    from nndyn import find_onset
+
+    options["control"] = not options.pop("no_control")
+    found = find_onset(
+        options.pop("model"),
+        options.pop("data"),
+        path=output,
+        say=lambda line: click.echo(line, err=True),
+        **options,
+    )
+    if as_json:
+        print_json(study_dict(found))
+    else:
+        print_study(found)
+    return 3 if strict and found.attrs["verdict"] != "found" else 0
+
+
+onset = click.Command(
+    "onset",
+    callback=_run,
+    help="Find the learning rate at the onset of growth with few runs, and one to train at.",
+    params=_params(),
+)

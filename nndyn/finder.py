@@ -1,0 +1,325 @@
+"""Find the learning rate at the onset of growth with few runs, and one to train at."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyzers.onset import THRESHOLD
+from analyzers.onset_study import onset_study
+from analyzers.stability import limit
+from nndyn.errors import UsageError
+from nndyn.recommendation import label
+from nndyn.studies.adaptive import Adaptive
+from nndyn.studies.analysis import row_of
+from nndyn.studies.cells import cells_of
+from nndyn.studies.folder import Folder
+from nndyn.studies.request import Point, Request, request
+from nndyn.studies.search import Lattice, following, lattice
+from nndyn.systems.protocol import WithLoss
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Seeds that look for the range, then the first that start where it is, then further ones.
+_SCOUTS, _FIRST, _MORE = 3, 5, 4
+#: Full runs of which the steps may be spent unless a budget is given, and the share of them that
+#: is for finding the onset; the others are for training there.
+_RUNS, _SEARCH = 60, 0.7
+#: Runs are looked at after this share of their steps, and go on only where they have to.
+_EARLY = 1.0 / 3.0
+
+#: Called with a line on what is done next, and on what was spent.
+Say = Callable[[str], None]
+
+
+def find_onset(
+    model: Any,
+    data: Any,
+    *,
+    lr: tuple[float, float] | None = None,
+    steps: int = 300,
+    seeds: int = 40,
+    seed: int = 0,
+    precision: float = 1.5,
+    budget: int | None = None,
+    threshold: float = 0.93,
+    confidence: float = 0.95,
+    path: str | Path | None = None,
+    say: Say | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Find the learning rate at which deviations begin to grow, and one to train at.
+
+    Parameters
+    ----------
+    model, data
+        As of ``nndyn.Training``.
+    lr : (float, float), optional
+        Smallest and largest rate to look at; unless given, the search begins at twice the rate at
+        which the sharpness at the start makes a step unstable, and may go far from there.
+    steps : int, default 300
+        Of a run, at most.
+    seeds : int, default 40
+        At most.
+    seed : int, default 0
+        The first of them.
+    precision : float, default 1.5
+        Stop where the ends of the interval differ by no more than this factor.
+    budget : int, optional
+        Training steps to spend, summed over runs; those of 60 full runs by default.
+    threshold : float, default 0.93
+        Test accuracy that counts as learned.
+    confidence : float, default 0.95
+        Of the intervals.
+    path : path-like, optional
+        Keep the runs, a study, in this folder; the same call goes on there.
+    say : callable, optional
+        Called with a line before every round of runs.
+    **options
+        Of ``nndyn.Training`` and ``nndyn.record``; states are not kept unless `store` says so.
+
+    Returns
+    -------
+    xarray.Dataset
+        Numbers: ``onset``, the median over seeds of the rate at which a run's growth first passes
+        three e-foldings, with an interval over seeds; ``recommended``, a rate to train at, with the
+        reason in its ``note``; ``training_time_at_onset`` and ``training_time_below``, medians at
+        the rate nearest to the onset and to half of it; ``seeds_used``, ``runs``, ``steps_spent``.
+        Over (lr,): ``growing_share``, ``median_growth``, ``median_training_time``,
+        ``arrived_share`` and ``results``, the number of runs. The verdict is ``found``,
+        ``imprecise`` where the interval is wider than asked, or that of the study of growth.
+
+    Raises
+    ------
+    UsageError
+        If an option is wrong, or the folder holds another study.
+    StoreError
+        If the folder cannot be written.
+    RecordingError
+        If a run could not be recorded.
+    KeyboardInterrupt
+        On Ctrl-C; with a `path` the same call goes on.
+
+    Notes
+    -----
+    Three seeds look for the range in factors of two, each for itself; every seed's own rate is then
+    bracketed by halving, on rates in equal ratios, more than two of which make the root of
+    `precision`. Further seeds start at the median of those before. All runs of a round form a
+    batch. A run ends after a third of its steps if it has grown by then, and where it diverges. At
+    last all seeds are run at the onset, at half of it, between and above, until they have learned.
+    """
+    bounds = _check(lr, steps, seeds, precision, budget)
+    chosen = {"store": "distances", **options, "model": model, "data": data, "steps": steps}
+    asked = request("training", chosen, seed=seed)
+    if len(asked.axes) > 1:
+        raise UsageError(f"{next(iter(asked.axes))} is a grid; sweep it instead")
+    with ExitStack() as stack:
+        if path is None:
+            path = stack.enter_context(tempfile.TemporaryDirectory(prefix="nndyn-onset-"))
+        runs = Adaptive(Folder(path), asked)
+        rates = lattice(_anchor(asked, seed, bounds), precision, bounds)
+        most = _RUNS * steps if budget is None else budget
+        search = _Search(runs, rates, steps, threshold, most, say or (lambda line: None))
+        why = search.narrow(range(seed, seed + seeds), precision, confidence)
+        growth = search.growth(confidence)
+        onset = float(growth["onset"])
+        trained = search.train(rates.near(onset)) if np.isfinite(onset) else []
+        return label(
+            search.growth(confidence),
+            search.cells("learning"),
+            trained,
+            why,
+            options={
+                "lr": None if lr is None else list(lr),
+                "steps": steps,
+                "precision": precision,
+                "threshold": threshold,
+                "confidence": confidence,
+                "budget": most,
+            },
+            runs=runs,
+        )
+
+
+@dataclass
+class _Search:
+    """Runs, what they say, and which to make next."""
+
+    runs: Adaptive
+    rates: Lattice
+    steps: int
+    threshold: float
+    budget: int
+    say: Say
+    #: Of every seed, whether it grows at the rates looked at.
+    grows: dict[int, dict[int, bool]] = field(default_factory=dict)
+
+    def narrow(self, seeds: range, precision: float, confidence: float) -> str:
+        """Bracket the onset of ever more seeds; return why that ended early, empty if it did not.
+
+        Returns
+        -------
+        str
+        """
+        used, start, stride = min(_SCOUTS, len(seeds)), 0, self.rates.octave
+        first = 0
+        while True:
+            if not self._bracket(seeds[first:used], start, stride):
+                return "the budget is spent"
+            found = self.growth(confidence)
+            low, high = found["onset_ci"].values if "onset_ci" in found else (0.0, np.inf)
+            onset = float(found["onset"])
+            if not np.isfinite(onset):
+                if used > _SCOUTS or found.attrs["verdict"] not in ("below the grid", "unresolved"):
+                    return "no onset among the rates looked at"
+            elif used > _SCOUTS and low > 0.0 and high / low <= precision:
+                return ""
+            if used == len(seeds):
+                return f"all {used} seeds are used"
+            if np.isfinite(onset):
+                start, stride = self.rates.near(onset), 1
+            first, used = used, min(used + (_FIRST if used == _SCOUTS else _MORE), len(seeds))
+
+    def train(self, at: int) -> list[float]:
+        """Run all seeds at a rate, at half of it, between and above, until they have learned.
+
+        Returns
+        -------
+        list of float
+            The rates at which all were.
+        """
+        octave, third = self.rates.octave, max(1, int(self.steps * _EARLY))
+        done: list[float] = []
+        for k in (at, at - octave, at - octave // 2, at + octave // 2):
+            if not self.rates.low <= k <= self.rates.high:
+                continue
+            points = [self._point(k, s) for s in self.grows]
+            for steps in (third, 2 * third, self.steps):
+                left = self._unlearned(points)
+                if self.runs.spent + self.runs.lacking(left, steps) > self.budget:
+                    return done
+                self._record(left, steps)
+            done.append(self.rates.rate(k))
+        return done
+
+    def growth(self, confidence: float) -> xr.Dataset:
+        """Return the study of growth so far."""
+        return onset_study(self.cells("lyapunov"), confidence=confidence)
+
+    def cells(self, name: str) -> xr.Dataset:
+        """Return what an analyzer finds on all runs, over (lr, seed)."""
+        options = {"threshold": self.threshold} if name == "learning" else {}
+        planned = self.runs.folder.design()
+        found = cells_of(self.runs.folder, planned, name, options, workers=1)
+        return row_of(found, planned, "lr", {})
+
+    def _bracket(self, seeds: Sequence[int], start: int, stride: int) -> bool:
+        """Bracket where seeds begin to grow; false where the budget does not allow it."""
+        for s in seeds:
+            self.grows.setdefault(s, {})
+        while True:
+            found = {s: following(self.grows[s], start, stride, self.rates) for s in seeds}
+            at = [(k, s) for s, k in found.items() if k is not None]
+            if not at:
+                return True
+            points = [self._point(k, s) for k, s in at]
+            if self.runs.spent + self.runs.lacking(points, self.steps) > _SEARCH * self.budget:
+                return False
+            early = max(30, int(self.steps * _EARLY))
+            self._record(points, early)
+            self._look(at, last=False)
+            left = [(k, s) for k, s in at if k not in self.grows[s]]
+            self._record([self._point(k, s) for k, s in left], self.steps)
+            self._look(left, last=True)
+
+    def _look(self, at: Sequence[tuple[int, int]], *, last: bool) -> None:
+        """Note which runs have grown; those that have not, where these were their last steps."""
+        if not at:
+            return
+        cells = self.cells("lyapunov")
+        for k, s in at:
+            one = cells.sel(lr=self.rates.rate(k), seed=s)
+            growth, cut = float(one["growth"]), float(one.get("growth_lower_bound", 0.0)) > 0.0
+            diverged = str(one["verdict"].item()) == "diverged"
+            # cut short below the threshold: it grew until it could no longer be followed
+            if diverged or growth >= THRESHOLD or cut:
+                self.grows[s][k] = True
+            elif last:
+                self.grows[s][k] = False
+
+    def _unlearned(self, points: Sequence[Point]) -> list[Point]:
+        """Return the runs that have not learned, as far as they were run."""
+        cells = self.cells("learning")
+        if "training_time" not in cells:
+            return list(points)
+        times = cells["training_time"]
+        known = set(map(float, cells["lr"].values))
+        return [
+            at
+            for at in points
+            if at["lr"] not in known
+            or at["seed"] not in cells["seed"].values
+            or not np.isfinite(float(times.sel(lr=at["lr"], seed=at["seed"])))
+        ]
+
+    def _record(self, points: list[Point], steps: int) -> None:
+        """Record runs, or let them go on, up to so many steps, and say so."""
+        if not self.runs.lacking(points, steps):
+            return
+        shown = sorted({float(at["lr"]) for at in points})
+        span = f"{shown[0]:g}" + (f" to {shown[-1]:g}" if len(shown) > 1 else "")
+        self.say(
+            f"{len(points)} runs to step {steps} at lr {span}; "
+            f"{self.runs.spent:,} of {self.budget:,} steps spent"
+        )
+        self.runs.record(points, steps)
+
+    def _point(self, k: int, seed: int) -> Point:
+        return {"lr": self.rates.rate(k), "seed": seed}
+
+
+def _check(
+    lr: Any, steps: Any, seeds: Any, precision: Any, budget: Any
+) -> tuple[float, float] | None:
+    """Check the options of the search; return the bounds of the rate."""
+    for name, value, least in (("steps", steps, 30), ("seeds", seeds, _SCOUTS)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise UsageError(f"{name} is {value!r}, expected a whole number, {least} or more")
+    if not (isinstance(precision, int | float) and 1.05 < precision < np.inf):
+        raise UsageError(f"precision is {precision!r}, expected a factor above 1.05")
+    if budget is not None and not (isinstance(budget, int) and budget >= _SCOUTS * steps):
+        raise UsageError(
+            f"budget is {budget!r} training steps, expected at least {_SCOUTS * steps}: "
+            f"{_SCOUTS} runs of {steps}"
+        )
+    if lr is None:
+        return None
+    try:
+        low, high = (float(v) for v in lr)
+    except (TypeError, ValueError):
+        low, high = np.nan, np.nan
+    if not 0.0 < low < high < np.inf:
+        raise UsageError(f"lr is {lr!r}, expected the smallest and the largest rate to look at")
+    return low, high
+
+
+def _anchor(asked: Request, seed: int, bounds: tuple[float, float] | None) -> float:
+    """Return the rate to begin at: from the sharpness at the start, within the bounds."""
+    if bounds is not None:
+        rate = float(np.sqrt(bounds[0] * bounds[1]))
+    else:
+        system = asked.recipe.make({**asked.options({"seed": seed}), "lr": 1.0}, seed)
+        found = limit(system.describe())
+        rate = 0.1
+        if found.value is not None and isinstance(system, WithLoss) and not system.no_tangents:
+            sharpness = system.curvature(system.initial(seed), 0).get(found.variable, np.nan)
+            if np.isfinite(sharpness) and sharpness > 0.0:
+                rate = 2.0 * found.value / sharpness
+    return float(f"{rate:.2g}")

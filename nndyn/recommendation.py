@@ -1,0 +1,184 @@
+"""What a search for the onset says: numbers, a rate to train at, and the reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyzers.learning_study import learning_study
+from nndyn.errors import DataError
+from nndyn.results import Quantity, result
+from nndyn.studies.adaptive import Adaptive
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_SUMMARY = (
+    "onset",
+    "recommended",
+    "training_time_at_onset",
+    "training_time_below",
+    "seeds_used",
+    "runs",
+    "steps_spent",
+)
+_GROWTH = ("growing_share", "median_growth", "diverged_share", "results")
+_LEARNING = ("median_training_time", "arrived_share", "final_accuracy")
+
+
+def label(
+    growth: xr.Dataset,
+    learning: xr.Dataset,
+    trained: Sequence[float],
+    why: str,
+    *,
+    options: Mapping[str, Any],
+    runs: Adaptive,
+) -> xr.Dataset:
+    """Label what a search found.
+
+    Parameters
+    ----------
+    growth : xarray.Dataset
+        The study of growth over (lr, seed).
+    learning : xarray.Dataset
+        Results of ``learning`` over the same runs.
+    trained : sequence of float
+        Rates at which all seeds were run until they had learned; the one nearest to the onset
+        first, then the one nearest to half of it.
+    why : str
+        Why the search ended before its aim; empty where it did not.
+    options : mapping
+        Of the search.
+    runs : Adaptive
+
+    Returns
+    -------
+    xarray.Dataset
+        See `nndyn.finder.find_onset`.
+    """
+    import xarray as xr
+
+    confidence = float(options["confidence"])
+    times = _times(learning, trained, confidence)
+    onset = growth["onset"]
+    found = float(onset)
+    ci = growth["onset_ci"].values if "onset_ci" in growth else None
+    unit = str(onset.attrs["units"])
+    rate, note = _recommended(found, times, growth, trained, options)
+    quantities: dict[str, Quantity] = {
+        "onset": Quantity(
+            found if np.isfinite(found) else None,
+            unit,
+            str(onset.attrs["long_name"]),
+            ci=ci,
+            interval_over="seeds",
+            note=onset.attrs.get("note") or (None if np.isfinite(found) else why),
+        ),
+        "recommended": Quantity(rate, unit, "learning rate to train at", note=note),
+        "training_time_at_onset": _time(times, trained, 0, found, options),
+        "training_time_below": _time(times, trained, 1, found, options),
+        "seeds_used": Quantity(int(growth["seeds_used"]), "1", "seeds with growth at a rate"),
+        "runs": Quantity(runs.runs, "1", "runs made"),
+        "steps_spent": Quantity(runs.spent, "step", "training steps of all runs"),
+    }
+    verdict, reason = growth.attrs["verdict"], growth.attrs["reason"]
+    if verdict == "found" and why:
+        verdict, reason = "imprecise", f"{reason}; the search ended because {why}"
+    labelled = result(
+        quantities,
+        analyzer="onset",
+        recording=xr.Dataset(attrs={"recording_id": runs.folder.design().id}),
+        parameters=options,
+        summary=_SUMMARY,
+        verdict=verdict,
+        reason=reason,
+        warnings=json.loads(growth.attrs["warnings"]),
+    )
+    labelled = labelled.assign({n: growth[n] for n in _both(growth, _GROWTH)})
+    if times is not None:
+        aligned = times[_both(times, _LEARNING)].reindex(lr=growth["lr"])
+        labelled = labelled.assign({n: aligned[n] for n in aligned.data_vars})
+    labelled["lr"].attrs.setdefault("units", "1")
+    labelled.attrs["along"] = "lr"
+    return labelled
+
+
+def _both(ds: xr.Dataset, names: Sequence[str]) -> list[str]:
+    return [n for name in names for n in (name, f"{name}_ci") if n in ds]
+
+
+def _times(learning: xr.Dataset, trained: Sequence[float], confidence: float) -> xr.Dataset | None:
+    """Return the study of training times at the rates where all seeds were trained."""
+    if not trained or not (learning["verdict"] != "").any():
+        return None
+    try:
+        return learning_study(learning.sel(lr=sorted(trained)), confidence=confidence)
+    except DataError:  # there are no accuracies
+        return None
+
+
+def _time(
+    times: xr.Dataset | None,
+    trained: Sequence[float],
+    which: int,
+    onset: float,
+    options: Mapping[str, Any],
+) -> Quantity:
+    """Return the median training time at one of the rates trained at."""
+    what = ("the rate nearest to the onset", "half of that rate")[which]
+    long_name = f"median training time over seeds at {what}"
+    if not np.isfinite(onset):
+        return Quantity(None, "step", long_name, note="there is no onset")
+    if times is None or len(trained) <= which:
+        why = "the runs have no test accuracy" if len(trained) > which else "the budget was spent"
+        return Quantity(None, "step", long_name, note=f"not measured: {why}")
+    rate = trained[which]
+    value = float(times["median_training_time"].sel(lr=rate))
+    ci = times["median_training_time_ci"].sel(lr=rate).values
+    missing = (
+        f"fewer than half of the seeds reach {options['threshold']:g} in {options['steps']} steps"
+    )
+    return Quantity(
+        value if np.isfinite(value) else None,
+        "step",
+        f"{long_name}, lr = {rate:g}",
+        ci=ci if np.isfinite(value) else None,
+        interval_over="seeds",
+        note=None if np.isfinite(value) else f"at lr = {rate:g} {missing}",
+    )
+
+
+def _recommended(
+    onset: float,
+    times: xr.Dataset | None,
+    growth: xr.Dataset,
+    trained: Sequence[float],
+    options: Mapping[str, Any],
+) -> tuple[float | None, str]:
+    """Return a rate to train at, and why."""
+    if not np.isfinite(onset):
+        return None, "no onset was found, and no rate was trained at"
+    if times is None:
+        return None, "training times were not measured: no test accuracy, or the budget was spent"
+    tried = ", ".join(f"{rate:g}" for rate in sorted(trained))
+    safe = [r for r in trained if not float(growth["diverged_share"].sel(lr=r)) > 0.0]
+    medians = {r: float(times["median_training_time"].sel(lr=r)) for r in safe}
+    medians = {r: t for r, t in medians.items() if np.isfinite(t)}
+    if not medians:
+        return None, (
+            f"at none of the rates tried ({tried}) do half of the seeds reach "
+            f"{options['threshold']:g} in {options['steps']} steps without one diverging; "
+            "train longer, or ask for less"
+        )
+    best = min(medians, key=lambda r: (medians[r], r))
+    side = "at" if abs(np.log(best / onset)) < 0.1 else "above" if best > onset else "below"
+    same = [f"{r:g}" for r in medians if r != best and bool(times["indistinguishable"].sel(lr=r))]
+    told = f", not told from {', '.join(same)}" if same else ""
+    return best, (
+        f"half of the seeds reach {options['threshold']:g} by step {medians[best]:g}, the shortest "
+        f"of the rates tried ({tried}){told}; {side} the onset, which is {onset:.3g}"
+    )

@@ -1,0 +1,122 @@
+"""A study that grows run by run: what a search makes of what it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.studies.design import Batch, Cell, Design, design, differences
+from nndyn.studies.folder import Folder
+from nndyn.studies.request import Point, Request
+from nndyn.studies.work import work
+
+
+class Adaptive:
+    """A study over learning rates and seeds, any of which may be run, over any number of steps.
+
+    Parameters
+    ----------
+    folder : Folder
+        It may hold the same study: its runs are gone on with.
+    asked : Request
+        With no axis but seeds.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds another study.
+    """
+
+    def __init__(self, folder: Folder, asked: Request) -> None:
+        self.folder, self._asked = folder, asked
+        self.design: Design | None = None
+        if folder.is_study():
+            self.design = folder.design()
+            described = asked.describe() | {"axes": self.design.axes}
+            found = differences(self.design, described, grow=True)
+            if found or list(self.design.axes) != ["lr", "seed"]:
+                raise UsageError(
+                    f"{folder.path} holds another study: {'; '.join(found) or 'of other axes'}. "
+                    "Choose another folder"
+                )
+
+    @property
+    def spent(self) -> int:
+        """Training steps of all runs."""
+        known = self.folder.known() if self.design is not None else {}
+        cells = [] if self.design is None else self.design.cells
+        return sum(max(0, known.get(c.file, {}).get("committed", 0) - 1) for c in cells)
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are."""
+        return 0 if self.design is None else len(self.design.cells)
+
+    def lacking(self, points: Iterable[Point], steps: int) -> int:
+        """Return the training steps that are missing for runs to have so many."""
+        have = {} if self.design is None else self._lengths(self.design)
+        return sum(max(0, steps - have.get((at["lr"], at["seed"]), 0)) for at in points)
+
+    def record(self, points: list[Point], steps: int) -> None:
+        """Record runs, or let them go on, up to so many steps; those that have them are left.
+
+        Parameters
+        ----------
+        points : list of Point
+        steps : int
+
+        Raises
+        ------
+        StoreError
+            If another process is at it.
+        RecordingError
+            If a run could not be recorded.
+        """
+        axes = {key: {at[key]: at[key] for at in points} for key in ("lr", "seed")}
+        asked = replace(
+            self._asked,
+            fixed={**self._asked.fixed, "steps": steps},
+            axes={key: dict(sorted(values.items())) for key, values in axes.items()},
+        )
+        have = {} if self.design is None else self._lengths(self.design)
+        todo = [at for at in points if have.get((at["lr"], at["seed"]), 0) < steps]
+        if not todo:
+            return
+        new = design(asked, points=todo, before=self.design)
+        self.design = new if self.design is None else _joined(self.design, new)
+        with self.folder.planning():
+            self.folder.create(self.design)
+        for batch in new.batches:
+            if not work(self.folder.path, asked, batch):
+                raise StoreError(f"another process records in {self.folder.path}; wait for it")
+        known = self.folder.known()
+        for cell in new.cells:
+            if known[cell.file]["status"] == "failed":
+                raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
+
+    @staticmethod
+    def _lengths(planned: Design) -> dict[tuple[object, object], int]:
+        return {
+            (cell.at["lr"], cell.at["seed"]): batch.steps
+            for batch in planned.batches
+            for cell in batch.cells
+        }
+
+
+def _joined(old: Design, new: Design) -> Design:
+    """Return a design with further batches; their runs are no longer in older ones."""
+    again = {cell.file for cell in new.cells}
+    kept = []
+    for batch in old.batches:
+        cells: tuple[Cell, ...] = tuple(c for c in batch.cells if c.file not in again)
+        if cells:
+            kept.append(Batch(cells, batch.steps))
+    axes = {key: sorted({*old.axes[key], *new.axes[key]}) for key in old.axes}
+    most = max(int(old.options["steps"]), int(new.options["steps"]))
+    return replace(
+        old,
+        options={**old.options, "steps": most},
+        axes=axes,
+        batches=(*kept, *new.batches),
+    )
