@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from analyzers.cells import Cells, cells_of
 from analyzers.coincidence import Coincidence, Fastest, FlowTime, coincidence, fastest, flow_time
+from analyzers.learning_labels import along, fastest_rate, flow_times, ratio
 from analyzers.onset import THRESHOLD, turning_rates
 from analyzers.onset_study import known_growth, onset_study
 from analyzers.passage import logarithmic
 from analyzers.resampling import check
-from analyzers.sweep_series import medians
 from nndyn.errors import DataError
 from nndyn.results import Quantity, result
 
@@ -94,7 +94,7 @@ def learning_study(
     quantities: dict[str, Quantity] = {}
     why_not = _why_not(found, times, quickest)
     compared = Coincidence(np.nan, np.nan, np.nan)
-    quantities["fastest"] = _fastest(found, quickest, why_not, unit)
+    quantities["fastest"] = fastest_rate(found, quickest, why_not, unit)
     onset, no_onset = _onset(lyapunov, options, unit, found.name)
     quantities["onset"] = onset
     no_ratio = why_not or no_onset
@@ -102,15 +102,15 @@ def learning_study(
         no_ratio = f"{found.name} is not positive everywhere: a ratio says nothing"
     if not no_ratio and turning is not None:
         compared = coincidence(quickest, turning, confidence=confidence)
-    quantities["coincidence"] = _coincidence(compared, no_ratio)
+    quantities["coincidence"] = ratio(compared, no_ratio)
     flow = None
     if found.name == "lr" and logarithmic(found.rates):
         flow = flow_time(found.rates, quickest, margin=margin, confidence=confidence)
-    quantities |= _flow_times(flow, found, quickest, why_not, margin)
+    quantities |= flow_times(flow, found, quickest, why_not, margin)
     used = int(found.done.any(axis=0).sum())
     quantities["seeds_used"] = Quantity(used, "1", "seeds with a result at a rate or more")
     alike = quickest.alike & (not why_not)
-    quantities |= _along(found, times, quickest, alike, options)
+    quantities |= along(found, times, quickest, alike, options)
     verdict, reason = _judged(found, quantities, lyapunov is not None, why_not or no_ratio, flow)
     return result(
         quantities,
@@ -206,24 +206,6 @@ def _why_not(cells: Cells, times: Array, quickest: Fastest) -> str:
     return ""
 
 
-def _fastest(cells: Cells, quickest: Fastest, why_not: str, unit: str) -> Quantity:
-    long_name = f"{cells.name} of the shortest median training time"
-    if why_not:
-        return Quantity(None, unit, long_name, note=why_not)
-    note = None
-    for end, where in ((quickest.low, "lowest"), (quickest.high, "highest")):
-        if np.isinf(end):
-            note = f"the {where} sampled is not told from the fastest; sweep further"
-    return Quantity(
-        quickest.rate,
-        unit,
-        long_name,
-        ci=(quickest.low, quickest.high),
-        interval_over="seeds",
-        note=note,
-    )
-
-
 def _onset(
     lyapunov: xr.Dataset | None, options: dict[str, Any], unit: str, name: str
 ) -> tuple[Quantity, str]:
@@ -247,108 +229,6 @@ def _onset(
     return found, "" if np.isfinite(value) else f"no onset: {note}"
 
 
-def _coincidence(compared: Coincidence, why_not: str) -> Quantity:
-    long_name = "fastest over onset"
-    if why_not:
-        return Quantity(None, "1", long_name, note=why_not)
-    note = None
-    if compared.low == 0.0 or np.isinf(compared.high):
-        note = "an end is open: the fastest is at an edge of the sweep, or seeds turn beyond it"
-    return Quantity(
-        compared.ratio,
-        "1",
-        long_name,
-        ci=(compared.low, compared.high),
-        interval_over="seeds",
-        note=note,
-    )
-
-
-def _flow_times(
-    flow: FlowTime | None, cells: Cells, quickest: Fastest, why_not: str, margin: float
-) -> dict[str, Quantity]:
-    long_name = "whether training time times learning rate falls below its value at small rates"
-    if flow is None:
-        note = f"the gradient-flow time is of a swept lr; here {cells.name} is swept"
-        return {"flow_time_falls": Quantity("undecided", "1", long_name, note=note)}
-    dims = (cells.name,)
-    missing = "NaN where fewer than half of the seeds arrive"
-    product, ends = quickest.medians * cells.rates, quickest.interval * cells.rates[:, None]
-    base = f"{cells.rates[flow.first]:.4g}" if flow.first >= 0 else "none"
-    return {
-        "flow_time_falls": Quantity(
-            "undecided" if why_not else flow.falls, "1", long_name, note=why_not or None
-        ),
-        "flow_time": Quantity(
-            np.where(np.isfinite(product), product, np.nan),
-            "1",
-            "median training time times learning rate",
-            dims,
-            ci=ends,
-            interval_over="seeds",
-            note=missing,
-        ),
-        "flow_time_ratio": Quantity(
-            flow.ratio,
-            "1",
-            f"flow time over that at the lowest rate with one ({base})",
-            dims,
-            ci=flow.interval,
-            interval_over="seeds",
-            note=f"{missing}; intervals hold for all rates together; a fall by less than "
-            f"{margin:.0%} counts as none",
-        ),
-    }
-
-
-def _along(
-    cells: Cells, times: Array, quickest: Fastest, alike: Array, options: dict[str, Any]
-) -> dict[str, Quantity]:
-    """Return training times and accuracies along the swept parameter."""
-    dims = (cells.name,)
-    unit = cells.unit("training_time", "step")
-    known = ~np.isnan(times)
-    count = known.sum(axis=1)
-    arrived = np.full(len(count), np.nan)
-    np.divide(np.isfinite(times).sum(axis=1), count, out=arrived, where=count > 0)
-    quantities = {
-        "indistinguishable": Quantity(
-            alike, "1", "whether the median is not told from the shortest", dims
-        ),
-        "median_training_time": Quantity(
-            np.where(np.isfinite(quickest.medians), quickest.medians, np.nan),
-            unit,
-            "training time, Kaplan-Meier median over seeds",
-            dims,
-            ci=quickest.interval,
-            interval_over="seeds",
-            note="NaN where fewer than half of the seeds arrive; intervals of two seeds or more",
-        ),
-        "arrived_share": Quantity(
-            arrived, "1", "share of seeds that learn", dims, note="NaN where no seed has a result"
-        ),
-    }
-    for name, what in (
-        ("best_accuracy", "largest accuracy"),
-        ("final_accuracy", "last accuracy"),
-        ("sharpness_ratio", "largest sharpness over its limit"),
-    ):
-        values = cells.number(name)
-        if np.isnan(values).all() and name == "sharpness_ratio":
-            continue  # not recorded
-        median, ci = medians(values, **options)
-        quantities[name] = Quantity(
-            median,
-            "1",
-            f"{what}, median over seeds",
-            dims,
-            ci=ci,
-            interval_over="seeds",
-            note="NaN where no seed has one; intervals of two seeds or more",
-        )
-    return quantities
-
-
 def _judged(
     cells: Cells,
     found: dict[str, Quantity],
@@ -365,13 +245,13 @@ def _judged(
     alike = cells.rates[found["indistinguishable"].value]
     if alike.size > 1:
         parts[0] += f", not told from {alike.min():.4g} to {alike.max():.4g}"
-    ratio = found["coincidence"]
-    if ratio.value is None:
+    compared = found["coincidence"]
+    if compared.value is None:
         verdict = "unresolved" if compare else "found"
         if compare:
             parts.append(f"not compared with an onset: {why_not}")
     else:
-        low, high = ratio.ci
+        low, high = compared.ci
         verdict = (
             "fastest below the onset"
             if high < 1.0
@@ -380,7 +260,7 @@ def _judged(
             else "at the onset (not distinguishable)"
         )
         parts.append(
-            f"that is {ratio.value:.3g} [{low:.3g}, {high:.3g}] of the onset "
+            f"that is {compared.value:.3g} [{low:.3g}, {high:.3g}] of the onset "
             f"{found['onset'].value:.4g}"
         )
     if flow is not None:

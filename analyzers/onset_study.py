@@ -204,9 +204,8 @@ def _judged(
     name, seeds = cells.name, measured.seeds
     bottom = np.min(turning.upper, where=np.isneginf(turning.rate), initial=np.inf)
     top = np.max(turning.lower, where=np.isposinf(turning.rate), initial=-np.inf)
-    low = f"below {bottom:.4g}" if np.isneginf(measured.low) else f"{measured.low:.4g}"
-    high = f"above {top:.4g}" if np.isposinf(measured.high) else f"{measured.high:.4g}"
-    interval = f"[{low}, {high}]"
+    ends = [f"{end:.4g}" if np.isfinite(end) else "open" for end in (measured.low, measured.high)]
+    interval = f"[{', '.join(ends)}]"
     parts = []
     if np.isneginf(measured.rate):
         verdict = "below the grid"

@@ -243,8 +243,8 @@ def _title(lyapunov: xr.Dataset, learning: xr.Dataset | None) -> str:
         seeds = int(lyapunov["seeds_used"])
         return f"maximum Lyapunov exponent, {seeds} seed{'s' * (seeds != 1)}"
     if learning is None or learning.attrs["verdict"] == "unresolved" != lyapunov.attrs["verdict"]:
-        return wrapped(lyapunov, 66)
-    return wrapped(learning, 66)
+        return wrapped(lyapunov, 60)
+    return wrapped(learning, 60)
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
