@@ -138,12 +138,14 @@ def training_times(cells: Cells) -> tuple[Array, list[str]]:
         inf where not reached, NaN where there is no result, and at rates of fewer than half of the
         seeds.
     warnings : list of str
-        Rates that are left out, and at which runs were asked for different numbers of steps.
+        Rates that are left out, and at which runs that did not arrive were watched for different
+        numbers of steps.
     """
     times, steps = cells.number("training_time"), cells.number("steps")
     times = np.where(cells.done & np.isnan(times), np.inf, times)
-    shortest = np.fmin.reduce(steps, axis=1)
-    longest = np.fmax.reduce(steps, axis=1)
+    # a run that has arrived was watched long enough, however short it was
+    watched = np.where(np.isinf(times), steps, np.nan)
+    shortest, longest = np.fmin.reduce(watched, axis=1), np.fmax.reduce(watched, axis=1)
     late = times > shortest[:, None]  # never where the number of steps is not known
     times = np.where(late, np.inf, times)
     times[~cells.shared] = np.nan
@@ -159,8 +161,8 @@ def training_times(cells: Cells) -> tuple[Array, list[str]]:
         where = ", ".join(f"{cells.rates[i]:.4g}" for i in uneven[:5])
         more = ", …" if uneven.size > 5 else ""
         warnings.append(
-            f"at {cells.name} = {where}{more} seeds were run for different numbers of steps: "
-            "compared up to the fewest"
+            f"at {cells.name} = {where}{more} seeds that did not arrive were run for different "
+            "numbers of steps: compared up to the fewest"
         )
     return times, warnings
 

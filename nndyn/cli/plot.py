@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import analyzers
-from nndyn.cli.analyze import options_of
+from nndyn.cli.analyze import along, options_of, study_result
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class _Plot(click.Group):
@@ -18,10 +22,12 @@ class _Plot(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the figures."""
-        return list(FIGURES)
+        return [*FIGURES, "study"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Make the command of a figure, with the options of its analyzer."""
+        if cmd_name == "study":
+            return _study
         if cmd_name not in FIGURES:
             return None
         return click.Command(
@@ -32,29 +38,71 @@ class _Plot(click.Group):
             params=[
                 click.Argument(["path"], type=click.Path(path_type=Path)),
                 *options_of(cmd_name),
-                click.Option(
-                    ["-o", "--output"],
-                    type=click.Path(path_type=Path, dir_okay=False),
-                    required=True,
-                    help="The figure: .png, .pdf or .svg.",
-                ),
+                _output(),
             ],
         )
+
+
+def _output() -> click.Option:
+    return click.Option(
+        ["-o", "--output"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        required=True,
+        callback=_drawable,
+        help="The figure: .png, .pdf or .svg.",
+    )
+
+
+def _drawable(ctx: click.Context, parameter: click.Parameter, output: Path) -> Path:
+    """Refuse a name that is of no figure, before any work."""
+    if output.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise UsageError(f"{output}: expected a name that ends in .png, .pdf or .svg")
+    return output
 
 
 def _run(name: str, *, path: Path, output: Path, **options: Any) -> None:
     from nndyn.store import open_recording, reading
 
-    if output.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise UsageError(f"{output}: expected a name that ends in .png, .pdf or .svg")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; nndyn plot study draws a study")
     with reading(path), open_recording(path) as recording:
         result = analyzers.load(name)(recording, **options)
-    figure = draw(name, result)
+    _save(draw(name, result), output)
+    click.echo(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
+
+
+def _run_study(path: Path, output: Path, along: str | None) -> None:
+    from nndyn.errors import DataError
+    from nndyn.figures.study import study
+    from nndyn.studies.analysis import combinations
+
+    growth = dict(combinations(study_result(path, "lyapunov", along=along)))
+    try:
+        learning = dict(combinations(study_result(path, "learning", along=along)))
+    except DataError:  # of no trainings, or of such without accuracies
+        learning = {}
+    for label, part in growth.items():
+        name = output
+        if label:
+            name = output.with_stem(f"{output.stem}_{re.sub(r'[^A-Za-z0-9.=+-]+', '-', label)}")
+        _save(study(part, learning.get(label)), name)
+        click.echo(f"{name}: {part.attrs['verdict']}: {part.attrs['reason']}")
+
+
+def _save(figure: Figure, output: Path) -> None:
     try:
         figure.savefig(output, dpi=200)
     except OSError as error:
         raise UsageError(f"{output}: {error.strerror}") from error
-    click.echo(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
-plot = _Plot("plot", help="Draw a figure of a recording.")
+_study = click.Command(
+    "study",
+    callback=_run_study,
+    help="Exponent, growth and training time of a study along a swept option, with the onset.",
+    short_help="Exponent, growth and training time along a swept option.",
+    params=[click.Argument(["path"], type=click.Path(path_type=Path)), along(), _output()],
+)
+
+
+plot = _Plot("plot", help="Draw a figure of a recording or a study.")

@@ -107,7 +107,9 @@ def analyze_study(
         "analyzer": name,
         "source_id": planned.id,
         "source_path": str(folder.path),
-        "parameters": json.dumps({**defaults, **options}),
+        "parameters": json.dumps(
+            {**defaults, **options, **json.loads(parts[0].attrs["parameters"])}
+        ),
         "along": rate,
         "warnings": json.dumps([*json.loads(result.attrs["warnings"]), *_unused(cells)]),
     }

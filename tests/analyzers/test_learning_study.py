@@ -169,11 +169,19 @@ def test_a_flow_time_that_is_flat_is_seldom_said_to_fall():
 
 
 def test_seeds_run_for_different_numbers_of_steps_are_compared_up_to_the_fewest():
-    times = np.array([[100.0, 120, 140, 160], [80, 90, 300, 300]])
+    times = np.array([[100.0, 120, 140, 160], [80, 90, np.nan, np.nan]])
     steps = np.array([[400.0] * 4, [400, 400, 85, 400]])
     found = learning_study(learned(times, [1.0, 2.0], steps=steps))
-    assert "at lr = 2 seeds were run for different numbers of steps" in found.attrs["warnings"]
+    assert "at lr = 2 seeds that did not arrive were run for diff" in found.attrs["warnings"]
     assert np.isnan(found["median_training_time"][1])
+
+
+def test_a_run_that_ended_when_it_had_learned_was_watched_long_enough():
+    times = np.array([[100.0, 120, 140, 160], [80, 90, 150, np.nan]])
+    steps = np.array([[400.0] * 4, [100, 100, 200, 400]])
+    found = learning_study(learned(times, [1.0, 2.0], steps=steps))
+    assert found.attrs["warnings"] == "[]"
+    np.testing.assert_array_equal(found["median_training_time"], [120.0, 90.0])
 
 
 def test_rates_of_few_seeds_are_left_out():
