@@ -86,7 +86,7 @@ def onset_study(
     being infinitesimal says neither, and that cell is left out.
 
     The interval of ``onset`` is the percentile bootstrap over seeds, widened to the grid. Measured
-    on drawn growth with 10 seeds on 12 log-spaced rates, it covers the true median in 93 to 98 % of
+    on drawn growth with 10 seeds on 12 log-spaced rates, it covers the true median in 94 to 98 % of
     draws when the turning rates spread by 0.2 or more in their logs, and in all when they spread by
     less than a step of the grid. The interval of ``exponent`` resamples seeds, and the replicas of
     each.

@@ -264,12 +264,17 @@ def test_intervals_of_the_exponent_cover_seeds_and_replicas():
     assert 0.91 <= covered / 200 <= 0.99
 
 
-def test_replicas_widen_the_interval_of_the_exponent():
-    ds = drawn(seeds=6)
+def test_seeds_that_agree_leave_the_spread_of_their_replicas():
+    one = np.full((2, 8), 0.3)
+    rng = np.random.default_rng(0)
+    replicas = one[:, :, None] + 0.05 * rng.normal(size=(2, 8, 6))
+    replicas[:, :, 3:] = np.nan  # mirrored partners
+    ds = grew(np.full((2, 8), 9.0), [1.0, 2.0], lyapunov_max=one, replica_exponent=replicas)
+    low, high = onset_study(ds)["exponent_ci"].values.T
+    # of a median of eight means of three
+    assert high - low == pytest.approx(3.92 * 1.25 * 0.05 / np.sqrt(3 * 8), rel=0.5)
     plain = onset_study(ds.drop_vars("replica_exponent"))
-    wide = onset_study(ds)
-    width = [float(abs(np.diff(f["exponent_ci"]))[-1, 0]) for f in (plain, wide)]
-    assert width[1] >= width[0]
+    np.testing.assert_array_equal(plain["exponent_ci"], 0.3)
 
 
 def test_simultaneous_intervals_hold_together():
