@@ -89,8 +89,13 @@ class Cells:
 
     @property
     def missing(self) -> int:
-        """How many cells there are not."""
+        """How many cells there should be and are not."""
         return int((self._text("status") == "missing").sum())
+
+    @property
+    def planned(self) -> int:
+        """How many cells there should be: a search runs each seed at rates of its own."""
+        return int((self._text("status") != "unplanned").sum())
 
     @property
     def left_out(self) -> str:
@@ -116,7 +121,7 @@ class Cells:
     @property
     def few(self) -> str:
         """Why the cells are too few for anything over seeds; empty where they are enough."""
-        there, done = self.done.size - self.missing, int(self.done.sum())
+        there, done = self.planned - self.missing, int(self.done.sum())
         if not done:
             return "no cell has a result" + (f": {self.left_out}" if self.left_out else "")
         if 2 * done < there:
@@ -130,7 +135,7 @@ class Cells:
     def gaps(self) -> list[str]:
         """What is not there, for a reason: a list of parts of a sentence."""
         return [
-            *([f"{self.missing} of {self.done.size} cells are missing"] if self.missing else []),
+            *([f"{self.missing} of {self.planned} cells are missing"] if self.missing else []),
             *([f"cells left out: {self.left_out}"] if self.left_out else []),
         ]
 

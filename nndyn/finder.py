@@ -276,7 +276,7 @@ class _Search:
         shown = sorted({float(at["lr"]) for at in points})
         span = f"{shown[0]:g}" + (f" to {shown[-1]:g}" if len(shown) > 1 else "")
         self.say(
-            f"{len(points)} runs to step {steps} at lr {span}; "
+            f"{len(points)} run{'s' if len(points) > 1 else ''} to step {steps} at lr {span}; "
             f"{self.runs.spent:,} of {self.budget:,} steps spent"
         )
         self.runs.record(points, steps)

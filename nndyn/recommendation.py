@@ -86,8 +86,11 @@ def label(
         "steps_spent": Quantity(runs.spent, "step", "training steps of all runs"),
     }
     verdict, reason = growth.attrs["verdict"], growth.attrs["reason"]
-    if verdict == "found" and why:
-        verdict, reason = "imprecise", f"{reason}; the search ended because {why}"
+    if verdict == "found" and not (ci is not None and 0.0 < ci[1] <= ci[0] * options["precision"]):
+        verdict = "imprecise"
+        reason += (
+            f"; wider than a factor {options['precision']:g}: {why or 'the last runs widened it'}"
+        )
     labelled = result(
         quantities,
         analyzer="onset",

@@ -1,0 +1,140 @@
+"""The learning rate at the onset: found with few runs, gone on with, honest where it cannot be."""
+
+import json
+
+import numpy as np
+import pytest
+
+import nndyn
+from nndyn.cli import nndyn as command
+from nndyn.cli.lazy import run
+from nndyn.errors import UsageError
+
+SMALL = {"steps": 60, "replicas": 3, "threshold": 0.9}
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onset") / "runs"
+    lines = []
+    found = nndyn.find_onset("mlp:4-8-3", "iris", path=folder, say=lines.append, **SMALL)
+    return found, folder, lines
+
+
+def test_the_onset_is_found_with_an_interval_and_a_rate_to_train_at(iris):
+    found, _, _ = iris
+    low, high = found["onset_ci"].values
+    assert found.attrs["verdict"] == "found"
+    assert low < float(found["onset"]) < high
+    assert high / low <= 1.5
+    assert float(found["recommended"]) in found["lr"].values
+    assert "reach 0.9 by step" in found["recommended"].attrs["note"]
+    assert np.isfinite(found["training_time_at_onset"])
+    assert np.isfinite(found["training_time_below"])
+
+
+def test_it_says_what_it_spent(iris):
+    found, folder, lines = iris
+    index = nndyn.open_study(folder)
+    assert int(found["steps_spent"]) == int(index["steps"].sum())
+    assert int(found["runs"]) == int((index["status"] != "unplanned").sum())
+    assert int(found["steps_spent"]) < 60 * 60
+    assert lines[0].startswith("3 runs to step 30 at lr")
+
+
+def test_runs_that_have_grown_end_early(iris):
+    _, folder, _ = iris
+    index = nndyn.open_study(folder)
+    assert set(np.unique(index["steps"].values)) >= {30, 60}
+
+
+def test_the_onset_is_that_of_a_sweep_over_the_same_rates(iris, tmp_path):
+    found, folder, _ = iris
+    seeds = list(range(int(found["seeds_used"])))
+    rates = [float(v) for v in found["lr"].values]
+    swept = nndyn.sweep(
+        "training",
+        tmp_path / "swept",
+        model="mlp:4-8-3",
+        data="iris",
+        lr=rates,
+        seeds=seeds,
+        steps=60,
+        replicas=3,
+        store="distances",
+    ).nndyn.lyapunov()
+    assert float(found["onset"]) == pytest.approx(float(swept["onset"]), rel=0.15)
+
+
+def test_the_same_call_goes_on_in_its_folder_without_a_run(iris):
+    found, folder, _ = iris
+    lines = []
+    again = nndyn.find_onset("mlp:4-8-3", "iris", path=folder, say=lines.append, **SMALL)
+    assert lines == []
+    for name in ("onset", "recommended", "steps_spent"):
+        assert float(again[name]) == float(found[name])
+
+
+def test_another_study_in_the_folder_is_refused(iris):
+    _, folder, _ = iris
+    with pytest.raises(UsageError, match="model is mlp:4-8-3 in the folder, mlp:4-6-3 asked"):
+        nndyn.find_onset("mlp:4-6-3", "iris", path=folder, **SMALL)
+
+
+def test_a_budget_that_ends_the_search_is_said_so(tmp_path):
+    found = nndyn.find_onset("mlp:4-8-3", "iris", budget=12 * 60, **SMALL)
+    assert found.attrs["verdict"] in ("imprecise", "unresolved")
+    assert int(found["steps_spent"]) <= 12 * 60
+    assert np.isnan(found["recommended"])
+    assert found["recommended"].attrs["note"]
+
+
+def test_no_growth_within_the_bounds_is_a_null_with_the_reason():
+    found = nndyn.find_onset("mlp:4-8-3", "iris", lr=(0.05, 0.2), **SMALL)
+    assert found.attrs["verdict"] == "above the grid"
+    assert np.isnan(found["onset"])
+    assert "no onset" in found["recommended"].attrs["note"]
+
+
+def test_targets_without_classes_have_an_onset_and_no_training_time():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((60, 4))
+    y = np.sin(x[:, :1])
+    options = {**SMALL, "steps": 60}
+    found = nndyn.find_onset("mlp:4-8-1", (x, y), loss="mse", **options)
+    assert np.isfinite(found["onset"])
+    assert np.isnan(found["recommended"])
+    assert "no test accuracy" in found["recommended"].attrs["note"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 10}, "steps is 10, expected a whole number, 30 or more"),
+        ({"seeds": 2}, "seeds is 2, expected a whole number, 3 or more"),
+        ({"precision": 1.0}, "precision is 1.0, expected a factor above 1.05"),
+        ({"budget": 10}, "budget is 10 training steps, expected at least 180"),
+        ({"lr": (2.0, 1.0)}, "expected the smallest and the largest rate"),
+        ({"lr": 1.0}, "expected the smallest and the largest rate"),
+        ({"momentum": [0.0, 0.9]}, "momentum is a grid; sweep it instead"),
+        ({"model": "mlp:5-3"}, "x has 4 features"),
+        ({"nonsense": 1}, "training has no option 'nonsense'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    given = {"model": "mlp:4-8-3", "data": "iris", **SMALL, **options}
+    with pytest.raises(UsageError, match=message):
+        nndyn.find_onset(given.pop("model"), given.pop("data"), **given)
+
+
+def test_the_command_prints_one_json_object(iris, capsys):
+    _, folder, _ = iris
+    line = (
+        f"onset --data iris --model mlp:4-8-3 --steps 60 --replicas 3 --threshold 0.9 -o {folder}"
+    )
+    assert run(command, [*line.split(), "--json"]) == 0
+    out = json.loads(capsys.readouterr().out)
+    assert out["analyzer"] == "onset"
+    assert out["results"]["onset"]["ci"]
+    assert out["results"]["recommended"]["note"]
+    assert len(out["results"]["lr"]["value"]) == len(out["results"]["growing_share"]["value"])
