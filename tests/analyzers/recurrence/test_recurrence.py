@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 import nndyn
-from analyzers.recurrence import counting, wide
+from analyzers.recurrence import analyzer, counting, wide
 from nndyn.errors import DataError, UsageError
 from tests.analyzers.recurrence.plain import distances
 from tests.analyzers.recurrence.test_measures import agree, recording
@@ -50,8 +50,6 @@ def test_a_chaotic_map_is_far_more_deterministic_than_noise_and_less_than_an_orb
 @pytest.mark.parametrize("threads", [2, 3])
 def test_results_do_not_depend_on_threads(threads, monkeypatch):
     x = np.cumsum(np.random.default_rng(5).standard_normal((700, 80)), axis=0)
-    import analyzers.recurrence.analyzer as analyzer
-
     results = []
     for n in (1, threads):
         monkeypatch.setattr(analyzer, "Team", lambda n=n: counting.Team(n))
@@ -65,6 +63,31 @@ def test_many_components_from_products_of_states_are_decided_exactly():
     D = distances(x, x, "l2")
     radius = float(np.mean(np.quantile(D, 0.3, method="lower") + np.array([0.0, 1e-9])))
     agree(nndyn.recurrence(recording(x), radius=radius), radius >= D, 1, True)
+
+
+@pytest.mark.parametrize("kept", [wide.KEPT_BYTES, 0])
+def test_a_rate_of_many_components_is_reached_by_a_distance_and_not_by_a_product(kept, monkeypatch):
+    monkeypatch.setattr(wide, "KEPT_BYTES", kept)
+    rng = np.random.default_rng(9)
+    x = 1e6 + np.cumsum(1e-4 * rng.standard_normal((260, 100)), axis=0)
+    pairs = np.sort(distances(x, x, "l2")[np.triu_indices(260, 1)])
+    result = nndyn.recurrence(recording(x), radius="rate:0.05")
+    smallest = pairs[int(np.ceil(0.05 * pairs.size)) - 1]
+    np.testing.assert_allclose(float(result["radius"]), smallest, rtol=1e-12)
+    assert float(result["rate_obtained"]) == pytest.approx(0.05, abs=1e-4)
+
+
+@pytest.mark.parametrize("norm", ["l1", "max"])
+@pytest.mark.parametrize("components", [65, 514, 1027])
+def test_distances_of_any_number_of_components_are_those_of_plain_numpy(norm, components):
+    from analyzers.kernels.distances import measure
+
+    rng = np.random.default_rng(10)
+    x, y = rng.standard_normal((67, components)), rng.standard_normal((71, components))
+    keys = np.full((67, 71), np.nan)
+    for part in range(2):
+        measure(x, y, analyzer.NORMS[norm], keys, part, 2)
+    np.testing.assert_allclose(keys, distances(x, y, norm), rtol=1e-13)
 
 
 def test_dask_backed_and_opened_states_give_what_states_in_memory_give(tmp_path):
