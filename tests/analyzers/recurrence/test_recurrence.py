@@ -43,8 +43,28 @@ def test_a_chaotic_map_is_far_more_deterministic_than_noise_and_less_than_an_orb
     x = logistic(4000)
     result = nndyn.recurrence(nndyn.from_array(x))
     shuffled = nndyn.recurrence(nndyn.from_array(np.random.default_rng(0).permutation(x)))
-    assert 0.4 < float(result["determinism"]) < 0.9
+    assert float(result["determinism"]) == pytest.approx(0.66, abs=0.02)
+    assert float(result["mean_diagonal_length"]) == pytest.approx(3.0, abs=0.1)
     assert float(shuffled["determinism"]) < 0.12
+
+
+@pytest.mark.parametrize(
+    ("lr", "rates", "laminarity"),
+    [(0.5, (0.06, 0.33), (0.96, 0.99)), (3.0, (0.03, 0.36), (0.3, 0.8))],
+)
+def test_a_training_recurs_the_more_the_more_it_settles(tmp_path, lr, rates, laminarity):
+    system = nndyn.Training("mlp:64-32-10", "digits", lr=lr, seed=1)
+    options = {"steps": 399, "replicas": 1, "control": False, "evaluate": 0}
+    with nndyn.record(system, tmp_path / "run.nc", **options) as run:
+        result = nndyn.recurrence(run, sliding_width=100)
+    for name in ("recurrence_rate", "trapping_time"):
+        assert (np.diff(result[f"sliding_{name}"]) > 0.0).all()
+    rate = result["sliding_recurrence_rate"].values
+    np.testing.assert_allclose(rate[[0, -1]], rates, atol=0.03)
+    first, *later = result["sliding_laminarity"].values
+    assert laminarity[0] < first < laminarity[1]
+    assert min(later) > 0.999
+    assert float(result["sliding_determinism"].min()) > 0.97
 
 
 @pytest.mark.parametrize("threads", [2, 3])
