@@ -1,11 +1,13 @@
 """What recurrence says of orbits whose answer is known, and of input that has none."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import nndyn
-from analyzers.recurrence import analyzer, counting, wide
+from analyzers.recurrence import analyzer, counting, points, wide
 from nndyn.errors import DataError, UsageError
 from tests.analyzers.recurrence.plain import distances
 from tests.analyzers.recurrence.test_measures import agree, recording
@@ -128,6 +130,25 @@ def test_panels_that_are_read_again_give_what_one_panel_gives(monkeypatch):
     monkeypatch.setattr(wide, "KEPT_BYTES", 0)
     several = nndyn.recurrence(recording(x).chunk({"time": 50}))
     xr.testing.assert_identical(one, several)
+
+
+@pytest.mark.parametrize(("norm", "kept"), [("l1", 0), ("l2", wide.KEPT_BYTES)])
+def test_one_panel_of_states_is_in_memory_at_a_time(tmp_path, monkeypatch, norm, kept):
+    x = np.random.default_rng(11).standard_normal((640, 4000))  # 10 blocks of 2 MB
+    recording(x).to_netcdf(tmp_path / "x.nc")
+    block = 64 * 4000 * 8
+    monkeypatch.setattr(wide, "PANEL_BYTES", 5 * block)
+    monkeypatch.setattr(wide, "PASSING_BYTES", block)
+    monkeypatch.setattr(wide, "KEPT_BYTES", kept)
+    for module in (wide, points):
+        monkeypatch.setattr(module, "BLOCK_BYTES", block // 8)
+    with xr.open_dataset(tmp_path / "x.nc", cache=False) as opened:
+        nndyn.recurrence(opened.isel(time=slice(100)), norm=norm)
+        tracemalloc.start()
+        nndyn.recurrence(opened, norm=norm)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 8.5 * block  # a panel, a block that passes by, and 2 MB of keys
 
 
 @pytest.mark.parametrize("radius", ["rate:0.05", 0.0])
