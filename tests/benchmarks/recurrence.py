@@ -25,8 +25,8 @@ import nndyn
 
 Array = NDArray[Any]
 
-#: Distance within which points of the series recur.
-RADIUS = 0.05
+#: Distance within which points of the series recur: 5 % of the pairs, as by default.
+RADIUS = 0.02
 
 #: Makes the series of both programs: the logistic map at r = 4.
 SERIES = """
