@@ -68,6 +68,7 @@ def test_a_network_of_ones_own_is_recorded_by_python(tmp_path):
     assert printed.splitlines()[-1] == f"{result.attrs['verdict']}: {result.attrs['reason']}"
 
 
+@pytest.mark.slow  # in this process it is recorded by tests/nndyn/cli/test_training_options.py
 def test_the_same_network_is_recorded_by_one_command(tmp_path):
     path = tmp_path / "run.nc"
     options = ["--data", "digits", "--model", "own_model:Net", "--lr", "0.5", "--steps", "6"]

@@ -213,6 +213,15 @@ def tally(
             continue
         for J in range(max(I, s0) if symmetric else s0, s1):
             block = words[I - p0, J - s0 + 1]
+            if width == SIZE:  # a block lies in one cell
+                whole = np.uint64(0)
+                for i in range(SIZE):
+                    whole += population(block[i])
+                row, column = (SIZE * I) >> shift, (SIZE * J) >> shift
+                picture[row, column] += np.int64(whole)
+                if symmetric and I != J:
+                    picture[column, row] += np.int64(whole)
+                continue
             for i in range(SIZE):
                 if block[i] == 0:
                     continue

@@ -19,9 +19,6 @@ Array = NDArray[Any]
 #: Norms, as kernels know them. Of points of one component all are `MAX`.
 L1, L2, MAX = 1, 2, 3
 
-#: Components summed before they are added to the others: 64 rows and columns of them are cached.
-CHUNK = 512
-
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _keys(x: Array, i: int, y: Array, b: int, norm: int, keys: Array) -> None:
@@ -222,71 +219,6 @@ def mark_tile(keys: Array, limit: float, words: Array, part: int, parts: int) ->
                 for j in range(min(SIZE, m - SIZE * J)):
                     row[j] = keys[i, SIZE * J + j]
             words[i // SIZE, J + 1, i % SIZE] = within(row, 0, 0.0, limit)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
-def _l1(x: Array, y: Array, keys: Array) -> None:
-    """Add l1 distances of the rows of x (n, k) and y (m, k) to keys (n, m), 4 x 2 at a time."""
-    n, m = keys.shape
-    for i in range(0, n, 4):
-        x0, x1 = x[i], x[min(i + 1, n - 1)]
-        x2, x3 = x[min(i + 2, n - 1)], x[min(i + 3, n - 1)]
-        for j in range(0, m, 2):
-            y0, y1 = y[j], y[min(j + 1, m - 1)]
-            s00 = s10 = s20 = s30 = s01 = s11 = s21 = s31 = 0.0
-            for k in range(x.shape[1]):
-                a, b = y0[k], y1[k]
-                s00 += abs(x0[k] - a)
-                s10 += abs(x1[k] - a)
-                s20 += abs(x2[k] - a)
-                s30 += abs(x3[k] - a)
-                s01 += abs(x0[k] - b)
-                s11 += abs(x1[k] - b)
-                s21 += abs(x2[k] - b)
-                s31 += abs(x3[k] - b)
-            first, second = (s00, s10, s20, s30), (s01, s11, s21, s31)
-            for r in range(min(4, n - i)):
-                keys[i + r, j] += first[r]
-                if j + 1 < m:
-                    keys[i + r, j + 1] += second[r]
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nnan", "nsz"})
-def _max(x: Array, y: Array, keys: Array) -> None:
-    """Raise keys (n, m) to the max-norm distances of the rows of x (n, k) and y (m, k)."""
-    n, m = keys.shape
-    for i in range(n):
-        for j in range(0, m, 4):
-            y0, y1 = y[j], y[min(j + 1, m - 1)]
-            y2, y3 = y[min(j + 2, m - 1)], y[min(j + 3, m - 1)]
-            s0 = s1 = s2 = s3 = 0.0
-            for k in range(x.shape[1]):
-                a = x[i, k]
-                s0 = max(s0, abs(y0[k] - a))
-                s1 = max(s1, abs(y1[k] - a))
-                s2 = max(s2, abs(y2[k] - a))
-                s3 = max(s3, abs(y3[k] - a))
-            found = (s0, s1, s2, s3)
-            for c in range(min(4, m - j)):
-                keys[i, j + c] = max(keys[i, j + c], found[c])
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def measure(x: Array, y: Array, norm: int, keys: Array, part: int, parts: int) -> None:
-    """Write the l1 or max-norm distances of the rows of x (n, D) and y (m, D) to keys (n, m).
-
-    Blocks of 64 rows for which ``block % parts == part`` are written, by chunks of components.
-    """
-    n, D = x.shape
-    for i in range(SIZE * part, n, SIZE * parts):
-        rows = min(SIZE, n - i)
-        keys[i : i + rows] = 0.0
-        for k in range(0, D, CHUNK):
-            stop = min(k + CHUNK, D)
-            if norm == L1:
-                _l1(x[i : i + rows, k:stop], y[:, k:stop], keys[i : i + rows])
-            else:
-                _max(x[i : i + rows, k:stop], y[:, k:stop], keys[i : i + rows])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})

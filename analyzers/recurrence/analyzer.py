@@ -132,8 +132,16 @@ def recurrence(
     Squared l2 distances of more than 64 components are taken from products of states where rounding
     cannot decide whether two points recur, and from their difference where it might.
 
-    White noise recurs at random: at a rate p its determinism is 2 p - p². Convergence shows as a
-    laminarity that grows along `sliding_width`.
+    White noise recurs at random: at a rate p its determinism is 2 p - p². That of the logistic map
+    at r = 4 is 0.66 at a rate of 5 %, with diagonal lines of 3 points in the mean; that of a
+    periodic orbit is 1.
+
+    A training that settles takes ever shorter steps, and the radius of sliding windows is that of
+    the whole: recurrence rate, laminarity and trapping time rise from early windows to late ones.
+    States near in time are what recurs, so that determinism is close to 1 throughout and tells
+    little. Of 400 steps of ``mlp:64-32-10`` on digits, in four windows, the rate rises from 0.06 to
+    0.3 at a learning rate of 0.5 and from 0.03 to 0.36 at 3; in the first window laminarity is 0.98
+    at 0.5, and at 3, where deviations grow, 0.3 to 0.8; it is 1 in all later ones.
 
     References
     ----------

@@ -90,10 +90,11 @@ def count(
         if not plane.symmetric and s.s0 == 0:
             words[0, :, 0] = 0
         plot = words[0, : shape[0], : shape[1]]
-        for pair, limit, bits in zip(pairs, limits, words, strict=True):
-            pair.mark(s, limit, bits[: shape[0], : shape[1]], team)
-            if bits is not words[0]:
-                plot[:, 1:] &= bits[: shape[0], 1 : shape[1]]
+        for n, (pair, limit) in enumerate(zip(pairs, limits, strict=True)):
+            bits = words[n, : shape[0], : shape[1]]
+            pair.mark(s, limit, bits, team)
+            if n > 0:
+                plot[:, 1:] &= bits[:, 1:]
         where = (plot, plane.symmetric, s.p0, s.p1, s.s0, s.s1)
         team.run(follow_columns, *where, N, columns, own=vertical)
         tail = (s.last, max(theiler, 1), offset, diagonals)

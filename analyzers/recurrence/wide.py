@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from analyzers.ahead import Read, read_ahead
 from analyzers.kernels.bits import SIZE
-from analyzers.kernels.pairs import L2, census_tile, mark_tile, measure, settle
+from analyzers.kernels.distances import measure
+from analyzers.kernels.pairs import L2, census_tile, mark_tile, settle
 from analyzers.recurrence.plane import BUCKETS, Plane, Stripe, Team, blocks, square_limit
 
 Array = NDArray[Any]
@@ -61,6 +62,7 @@ class Wide:
         width = WIDTH if self._holds_all(y) else PASSING_BYTES // (row * SIZE)
         self._width = min(max(1, width), WIDTH)
         self._held, self._at = np.empty((0, dimension)), -1
+        self._lengths = np.empty(0)
         self._bracket = (np.nan, np.nan)
         self._bound = (2 * dimension + 8) * np.finfo(np.float64).eps / 2
         self._longest = 0.0
@@ -83,15 +85,33 @@ class Wide:
         """Return the states of the rows of a stripe that are needed, and those of its columns."""
         first, last = SIZE * stripe.p0, min(SIZE * stripe.p1, self.plane.rows)
         if self._at != stripe.p0:
-            self._held = self._held[:0]  # gone before the next ones come
+            self._held = np.empty((0, self._dimension))  # the others go before the next ones come
             self._held, self._at = _gather(self._read[0], first, last, self._dimension), stripe.p0
+            if self.norm == L2:
+                self._lengths = _squares(self._held)
         a, b = SIZE * stripe.s0, min(SIZE * stripe.s1, self.plane.columns)
         if not self.plane.symmetric:
             return self._held, _gather(self._read[1], a, b, self._dimension)
         rows = self._held[: b - first]
-        if b <= last:
+        if self._inside(stripe):
             return rows, self._held[a - first : b - first]
         return rows, _gather(self._read[1], a, b, self._dimension)
+
+    def _inside(self, stripe: Stripe) -> bool:
+        """Whether the columns of a stripe are the last of the rows that it needs."""
+        return self.plane.symmetric and stripe.s1 <= stripe.p1
+
+    def _squared(self, stripe: Stripe, x: Array, y: Array) -> tuple[Array, Array]:
+        """Return the squared lengths of the states of a stripe."""
+        rows = self._lengths[: len(x)]
+        return rows, rows[len(x) - len(y) :] if self._inside(stripe) else _squares(y)
+
+    def _products(self, stripe: Stripe, x: Array, y: Array, keys: Array) -> None:
+        """Write the products of the states of a stripe to keys (n, m)."""
+        above = len(x) - len(y) if self._inside(stripe) else len(x)
+        np.dot(x[:above], y.T, out=keys[:above])
+        if above < len(x):  # of states with themselves, which takes half the work
+            np.dot(y, y.T, out=keys[above:])
 
     def _tile(self, stripe: Stripe, team: Team) -> Array:
         """Return the keys of a stripe (n, m), sure of where the bracket asks for it."""
@@ -101,9 +121,9 @@ class Wide:
         x, y = self._states(stripe)
         keys = np.empty((len(x), len(y)))
         if self.norm == L2:
-            xx, yy = (np.einsum("ij,ij->i", z, z) for z in (x, y))
+            xx, yy = self._squared(stripe, x, y)
             self._longest = max(self._longest, float(xx.max()), float(yy.max()))
-            np.dot(x, y.T, out=keys)
+            self._products(stripe, x, y, keys)
             keys *= -2.0
             keys += xx[:, None]
             keys += yy
@@ -136,8 +156,8 @@ class Wide:
         for stripe in self.stripes():
             keys = self._kept[stripe.p0, stripe.s0]
             x, y = self._states(stripe)
-            xx, yy = (np.einsum("ij,ij->i", z, z) for z in (x, y))
-            self._settle(x, y, xx, yy, keys, team)
+            self._settle(x, y, *self._squared(stripe, x, y), keys, team)
+            del x, y  # or their panel would stay while the next one is read
 
     def uncertainty(self) -> float:
         """Return how far a key may be from the true one where `focus` has not made sure of it."""
@@ -170,6 +190,12 @@ class Wide:
     def distance(self, key: float) -> float:
         """Return the distance that a key stands for."""
         return float(np.sqrt(key)) if self.norm == L2 else key
+
+
+def _squares(states: Array) -> Array:
+    """Return the squared length of every state."""
+    lengths: Array = np.einsum("ij,ij->i", states, states)
+    return lengths
 
 
 def _gather(read: Read, first: int, last: int, dimension: int) -> Array:

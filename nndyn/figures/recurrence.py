@@ -83,6 +83,7 @@ def _edges(times: Array) -> tuple[float, float]:
 def _lengths(result: xr.Dataset, ax: Axes) -> None:
     """Draw the numbers of lines of every length."""
     length = result["length"].values
+    most = 0
     ax.set_xscale("log")
     ax.set_yscale("log")
     for name, color, label in (
@@ -93,6 +94,10 @@ def _lengths(result: xr.Dataset, ax: Axes) -> None:
         numbers = result[name].values
         some = numbers > 0
         ax.plot(length[some], numbers[some], ".", ms=3, color=color, label=label)
+        most = max(most, int(numbers.max()))
+    # a decade or more of each, or matplotlib would write 2, 3, 4 … times 10^0
+    ax.set_xlim(0.8, max(12.0, 1.25 * length[-1]))
+    ax.set_ylim(0.7, max(12.0, 1.5 * most))
     finish(ax, "length (points)", "number of lines")
 
 

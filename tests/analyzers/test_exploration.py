@@ -80,7 +80,8 @@ def plain(x, longest):
     steps = np.diff(x, axis=0)
     lengths = np.linalg.norm(steps, axis=1)
     centred = x - x.mean(axis=0)
-    eigenvalues = np.linalg.eigvalsh(centred.T @ centred)
+    few = len(x) < x.shape[1]
+    eigenvalues = np.linalg.eigvalsh(centred @ centred.T if few else centred.T @ centred)
     msd = [np.mean(np.sum((x[k:] - x[: len(x) - k]) ** 2, axis=1)) for k in range(longest + 1)]
     with np.errstate(invalid="ignore", divide="ignore"):
         units = steps / lengths[:, None]
@@ -103,7 +104,7 @@ def plain(x, longest):
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.integers(2, 90),
     st.integers(1, 2),
@@ -200,14 +201,16 @@ def test_exponents_and_their_blocks_are_those_of_plain_numpy():
     assert half == pytest.approx(2.7764451 * error, rel=1e-6)
 
 
-@pytest.mark.parametrize(("T", "D"), [(10, 1), (30, 2), (120, 5), (120, 300)])
-def test_random_walks_are_drawn_as_if_step_by_step(T, D):
+@pytest.mark.parametrize(
+    ("T", "D", "walks"), [(10, 1, 400), (30, 2, 400), (120, 5, 400), (120, 300, 100)]
+)
+def test_random_walks_are_drawn_as_if_step_by_step(T, D, walks):
     rng = np.random.default_rng(1)
     walked = []
-    for _ in range(400):
+    for _ in range(walks):
         x = np.cumsum(rng.standard_normal((T, D)), axis=0)
         walked.append(plain(x, 0)["participation_ratio"])
-    drawn = random_walk_participation(T, D, walks=1000, seed=0)
+    drawn = random_walk_participation(T, D, walks=5 * walks // 2, seed=0)
     np.testing.assert_allclose(np.mean(drawn), np.mean(walked), rtol=0.06)
     np.testing.assert_allclose(
         np.quantile(drawn, [0.1, 0.9]), np.quantile(walked, [0.1, 0.9]), rtol=0.12

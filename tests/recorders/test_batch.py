@@ -97,7 +97,7 @@ PAIRS = {"pairs": True, "replicas": 4, "evaluate": 3}
 )
 def test_a_batch_of_eight_equals_eight_runs_one_by_one(tmp_path, name, options):
     more, rates = TRAININGS[name]
-    options = {"steps": 30, "replicas": 2, **options}
+    options = {"steps": 20, "replicas": 2, **options}
     paths = {}
     for workers in (1, 2):
         (tmp_path / f"{workers}").mkdir()
@@ -357,9 +357,9 @@ def test_writers_in_several_threads_do_not_disturb_one_another(tmp_path):
     systems = [nndyn.systems.logistic() for _ in seeds]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("recorders.plan._BLOCK_STEPS", 16)
-        paths = record_batch(systems, names(tmp_path, 6), steps=2000, seeds=seeds, workers=6)
+        paths = record_batch(systems, names(tmp_path, 6), steps=800, seeds=seeds, workers=6)
     for path, seed in zip(paths, seeds, strict=True):
         nndyn.record(
-            nndyn.systems.logistic(), tmp_path / "alone.nc", steps=2000, seed=seed, overwrite=True
+            nndyn.systems.logistic(), tmp_path / "alone.nc", steps=800, seed=seed, overwrite=True
         ).close()
         assert_same(path, tmp_path / "alone.nc")

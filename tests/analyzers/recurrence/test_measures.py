@@ -162,6 +162,21 @@ def test_a_scale_is_that_of_the_largest_distance(norm, pairs, monkeypatch):
     agree(result, 0.25 * D.max() >= D, 1, True)
 
 
+@pytest.mark.parametrize("kind", ["auto", "cross"])
+@pytest.mark.parametrize("cells", [512, 40, 4, 2])
+def test_a_picture_is_the_share_of_recurrences_in_its_cells(kind, cells, monkeypatch):
+    monkeypatch.setattr(counting, "CELLS", cells)
+    states = np.cumsum(np.random.default_rng(12).standard_normal((300, 2, 1)), axis=0)
+    options = {"kind": "cross", "other": 1} if kind == "cross" else {}
+    result = nndyn.recurrence(recording(states), radius=4.0, **options)
+    R = distances(states[:, 0], states[:, int(kind == "cross")], "l2") <= 4.0
+    cell = {512: 1, 40: 8, 4: 128, 2: 256}[cells]
+    starts = np.arange(0, 300, cell)
+    expected = [[R[i : i + cell, j : j + cell].mean() for j in starts] for i in starts]
+    np.testing.assert_allclose(result["picture"], expected, rtol=1e-12)
+    np.testing.assert_array_equal(result["column_time"], starts)
+
+
 def test_windows_slide_with_the_radius_of_the_whole():
     x = np.cumsum(np.random.default_rng(2).standard_normal((300, 2)), axis=0)
     result = nndyn.recurrence(recording(x), sliding_width=100, sliding_step=50, norm="max")

@@ -1,11 +1,13 @@
 """What recurrence says of orbits whose answer is known, and of input that has none."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import nndyn
-from analyzers.recurrence import counting, wide
+from analyzers.recurrence import analyzer, counting, points, wide
 from nndyn.errors import DataError, UsageError
 from tests.analyzers.recurrence.plain import distances
 from tests.analyzers.recurrence.test_measures import agree, recording
@@ -43,15 +45,33 @@ def test_a_chaotic_map_is_far_more_deterministic_than_noise_and_less_than_an_orb
     x = logistic(4000)
     result = nndyn.recurrence(nndyn.from_array(x))
     shuffled = nndyn.recurrence(nndyn.from_array(np.random.default_rng(0).permutation(x)))
-    assert 0.4 < float(result["determinism"]) < 0.9
+    assert float(result["determinism"]) == pytest.approx(0.66, abs=0.02)
+    assert float(result["mean_diagonal_length"]) == pytest.approx(3.0, abs=0.1)
     assert float(shuffled["determinism"]) < 0.12
+
+
+@pytest.mark.parametrize(
+    ("lr", "rates", "laminarity"),
+    [(0.5, (0.06, 0.33), (0.96, 0.99)), (3.0, (0.03, 0.36), (0.3, 0.8))],
+)
+def test_a_training_recurs_the_more_the_more_it_settles(tmp_path, lr, rates, laminarity):
+    system = nndyn.Training("mlp:64-32-10", "digits", lr=lr, seed=1)
+    options = {"steps": 399, "replicas": 1, "control": False, "evaluate": 0}
+    with nndyn.record(system, tmp_path / "run.nc", **options) as run:
+        result = nndyn.recurrence(run, sliding_width=100)
+    for name in ("recurrence_rate", "trapping_time"):
+        assert (np.diff(result[f"sliding_{name}"]) > 0.0).all()
+    rate = result["sliding_recurrence_rate"].values
+    np.testing.assert_allclose(rate[[0, -1]], rates, atol=0.03)
+    first, *later = result["sliding_laminarity"].values
+    assert laminarity[0] < first < laminarity[1]
+    assert min(later) > 0.999
+    assert float(result["sliding_determinism"].min()) > 0.97
 
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_results_do_not_depend_on_threads(threads, monkeypatch):
     x = np.cumsum(np.random.default_rng(5).standard_normal((700, 80)), axis=0)
-    import analyzers.recurrence.analyzer as analyzer
-
     results = []
     for n in (1, threads):
         monkeypatch.setattr(analyzer, "Team", lambda n=n: counting.Team(n))
@@ -65,6 +85,31 @@ def test_many_components_from_products_of_states_are_decided_exactly():
     D = distances(x, x, "l2")
     radius = float(np.mean(np.quantile(D, 0.3, method="lower") + np.array([0.0, 1e-9])))
     agree(nndyn.recurrence(recording(x), radius=radius), radius >= D, 1, True)
+
+
+@pytest.mark.parametrize("kept", [wide.KEPT_BYTES, 0])
+def test_a_rate_of_many_components_is_reached_by_a_distance_and_not_by_a_product(kept, monkeypatch):
+    monkeypatch.setattr(wide, "KEPT_BYTES", kept)
+    rng = np.random.default_rng(9)
+    x = 1e6 + np.cumsum(1e-4 * rng.standard_normal((260, 100)), axis=0)
+    pairs = np.sort(distances(x, x, "l2")[np.triu_indices(260, 1)])
+    result = nndyn.recurrence(recording(x), radius="rate:0.05")
+    smallest = pairs[int(np.ceil(0.05 * pairs.size)) - 1]
+    np.testing.assert_allclose(float(result["radius"]), smallest, rtol=1e-12)
+    assert float(result["rate_obtained"]) == pytest.approx(0.05, abs=1e-4)
+
+
+@pytest.mark.parametrize("norm", ["l1", "max"])
+@pytest.mark.parametrize("components", [65, 514, 1027])
+def test_distances_of_any_number_of_components_are_those_of_plain_numpy(norm, components):
+    from analyzers.kernels.distances import measure
+
+    rng = np.random.default_rng(10)
+    x, y = rng.standard_normal((67, components)), rng.standard_normal((71, components))
+    keys = np.full((67, 71), np.nan)
+    for part in range(2):
+        measure(x, y, analyzer.NORMS[norm], keys, part, 2)
+    np.testing.assert_allclose(keys, distances(x, y, norm), rtol=1e-13)
 
 
 def test_dask_backed_and_opened_states_give_what_states_in_memory_give(tmp_path):
@@ -85,6 +130,25 @@ def test_panels_that_are_read_again_give_what_one_panel_gives(monkeypatch):
     monkeypatch.setattr(wide, "KEPT_BYTES", 0)
     several = nndyn.recurrence(recording(x).chunk({"time": 50}))
     xr.testing.assert_identical(one, several)
+
+
+@pytest.mark.parametrize(("norm", "kept"), [("l1", 0), ("l2", wide.KEPT_BYTES)])
+def test_one_panel_of_states_is_in_memory_at_a_time(tmp_path, monkeypatch, norm, kept):
+    x = np.random.default_rng(11).standard_normal((640, 4000))  # 10 blocks of 2 MB
+    recording(x).to_netcdf(tmp_path / "x.nc")
+    block = 64 * 4000 * 8
+    monkeypatch.setattr(wide, "PANEL_BYTES", 5 * block)
+    monkeypatch.setattr(wide, "PASSING_BYTES", block)
+    monkeypatch.setattr(wide, "KEPT_BYTES", kept)
+    for module in (wide, points):
+        monkeypatch.setattr(module, "BLOCK_BYTES", block // 8)
+    with xr.open_dataset(tmp_path / "x.nc", cache=False) as opened:
+        nndyn.recurrence(opened.isel(time=slice(100)), norm=norm)
+        tracemalloc.start()
+        nndyn.recurrence(opened, norm=norm)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 8.5 * block  # a panel, a block that passes by, and 2 MB of keys
 
 
 @pytest.mark.parametrize("radius", ["rate:0.05", 0.0])
