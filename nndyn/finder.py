@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyzers.onset import THRESHOLD
+from analyzers.onset import THRESHOLD, Onset, onset, turning_rates
 from analyzers.onset_study import onset_study
 from analyzers.stability import limit
 from nndyn.errors import UsageError
@@ -128,11 +128,10 @@ def find_onset(
         most = _RUNS * steps if budget is None else budget
         search = _Search(runs, rates, steps, threshold, most, say or (lambda line: None))
         why = search.narrow(range(seed, seed + seeds), precision, confidence)
-        growth = search.growth(confidence)
-        onset = float(growth["onset"])
-        trained = search.train(rates.near(onset)) if np.isfinite(onset) else []
+        bracketed = search.bracketed(confidence).rate
+        trained = search.train(rates.near(bracketed)) if np.isfinite(bracketed) else []
         return label(
-            search.growth(confidence),
+            onset_study(search.cells("lyapunov"), confidence=confidence),
             search.cells("learning"),
             trained,
             why,
@@ -173,18 +172,15 @@ class _Search:
         while True:
             if not self._bracket(seeds[first:used], start, stride):
                 return "the budget is spent"
-            found = self.growth(confidence)
-            low, high = found["onset_ci"].values if "onset_ci" in found else (0.0, np.inf)
-            onset = float(found["onset"])
-            if not np.isfinite(onset):
-                if used > _SCOUTS or found.attrs["verdict"] not in ("below the grid", "unresolved"):
-                    return "no onset among the rates looked at"
-            elif used > _SCOUTS and low > 0.0 and high / low <= precision:
+            found = self.bracketed(confidence)
+            if used > _SCOUTS and 0.0 < found.high <= precision * found.low:
                 return ""
+            if used > _SCOUTS and not np.isfinite(found.rate):
+                return "half of the seeds begin to grow at no rate looked at"
             if used == len(seeds):
                 return f"all {used} seeds are used"
-            if np.isfinite(onset):
-                start, stride = self.rates.near(onset), 1
+            if np.isfinite(found.rate):
+                start, stride = self.rates.near(found.rate), 1
             first, used = used, min(used + (_FIRST if used == _SCOUTS else _MORE), len(seeds))
 
     def train(self, at: int) -> list[float]:
@@ -209,9 +205,16 @@ class _Search:
             done.append(self.rates.rate(k))
         return done
 
-    def growth(self, confidence: float) -> xr.Dataset:
-        """Return the study of growth so far."""
-        return onset_study(self.cells("lyapunov"), confidence=confidence)
+    def bracketed(self, confidence: float) -> Onset:
+        """Return the onset from brackets alone, which does not change as runs go on."""
+        looked = sorted({k for grows in self.grows.values() for k in grows})
+        growth = np.full((len(looked), len(self.grows)), np.nan)
+        for j, grows in enumerate(self.grows.values()):
+            for k, grown in grows.items():
+                growth[looked.index(k), j] = np.inf if grown else 0.0
+        rates = np.array([self.rates.rate(k) for k in looked])
+        turning = turning_rates(rates, growth, np.isinf(growth))
+        return onset(turning, confidence=confidence)
 
     def cells(self, name: str) -> xr.Dataset:
         """Return what an analyzer finds on all runs, over (lr, seed)."""

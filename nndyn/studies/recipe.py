@@ -117,6 +117,28 @@ class Recipe:
         timed = ("dt", "method") if row.kind == "flow" else ()
         return (*row.parameters, *timed, "initial", "discard")
 
+    def defaults(self) -> dict[str, Any]:
+        """Return the options that have a default, of the system and of the recording."""
+        from recorders.ensemble import record
+
+        functions: list[Any] = [record]
+        if callable(self.system):
+            functions.append(self.system)
+        elif self.name == "training":
+            from nndyn.systems.training import Training
+
+            functions.append(Training)
+        else:
+            from nndyn import systems
+
+            functions.append(getattr(systems, self.name))
+        return {
+            p.name: p.default
+            for function in functions
+            for p in inspect.signature(function).parameters.values()
+            if p.default is not p.empty
+        }
+
     def make(self, options: Mapping[str, Any], seed: int) -> System:
         """Return the system of a run; options of the recording are left alone."""
         own = {k: v for k, v in options.items() if k not in RECORDING}

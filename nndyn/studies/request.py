@@ -60,10 +60,16 @@ class Request:
         return self.recipe.make(self.options(at), int(at["seed"]))
 
     def describe(self) -> dict[str, Any]:
-        """Return system, fixed options and axes as JSON values."""
+        """Return system, fixed options other than the defaults, and axes, as JSON values."""
+        usual = {k: _plain(v) for k, v in self.recipe.defaults().items()}
+        given = {k: _plain(v) for k, v in self.fixed.items()}
         return {
             "system": self.recipe.name,
-            "options": {k: _plain(v) for k, v in self.fixed.items() if v is not None},
+            "options": {
+                k: v
+                for k, v in given.items()
+                if v is not None and (k not in usual or v != usual[k])
+            },
             "axes": {k: list(values) for k, values in self.axes.items()},
         }
 

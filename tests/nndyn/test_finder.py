@@ -49,7 +49,7 @@ def test_runs_that_have_grown_end_early(iris):
 
 
 def test_the_onset_is_that_of_a_sweep_over_the_same_rates(iris, tmp_path):
-    found, folder, _ = iris
+    found, _, _ = iris
     seeds = list(range(int(found["seeds_used"])))
     rates = [float(v) for v in found["lr"].values]
     swept = nndyn.sweep(
@@ -83,7 +83,7 @@ def test_another_study_in_the_folder_is_refused(iris):
 
 def test_a_budget_that_ends_the_search_is_said_so(tmp_path):
     found = nndyn.find_onset("mlp:4-8-3", "iris", budget=12 * 60, **SMALL)
-    assert found.attrs["verdict"] in ("imprecise", "unresolved")
+    assert found.attrs["verdict"] != "found"
     assert int(found["steps_spent"]) <= 12 * 60
     assert np.isnan(found["recommended"])
     assert found["recommended"].attrs["note"]
@@ -129,10 +129,8 @@ def test_options_that_make_no_sense_are_refused(options, message):
 
 def test_the_command_prints_one_json_object(iris, capsys):
     _, folder, _ = iris
-    line = (
-        f"onset --data iris --model mlp:4-8-3 --steps 60 --replicas 3 --threshold 0.9 -o {folder}"
-    )
-    assert run(command, [*line.split(), "--json"]) == 0
+    line = "onset --data iris --model mlp:4-8-3 --steps 60 --replicas 3 --threshold 0.9"
+    assert run(command, [*line.split(), "-o", str(folder), "--json"]) == 0
     out = json.loads(capsys.readouterr().out)
     assert out["analyzer"] == "onset"
     assert out["results"]["onset"]["ci"]
