@@ -189,8 +189,10 @@ class _Search:
         Returns
         -------
         list of float
-            The rates at which all were.
+            The rates at which all were; none where there are no accuracies.
         """
+        if not (self.cells("learning")["verdict"] != "").any():
+            return []
         octave, third = self.rates.octave, max(1, int(self.steps * _EARLY))
         done: list[float] = []
         for k in (at, at - octave, at - octave // 2, at + octave // 2):
@@ -260,8 +262,6 @@ class _Search:
     def _unlearned(self, points: Sequence[Point]) -> list[Point]:
         """Return the runs that have not learned, as far as they were run."""
         cells = self.cells("learning")
-        if "training_time" not in cells:
-            return list(points)
         times = cells["training_time"]
         known = set(map(float, cells["lr"].values))
         return [

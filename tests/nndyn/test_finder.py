@@ -100,7 +100,7 @@ def test_targets_without_classes_have_an_onset_and_no_training_time():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((60, 4))
     y = np.sin(x[:, :1])
-    found = nndyn.find_onset("mlp:4-8-1", (x, y), loss="mse", budget=24 * 60, **SMALL)
+    found = nndyn.find_onset("mlp:4-8-1", (x, y), loss="mse", budget=40 * 60, **SMALL)
     assert np.isfinite(found["onset"])
     assert np.isnan(found["recommended"])
     assert "no test accuracy" in found["recommended"].attrs["note"]
