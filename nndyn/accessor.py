@@ -60,6 +60,23 @@ class Accessor:
         """List the analyzers as well."""
         return sorted({*super().__dir__(), *analyzers.names()})
 
+    def _plot_study(self, along: str | None = None) -> Figure:
+        """Draw growth and training time along a swept option."""
+        from nndyn.figures.study import study
+        from nndyn.studies.analysis import combinations
+
+        growth = list(combinations(self._study("lyapunov", along=along)))
+        if len(growth) > 1:
+            raise UsageError(
+                f"there are {len(growth)} combinations of other options, a figure each: "
+                "nndyn plot study draws them"
+            )
+        try:
+            learning = self._study("learning", along=along)
+        except DataError:  # there are no accuracies
+            learning = None
+        return study(growth[0][1], learning)
+
     def layer(self, name: str) -> xr.DataArray:
         """Return the trajectory of one parameter.
 
@@ -97,7 +114,7 @@ class Accessor:
         ----------
         name : str, default "lyapunov"
             An analyzer that has a figure: lyapunov, spectrum, exploration, learning,
-            recurrence.
+            recurrence. Of a study there is one figure, of growth and training time.
 
         Returns
         -------
@@ -110,6 +127,8 @@ class Accessor:
         """
         from nndyn.figures import FIGURES, draw
 
+        if "nndyn_study" in self._recording.attrs:
+            return self._plot_study(**options)
         if name not in FIGURES:
             raise UnknownNameError(f"no figure {name!r}; known: {', '.join(FIGURES)}")
         return draw(name, analyzers.load(name)(self._recording, **options))

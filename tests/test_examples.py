@@ -57,6 +57,20 @@ def test_the_edge_of_stability_is_drawn(tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+def test_the_onset_is_told_and_drawn(tmp_path):
+    words = ["--rates=3", "--seeds=3", "--steps=60", "--study", tmp_path / "study"]
+    path = tmp_path / "figure.png"
+    printed = output(sys.executable, EXAMPLES / "onset.py", *words, "--output", path)
+    rows = printed.splitlines()
+    assert rows[2].startswith("| 0.5 |")
+    assert rows[2].count("|") == 7
+    assert "of 3 seeds turn over at lr = " in printed
+    assert path.read_bytes().startswith(b"\x89PNG")
+    again = output(sys.executable, EXAMPLES / "onset.py", *words, "--output", path)
+    assert again == printed
+
+
 def test_a_network_of_ones_own_is_recorded_by_python(tmp_path):
     path = tmp_path / "run.nc"
     printed = output(sys.executable, EXAMPLES / "own_model.py", "--steps=10", f"--output={path}")
