@@ -226,7 +226,7 @@ def _files(paths: Sequence[str | Path]) -> list[Path]:
 def _deal(systems: Sequence[System], workers: int | None) -> list[list[int]]:
     """Deal the runs to threads: all runs of one system object, which has buffers, to one."""
     if workers is None:
-        workers = _cores()
+        workers = cores()
     elif isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
     if not all(system.concurrent for system in systems):
@@ -240,7 +240,7 @@ def _deal(systems: Sequence[System], workers: int | None) -> list[list[int]]:
     return shares
 
 
-def _cores() -> int:
+def cores() -> int:
     """Count the cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

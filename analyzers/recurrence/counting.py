@@ -74,8 +74,7 @@ def count(
     N, M = plane.rows, plane.columns
     high, wide = blocks(N), blocks(M)
     offset = 0 if plane.symmetric else high
-    columns = np.zeros(SIZE * wide, np.uint64)
-    diagonals = np.zeros(SIZE * (wide + offset), np.uint64)
+    columns, diagonals = _words(SIZE * wide), _words(SIZE * (wide + offset))
     vertical = np.zeros((team.parts, 2 * N + 2), np.int64)
     diagonal = np.zeros((team.parts, 2 * N + 2), np.int64)
     shift = max(0, (-(-max(N, M) // CELLS) - 1).bit_length())
@@ -119,6 +118,13 @@ def count(
         picture=_shares(np.sum(pictures, 0), plane, 2**shift),
         cell=2**shift,
     )
+
+
+def _words(count: int) -> Array:
+    """Return zeros from the start of a cache line on: threads that have neighbours share none."""
+    padded = np.zeros(count + 8, np.uint64)
+    first = -(padded.ctypes.data // 8) % 8
+    return padded[first : first + count]
 
 
 def _shares(numbers: Array, plane: Plane, cell: int) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nndyn.cli.output import print_json
-from nndyn.cli.record import load_config, record
+from nndyn.cli.record import config_option, record
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
 from nndyn.studies.recipe import TRAINING
@@ -66,14 +66,7 @@ def _params() -> list[click.Parameter]:
             type=click.Path(path_type=Path),
             help="Keep the runs, a study, in this folder; the same command goes on there.",
         ),
-        click.Option(
-            ["--config"],
-            type=click.Path(path_type=Path, dir_okay=False),
-            is_eager=True,
-            expose_value=False,
-            callback=load_config,
-            help="TOML file with options; those given here come first.",
-        ),
+        config_option(),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
         click.Option(["--strict"], is_flag=True, help="Exit with 3 where it is not found."),
     ]

@@ -37,6 +37,18 @@ def load_config(ctx: click.Context, parameter: click.Parameter, path: Path | Non
     ctx.default_map = values
 
 
+def config_option(more: str = "") -> click.Option:
+    """Return the option that reads a TOML file; `more` is said of it as well."""
+    return click.Option(
+        ["--config"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=load_config,
+        help=f"TOML file with options; those given here come first.{more}",
+    )
+
+
 def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
     """Refuse a value of another kind than the option's, which click would convert or choke on."""
     kinds = {"integer": int, "float": int | float, "boolean": bool, "number": int | str}

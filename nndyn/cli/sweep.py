@@ -10,7 +10,7 @@ import click
 
 from nndyn.cli.output import counted, duration, progress_bar, size
 from nndyn.cli.parameters import Grid
-from nndyn.cli.record import load_config, record
+from nndyn.cli.record import config_option, record
 from nndyn.errors import UnknownNameError, UsageError
 from nndyn.studies.grids import numbers
 from nndyn.systems.catalogue import entry
@@ -48,14 +48,7 @@ def _options() -> list[click.Parameter]:
         ),
         click.Option(["--resume"], is_flag=True, help="Let the study grow: values, seeds, steps."),
         click.Option(["--overwrite"], is_flag=True, help="Remove the study in the folder first."),
-        click.Option(
-            ["--config"],
-            type=click.Path(path_type=Path, dir_okay=False),
-            is_eager=True,
-            expose_value=False,
-            callback=load_config,
-            help="TOML file with options; those given here come first. A list is a grid.",
-        ),
+        config_option(" A list is a grid."),
         click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
         click.Option(
             ["-o", "--output"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import Folder
 from nndyn.studies.index import locate, look
 from nndyn.studies.stack import Found, reduce, split, stack
+from recorders.batch import cores
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -154,7 +154,7 @@ def _analyzed(
 ) -> list[Found]:
     """Analyze recordings, in several processes where that is worth it."""
     total, found, began = len(paths), [], time.monotonic()
-    workers = workers or _cores()
+    workers = workers or cores()
     for path in paths:
         found.append(_one(name, options, keep, path))
         if progress is not None:
@@ -187,9 +187,3 @@ def _one(name: str, options: dict[str, Any], keep: tuple[str, ...], path: str) -
         raise
     except NndynError as error:
         return Found(failure=" ".join(str(error).split()))
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
