@@ -144,6 +144,7 @@ def find_onset(
                 "budget": most,
             },
             runs=runs,
+            warnings=_same_start(asked, seed),
         )
 
 
@@ -311,6 +312,18 @@ def _check(
     if not 0.0 < low < high < np.inf:
         raise UsageError(f"lr is {lr!r}, expected the smallest and the largest rate to look at")
     return low, high
+
+
+def _same_start(asked: Request, seed: int) -> list[str]:
+    """Warn where seeds do not draw initial weights, as of a module that keeps its own."""
+    options = {**asked.options({"seed": seed}), "lr": 1.0}
+    starts = {asked.recipe.make(options, s).describe()["initial_sha256"] for s in (seed, seed + 1)}
+    if len(starts) > 1:
+        return []
+    return [
+        "all seeds begin at the same weights: the interval is over perturbations and batches; "
+        "give init, such as default, to draw weights"
+    ]
 
 
 def _anchor(asked: Request, seed: int, bounds: tuple[float, float] | None) -> float:

@@ -37,6 +37,7 @@ def label(
     *,
     options: Mapping[str, Any],
     runs: Adaptive,
+    warnings: Sequence[str],
 ) -> xr.Dataset:
     """Label what a search found.
 
@@ -54,6 +55,8 @@ def label(
     options : mapping
         Of the search.
     runs : Adaptive
+    warnings : sequence of str
+        Lines the reader has to see.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def label(
         summary=_SUMMARY,
         verdict=verdict,
         reason=reason,
-        warnings=json.loads(growth.attrs["warnings"]),
+        warnings=[*warnings, *json.loads(growth.attrs["warnings"])],
     )
     labelled = labelled.assign({n: growth[n] for n in _both(growth, _GROWTH)})
     if times is not None:

@@ -106,6 +106,16 @@ def test_targets_without_classes_have_an_onset_and_no_training_time():
     assert "no test accuracy" in found["recommended"].attrs["note"]
 
 
+def test_a_module_that_keeps_its_weights_is_a_warning():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    found = nndyn.find_onset(model, "iris", budget=6 * 60, **SMALL)
+    assert "all seeds begin at the same weights" in found.attrs["warnings"]
+    drawn = nndyn.find_onset(model, "iris", budget=6 * 60, init="default", **SMALL)
+    assert "same weights" not in drawn.attrs["warnings"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
