@@ -56,6 +56,13 @@ class Accessor:
             )
         return analyze_study(folder, name, **options)
 
+    def _refuse_study(self, method: str) -> None:
+        if "nndyn_study" in self._recording.attrs:
+            raise UsageError(
+                f"{method} is of recordings, and this is the index of a study: open one of its "
+                "paths with nndyn.open; `nndyn plot study FOLDER` draws the study"
+            )
+
     def __dir__(self) -> list[str]:
         """List the analyzers as well."""
         return sorted({*super().__dir__(), *analyzers.names()})
@@ -80,6 +87,7 @@ class Accessor:
         DataError
             If the recording keeps no states.
         """
+        self._refuse_study("layer")
         if "state" not in self._recording or "parameter_name" not in self._recording:
             raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
         names = [str(n) for n in self._recording["parameter_name"].values]
@@ -110,6 +118,7 @@ class Accessor:
         """
         from nndyn.figures import FIGURES, draw
 
+        self._refuse_study("plot")
         if name not in FIGURES:
             raise UnknownNameError(f"no figure {name!r}; known: {', '.join(FIGURES)}")
         return draw(name, analyzers.load(name)(self._recording, **options))
