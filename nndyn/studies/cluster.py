@@ -126,7 +126,11 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     with ExitStack() as stack:
         if scheduler is None:
             cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # without one the scheduler asks for port 8787
+                silence_logs="ERROR",  # workers that are stopped in the middle of a batch
             )
             scheduler = stack.enter_context(cluster).scheduler_address
         try:

@@ -43,17 +43,17 @@ def test_a_sweep_says_in_one_line_what_there_is(cli):
 
 
 def test_shares_say_what_is_missing_yet(cli):
-    many = (*MAP, "--param", "r=3:4:70")
+    many = (*MAP, "--param", "r=3:4:66")
     code, out, err = cli(*many, "-o", "s", "--task", "2/2")
-    assert (code, out, err) == (0, "s: 70 runs (70 r x 1 seed): 64 missing, 6 complete\n", "")
-    assert cli(*many, "-o", "s", "--task", "1/2")[1].endswith(": 70 complete\n")
+    assert (code, out, err) == (0, "s: 66 runs (66 r x 1 seed): 64 missing, 2 complete\n", "")
+    assert cli(*many, "-o", "s", "--task", "1/2")[1].endswith(": 66 complete\n")
 
 
 def test_every_kind_of_option_is_a_grid(cli):
-    given = ("--lr", "0.5:2:3log", "--epsilon", "1e-6,1e-8", "--rescale", "5,10")
+    given = ("--lr", "0.5:2:2log", "--epsilon", "1e-6,1e-8", "--rescale", "5,10")
     assert cli(*TRAIN, *given, "--tangents", "0,all", "--steps", 10, "-o", "s")[0] == 0
     index = index_of()
-    assert dict(index.sizes) == {"lr": 3, "epsilon": 2, "rescale": 2, "tangents": 2, "seed": 1}
+    assert dict(index.sizes) == {"lr": 2, "epsilon": 2, "rescale": 2, "tangents": 2, "seed": 1}
     assert index["epsilon"].values.tolist() == [1e-8, 1e-6]
     assert index["tangents"].values.tolist() == ["0", "all"]
     options = ("--optimizer", "adam", "--betas", "0.8", "0.9", "--pairs", "--replicas", 2)
@@ -179,7 +179,7 @@ def test_analysis_of_a_study_is_a_table_along_the_swept_option(cli, trained):
     assert all(line.startswith("warning: ") for line in err.splitlines())
 
 
-def test_a_narrow_terminal_loses_no_column(trained):
+def test_a_narrow_terminal_loses_no_column(cli, trained):
     environment = {**os.environ, "COLUMNS": "50", "NO_COLOR": "1"}
     script = "from nndyn.cli import main; main()"
     done = subprocess.run(
@@ -190,14 +190,7 @@ def test_a_narrow_terminal_loses_no_column(trained):
         env=environment,
     )
     assert max(map(len, done.stdout.splitlines())) <= 50
-    wide = json.loads(
-        subprocess.run(
-            [sys.executable, "-c", script, "analyze", "lyapunov", str(trained), "--json"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-    )
+    wide = json.loads(cli("analyze", "lyapunov", trained, "--json")[1])
     values = wide["results"]["median_growth"]["value"]
     assert all(f"{value:.3g}" in done.stdout for value in values if value is not None)
 
