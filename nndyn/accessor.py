@@ -96,7 +96,14 @@ class Accessor:
             If there is no such parameter; lists those there are.
         DataError
             If the recording keeps no states.
+        UsageError
+            If it is no recording, but the index of a study.
         """
+        if "nndyn_study" in self._recording.attrs:
+            raise UsageError(
+                "layers are of recordings, and this is the index of a study: open one of its paths "
+                "with nndyn.open"
+            )
         if "state" not in self._recording or "parameter_name" not in self._recording:
             raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
         names = [str(n) for n in self._recording["parameter_name"].values]

@@ -21,6 +21,9 @@ from analyzers.kernels.bits import SIZE, population, trailing_zeros, transpose
 
 Array = NDArray[Any]
 
+#: Blocks of diagonals that one part takes in a row: neighbours lie in the same blocks of the plot.
+NEIGHBOURS = 8
+
 _ONE = np.uint64(1)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -163,7 +166,7 @@ def follow_diagonals(
     if symmetric:
         lowest = max(lowest, 0)
     for K in range(lowest, s1 - p0 + 1):
-        if K % parts != part:
+        if K // NEIGHBOURS % parts != part:
             continue
         own = runs[SIZE * (K + offset) : SIZE * (K + offset + 1)]
         for J in range(max(s0, p0 + K + 1), min(s1 + (1 if last else 0), p1 + K + 1)):
@@ -234,6 +237,45 @@ def tally(
                     picture[row, column] += count
                     if symmetric and I != J:
                         picture[column, row] += count
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def follow(
+    words: Array,
+    symmetric: bool,
+    p0: int,
+    p1: int,
+    s0: int,
+    s1: int,
+    last: bool,
+    height: int,
+    theiler: int,
+    offset: int,
+    shift: int,
+    columns: Array,
+    diagonals: Array,
+    counts: tuple[Array, Array, Array],
+    part: int,
+    parts: int,
+) -> None:
+    """Go on along columns and diagonals over a stripe, and add it to a picture unless that is empty.
+
+    Parameters
+    ----------
+    words, symmetric, p0, p1, s0, s1, last, height, theiler, offset, shift, part, parts
+        As of `follow_columns`, `follow_diagonals` and `tally`.
+    columns, diagonals : uint64, updated
+        Their runs.
+    counts : (vertical, diagonal, picture) of int64, updated
+        The part's own.
+    """
+    vertical, diagonal, picture = counts
+    follow_columns(words, symmetric, p0, p1, s0, s1, height, columns, vertical, part, parts)
+    follow_diagonals(
+        words, symmetric, p0, p1, s0, s1, last, theiler, offset, diagonals, diagonal, part, parts
+    )
+    if picture.size:
+        tally(words, symmetric, p0, p1, s0, s1, shift, picture, part, parts)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.kernels.bits import SIZE
-from analyzers.kernels.lines import finish, follow_columns, follow_diagonals, tally
+from analyzers.kernels.lines import finish, follow
 from analyzers.recurrence.plane import Pairs, Plane, Team, blocks
 
 Array = NDArray[Any]
@@ -94,12 +94,9 @@ def count(
             pair.mark(s, limit, bits, team)
             if n > 0:
                 plot[:, 1:] &= bits[:, 1:]
-        where = (plot, plane.symmetric, s.p0, s.p1, s.s0, s.s1)
-        team.run(follow_columns, *where, N, columns, own=vertical)
-        tail = (s.last, max(theiler, 1), offset, diagonals)
-        team.run(follow_diagonals, *where, *tail, own=diagonal)
-        if picture:
-            team.run(tally, *where, shift, own=pictures)
+        where = (plot, plane.symmetric, s.p0, s.p1, s.s0, s.s1, s.last)
+        how = (N, max(theiler, 1), offset, shift, columns, diagonals)
+        team.run(follow, *where, *how, own=list(zip(vertical, diagonal, pictures, strict=True)))
         plot[:, 0] = plot[:, -1]
     finish(columns[:M], 0, N, M, False, vertical[0])
     finish(diagonals[: SIZE * offset + M], -SIZE * offset, N, M, True, diagonal[0])

@@ -164,7 +164,13 @@ def _run(
         print_json(to_dict(result))
     else:
         print_result(result)
-    return 3 if strict and result.attrs["verdict"] == "unresolved" else 0
+    return 3 if strict and "unresolved" in _verdicts(result) else 0
+
+
+def _verdicts(result: xr.Dataset) -> list[str]:
+    """Return the verdict of a result, or of every combination of options of a study."""
+    each = result["verdict"].values.ravel().tolist() if "verdict" in result else []
+    return [result.attrs["verdict"], *each]
 
 
 @click.command("all", help="Everything that applies, with the defaults.")

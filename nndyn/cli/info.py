@@ -71,7 +71,7 @@ def _study(path: Path, *, as_json: bool, as_config: bool) -> None:
     axes = [f"{name} {_span(values)}" for name, values in facts["axes"].items()]
     for key, value in (
         ("study", facts["id"]),
-        ("status", _pairs({f"{n}": kind for kind, n in facts["status"].items()})),
+        ("status", ", ".join(f"{n} {kind}" for kind, n in facts["status"].items())),
         ("system", facts["system"]),
         ("options", _pairs(facts["options"])),
         *((("axes" if i == 0 else ""), axis) for i, axis in enumerate(axes)),

@@ -33,7 +33,7 @@ def load_config(ctx: click.Context, parameter: click.Parameter, path: Path | Non
         if option.name in values and option.name != "param":
             _check_kind(path, option, values[option.name])
     if isinstance(values.get("param"), dict):
-        values["param"] = [f"{name}={value}" for name, value in values["param"].items()]
+        values["param"] = [f"{name}={_listed(v)}" for name, v in values["param"].items()]
     ctx.default_map = values
 
 
@@ -47,6 +47,11 @@ def config_option(more: str = "") -> click.Option:
         callback=load_config,
         help=f"TOML file with options; those given here come first.{more}",
     )
+
+
+def _listed(value: Any) -> str:
+    """Return a value of a file as it is written on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:

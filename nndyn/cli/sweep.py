@@ -23,8 +23,9 @@ _OWN = ("seed", "resume", "overwrite", "config", "dry_run", "output")
 
 _GRIDS = (
     "Every option with one value can be a grid: A,B,C; LO:HI:N, N values in equal steps; "
-    "LO:HI:Nlog, in equal ratios. Every combination is recorded with every seed. A sweep that was "
-    "stopped goes on with the same command."
+    "LO:HI:Nlog, in equal ratios; between schedules, which may have commas, a semicolon. Every "
+    "combination is recorded with every seed. A sweep that was stopped goes on with the same "
+    "command."
 )
 
 

@@ -6,15 +6,20 @@ from pathlib import Path
 
 import click
 
-from nndyn.cli.output import size
+from nndyn.cli.output import counted, progress_bar, size
 
 
-@click.command(help="Read every byte of a recording against its checksums; exit 4 if any is wrong.")
+@click.command(
+    help="Read every byte of a recording, or of those of a study, against their checksums; "
+    "exit 4 if any is wrong."
+)
 @click.argument("path", type=click.Path(path_type=Path))
 def verify(path: Path) -> int:
     """Print what was checked and what is wrong."""
     from nndyn.store import verify as check
 
+    if path.is_dir():
+        return _study(path)
     report = check(path)
     for problem in report.problems:
         click.echo(f"{path}: {problem}")
@@ -22,4 +27,41 @@ def verify(path: Path) -> int:
         return 4
     total = sum(v.bytes for v in report.variables)
     click.echo(f"{path}: {len(report.variables)} variables, {size(total)}, all checksums hold")
+    return 0
+
+
+def _study(path: Path) -> int:
+    """Check the runs of a study that there are."""
+    from nndyn import open_study
+    from nndyn.errors import NndynError
+    from nndyn.store import verify as check
+
+    index = open_study(path)
+    there = index["status"].values != "unplanned"
+    files = [Path(str(file)) for file in index["path"].values[there]]
+    total, wrong, missing = 0, 0, 0
+    with progress_bar(path.name) as progress:
+        for i, file in enumerate(files):
+            if progress is not None:
+                progress(i, len(files))
+            if not file.exists():
+                missing += 1
+                continue
+            try:
+                report = check(file)
+                problems = list(report.problems)
+                total += sum(v.bytes for v in report.variables)
+            except NndynError as error:
+                problems = [str(error)]
+            for problem in problems:
+                click.echo(problem if str(file) in problem else f"{file}: {problem}")
+            wrong += bool(problems)
+    lacking = f"; {missing} of {counted(len(files), 'run')} not recorded" if missing else ""
+    if wrong:
+        click.echo(
+            f"{path}: {wrong} of {counted(len(files) - missing, 'recording')} wrong{lacking}"
+        )
+        return 4
+    checked = counted(len(files) - missing, "recording")
+    click.echo(f"{path}: {checked}, {size(total)}, all checksums hold{lacking}")
     return 0

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from nndyn.store.integrity import Report, VariableCheck, verify
     from nndyn.store.layout import Header
     from nndyn.store.library import reading
-    from nndyn.store.locks import MissingRecordingError, vacant
+    from nndyn.store.locks import BusyError, MissingRecordingError, vacant
     from nndyn.store.reader import open_recording
     from nndyn.store.result import load_result, save_result
     from nndyn.store.writer import Writer
 
 __all__ = [
+    "BusyError",
     "Facts",
     "Header",
     "MissingRecordingError",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "BusyError": "locks",
     "Facts": "identity",
     "Header": "layout",
     "MissingRecordingError": "locks",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nndyn.errors import RecordingError
+from nndyn.store import journal as journals
 from nndyn.store.library import exclusive, open_netcdf
 from nndyn.store.locks import existing
 
@@ -31,9 +32,10 @@ class Facts:
     bytes: int
 
 
-@exclusive
 def facts(path: str | Path) -> Facts:
     """Return what a recording says of itself.
+
+    A file that a dead writer left in the middle of a block is first put back to its last commit.
 
     Parameters
     ----------
@@ -48,9 +50,15 @@ def facts(path: str | Path) -> Facts:
     MissingRecordingError
         If there is no such file.
     RecordingError
-        If it is no recording, or so damaged that its attributes cannot be read.
+        If it is no recording, so damaged that its attributes cannot be read, or cannot be put back.
     """
     path = existing(path)
+    journals.settle(path)
+    return _read(path)
+
+
+@exclusive
+def _read(path: Path) -> Facts:
     with contextlib.closing(open_netcdf(path, "r")) as nc:
         try:
             return Facts(

@@ -15,6 +15,10 @@ class MissingRecordingError(UsageError, FileNotFoundError):
     """There is no file of that name."""
 
 
+class BusyError(StoreError):
+    """Another process, or another Writer of this one, writes it."""
+
+
 def existing(path: str | Path) -> Path:
     """Return `path` if it is a file.
 
@@ -109,9 +113,10 @@ class WriterLock:
 
     Raises
     ------
+    BusyError
+        If another process (or another Writer of this one) holds it.
     StoreError
-        If another process (or another Writer of this one) holds it, or the folder cannot be
-        written.
+        If the folder cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -122,7 +127,7 @@ class WriterLock:
                 return
             if attempt < 9:  # a reader that looks whether a writer is alive holds it briefly
                 time.sleep(0.02)
-        raise StoreError(
+        raise BusyError(
             f"{path} is being written by another process; wait for it, or choose another name"
         )
 

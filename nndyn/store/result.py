@@ -40,8 +40,9 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
     try:
         result.to_netcdf(part, engine="netcdf4")
         os.replace(part, path)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, RuntimeError) as error:  # of a full disk the library raises RuntimeError
+        why = getattr(error, "strerror", None) or error
+        raise StoreError(f"cannot write {path}: {why}") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -141,7 +141,8 @@ def _along(planned: Design, along: str | None) -> str:
     numeric = {
         key: len(labels)
         for key, labels in planned.axes.items()
-        if key != "seed" and all(isinstance(v, int | float) for v in labels)
+        if key not in ("seed", "steps")
+        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in labels)
     }
     if along is not None:
         along = along.replace("-", "_")
@@ -156,8 +157,12 @@ def _along(planned: Design, along: str | None) -> str:
 
 def row_of(cells: xr.Dataset, planned: Design, rate: str, at: dict[str, Any]) -> xr.Dataset:
     """Return the cells along one option and over seeds, at a combination of the others."""
+    import xarray as xr
+
     places = {key: planned.axes[key].index(label) for key, label in at.items()}
     row = cells.isel(places).drop_vars(list(places))
+    if "steps" in at:
+        row["steps"] = xr.full_like(row["stationary"], float(at["steps"]))
     if rate not in row.dims:
         row = row.expand_dims({rate: [float(planned.options.get(rate, 0.0))]})
     row.encoding["source"] = ""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import analyzers
 from nndyn._version import __version__
-from nndyn.errors import NndynError, UsageError
+from nndyn.errors import DataError, NndynError, UsageError
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import Folder
 from nndyn.studies.index import locate, look
@@ -58,12 +60,12 @@ def cells_of(
     xarray.Dataset
         Over the axes of the study, ``seed`` the last of them, and those of the variables: what is
         kept of results (see `nndyn.studies.stack`); ``status``, ``file``, ``steps`` asked for;
-        ``failure``, why a run has no result.
+        ``failure``, why a run has no result. Where steps are swept they are a coordinate alone.
 
     Raises
     ------
     UsageError
-        If an option is wrong.
+        If an option is wrong, or one that is swept has the name of a result.
     """
     row = analyzers.rows().get(name)
     keep = () if row is None else row.keep
@@ -100,6 +102,10 @@ def _laid_out(stacked: xr.Dataset, planned: Design) -> xr.Dataset:
     where = [np.ravel_multi_index(locate(planned, cell), shape) for cell in planned.cells]
     variables: dict[str, Any] = {}
     for name, variable in stacked.items():
+        if name in planned.axes:
+            if name == "steps":
+                continue
+            raise UsageError(f"{name} is swept, and a result of that name cannot stand beside it")
         values = variable.values
         blank = "unplanned" if name == "status" else "" if values.dtype.kind == "U" else np.nan
         full = np.full((int(np.prod(shape)), *values.shape[1:]), blank, dtype=object)
@@ -128,19 +134,22 @@ def _results(
     file = folder.results(f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
     cached: dict[str, Found] = {}
     if file.exists():
-        try:
+        with suppress(NndynError, KeyError, ValueError):  # damaged: it is only a copy, made anew
             stored = load_result(file)
-            cached = dict(zip(map(str, stored["key"].values), split(stored), strict=True))
-        except (NndynError, KeyError, ValueError):
-            file.unlink(missing_ok=True)  # it is only a copy: made anew
+            keys_there = map(str, stored["key"].values)
+            cached = dict(zip(keys_there, split(stored.drop_vars("key")), strict=True))
     todo = [cell for cell in cells if keys[cell.file] not in cached]
     if todo:
         paths = [str(folder.recording(cell)) for cell in todo]
         fresh = _analyzed(name, options, tuple(keep), paths, workers, progress)
         cached |= dict(zip((keys[cell.file] for cell in todo), fresh, strict=True))
-        current = {key: cached[key] for key in keys.values()}
+        current = {key: cached[key] for key in keys.values() if cached[key].lasting}
         stacked = stack(list(current.values()))
-        save_result(stacked.assign(key=("cell", np.array(list(current)))), file, overwrite=True)
+        try:  # of a study that may only be read, or on a full disk, results are not kept
+            file.parent.mkdir(exist_ok=True)
+            save_result(stacked.assign(key=("cell", list(current))), file, overwrite=True)
+        except OSError as error:
+            warnings.warn(f"results of {name} are not kept: {error}", stacklevel=2)
     return {cell.file: cached[keys[cell.file]] for cell in cells}
 
 
@@ -177,13 +186,14 @@ def _analyzed(
 
 def _one(name: str, options: dict[str, Any], keep: tuple[str, ...], path: str) -> Found:
     """Analyze one recording; where that cannot be done, say why."""
-    from nndyn.store import open_recording, reading
+    from nndyn.store import MissingRecordingError, open_recording, reading
 
     try:
         with reading(path), open_recording(path) as recording:
             result = analyzers.load(name)(recording, **options)
             return reduce(result, keep, float(recording.attrs["stationary"]))
-    except UsageError:
-        raise
     except NndynError as error:
-        return Found(failure=" ".join(str(error).split()))
+        if isinstance(error, UsageError) and not isinstance(error, MissingRecordingError):
+            raise
+        text = " ".join(str(error).split())
+        return Found(failure=text, lasting=isinstance(error, DataError))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ _ALONE = threading.Lock()
 def spread(
     path: Path,
     request: Request,
+    study: str,
     batches: Sequence[Batch],
     *,
     workers: int | None,
@@ -33,6 +34,8 @@ def spread(
     path : Path
         A folder that all workers see under this name.
     request : Request
+    study : str
+        Its identity.
     batches : sequence of Batch
     workers : int or None
         Processes to start on this machine.
@@ -53,19 +56,27 @@ def spread(
     UsageError
         If the scheduler cannot be reached.
     StoreError
-        If workers died over a batch; the others were recorded.
+        If workers died over a batch, and the others were recorded, or the scheduler is gone.
     """
     taken, lost = [], []
+    here = str(Path.cwd())
     with _client(workers, scheduler) as client:
         from dask.distributed import as_completed
 
         futures = {
-            client.submit(_work, str(path.resolve()), request, batch, pure=False): batch
+            client.submit(
+                _work, str(path.resolve()), request, study, batch, here, pure=False
+            ): batch
             for batch in batches
         }
         try:
             for future in as_completed(futures):
                 batch = futures[future]
+                if future.cancelled():
+                    raise StoreError(
+                        f"the scheduler at {client.scheduler.address} is gone; the same command, "
+                        "with another one, goes on"
+                    )
                 error = future.exception()
                 if error is not None and "Killed" not in type(error).__name__:
                     raise error
@@ -85,9 +96,10 @@ def spread(
     return taken
 
 
-def _work(path: str, request: Request, batch: Batch) -> bool:
-    with _ALONE:
-        return work(path, request, batch, threads=1)
+def _work(path: str, request: Request, study: str, batch: Batch, here: str) -> bool:
+    # names of files in the request are those that the folder of the caller gives a meaning
+    with _ALONE, chdir(here if Path(here).is_dir() else "."):
+        return work(path, request, batch, study=study, threads=1)
 
 
 @contextmanager
@@ -114,7 +126,11 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     with ExitStack() as stack:
         if scheduler is None:
             cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # without one the scheduler asks for port 8787
+                silence_logs="ERROR",  # workers that are stopped in the middle of a batch
             )
             scheduler = stack.enter_context(cluster).scheduler_address
         try:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nndyn import provenance
 from nndyn.errors import RecordingError, UsageError
 from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Label, Point, Request, file_name
+
+if TYPE_CHECKING:
+    from nndyn.systems.protocol import System
 
 SCHEMA = 1
 #: Most bytes of a batch in memory, and runs in one: of runs of little work it has more.
@@ -106,7 +111,7 @@ def parse(text: str, where: str) -> Design:
             raise RecordingError(
                 f"{where} has schema {schema}, this nndyn knows {SCHEMA}; use a newer nndyn"
             )
-        return Design(
+        planned = Design(
             id=str(tree["id"]),
             system=str(tree["system"]),
             options=dict(tree["options"]),
@@ -119,6 +124,10 @@ def parse(text: str, where: str) -> Design:
                 for batch in tree["batches"]
             ),
         )
+        _check(planned)
+        return planned
+    except RecordingError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordingError(
             f"{where} is no plan of a study ({type(error).__name__}: {error}); restore it from a "
@@ -146,13 +155,14 @@ def design(
     Raises
     ------
     UsageError
-        If options do not fit each other: of every combination of options that change the shape
-        of a system the first run is made, and its recording planned.
+        If options do not fit each other. A system is made for every value of every option, and of
+        every combination of those that change its shape a recording is planned.
     """
     files = {} if before is None else {_key(cell.at): cell.file for cell in before.cells}
     taken = set(files.values())
     apart = request.recipe.apart({k: v for k, v in request.axes.items() if k != "seed"})
     groups: dict[str, list[Cell]] = {}
+    seen: set[tuple[str, Label]] = set()
     for at in request.points() if points is None else points:
         name = files.get(_key(at))
         if name is None:
@@ -160,6 +170,10 @@ def design(
             taken.add(name)
         group = json.dumps([at[key] for key in apart])
         groups.setdefault(group, []).append(Cell(at, name))
+        values = {(key, label) for key, label in at.items() if key != "seed"}
+        if not values <= seen:
+            seen |= values
+            _system(request, at)
     batches: list[Batch] = []
     for cells in groups.values():
         size, steps = _size(request, cells[0])
@@ -193,7 +207,8 @@ def differences(old: Design, new: Mapping[str, Any], *, grow: bool) -> list[str]
     found = []
     if old.system != new["system"]:
         found.append(f"system is {old.system} in the folder, {new['system']} asked")
-    for key in sorted(old.options.keys() | new["options"].keys()):
+    swept = old.axes.keys() | new["axes"].keys()
+    for key in sorted((old.options.keys() | new["options"].keys()) - swept):
         a, b = old.options.get(key), new["options"].get(key)
         more = grow and key == "steps" and a is not None and b is not None and b >= a
         if a != b and not more:
@@ -201,31 +216,55 @@ def differences(old: Design, new: Mapping[str, Any], *, grow: bool) -> list[str]
     for key in [*old.axes, *(k for k in new["axes"] if k not in old.axes)]:
         values, asked = old.axes.get(key), new["axes"].get(key)
         if values is None or asked is None:
-            found.append(f"{key} is {'fixed' if values is None else 'swept'} in the folder")
+            ways = ("fixed", "swept") if values is None else ("swept", "fixed")
+            found.append(f"{key} is {ways[0]} in the folder, {ways[1]} asked")
         elif values != asked and not (grow and set(values) <= set(asked)):
             found.append(f"{key} has {_span(values)} in the folder, {_span(asked)} asked")
     return found
 
 
+def _check(planned: Design) -> None:
+    """Raise ValueError where runs do not lie on the axes, or their files not in the folder."""
+    for cell in planned.cells:
+        if Path(cell.file).name != cell.file or cell.at.keys() != planned.axes.keys():
+            raise ValueError(f"run {cell.file!r} at {cell.at}")
+        for key, labels in planned.axes.items():
+            if cell.at[key] not in labels:
+                raise ValueError(f"run {cell.file!r} at {key} {cell.at[key]}")
+
+
 def _key(at: Point) -> str:
-    return json.dumps(at, sort_keys=True)
+    """Return a text that is the same for equal points: 1 and 1.0 are."""
+    same = {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in at.items()}
+    return json.dumps(same, sort_keys=True)
 
 
 def _size(request: Request, cell: Cell) -> tuple[int, int]:
     """Return how many runs like this one form a batch, and how many steps they take."""
     from recorders.plan import make
 
-    options = recorded(request.options(cell.at))
-    try:
-        system = request.system(cell.at)
-        plan = make(system, seed=int(cell.at["seed"]), **options)
-    except UsageError as error:
-        chosen = ", ".join(f"{k}={v}" for k, v in cell.at.items() if k != "seed")
-        raise UsageError(f"{chosen}: {error}" if chosen else str(error)) from error
+    system = _system(request, cell.at)
+    with _said_where(cell.at):
+        plan = make(system, seed=int(cell.at["seed"]), **recorded(request.options(cell.at)))
     blocks = min(2.0 * plan.block / (plan.steps + 1), 1.0)
     each = plan.bytes(system) * blocks + _data_bytes(system.describe())
     few = max(_FEWEST, min(_MOST, int(_WORK / (plan.work(system) * plan.steps))))
     return max(1, min(few, int(_BYTES / each))), plan.steps
+
+
+def _system(request: Request, at: Point) -> System:
+    with _said_where(at):
+        return request.system(at)
+
+
+@contextmanager
+def _said_where(at: Point) -> Iterator[None]:
+    """Let errors say of which run they are."""
+    try:
+        yield
+    except UsageError as error:
+        chosen = ", ".join(f"{k}={v}" for k, v in at.items() if k != "seed")
+        raise UsageError(f"{chosen}: {error}" if chosen else str(error)) from error
 
 
 def _data_bytes(description: Mapping[str, Any]) -> int:

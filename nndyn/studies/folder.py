@@ -10,17 +10,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
-from nndyn.store.locks import WriterLock, has_writer, sync_folder
+from nndyn.store.locks import BusyError, WriterLock, has_writer, part_path, sync_folder
 from nndyn.studies.design import Batch, Cell, Design, parse
 
 PLAN = "study.json"
 _PARTS = ("cells", "batches", "results")
+#: What a note says of a run, and of which kind it is.
+_NOTED = (("id", str), ("status", str), ("reason", str), ("committed", int), ("bytes", int))
 
 
 class MissingStudyError(UsageError, FileNotFoundError):
@@ -89,12 +91,15 @@ class Folder:
         Returns
         -------
         dict of str to dict
-            ``id``, ``status``, ``reason``, ``committed``, ``bytes``; the latest word on each.
+            ``id``, ``status``, ``reason``, ``committed``, ``bytes``; the latest word on each, and
+            ``noted``, when that was, in ns.
         """
+        times: list[tuple[int, Path]] = []
+        for file in (self.path / "batches").glob("*.json"):
+            with suppress(FileNotFoundError):  # another process may remove it
+                times.append((file.stat().st_mtime_ns, file))
         found: dict[str, dict[str, Any]] = {}
-        batches = self.path / "batches"
-        files = list(batches.glob("*.json")) if batches.is_dir() else []
-        for file in sorted(files, key=lambda f: (f.stat().st_mtime_ns, f.name)):
+        for _, file in sorted(times):
             found |= self._read(file)
         return found
 
@@ -102,29 +107,45 @@ class Folder:
         """Return what is known of the runs of a batch; nothing where it was not gone through."""
         return self._read(self._note(batch))
 
-    def missing(self, batch: Batch) -> list[Cell]:
-        """Return the runs of a batch that are not recorded over its steps."""
-        known, left = self.of(batch), list(batch.cells)
-        for _ in range(2):  # if not by its own note, by one on more steps, or another share
-            left = [c for c in left if not self.sound(c, known.get(c.file, {}), batch.steps)]
-            if not left:
-                return []
-            known = self.known()
-        return left
+    def missing(self, batch: Batch, known: dict[str, dict[str, Any]] | None = None) -> list[Cell]:
+        """Return the runs of a batch that are not recorded over its steps.
+
+        Parameters
+        ----------
+        batch : Batch
+        known : dict, optional
+            What `known` gives, where many batches are looked at; else notes are read anew.
+
+        Returns
+        -------
+        list of Cell
+        """
+        if known is not None:
+            return self._lacking(batch.cells, known, batch.steps)
+        left = self._lacking(batch.cells, self.of(batch), batch.steps)
+        # a study that grew has other batches: runs may be noted by one of before
+        return self._lacking(left, self.known(), batch.steps) if left else []
+
+    def _lacking(
+        self, cells: Sequence[Cell], known: dict[str, dict[str, Any]], steps: int
+    ) -> list[Cell]:
+        return [c for c in cells if not self.sound(c, known.get(c.file, {}), steps)]
 
     def sound(self, cell: Cell, known: dict[str, Any], steps: int = 0) -> bool:
-        """Whether a run is recorded, over so many steps, and its file as long as it was then."""
+        """Whether a run is recorded, over so many steps, and its file as it was then."""
         short = known.get("status") == "complete" and known["committed"] <= steps
         if known.get("status") not in ("complete", "stopped") or short:
             return False
         try:
-            return bool(self.recording(cell).stat().st_size == known["bytes"])
+            now = self.recording(cell).stat()
+            return bool(now.st_size == known["bytes"] and now.st_mtime_ns <= known["noted"])
         except OSError:
             return False
 
     def note(self, batch: Batch, known: dict[str, dict[str, Any]]) -> None:
         """Write what became of the runs of a batch."""
-        self._write(self._note(batch), json.dumps(known, indent=1))
+        tree = {name: {key: one[key] for key, _ in _NOTED} for name, one in known.items()}
+        self._write(self._note(batch), json.dumps(tree, indent=1).encode())
 
     def create(self, design: Design) -> None:
         """Make the folder, or put another plan into it.
@@ -136,31 +157,65 @@ class Folder:
         StoreError
             If it cannot be written.
         """
-        self._ready()
-        self._write(self.path / PLAN, design.to_json())
+        self._ready(*_PARTS)
+        self._write(self.path / PLAN, design.to_json().encode())
 
-    def clear(self) -> None:
-        """Remove what a study put into the folder.
+    def replace(self, design: Design) -> None:
+        """Put another study into the folder, and remove what there is of the one before.
 
         Raises
         ------
+        BusyError
+            If another process records in the folder.
         StoreError
-            If another process records a run of it, or it cannot be removed.
+            If something cannot be removed or written.
+
+        Notes
+        -----
+        Wherever this is cut short the plan believes no recording of the study before: notes go
+        first. Who claims a batch looks at the plan next; here the plan is written first and claims
+        are looked for next: one of the two sees the other.
         """
-        for cell in self.design().cells:
-            if has_writer(self.recording(cell)):
-                raise StoreError(
-                    f"{self.recording(cell)} is being written by another process; wait for it, or "
-                    "sweep into another folder"
-                )
+        self._check_idle()
+        before = (self.path / PLAN).read_bytes()
+        self._remove(*(self.path / "batches").glob("*.json"))
+        self._write(self.path / PLAN, design.to_json().encode())
         try:
-            (self.path / PLAN).unlink()
-            for part in _PARTS:
-                shutil.rmtree(self.path / part, ignore_errors=False)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise StoreError(f"cannot remove {error.filename}: {error.strerror}") from error
+            self._check_idle()
+        except BusyError:
+            self._write(self.path / PLAN, before)
+            raise
+        self._remove(self.path / "cells", self.path / "results")
+        self._ready(*_PARTS)
+
+    def check_vacant(self) -> None:
+        """Check that a study can be made here.
+
+        Raises
+        ------
+        UsageError
+            If there is something in the folder. What a study leaves that was killed before it had
+            a plan does not count.
+        """
+        if not self.path.is_dir():
+            return
+        for found in self.path.iterdir():
+            left = found.name in _PARTS and found.is_dir() and not any(found.iterdir())
+            if not left and not found.name.startswith("."):
+                raise UsageError(
+                    f"{self.path} is not empty and no study: there is {found.name} in it; choose "
+                    "another folder"
+                )
+
+    def _check_idle(self) -> None:
+        """Check that nobody records here: claims no batch, writes no recording."""
+        for part in ("cells", "batches"):
+            for lock in (self.path / part).glob(".*.lock"):
+                if has_writer(lock.with_name(lock.name[1:].removesuffix(".lock"))):
+                    raise BusyError(
+                        f"another process records in {self.path}; wait for it, or sweep into "
+                        "another folder"
+                    )
 
     @contextmanager
     def planning(self) -> Iterator[None]:
@@ -184,31 +239,28 @@ class Folder:
 
     def claim(self, batch: Batch) -> WriterLock | None:
         """Claim a batch for this process; None where another one has it."""
-        self._ready()
+        self._ready(*_PARTS)
         try:
             return WriterLock(self.path / "batches" / batch.name)
-        except StoreError as error:
-            if error.__cause__ is None:
-                return None
-            raise
+        except BusyError:
+            return None
 
-    def _patient(self, path: Path, attempts: int = 50) -> WriterLock:
+    @staticmethod
+    def _patient(path: Path, attempts: int = 50) -> WriterLock:
         for _ in range(attempts):
-            try:
+            with suppress(BusyError):
                 return WriterLock(path)
-            except StoreError as error:
-                if error.__cause__ is not None:
-                    raise
-        raise StoreError(f"{path} is being written by another process; try again")
+        raise BusyError(f"{path} is being written by another process; try again")
 
-    def _ready(self) -> None:
+    def _ready(self, *parts: str) -> None:
+        """Make the folder, and folders in it."""
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path} is a file; name a folder for the study")
         if not self.path.parent.is_dir():
             raise UsageError(f"folder {self.path.parent} does not exist; create it first")
         try:
-            for part in _PARTS:
-                (self.path / part).mkdir(parents=True, exist_ok=True)
+            for folder in (self.path, *(self.path / part for part in parts)):
+                folder.mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot write in {self.path}: {error.strerror}") from error
 
@@ -216,22 +268,39 @@ class Folder:
         return self.path / "batches" / f"{batch.name}.json"
 
     @staticmethod
+    def _remove(*paths: Path) -> None:
+        try:
+            for path in paths:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot remove {error.filename}: {error.strerror}") from error
+
+    @staticmethod
     def _read(file: Path) -> dict[str, dict[str, Any]]:
         try:
-            return dict(json.loads(file.read_text(encoding="utf-8")))
+            noted = file.stat().st_mtime_ns
+            tree = json.loads(file.read_text(encoding="utf-8"))
+            return {
+                str(name): {**{key: of(one[key]) for key, of in _NOTED}, "noted": noted}
+                for name, one in tree.items()
+            }
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise RecordingError(
-                f"{file} cannot be read ({error}); remove it and sweep again: recordings stay"
+                f"{file} cannot be read ({type(error).__name__}: {error}); remove it and sweep "
+                "again: recordings stay"
             ) from error
 
     @staticmethod
-    def _write(path: Path, text: str) -> None:
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    def _write(path: Path, content: bytes) -> None:
+        part = part_path(path)
         try:
-            with part.open("w", encoding="utf-8") as file:
-                file.write(text)
+            with part.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, path)

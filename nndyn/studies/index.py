@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import RecordingError
-from nndyn.store import facts
+from nndyn.store import MissingRecordingError, facts
 from nndyn.store.locks import has_writer
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import Folder
@@ -39,7 +39,8 @@ def open_study(path: str | Path) -> xr.Dataset:
     -------
     xarray.Dataset
         Over the swept options, ``seed`` the last of them: ``path``, ``status``, ``id`` and
-        ``reason`` of every run, all str, and ``steps``, the times recorded after the first. Status
+        ``reason`` of every run, all str, and ``steps``, the times recorded after the first
+        (``steps_recorded``, where ``steps`` is swept). Status
         ``missing`` is a run not begun, or whose file is gone; ``damaged`` one whose file is no
         recording any more; ``unplanned`` a combination the study does not have. Attributes:
         ``nndyn_study``, ``study_id``, ``system`` and ``options`` (JSON).
@@ -80,7 +81,11 @@ def open_study(path: str | Path) -> xr.Dataset:
     variables: dict[str, Any] = {
         name: (dims, values[name].astype(str), {"long_name": text}) for name, text in _TEXTS.items()
     }
-    variables["steps"] = (dims, steps, {"long_name": "steps recorded", "units": "step"})
+    variables["steps_recorded" if "steps" in dims else "steps"] = (
+        dims,
+        steps,
+        {"long_name": "steps recorded", "units": "step"},
+    )
     coords = {key: (key, np.array(labels)) for key, labels in planned.axes.items()}
     index = xr.Dataset(variables, coords)
     index.attrs = {
@@ -103,18 +108,19 @@ def look(folder: Folder, cell: Cell, known: dict[str, Any]) -> dict[str, Any]:
     file = folder.recording(cell)
     if has_writer(file):
         return {**known, "status": "recording"}
-    if not known or known["status"] == "failed":
-        if known:
-            return known
-        return {"status": "interrupted" if file.exists() else "missing"}
+    if known.get("status") == "failed":  # a file there may be is not of this run, or damaged
+        return known
+    gone = {"status": "missing", "reason": f"{file} is gone; sweep again" if known else ""}
     if not file.exists():
-        return {"status": "missing", "reason": f"{file} is gone; sweep again"}
+        return gone
     if folder.sound(cell, known):
         return known
-    try:  # it was changed since: say what it is now
+    try:  # its batch was not noted, or it was changed since: say what it is now
         now = facts(file)
+    except MissingRecordingError:
+        return gone
     except RecordingError as error:
         reason = f"{' '.join(str(error).split())}; or remove it and sweep again"
-        return {"status": "damaged", "id": known["id"], "reason": reason}
+        return {"status": "damaged", "id": known.get("id", ""), "reason": reason}
     status = "interrupted" if now.status == "recording" else now.status
     return {**asdict(now), "status": status, "reason": now.stop_reason}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Label: TypeAlias = float | int | str | bool
 #: Which run of a study: a label of every axis, ``seed`` among them.
 Point: TypeAlias = dict[str, Label]
+#: Names that the index of a study, and results over it, have beside the swept options.
+_TAKEN = ("path", "status", "id", "reason", "verdict", "failure", "stationary", "file", "cell")
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def request(
     Raises
     ------
     UsageError
-        If there is no such system or option, or a grid is empty or has a value twice.
+        If there is no such system or option, or a grid is empty, has a value twice, or a name
+        that the index of a study has itself.
     """
     recipe = Recipe(system)
     options = {key.replace("-", "_"): value for key, value in options.items()}
@@ -110,6 +113,9 @@ def request(
             raise UsageError(f"{key} is no option of single runs of a sweep")
     recipe.check(options)
     grids = {k: v for k, v in options.items() if _is_grid(v)}
+    for key in grids:
+        if key in (*_TAKEN, "bound"):
+            raise UsageError(f"{key} cannot be swept: every study has something of that name")
     axes = {k: _axis(k, list(v)) for k, v in grids.items()}
     axes["seed"] = _axis("seed", _seeds(seeds, seed))
     return Request(recipe, {k: v for k, v in options.items() if k not in grids}, axes)
@@ -136,10 +142,12 @@ def _seeds(seeds: Any, first: Any) -> list[int]:
         if what == "seeds" and isinstance(number, Sequence | np.ndarray):
             continue
         if not whole or number < (what == "seeds"):
-            raise UsageError(f"{what} is {number!r}, expected a whole number of at least 0")
+            least = int(what == "seeds")
+            raise UsageError(f"{what} is {number!r}, expected a whole number of at least {least}")
     if not isinstance(seeds, int | np.integer):
-        if isinstance(seeds, str) or not all(
-            isinstance(s, int | np.integer) and s >= 0 for s in seeds
+        if isinstance(seeds, str | bytes) or not all(
+            isinstance(s, int | np.integer) and not isinstance(s, bool) and s >= 0
+            for s in np.atleast_1d(np.asarray(seeds, dtype=object))
         ):
             raise UsageError(f"seeds is {seeds!r}, expected how many, or whole numbers")
         return [int(s) for s in seeds]
@@ -164,7 +172,11 @@ def _axis(name: str, values: Sequence[Any]) -> dict[Label, Any]:
             raise UsageError(f"{name} has the value {label} twice")
         found[label] = value
     numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
-    return dict(sorted(found.items())) if numeric else found
+    if not numeric:
+        return found
+    if any(isinstance(v, float) for v in found):  # a coordinate has one kind
+        found = {float(label): value for label, value in found.items()}
+    return dict(sorted(found.items()))
 
 
 def _plain(value: Any) -> Any:
@@ -183,5 +195,6 @@ def _plain(value: Any) -> Any:
 
 
 def _short(label: Label) -> str:
-    text = f"{label:.6g}" if isinstance(label, float) else str(label)
-    return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-") or "x"
+    if isinstance(label, int | float):  # the sign of a number stays
+        return f"{label:.6g}" if isinstance(label, float) else str(label)
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", label).strip("-") or "x"

@@ -32,6 +32,8 @@ class Found:
     failure : str
         Why there is no result; empty where there is one.
     stationary : float
+    lasting : bool
+        Whether the same would be found again; not so where the file is damaged and can be restored.
     """
 
     variables: dict[str, Variable] = field(default_factory=dict)
@@ -40,6 +42,7 @@ class Found:
     reason: str = ""
     failure: str = ""
     stationary: float = np.nan
+    lasting: bool = True
 
 
 def reduce(result: xr.Dataset, keep: Sequence[str], stationary: float) -> Found:
@@ -150,10 +153,11 @@ def _labels(runs: Sequence[Found]) -> dict[str, Array]:
 
 def _places(run: Found, name: str, labels: dict[str, Array]) -> tuple[Any, ...]:
     dims, values, _ = run.variables[name]
-    places = [
-        np.searchsorted(labels[dim], run.coords.get(dim, np.arange(size)))
-        for dim, size in zip(dims, values.shape, strict=True)
-    ]
+    places = []
+    for dim, size in zip(dims, values.shape, strict=True):
+        own = run.coords.get(dim, np.arange(size))
+        same = np.array_equal(own, labels[dim])  # in any order; those of several runs ascend
+        places.append(np.arange(size) if same else np.searchsorted(labels[dim], own))
     return np.ix_(*places) if places else ()
 
 

@@ -88,7 +88,7 @@ def sweep(
     InstallationError
         If workers are asked for and dask.distributed is not installed.
     KeyboardInterrupt
-        On Ctrl-C, after what is done was committed.
+        On Ctrl-C, after what is done was committed; of runs on workers, all but the last block.
 
     Notes
     -----
@@ -109,8 +109,15 @@ def sweep(
         raise UsageError("resume and overwrite exclude each other")
     if sum(way is not None for way in (workers, scheduler, task)) > 1:
         raise UsageError("workers, scheduler and task exclude each other")
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
+    if workers is not None and (
+        not isinstance(workers, int) or isinstance(workers, bool) or workers < 1
+    ):
         raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
+    if task is not None and overwrite:
+        raise UsageError(
+            "overwrite and task exclude each other: every task would remove what the others "
+            "recorded; remove the folder first"
+        )
     share = _share(task)
     asked = request(system, options, seeds=seeds, seed=seed)
     folder = Folder(path)
@@ -118,7 +125,7 @@ def sweep(
     batches = list(planned.batches)
     if share is not None:
         batches = batches[share[0] - 1 :: share[1]]
-    run(folder, asked, batches, workers, scheduler, progress, wait=task is None)
+    run(folder, asked, planned.id, batches, workers, scheduler, progress, wait=task is None)
     return open_study(path)
 
 
@@ -135,15 +142,16 @@ def plan(folder: Folder, asked: Request, *, resume: bool, overwrite: bool) -> De
         If the folder holds something else.
     """
     path = folder.path
+    first = None
     if not folder.is_study():
-        if path.is_dir() and any(not f.name.startswith(".") for f in path.iterdir()):
-            raise UsageError(f"{path} is not empty and no study; choose another folder")
-        design(asked)  # what is wrong is said before anything is made
+        folder.check_vacant()
+        first = design(asked)  # what is wrong is said before anything is made
     with folder.planning():
         if folder.is_study() and overwrite:
             planned = design(asked)
-            folder.clear()
-        elif folder.is_study():
+            folder.replace(planned)
+            return planned
+        if folder.is_study():
             old = folder.design()
             described = asked.describe()
             found = differences(old, described, grow=resume)
@@ -156,7 +164,8 @@ def plan(folder: Folder, asked: Request, *, resume: bool, overwrite: bool) -> De
                 return old
             planned = design(asked, before=old)
         else:
-            planned = design(asked)
+            folder.check_vacant()
+            planned = first or design(asked)
         folder.create(planned)
         return planned
 
@@ -164,6 +173,7 @@ def plan(folder: Folder, asked: Request, *, resume: bool, overwrite: bool) -> De
 def run(
     folder: Folder,
     asked: Request,
+    study: str,
     batches: Sequence[Batch],
     workers: int | None,
     scheduler: str | None,
@@ -177,6 +187,8 @@ def run(
     ----------
     folder : Folder
     asked : Request
+    study : str
+        Its identity.
     batches : sequence of Batch
     workers, scheduler, progress
         As of `sweep`.
@@ -184,7 +196,8 @@ def run(
         For batches that another process has.
     """
     total = sum(_steps(batch) for batch in batches)
-    left = [batch for batch in batches if folder.missing(batch)]
+    known = folder.known()
+    left = [batch for batch in batches if folder.missing(batch, known)]
     done = total - sum(_steps(batch) for batch in left)
 
     def tell(steps: int) -> None:
@@ -200,12 +213,12 @@ def run(
     while left:
         if workers or scheduler:
             taken = spread(
-                folder.path, asked, left, workers=workers, scheduler=scheduler, done=ended
+                folder.path, asked, study, left, workers=workers, scheduler=scheduler, done=ended
             )
         else:
             taken = []
             for batch in left:
-                if work(folder.path, asked, batch, progress=lambda n, _: tell(n)):
+                if work(folder.path, asked, batch, study=study, progress=lambda n, _: tell(n)):
                     ended(batch)
                 else:
                     taken.append(batch)
@@ -213,7 +226,8 @@ def run(
             return
         if len(taken) == len(left):
             time.sleep(_PATIENCE)
-        left = [batch for batch in taken if folder.missing(batch)]
+        known = folder.known()
+        left = [batch for batch in taken if folder.missing(batch, known)]
 
 
 @dataclass(frozen=True)

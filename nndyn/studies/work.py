@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nndyn.errors import NndynError
-from nndyn.store import facts
+from nndyn.errors import NndynError, StoreError
+from nndyn.store import BusyError, facts
 from nndyn.studies.design import Batch, Cell
 from nndyn.studies.folder import Folder
 from nndyn.studies.recipe import recorded
@@ -24,6 +24,7 @@ def work(
     request: Request,
     batch: Batch,
     *,
+    study: str | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> bool:
@@ -35,6 +36,8 @@ def work(
         The folder of the study.
     request : Request
     batch : Batch
+    study : str, optional
+        Identity of the study that the batch is of.
     threads : int, optional
         For the runs of the batch; as many as there are cores unless given.
     progress : callable, optional
@@ -42,10 +45,12 @@ def work(
     Returns
     -------
     bool
-        False where another process has the batch: nothing was done.
+        False where another process has the batch, or writes a run of it: what it has is left.
 
     Raises
     ------
+    StoreError
+        If there is another study in the folder by now, or it cannot be written.
     KeyboardInterrupt
         On Ctrl-C, after what is done was committed.
 
@@ -58,13 +63,36 @@ def work(
     if lock is None:
         return False
     try:
+        if study is not None and folder.design().id != study:
+            raise StoreError(
+                f"{path} was given to another study in the meantime, with overwrite; sweep into "
+                "another folder"
+            )
         missing = folder.missing(batch)
-        if missing:
-            found = _record(folder, request, missing, threads, progress)
-            folder.note(batch, folder.of(batch) | found)
+        if not missing:
+            return True
+        found = _longer(folder, missing, batch.steps)
+        left = [cell for cell in missing if cell.file not in found]
+        if left:
+            found |= _record(folder, request, left, threads, progress)
+        folder.note(batch, folder.of(batch) | found)
+        return len(found) == len(missing)
     finally:
         lock.release()
-    return True
+
+
+def _longer(folder: Folder, cells: Sequence[Cell], steps: int) -> dict[str, dict[str, Any]]:
+    """Return what is to be noted of runs that were gone on with beyond the steps of the study."""
+    found, known = {}, folder.known()
+    for cell in cells:
+        before = known.get(cell.file)
+        if before is None or before["status"] not in ("complete", "stopped"):
+            continue
+        now = _outcome(folder, cell, None)
+        same = now["id"] == before["id"] and now["status"] in ("complete", "stopped")
+        if same and now["committed"] > steps:
+            found[cell.file] = now
+    return found
 
 
 def _record(
@@ -74,15 +102,20 @@ def _record(
     threads: int | None,
     progress: Progress | None,
 ) -> dict[str, dict[str, Any]]:
-    failures: dict[str, str] = {}
+    """Record runs; return what is to be noted of all but those that another process writes."""
+    failures: dict[str, Exception] = {}
     try:
         _together(folder, request, cells, threads, progress)
-    except NndynError as error:
+    except Exception as error:  # a network or a map of the user's may fail in any way
         if len(cells) == 1:
-            failures[cells[0].file] = _line(error)
+            failures[cells[0].file] = error
         else:
             failures = _one_by_one(folder, request, cells)
-    return {cell.file: _outcome(folder, cell, failures.get(cell.file)) for cell in cells}
+    return {
+        cell.file: _outcome(folder, cell, failures.get(cell.file))
+        for cell in cells
+        if not isinstance(failures.get(cell.file), BusyError)
+    }
 
 
 def _together(
@@ -104,27 +137,28 @@ def _together(
     )
 
 
-def _one_by_one(folder: Folder, request: Request, cells: Sequence[Cell]) -> dict[str, str]:
+def _one_by_one(folder: Folder, request: Request, cells: Sequence[Cell]) -> dict[str, Exception]:
     """Record the runs of a batch that failed as a whole; return what is wrong with which."""
-    failures = {}
+    failures: dict[str, Exception] = {}
     for cell in cells:
         try:
             _together(folder, request, [cell], 1, None)
-        except NndynError as error:
-            failures[cell.file] = _line(error)
+        except Exception as error:
+            failures[cell.file] = error
     return failures
 
 
-def _outcome(folder: Folder, cell: Cell, failure: str | None) -> dict[str, Any]:
+def _outcome(folder: Folder, cell: Cell, failure: Exception | None) -> dict[str, Any]:
     if failure is None:
         try:
             found = asdict(facts(folder.recording(cell)))
         except NndynError as error:
-            failure = _line(error)
+            failure = error
         else:
             return {**found, "reason": found.pop("stop_reason")}
-    return {"id": "", "status": "failed", "reason": failure, "committed": 0, "bytes": 0}
+    return {"id": "", "status": "failed", "reason": _line(failure), "committed": 0, "bytes": 0}
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    return text if isinstance(error, NndynError) else f"{type(error).__name__}: {text}"

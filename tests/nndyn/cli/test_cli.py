@@ -290,7 +290,7 @@ def test_systems_are_listed_and_shown(cli):
 def test_unknown_commands_list_the_known(cli):
     code, _, err = cli("analyse")
     assert code == 2
-    assert "known: demo, record, sweep, analyze" in err
+    assert "known: demo, record, sweep, analyze, onset, plot" in err
 
 
 def nndyn_process(*arguments, **options):
