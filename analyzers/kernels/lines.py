@@ -258,7 +258,7 @@ def follow(
     part: int,
     parts: int,
 ) -> None:
-    """Go on along columns and diagonals over a stripe, and add it to a picture unless that is empty.
+    """Go on along columns and diagonals over a stripe, and add it to a picture if there is one.
 
     Parameters
     ----------
