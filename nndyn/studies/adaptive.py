@@ -88,7 +88,7 @@ class Adaptive:
         with self.folder.planning():
             self.folder.create(self.design)
         for batch in new.batches:
-            if not work(self.folder.path, asked, batch):
+            if not work(self.folder.path, asked, batch, study=self.design.id):
                 raise StoreError(f"another process records in {self.folder.path}; wait for it")
         known = self.folder.known()
         for cell in new.cells:

@@ -48,6 +48,7 @@ def test_runs_that_have_grown_end_early(iris):
     assert set(np.unique(index["steps"].values)) >= {30, 60}
 
 
+@pytest.mark.slow
 def test_the_onset_is_that_of_a_sweep_over_the_same_rates(iris, tmp_path):
     found, _, _ = iris
     seeds = list(range(int(found["seeds_used"])))
@@ -96,6 +97,7 @@ def test_no_growth_within_the_bounds_is_a_null_with_the_reason():
     assert "no onset" in found["recommended"].attrs["note"]
 
 
+@pytest.mark.slow
 def test_targets_without_classes_have_an_onset_and_no_training_time():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((60, 4))

@@ -251,7 +251,7 @@ def test_runs_of_one_object_share_a_thread_and_others_do_not(tmp_path):
 
 def test_threads_of_a_batch_are_one_a_core_where_systems_allow_several(monkeypatch):
     systems = small(0.1, 0.2, 0.3)
-    monkeypatch.setattr(batch, "_cores", lambda: 2)
+    monkeypatch.setattr(batch, "cores", lambda: 2)
     assert batch._deal(systems, None) == [[0, 2], [1]]
     assert batch._deal(systems, 1) == [[0, 1, 2]]
     net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Dropout(0.1))
