@@ -137,17 +137,17 @@ class Plan:
 
     def bytes(self, system: System) -> int:
         """Return the expected size of the file."""
-        kept = len(self.kept(0, self.steps + 1))
+        kept = _number(self.keep_every, self.steps)
         width = system.dimension if self.whole_phase else _size(system)
         state = kept * self.rows * width * system.dtype.itemsize
         checkpoints = 2 * self.rows * system.dimension * system.dtype.itemsize
         whole_blocks = -(-(self.steps + 1) // self.block) * self.block
         per_step = 8 * whole_blocks * (3 + self.rows * (4 + len(system.arrival + system.series)))
-        evaluations = 8 * len(self.evaluated(0, self.steps + 1)) * self.rows
+        evaluations = 8 * _number(self.evaluate, self.steps) * self.rows
         stretches = whole_blocks // self.tangent_every + 2 * system.dimension
         beside = 8 * self.tangents * stretches
         if isinstance(system, WithLoss):
-            beside += 8 * len(self.sharpened(0, self.steps + 1)) * (1 + len(system.curvatures))
+            beside += 8 * _number(self.sharpness, self.steps) * (1 + len(system.curvatures))
         if self.quadratic_model:
             beside += checkpoints + 8 * whole_blocks * self.rows
         evaluations *= len(system.evaluations)
@@ -270,6 +270,11 @@ def _multiples(every: int, start: int, stop: int, last: int) -> list[int]:
     if start <= last < stop and last % every:
         times.append(last)
     return times
+
+
+def _number(every: int, last: int) -> int:
+    """Return how many times from 0 to `last` `_multiples` gives, without listing them."""
+    return last // every + 1 + (last % every > 0) if every else 0
 
 
 def _size(system: System) -> int:

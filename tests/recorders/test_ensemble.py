@@ -529,3 +529,18 @@ def test_every_variable_has_units_and_a_long_name_for_plain_xarray(tmp_path):
             assert "units" in variable.attrs, name
         assert plain["state"].dims == ("time", "replica", "component")
         assert plain["parameter_name"].values.tolist()[0] == "0.weight"
+
+
+@pytest.mark.parametrize("store", ["full", "distances", "every:7", "every:1000"])
+@pytest.mark.parametrize("steps", [1, 6, 7, 700, 1001])
+def test_the_size_of_a_file_is_planned_without_listing_its_times(store, steps):
+    plan = make(nndyn.systems.henon(), steps=steps, store=store)
+    without = make(nndyn.systems.henon(), steps=steps, store="distances")
+    assert plan.block == without.block
+    states = plan.bytes(nndyn.systems.henon()) - without.bytes(nndyn.systems.henon())
+    assert states == len(plan.kept(0, steps + 1)) * 7 * 2 * 8
+
+
+def test_a_run_of_a_billion_steps_is_planned_at_once():
+    plan = make(nndyn.systems.henon(), steps=10**9, store="every:2")
+    assert plan.bytes(nndyn.systems.henon()) > 5 * 10**8 * 7 * 2 * 8
