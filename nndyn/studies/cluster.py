@@ -134,10 +134,13 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             )
             scheduler = stack.enter_context(cluster).scheduler_address
         try:
-            client = Client(scheduler, timeout=10)
+            # not the default one, which xarray would write files through, even if it failed
+            client = Client(scheduler, timeout=10, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise UsageError(
                 f"no Dask scheduler answers at {scheduler!r} ({error}); expected an address such "
                 "as tcp://127.0.0.1:8786"
             ) from error
-        yield stack.enter_context(client)
+        stack.enter_context(client)
+        stack.enter_context(client.as_current())
+        yield client

@@ -114,6 +114,8 @@ def test_a_failure_on_a_worker_is_noted_as_any(tmp_path, scheduler):
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, address):
     with pytest.raises(UsageError, match=r"no Dask scheduler answers at .*expected an address"):
         trainings(tmp_path / "s", scheduler=address)
+    with pytest.raises(ValueError, match="No clients found"):  # xarray would write through it
+        pytest.importorskip("distributed").default_client()
 
 
 @pytest.mark.slow
@@ -164,7 +166,7 @@ def test_killed_three_times_a_sweep_gives_the_same_arrays(tmp_path, ways):
 def test_ctrl_c_commits_what_is_done_and_the_same_command_goes_on(tmp_path):
     process = start(tmp_path / "s", steps=3000)
     deadline = time.monotonic() + 60
-    while not any(path.stat().st_size > 10**5 for path in (tmp_path / "s/cells").glob("*.nc")):
+    while not any((tmp_path / "s/batches").glob("*.json")):  # of three
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
