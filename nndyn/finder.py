@@ -172,7 +172,7 @@ class _Search:
         first = 0
         while True:
             if not self._bracket(seeds[first:used], start, stride):
-                return "the budget is spent"
+                return "the part of the budget for the search is spent"
             found = self.bracketed(confidence)
             if used > _SCOUTS and 0.0 < found.high <= precision * found.low:
                 return ""
