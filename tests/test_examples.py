@@ -48,6 +48,7 @@ def test_the_table_of_exploration_is_printed():
     assert calm > wild + 0.2
 
 
+@pytest.mark.slow
 def test_the_edge_of_stability_is_drawn(tmp_path):
     path = tmp_path / "figure.png"
     words = [EXAMPLES / "edge_of_stability.py", "--steps=60", "--every=20", "--output", path]

@@ -91,7 +91,7 @@ def test_a_budget_that_ends_the_search_is_said_so(tmp_path):
 
 
 def test_no_growth_within_the_bounds_is_a_null_with_the_reason():
-    found = nndyn.find_onset("mlp:4-8-3", "iris", lr=(0.05, 0.2), **SMALL)
+    found = nndyn.find_onset("mlp:4-8-3", "iris", lr=(0.1, 0.15), **SMALL)
     assert found.attrs["verdict"] == "above the grid"
     assert np.isnan(found["onset"])
     assert "no onset" in found["recommended"].attrs["note"]
