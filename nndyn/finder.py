@@ -129,7 +129,7 @@ def find_onset(
         search = _Search(runs, rates, steps, threshold, most, say or (lambda line: None))
         why = search.narrow(range(seed, seed + seeds), precision, confidence)
         bracketed = search.bracketed(confidence).rate
-        trained = search.train(rates.near(bracketed)) if np.isfinite(bracketed) else []
+        trained = search.train(rates.near(bracketed)) if np.isfinite(bracketed) else {}
         return label(
             onset_study(search.cells("lyapunov"), confidence=confidence),
             search.cells("learning"),
@@ -184,19 +184,26 @@ class _Search:
                 start, stride = self.rates.near(found.rate), 1
             first, used = used, min(used + (_FIRST if used == _SCOUTS else _MORE), len(seeds))
 
-    def train(self, at: int) -> list[float]:
+    def train(self, at: int) -> dict[str, float]:
         """Run all seeds at a rate, at half of it, between and above, until they have learned.
 
         Returns
         -------
-        list of float
-            The rates at which all were; none where there are no accuracies.
+        dict of str to float
+            The rates at which all were, ``onset``, ``half``, ``between`` and ``above``; none where
+            there are no accuracies.
         """
         if not (self.cells("learning")["verdict"] != "").any():
-            return []
+            return {}
         octave, third = self.rates.octave, max(1, int(self.steps * _EARLY))
-        done: list[float] = []
-        for k in (at, at - octave, at - octave // 2, at + octave // 2):
+        done: dict[str, float] = {}
+        for name, away in (
+            ("onset", 0),
+            ("half", -octave),
+            ("between", -(octave // 2)),
+            ("above", octave // 2),
+        ):
+            k = at + away
             if not self.rates.low <= k <= self.rates.high:
                 continue
             points = [self._point(k, s) for s in self.grows]
@@ -205,7 +212,7 @@ class _Search:
                 if self.runs.spent + self.runs.lacking(left, steps) > self.budget:
                     return done
                 self._record(left, steps)
-            done.append(self.rates.rate(k))
+            done[name] = self.rates.rate(k)
         return done
 
     def bracketed(self, confidence: float) -> Onset:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzers.learning_study import learning_study
-from nndyn.errors import DataError
 from nndyn.results import Quantity, result
 from nndyn.studies.adaptive import Adaptive
 
@@ -32,7 +31,7 @@ _LEARNING = ("median_training_time", "arrived_share", "final_accuracy")
 def label(
     growth: xr.Dataset,
     learning: xr.Dataset,
-    trained: Sequence[float],
+    trained: Mapping[str, float],
     why: str,
     *,
     options: Mapping[str, Any],
@@ -47,9 +46,9 @@ def label(
         The study of growth over (lr, seed).
     learning : xarray.Dataset
         Results of ``learning`` over the same runs.
-    trained : sequence of float
-        Rates at which all seeds were run until they had learned; the one nearest to the onset
-        first, then the one nearest to half of it.
+    trained : mapping of str to float
+        Rates at which all seeds were run until they had learned; ``onset`` is the one nearest to
+        it, ``half`` the half of that.
     why : str
         Why the search ended before its aim; empty where it did not.
     options : mapping
@@ -66,12 +65,18 @@ def label(
     import xarray as xr
 
     confidence = float(options["confidence"])
-    times = _times(learning, trained, confidence)
+    rates = sorted(trained.values())
+    times = learning_study(learning.sel(lr=rates), confidence=confidence) if rates else None
+    untimed = (
+        "that rate lies beyond the bounds, or the budget was spent"
+        if (learning["verdict"] != "").any()
+        else "the runs have no test accuracy"
+    )
     onset = growth["onset"]
     found = float(onset)
     ci = growth["onset_ci"].values if "onset_ci" in growth else None
     unit = str(onset.attrs["units"])
-    rate, note = _recommended(found, times, growth, trained, options)
+    rate, note = _recommended(found, times, growth, rates, options, untimed)
     quantities: dict[str, Quantity] = {
         "onset": Quantity(
             found if np.isfinite(found) else None,
@@ -82,8 +87,8 @@ def label(
             note=onset.attrs.get("note") or (None if np.isfinite(found) else why),
         ),
         "recommended": Quantity(rate, unit, "learning rate to train at", note=note),
-        "training_time_at_onset": _time(times, trained, 0, found, options),
-        "training_time_below": _time(times, trained, 1, found, options),
+        "training_time_at_onset": _time(times, trained, "onset", found, options, untimed),
+        "training_time_below": _time(times, trained, "half", found, options, untimed),
         "seeds_used": Quantity(int(growth["seeds_used"]), "1", "seeds with growth at a rate"),
         "runs": Quantity(runs.runs, "1", "runs made"),
         "steps_spent": Quantity(runs.spent, "step", "training steps of all runs"),
@@ -117,31 +122,21 @@ def _both(ds: xr.Dataset, names: Sequence[str]) -> list[str]:
     return [n for name in names for n in (name, f"{name}_ci") if n in ds]
 
 
-def _times(learning: xr.Dataset, trained: Sequence[float], confidence: float) -> xr.Dataset | None:
-    """Return the study of training times at the rates where all seeds were trained."""
-    if not trained or not (learning["verdict"] != "").any():
-        return None
-    try:
-        return learning_study(learning.sel(lr=sorted(trained)), confidence=confidence)
-    except DataError:  # there are no accuracies
-        return None
-
-
 def _time(
     times: xr.Dataset | None,
-    trained: Sequence[float],
-    which: int,
+    trained: Mapping[str, float],
+    which: str,
     onset: float,
     options: Mapping[str, Any],
+    untimed: str,
 ) -> Quantity:
-    """Return the median training time at one of the rates trained at."""
-    what = ("the rate nearest to the onset", "half of that rate")[which]
+    """Return the median training time at one of the rates trained at; `untimed` says why not."""
+    what = {"onset": "the rate nearest to the onset", "half": "half of that rate"}[which]
     long_name = f"median training time over seeds at {what}"
     if not np.isfinite(onset):
         return Quantity(None, "step", long_name, note="there is no onset")
-    if times is None or len(trained) <= which:
-        why = "the runs have no test accuracy" if len(trained) > which else "the budget was spent"
-        return Quantity(None, "step", long_name, note=f"not measured: {why}")
+    if times is None or which not in trained:
+        return Quantity(None, "step", long_name, note=f"not measured: {untimed}")
     rate = trained[which]
     value = float(times["median_training_time"].sel(lr=rate))
     ci = times["median_training_time_ci"].sel(lr=rate).values
@@ -164,13 +159,14 @@ def _recommended(
     growth: xr.Dataset,
     trained: Sequence[float],
     options: Mapping[str, Any],
+    untimed: str,
 ) -> tuple[float | None, str]:
     """Return a rate to train at, and why."""
     if not np.isfinite(onset):
         return None, "no onset was found, and no rate was trained at"
     if times is None:
-        return None, "training times were not measured: no test accuracy, or the budget was spent"
-    tried = ", ".join(f"{rate:g}" for rate in sorted(trained))
+        return None, f"training times were not measured: {untimed}"
+    tried = ", ".join(f"{rate:g}" for rate in trained)
     safe = [r for r in trained if not float(growth["diverged_share"].sel(lr=r)) > 0.0]
     medians = {r: float(times["median_training_time"].sel(lr=r)) for r in safe}
     medians = {r: t for r, t in medians.items() if np.isfinite(t)}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -181,29 +183,35 @@ def _all(path: Path, as_json: bool) -> None:
     from nndyn.results import to_dict
     from nndyn.store import open_recording, reading
 
+    analyzed: Callable[[str], xr.Dataset] = partial(study_result, path)
+    as_dict: Callable[[xr.Dataset], dict[str, Any]] = study_dict
+    shown: Callable[[xr.Dataset], None] = print_study
     found: list[dict[str, Any]] = []
     with ExitStack() as stack:
         if not path.is_dir():
             stack.enter_context(reading(path))
             recording = stack.enter_context(open_recording(path))
+            analyzed, as_dict, shown = partial(_analyzed, recording), to_dict, print_result
         for name in analyzers.rows():
             if not as_json:
                 click.echo(("" if not found else "\n") + name)
             try:
-                if path.is_dir():
-                    result = study_result(path, name)
-                else:
-                    result = analyzers.load(name)(recording)
+                result = analyzed(name)
             except DataError as error:  # it does not apply to this recording
                 found.append({"analyzer": name, "results": {}, "reason": str(error)})
                 if not as_json:
                     click.echo(f"does not apply: {error}")
                 continue
-            found.append(study_dict(result) if path.is_dir() else to_dict(result))
+            found.append(as_dict(result))
             if not as_json:
-                print_study(result) if path.is_dir() else print_result(result)
+                shown(result)
     if as_json:
         print_json({"analyses": found})
+
+
+def _analyzed(recording: xr.Dataset, name: str) -> xr.Dataset:
+    result: xr.Dataset = analyzers.load(name)(recording)
+    return result
 
 
 def study_result(path: Path, name: str, **options: Any) -> xr.Dataset:

@@ -14,6 +14,8 @@ import click
 
 if TYPE_CHECKING:
     import xarray as xr
+    from rich.console import Console
+    from rich.table import Table
 
 
 def print_json(value: Any) -> None:
@@ -23,15 +25,13 @@ def print_json(value: Any) -> None:
 
 def print_result(result: xr.Dataset) -> None:
     """Print the summary of a result as a table on standard output, warnings on standard error."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from nndyn.results import to_dict
 
     values = to_dict(result)
-    console = Console(highlight=False)
-    piped = not (console.is_terminal or "COLUMNS" in os.environ)  # a program wraps for itself
+    console, piped = terminal()
     if values["verdict"]:
         line = Text.assemble((values["verdict"], "bold"), f": {values['reason']}")
         console.print(line, soft_wrap=piped)
@@ -48,15 +48,27 @@ def print_result(result: xr.Dataset) -> None:
             table.add_row(name, show(value), "" if ci is None else show(ci), entry["unit"])
         if "note" in entry and entry["note"] not in (values["reason"], *notes.values()):
             notes[name] = entry["note"]
-    if not table.row_count:
-        return
-    with console.capture() as captured:
-        console.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
+    if table.row_count:
+        print_table(console, table)
     for name, note in notes.items():
         console.print(Text(f"{name}: {note}", style="dim"), soft_wrap=piped)
     for warning in values["warnings"]:
         click.echo(f"warning: {warning}", err=True)
+
+
+def terminal() -> tuple[Console, bool]:
+    """Return standard output, and whether a program reads it, which wraps for itself."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console, not (console.is_terminal or "COLUMNS" in os.environ)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table without blanks at the ends of its lines."""
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
 
 
 def _labels(result: xr.Dataset, name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -312,25 +312,43 @@ def _gd(name: str, param: tuple[str, ...], discard: int | None, **options: Any) 
 
 
 def _named_system(kind: str, name: str, param: tuple[str, ...], **options: Any) -> Any:
-    from nndyn import systems
-
-    known = entry(name, kind).parameters
     values: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
-    for item in param:
-        key, equals, number = item.partition("=")
-        if not equals:
-            raise UsageError(f"--param is {item!r}, expected NAME=VALUE")
-        if key not in known:
-            raise UnknownNameError(f"{name} has no parameter {key!r}; known: {', '.join(known)}")
+    for key, number, several in parameters_of(kind, name, param, "NAME=VALUE"):
         try:
             numbers = [float(part) for part in number.split(",")]
         except ValueError:
             raise UsageError(f"parameter {key} is {number!r}, expected a number") from None
-        several = isinstance(known[key], tuple)
         if len(numbers) > 1 and not several:
             raise UsageError(f"parameter {key} is {number!r}, expected one number")
         values[key] = numbers if several else numbers[0]
-    return getattr(systems, name.replace("-", "_"))(**values)
+    return Recipe(name).make(values, 0)  # a seed is the recording's
+
+
+def parameters_of(
+    kind: str, name: str, items: Sequence[str], form: str
+) -> Iterator[tuple[str, str, bool]]:
+    """Take options ``--param`` apart.
+
+    Yields
+    ------
+    name, text, several : str, str, bool
+        The name of a parameter, what is given, and whether it is several numbers.
+
+    Raises
+    ------
+    UsageError
+        If one is not of the form asked for.
+    UnknownNameError
+        If the system has no such parameter.
+    """
+    known = entry(name, kind).parameters
+    for item in items:
+        key, equals, text = item.partition("=")
+        if not equals:
+            raise UsageError(f"--param is {item!r}, expected {form}")
+        if key not in known:
+            raise UnknownNameError(f"{name} has no parameter {key!r}; known: {', '.join(known)}")
+        yield key, text, isinstance(known[key], tuple)
 
 
 def _record(system: Any, options: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.output import print_json, print_result, show
+from nndyn.cli.output import print_json, print_result, print_table, show, terminal
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,8 +66,6 @@ def _series(result: xr.Dataset) -> list[str]:
 
 def _print_series(part: xr.Dataset) -> None:
     """Print what there is along the swept option."""
-    import os
-
     from rich.console import Console
     from rich.table import Table
 
@@ -75,11 +73,10 @@ def _print_series(part: xr.Dataset) -> None:
     names = [name for name in _series(part) if part[name].dims == (rate,)]
     if not names:
         return
-    console = Console(highlight=False)
-    piped = not (console.is_terminal or "COLUMNS" in os.environ)
+    console, piped = terminal()
     wide = piped or console.width >= _WIDE
     column = _WITH_INTERVAL if wide else _COLUMN
-    if piped:  # a program wraps for itself
+    if piped:
         console = Console(highlight=False, width=column * (len(names) + 1))
     size = max(1, console.width // column - 1)
     for first in range(0, len(names), size):
@@ -89,10 +86,8 @@ def _print_series(part: xr.Dataset) -> None:
             table.add_column(name.replace("_", " "), overflow="fold")
         for i, value in enumerate(part[rate].values):
             table.add_row(show(float(f"{value:.4g}")), *(_entry(part, n, i, wide) for n in some))
-        with console.capture() as captured:
-            console.print(table)
-        text = "\n".join(line.rstrip() for line in captured.get().splitlines())
-        click.echo(f"\n{text}", color=True)
+        click.echo()
+        print_table(console, table)
 
 
 def _entry(part: xr.Dataset, name: str, i: int, wide: bool) -> str:

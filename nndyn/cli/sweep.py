@@ -10,10 +10,8 @@ import click
 
 from nndyn.cli.output import counted, duration, progress_bar, size
 from nndyn.cli.parameters import Grid
-from nndyn.cli.record import config_option, record
-from nndyn.errors import UnknownNameError, UsageError
+from nndyn.cli.record import config_option, parameters_of, record
 from nndyn.studies.grids import numbers
-from nndyn.systems.catalogue import entry
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -147,15 +145,9 @@ def _options_of(kind: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]
     name = kind if kind == "training" else str(options.pop("name"))
     if kind == "training":
         return name, options
-    known = entry(name, kind).parameters
-    for item in options.pop("param"):
-        key, equals, text = str(item).partition("=")
-        if not equals:
-            raise UsageError(f"--param is {item!r}, expected NAME=VALUE or NAME=GRID")
-        if key not in known:
-            raise UnknownNameError(f"{name} has no parameter {key!r}; known: {', '.join(known)}")
+    items = options.pop("param")
+    for key, text, several in parameters_of(kind, name, items, "NAME=VALUE or NAME=GRID"):
         value = numbers(key, text)
-        several = isinstance(known[key], tuple)
         options[key] = tuple(value) if several and isinstance(value, list) else value
     return name, {k: v for k, v in options.items() if v is not None}
 

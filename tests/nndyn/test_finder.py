@@ -97,6 +97,17 @@ def test_no_growth_within_the_bounds_is_a_null_with_the_reason():
     assert "no onset" in found["recommended"].attrs["note"]
 
 
+def test_half_of_the_onset_beyond_the_bounds_is_said_so(iris):
+    found, _, _ = iris
+    onset = float(found["onset"])
+    bounded = nndyn.find_onset(
+        "mlp:4-8-3", "iris", lr=(0.6 * onset, 3 * onset), budget=30 * 60, **SMALL
+    )
+    assert np.isfinite(bounded["training_time_at_onset"])
+    assert np.isnan(bounded["training_time_below"])
+    assert "lies beyond the bounds" in bounded["training_time_below"].attrs["note"]
+
+
 @pytest.mark.slow
 def test_targets_without_classes_have_an_onset_and_no_training_time():
     rng = np.random.default_rng(0)
@@ -105,7 +116,8 @@ def test_targets_without_classes_have_an_onset_and_no_training_time():
     found = nndyn.find_onset("mlp:4-8-1", (x, y), loss="mse", budget=40 * 60, **SMALL)
     assert np.isfinite(found["onset"])
     assert np.isnan(found["recommended"])
-    assert "no test accuracy" in found["recommended"].attrs["note"]
+    for name in ("recommended", "training_time_at_onset"):
+        assert "no test accuracy" in found[name].attrs["note"]
 
 
 def test_a_module_that_keeps_its_weights_is_a_warning():
