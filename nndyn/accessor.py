@@ -63,19 +63,15 @@ class Accessor:
     def _plot_study(self, along: str | None = None) -> Figure:
         """Draw growth and training time along a swept option."""
         from nndyn.figures.study import study
-        from nndyn.studies.analysis import combinations
+        from nndyn.studies.analysis import growth_and_learning
 
-        growth = list(combinations(self._study("lyapunov", along=along)))
-        if len(growth) > 1:
+        found = growth_and_learning(partial(self._study, along=along))
+        if len(found) > 1:
             raise UsageError(
-                f"there are {len(growth)} combinations of other options, a figure each: "
+                f"there are {len(found)} combinations of other options, a figure each: "
                 "nndyn plot study draws them"
             )
-        try:
-            learning = self._study("learning", along=along)
-        except DataError:  # there are no accuracies
-            learning = None
-        return study(growth[0][1], learning)
+        return study(*found[0][1:])
 
     def layer(self, name: str) -> xr.DataArray:
         """Return the trajectory of one parameter.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,21 +73,16 @@ def _run(name: str, *, path: Path, output: Path, **options: Any) -> None:
 
 
 def _run_study(path: Path, output: Path, along: str | None) -> None:
-    from nndyn.errors import DataError
     from nndyn.figures.study import study
-    from nndyn.studies.analysis import combinations
+    from nndyn.studies.analysis import growth_and_learning
 
-    growth = dict(combinations(study_result(path, "lyapunov", along=along)))
-    try:
-        learning = dict(combinations(study_result(path, "learning", along=along)))
-    except DataError:  # of no trainings, or of such without accuracies
-        learning = {}
-    for label, part in growth.items():
+    found = growth_and_learning(partial(study_result, path, along=along))
+    for label, growth, learning in found:
         name = output
         if label:
             name = output.with_stem(f"{output.stem}_{re.sub(r'[^A-Za-z0-9.=+-]+', '-', label)}")
-        _save(study(part, learning.get(label)), name)
-        click.echo(f"{name}: {part.attrs['verdict']}: {part.attrs['reason']}")
+        _save(study(growth, learning), name)
+        click.echo(f"{name}: {growth.attrs['verdict']}: {growth.attrs['reason']}")
 
 
 def _save(figure: Figure, output: Path) -> None:

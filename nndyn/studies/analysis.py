@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +134,30 @@ def combinations(result: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
         names = ("verdict", "reason")
         part.attrs |= {key: str(part[key].item()) for key in names}
         yield label, part.drop_vars(names)
+
+
+def growth_and_learning(
+    analyze: Callable[[str], xr.Dataset],
+) -> list[tuple[str, xr.Dataset, xr.Dataset | None]]:
+    """Return what a figure of a study shows, for each combination of the options beside.
+
+    Parameters
+    ----------
+    analyze : callable
+        Analyzes the study with the analyzer of a name.
+
+    Returns
+    -------
+    list of (str, xarray.Dataset, xarray.Dataset or None)
+        Of every combination its label, the study of growth, and that of learning, None of runs
+        without accuracies.
+    """
+    growth = combinations(analyze("lyapunov"))
+    try:
+        learning = dict(combinations(analyze("learning")))
+    except DataError:
+        learning = {}
+    return [(label, part, learning.get(label)) for label, part in growth]
 
 
 def _along(planned: Design, along: str | None) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 import nndyn as package
 from nndyn.errors import UnknownNameError
@@ -45,3 +46,23 @@ def test_a_figure_of_an_unknown_kind_is_refused(cli, recording_path):
     code, _, err = cli("plot", "lyapunov", recording_path, "-o", "f.docx")
     assert code == 2
     assert ".png, .pdf or .svg" in err
+
+
+def test_a_result_without_numbers_still_shows_its_warnings(capsys):
+    from nndyn.cli.output import print_result
+    from nndyn.results import result
+
+    empty = result(
+        {},
+        analyzer="mine",
+        recording=xr.Dataset(),
+        parameters={},
+        summary=[],
+        verdict="seen",
+        reason="nothing to count",
+        warnings=["look here"],
+    )
+    print_result(empty)
+    out, err = capsys.readouterr()
+    assert out == "seen: nothing to count\n"
+    assert err == "warning: look here\n"
