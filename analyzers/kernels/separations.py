@@ -28,11 +28,11 @@ def scan_block(
     asymmetry : (n,) float64, written
         The largest ``|δ₊ + δ₋| / (|δ₊| + |δ₋|)`` over pairs; NaN without pairs.
     """
-    n, R, _ = states.shape
+    n, R, D = states.shape
     grams = np.empty((1, R, R))
     gram = grams[0]
     for t in range(n):
-        separate(states[t], 0, l1[t : t + 1], linf[t : t + 1], grams)
+        separate(states[t], D, 0, l1[t : t + 1], linf[t : t + 1], grams)
         for r in range(R):
             l2[t, r] = np.sqrt(gram[r, r])
         largest = np.nan

@@ -62,7 +62,7 @@ def advance_map(
     near, far = rows.copy(), np.empty_like(rows)
     k = 0
     for i in range(steps):
-        separate(near, i, l1, linf, gram)
+        separate(near, near.shape[1], i, l1, linf, gram)
         if k < keep.size and keep[k] == start + i:
             states[k] = near
             k += 1
@@ -116,7 +116,7 @@ def advance_flow(
     k4 = np.empty_like(rows)
     k = 0
     for i in range(steps):
-        separate(near, i, l1, linf, gram)
+        separate(near, near.shape[1], i, l1, linf, gram)
         if k < keep.size and keep[k] == start + i:
             states[k] = near
             k += 1

@@ -194,7 +194,7 @@ class NumericSystem:
         """Measure a batch without a step; see `nndyn.systems.protocol.System.observe`."""
         R = phase.shape[0]
         l1, linf, gram = np.empty((1, R)), np.empty((1, R)), np.empty((1, R, R))
-        separate(phase, 0, l1, linf, gram)
+        separate(phase, phase.shape[1], 0, l1, linf, gram)
         return Block(phase, phase[None].copy(), l1, linf, gram)
 
     def push(

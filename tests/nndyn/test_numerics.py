@@ -4,15 +4,34 @@ import pytest
 from nndyn import numerics
 
 
-def test_distances_and_gram_equal_numpy():
-    rows = np.random.default_rng(0).normal(size=(4, 7))
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("size", "width"), [(1, 1), (7, 7), (8, 8), (29, 29), (16, 40)])
+def test_distances_and_gram_equal_numpy(size, width, dtype):
+    rows = np.random.default_rng(0).normal(size=(4, width)).astype(dtype)
     l1, linf, gram = np.empty((2, 4)), np.empty((2, 4)), np.empty((2, 4, 4))
-    numerics.separate(rows, 1, l1, linf, gram)
+    numerics.separate(rows, size, 1, l1, linf, gram)
     l1, linf, gram = l1[1], linf[1], gram[1]
-    delta = rows - rows[0]
-    np.testing.assert_allclose(l1, np.abs(delta).sum(axis=1))
-    np.testing.assert_allclose(linf, np.abs(delta).max(axis=1))
-    np.testing.assert_allclose(gram, delta @ delta.T, atol=1e-14)
+    delta = (rows.astype(np.float64) - rows[0])[:, :size]
+    np.testing.assert_allclose(l1, np.abs(delta).sum(axis=1), rtol=1e-14)
+    np.testing.assert_array_equal(linf, np.abs(delta).max(axis=1))
+    np.testing.assert_allclose(gram, delta @ delta.T, atol=1e-13)
+
+
+def test_distances_do_not_depend_on_place_or_on_other_rows():
+    row, other = np.random.default_rng(0).normal(size=(2, 67))
+    for offset in range(8):
+        room = np.zeros(6 * 67 + 16)
+        first = -room.ctypes.data % 64 // 8 + offset
+        rows = room[first : first + 6 * 67].reshape(6, 67)
+        rows[1:] = other
+        rows[0] = row
+        l1, linf, gram = np.empty((1, 6)), np.empty((1, 6)), np.empty((1, 6, 6))
+        numerics.separate(rows, 67, 0, l1, linf, gram)
+        alone = np.empty((1, 2)), np.empty((1, 2)), np.empty((1, 2, 2))
+        numerics.separate(np.stack([row, other]), 67, 0, *alone)
+        assert (l1[0, 1:] == alone[0][0, 1]).all()
+        assert (linf[0, 1:] == alone[1][0, 1]).all()
+        assert (gram[0, 1:, 1:] == alone[2][0, 1, 1]).all()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -20,7 +39,7 @@ def test_rows_that_are_not_finite_have_no_distance(bad):
     rows = np.zeros((3, 2))
     rows[1, 0] = bad
     l1, linf, gram = np.empty((1, 3)), np.empty((1, 3)), np.empty((1, 3, 3))
-    numerics.separate(rows, 0, l1, linf, gram)
+    numerics.separate(rows, 2, 0, l1, linf, gram)
     l1, linf, gram = l1[0], linf[0], gram[0]
     assert np.isnan(l1[1])
     assert np.isnan(linf[1])

@@ -64,7 +64,7 @@ class Linear:
         for i in range(steps):
             if start + i in keep:
                 block.states[list(keep).index(start + i)] = rows
-            separate(rows, i, block.distance_l1, block.distance_linf, block.gram)
+            separate(rows, self.dimension, i, block.distance_l1, block.distance_linf, block.gram)
             with np.errstate(all="ignore"):
                 new = rows * self.factors
                 lengths[i] = np.linalg.norm(new - rows, axis=1)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
+from nndyn.numerics import separate
 from nndyn.systems.protocol import Array, Block
 from nndyn.systems.training.device import Snapshots
 from nndyn.systems.training.engine import Engine
@@ -31,7 +32,7 @@ class Trajectories:
 
     Notes
     -----
-    A phase is the weights, the buffers of the rule, the statistics of the engine. Buffers: five
+    A phase is the weights, the buffers of the rule, the statistics of the engine. Buffers: four
     phases and what the engine keeps. Not for two threads at once.
     """
 
@@ -54,8 +55,6 @@ class Trajectories:
         self._moved = engine.size * (1 + rule.buffers)
         size = self._moved + engine.statistics.shape[1]
         self._phases = torch.zeros((2, rows, size), dtype=dtype, device=device)
-        shape = (engine.runs, engine.replicas, engine.size)
-        self._deviation = torch.zeros(shape, dtype=torch.float64, device=device)
 
     def bare(self, phases: Array, start: int, steps: int) -> Array:
         """Return the phases ``(M, R, P)`` after `steps` steps that record nothing, for timing."""
@@ -88,8 +87,9 @@ class Trajectories:
             here, there = self._load(phases)
             width = len(range(*part.indices(here.shape[1])))
             states = Snapshots(M, len(keep), R, width, here)
-            l1, linf, norms, lengths = self._zeros(4, n, M, R)
-            gram = self._zeros(n, M, R, R)
+            l1, linf = self._zeros(2, M, n, R)
+            norms, lengths = self._zeros(2, n, M, R)
+            gram = self._zeros(M, n, R, R)
             names = evaluations(self.counts, labelled=self.labelled)
             found: dict[str, list[Tensor]] = {name: [] for name in names}
             for i, t in enumerate(times):
@@ -97,10 +97,10 @@ class Trajectories:
                 asked = t in evaluate_at
                 if t in keep_at:
                     states.keep(here[:, part])
-                self._separate(weights, l1[i], linf[i], gram[i])
+                self._separate(here, i, l1, linf, gram)
                 self._enter(here)
                 if asked:
-                    self._evaluate(found, linf[i])
+                    self._evaluate(found, linf[:, i])
                 wanted = asked and engine.whole
                 gradient, loss, hits = engine.gradient(t, hits=wanted and self.labelled)
                 torch.linalg.vector_norm(
@@ -140,16 +140,18 @@ class Trajectories:
         self.rule(here[:, : self._moved], gradient, t, there[:, : self._moved])
         there[:, self._moved :] = self.engine.statistics
 
-    def _separate(self, weights: Tensor, l1: Tensor, linf: Tensor, gram: Tensor) -> None:
+    def _separate(self, here: Tensor, i: int, l1: Tensor, linf: Tensor, gram: Tensor) -> None:
         """Write the distances to the first row of each run and the deviations' inner products."""
-        deviation = self._deviation
-        rows = weights.reshape(deviation.shape)  # a view: rows are apart by a fixed stride
-        torch.sub(rows, rows[:, :1], out=deviation)
-        for m, run in enumerate(deviation):
-            torch.mm(run, run.t(), out=gram[m])
-        deviation.abs_()
-        torch.sum(deviation, 2, out=l1)
-        torch.amax(deviation, 2, out=linf)
+        D = self.engine.size
+        runs = here.view(self.engine.runs, self.engine.replicas, -1)
+        if here.is_cuda:
+            deviation = runs[..., :D].to(torch.float64) - runs[:, :1, :D]
+            torch.bmm(deviation, deviation.mT, out=gram[:, i])
+            torch.sum(deviation.abs_(), 2, out=l1[:, i])
+            torch.amax(deviation, 2, out=linf[:, i])
+            return
+        for rows, *written in zip(runs, l1, linf, gram, strict=True):
+            separate(rows.numpy(), D, i, *(one.numpy() for one in written))
 
     def _evaluate(self, found: dict[str, list[Tensor]], linf: Tensor) -> None:
         """Note what the test set and, in minibatches, the training set say of the rows.
@@ -207,16 +209,16 @@ def _blocks(
     distances: tuple[Tensor, Tensor, Tensor],
     named: tuple[dict[str, Tensor], ...],
 ) -> list[Block]:
-    """Return a Block a run of arrays over (time, run, …); all are fresh."""
+    """Return a Block a run of arrays over (time, run, …), or of distances (run, time, …)."""
     l1, linf, gram = (torch.nan_to_num(v, *[torch.nan] * 3).cpu().numpy() for v in distances)
     kinds = [{name: v.cpu().numpy() for name, v in values.items()} for values in named]
     return [
         Block(
             end[m].copy(),
             states[m].numpy(),
-            l1[:, m].copy(),
-            linf[:, m].copy(),
-            gram[:, m].copy(),
+            l1[m],
+            linf[m],
+            gram[m],
             *({name: values[:, m].copy() for name, values in kind.items()} for kind in kinds),
         )
         for m in range(len(end))
