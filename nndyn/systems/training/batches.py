@@ -12,6 +12,7 @@ import torch
 from nndyn.errors import UsageError
 from nndyn.systems.training.losses import Targets
 from nndyn.systems.training.models import Network
+from nndyn.systems.training.operands import operand, padded_columns
 from nndyn.systems.training.samples import Samples
 
 Tensor = torch.Tensor
@@ -49,16 +50,6 @@ def size(batch_size: Any, count: int) -> int | None:
             "training samples"
         )
     return int(batch_size)
-
-
-def padded(count: int, multiple: int = 8) -> int:
-    """Return `count` rounded up to a multiple of `multiple`."""
-    return -(-count // multiple) * multiple
-
-
-def padded_columns(count: int, dtype: torch.dtype) -> int:
-    """Return the number of columns that `count` samples take: two registers of 64 bytes."""
-    return padded(count, 128 // dtype.itemsize)
 
 
 @dataclass
@@ -171,8 +162,8 @@ def _empty(count: int, features: int, outputs: int, labelled: bool, dtype: torch
     columns = padded_columns(count, dtype)
     labels = torch.zeros(columns, dtype=torch.int64) if labelled else None
     values = torch.zeros((1, outputs, columns), dtype=dtype)
-    x = torch.zeros((columns, padded(features)), dtype=dtype)
-    return Inputs(x[:, :features], Targets(count, labels, values))
+    x = operand(columns, features, dtype=dtype)
+    return Inputs(x, Targets(count, labels, values))
 
 
 class Order:

@@ -6,7 +6,7 @@ the batch, or a copy of the reference would drift away from it:
 
 - The kernels of the linear algebra library treat the last rows of a matrix, and addresses that are
   not aligned, differently. So the rows of the first product are padded to a multiple of 8, and
-  every replica's operands begin on a multiple of 64 bytes.
+  every replica's operands begin on a line of the cache; see `nndyn.systems.training.operands`.
 - Elementwise kernels compute what does not fill two vector registers number by number, where exp
   is another approximation. So samples (columns) are padded to a multiple of 128 bytes.
 - Threads cut an array anywhere. So where there are several, everything elementwise is called once
@@ -25,9 +25,10 @@ from dataclasses import dataclass
 import torch
 
 from nndyn.systems.training.activations import activate, derive, keeps_input
-from nndyn.systems.training.batches import Feed, Inputs, Order, padded, tiles
+from nndyn.systems.training.batches import Feed, Inputs, Order, tiles
 from nndyn.systems.training.losses import Loss
 from nndyn.systems.training.models import Network
+from nndyn.systems.training.operands import operand, padded
 
 Tensor = torch.Tensor
 #: Elementwise functions cut an array among threads from this size on (torch's smallest grain).
@@ -141,14 +142,13 @@ class Perceptrons:
         self._gradients: list[Tensor] = []
         for depth, layer in enumerate(network.layers):
             if depth == 0:
-                rows, lead = padded(R * layer.outputs), padded(layer.inputs + layer.bias)
-                shape: tuple[int, ...] = (M, rows, lead)
+                shape: tuple[int, ...] = (M, padded(R * layer.outputs), layer.inputs + layer.bias)
             else:
-                shape = (M, R, layer.outputs, padded(layer.inputs))
-            self._operands.append(torch.zeros(shape, dtype=dtype))
+                shape = (M, R, layer.outputs, layer.inputs)
+            self._operands.append(operand(*shape, dtype=dtype))
             if depth > 0:  # transposed: the faster order of the product where outputs are few
-                shape = (M, R, layer.inputs, padded(layer.outputs))
-            self._gradients.append(torch.zeros(shape, dtype=dtype))
+                shape = (M, R, layer.inputs, layer.outputs)
+            self._gradients.append(operand(*shape, dtype=dtype))
         self._biases = [
             torch.zeros((M, R, layer.outputs, 1), dtype=dtype) for layer in network.layers
         ]
@@ -288,10 +288,15 @@ class Perceptrons:
                 derive(layer.activation, *parts)
 
     def _calls(self, *values: Tensor) -> Iterable[Sequence[Tensor]]:
-        """Return what each call of an elementwise function takes."""
-        if torch.get_num_threads() == 1 or values[0].numel() < GRAIN:
+        """Return what each call of an elementwise function takes: numbers without gaps.
+
+        Of some functions torch has another code for arrays with gaps, as between the runs.
+        """
+        if torch.get_num_threads() > 1 and values[0].numel() >= GRAIN:
+            return zip(*(value.flatten(0, 1) for value in values), strict=True)
+        if all(value.is_contiguous() for value in values):
             return (values,)
-        return zip(*(value.flatten(0, 1) for value in values), strict=True)
+        return zip(*values, strict=True)
 
     def _climb(self, columns: int, replicas: int) -> list[_Up]:
         """Make the views of a forward pass, and the buffers where the columns are new."""
@@ -337,7 +342,8 @@ class Perceptrons:
             else:
                 slopes, products = list(slope), list(gradient[..., :H])
                 gradient = gradient.transpose(2, 3)
-                buffer = torch.zeros_like(self._buffers[columns][depth - 1][1])
+                below = self._buffers[columns][depth - 1][1]
+                buffer = operand(*below.shape, dtype=self.dtype)
                 lowers = list(self._part(buffer, K, R))
             found.append(
                 _Down(
@@ -361,9 +367,9 @@ class Perceptrons:
         layer = self._layers[depth]
         rows = self.replicas * layer.outputs
         shape = (self.runs, rows if depth else padded(rows), columns)
-        preimage = torch.zeros(shape, dtype=self.dtype)
+        preimage = operand(*shape, dtype=self.dtype)
         keeps = keeps_input(layer.activation)
-        return preimage, torch.zeros(shape, dtype=self.dtype) if keeps else preimage
+        return preimage, operand(*shape, dtype=self.dtype) if keeps else preimage
 
     def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
         """Return a buffer's first `replicas` of every run as ``(M, replicas, width, columns)``."""

@@ -137,14 +137,13 @@ class _Here:
         """Return the share of a part of the samples in the loss."""
         few = self.batch.take(part)
         running = _split(self._statistics, self.module.statistics)
-        running = {name: values.clone() for name, values in running.items()}
         taken = (weights, running, self._counters)
         output = functional_call(self.module.module, taken, (few.x,))
         return self.module.criterion(output, few.target, len(self.batch))
 
     def _leaves(self) -> Named:
         pieces = _split(self.weights, self.module.parameters)
-        return {name: piece.clone().requires_grad_() for name, piece in pieces.items()}
+        return {name: piece.requires_grad_() for name, piece in pieces.items()}
 
     def gradient(self, part: slice) -> Tensor:
         """Return the gradient (D,)."""
@@ -205,11 +204,11 @@ class _Here:
 
 
 def _split(rows: Tensor, places: Sequence[Parameter]) -> Named:
-    """Return the parts of a row or of rows by name."""
+    """Return the parts of rows by name, each in memory of its own, wherever the rows lie."""
     return {
-        place.name: rows[..., place.start : place.start + place.size].reshape(
-            *rows.shape[:-1], *place.shape
-        )
+        place.name: rows[..., place.start : place.start + place.size]
+        .clone(memory_format=torch.contiguous_format)
+        .view(*rows.shape[:-1], *place.shape)
         for place in places
     }
 

@@ -23,6 +23,7 @@ from nndyn.systems.training.batches import Feed, Inputs, Order, tiles
 from nndyn.systems.training.curvature import Point
 from nndyn.systems.training.losses import Loss
 from nndyn.systems.training.models import Layer, Network
+from nndyn.systems.training.operands import operand
 
 Tensor = torch.Tensor
 
@@ -40,6 +41,7 @@ class _Level:
     ----------
     layer : Layer
     weight : (outputs, inputs)
+        A copy: where a row of weights lies is nobody's choice.
     start : int
         Of its numbers in a row of weights.
     below : (inputs, columns)
@@ -141,15 +143,16 @@ class PerceptronCurvature:
         below, start = piece.x.t(), 0
         for layer in self._layers:
             H, K = layer.outputs, layer.inputs
-            weight = weights[start : start + H * K].view(H, K)
             bias = weights[start + H * K : start + layer.size, None]
             preimage, value, first, second, slope = self._buffers_of(layer, start, len(piece.x))
-            if start == 0 and layer.bias:  # a column of ones is among the samples
-                torch.mm(torch.cat([weight, bias], 1), below, out=preimage)
-            else:
-                torch.mm(weight, below, out=preimage)
-                if layer.bias:
-                    preimage.add_(bias)
+            taken = self._buffer("weight", start, H, len(below))
+            taken[:, :K] = weights[start : start + H * K].view(H, K)
+            if len(below) > K:  # a column of ones is among the samples
+                taken[:, K:] = bias
+            torch.mm(taken, below, out=preimage)
+            if layer.bias and len(below) == K:
+                preimage.add_(bias)
+            weight = taken[:, :K]
             if keeps_input(layer.activation):
                 value.copy_(preimage)
             activate(layer.activation, preimage, value)
@@ -180,7 +183,8 @@ class PerceptronCurvature:
         layer = level.layer
         H, K = layer.outputs, layer.inputs
         place = gradient[level.start : level.start + layer.size]
-        product = level.slope @ level.below.t()
+        product = self._buffer("gradient", level.start, H, len(level.below))
+        torch.mm(level.slope, level.below.t(), out=product)
         place[: H * K].view(H, K).add_(product[:, :K], alpha=share)
         if layer.bias:
             bias = product[:, K] if product.shape[1] > K else level.slope.sum(1)
@@ -212,7 +216,7 @@ class PerceptronCurvature:
         key = use, place, columns
         found = self._buffers.get(key)
         if found is None or len(found) < rows:
-            found = self._buffers[key] = torch.zeros((rows, columns), dtype=self._dtype)
+            found = self._buffers[key] = operand(rows, columns, dtype=self._dtype)
         return found[:rows]
 
     def _add(self, vectors: Tensor, out: Tensor, done: _Pass) -> None:
@@ -236,12 +240,15 @@ class PerceptronCurvature:
                 target[:, H * K :].add_(bias, alpha=share)
             if depth == 0:
                 break
-            turned = torch.mm(values[depth - 1].view(k * K, columns), level.slope.t())
-            turned = turned.view(k, K, H).transpose(1, 2)
-            target[:, : H * K].view(k, H, K).add_(turned, alpha=share)
+            crossed = self._buffer("crossed", 0, k * K, H)
+            torch.mm(values[depth - 1].view(k * K, columns), level.slope.t(), out=crossed)
+            crossed = crossed.view(k, K, H).transpose(1, 2)
+            target[:, : H * K].view(k, H, K).add_(crossed, alpha=share)
             lower = self._buffer("back", depth, k * K, columns)
+            turned = self._buffer("turned", 0, k * K, H)
             part = vectors[:, level.start : level.start + H * K].view(k, H, K)
-            torch.mm(part.transpose(1, 2).reshape(k * K, H), level.slope, out=lower)
+            turned.view(k, K, H).copy_(part.transpose(1, 2))
+            torch.mm(turned, level.slope, out=lower)
             lower = lower.view(k, K, columns)
             back = lower.baddbmm_(level.weight.t().expand(k, K, H), back)
 

@@ -1,0 +1,57 @@
+"""The memory of matrix products, laid out so that what they give does not depend on where it is.
+
+The kernels of the linear algebra library may treat addresses that are no multiple of a vector
+register, and the last rows of a matrix, otherwise than the rest, and which do is a matter of the
+processor. So every run, replica and row of what enters a product or comes out of it begins on a
+multiple of 64 bytes, the longest register and a line of the cache.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+Tensor = torch.Tensor
+
+#: Bytes of a line of the cache, and of the longest vector register.
+LINE = 64
+
+
+def padded(count: int, multiple: int = 8) -> int:
+    """Return `count` rounded up to a multiple of `multiple`."""
+    return -(-count // multiple) * multiple
+
+
+def padded_columns(count: int, dtype: torch.dtype) -> int:
+    """Return the number of columns that `count` samples take: two registers of 64 bytes."""
+    return padded(count, 2 * LINE // dtype.itemsize)
+
+
+def operand(*shape: int, dtype: torch.dtype) -> Tensor:
+    """Return zeros in which every row begins on a line of the cache.
+
+    Parameters
+    ----------
+    *shape : int
+        Its last number is the length of a row.
+    dtype : torch.dtype
+
+    Returns
+    -------
+    torch.Tensor
+        Of that shape; behind every row lie zeros up to the next line.
+    """
+    *outer, width = shape
+    stride = padded(width, LINE // dtype.itemsize)
+    count = math.prod(outer) * stride
+    room = torch.zeros(count + LINE // dtype.itemsize, dtype=dtype)
+    first = -room.data_ptr() % LINE // dtype.itemsize
+    return room[first : first + count].view(*outer, stride)[..., :width]
+
+
+def aligned(tensor: Tensor) -> bool:
+    """Whether a matrix, and every one of a stack of them, begins on a line of the cache."""
+    strides = tensor.stride()[:-2]
+    steps = [s * tensor.itemsize for s, n in zip(strides, tensor.shape, strict=False) if n > 1]
+    return not any(place % LINE for place in (tensor.data_ptr(), *steps))
