@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
 
 from nndyn.systems.training.batches import Order
 from nndyn.systems.training.functional import Batch, Batched, Pass, RowByRow, hits, plain
+from nndyn.systems.training.layout import vector
 from nndyn.systems.training.modules import Module
+from nndyn.systems.training.probing import elsewhere
 from nndyn.systems.training.randomness import evaluation_key, step_key
 
 Tensor = torch.Tensor
@@ -34,6 +37,11 @@ class Modules:
     test : Batch, optional
     batched : bool, optional
         Whether the rows are one call, by vmap; what ``module.batched`` says unless given.
+
+    Warns
+    -----
+    UserWarning
+        If equal rows come out otherwise in other places of a call: then they are one call each.
 
     Notes
     -----
@@ -65,7 +73,7 @@ class Modules:
         self._full = full
         self._test = test
         self._batched = module.batched if batched is None else batched
-        kind = Batched if self._batched else RowByRow
+        kind: type[Batched | RowByRow] = Batched if self._batched else RowByRow
         self._pass: Pass = kind(module.module, module.layout, module.criterion, module.counts)
         device = train.x.device
         self._together = device.type == "cuda" and full and not module.random
@@ -78,6 +86,15 @@ class Modules:
             self._weights = zeros((rows, module.size))
             self._gradient = zeros((rows, module.size))
             self.statistics = zeros((rows, len(module.initial_statistics)))
+        tried = batched is None and self._batched and device.type == "cpu"
+        if tried and not self._same_everywhere():
+            warnings.warn(
+                f"model {module.label} is not batched: copies of a replica come out otherwise in "
+                "other places of a batch on this processor; replicas run one after the other",
+                stacklevel=2,
+            )
+            self._batched = False
+            self._pass = RowByRow(module.module, module.layout, module.criterion, module.counts)
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
@@ -156,6 +173,50 @@ class Modules:
                 distances.append(torch.linalg.vector_norm(difference, dim=1, dtype=torch.float64))
         right = torch.cat(rights) if rights else None
         return torch.cat(distances), torch.cat(losses), right
+
+    def _same_everywhere(self) -> bool:
+        """Whether equal rows give equal bits in all places of every call that is made.
+
+        Where vmap puts the operands of products is its own affair, and so is their alignment.
+
+        Returns
+        -------
+        bool
+        """
+        module, order, R = self.module, self._orders[0], self.replicas
+        moved = elsewhere(module.module)  # at weights of 0 all places are alike
+        weights = vector(moved, module.parameters).repeat(R, 1)
+        statistics = vector(moved, module.statistics).to(weights).repeat(R, 1)
+        found: list[Tensor] = []
+        rows = slice(0, R)
+        with plain():
+            for t in sorted({0, order.steps_per_epoch - 1}):  # the last batch may be shorter
+                batch = self._first if self._full else self._train.take(self._rows(order, t))
+                running, out = statistics.clone(), torch.zeros_like(weights)
+                parts = self._parts(len(batch), rows, module.independent and module.criterion.adds)
+                key = step_key(order.seed, t)
+                loss, _ = self._pass.gradient(
+                    weights, running, batch, t=t, key=key, parts=parts, out=out
+                )
+                found += [loss, running, out]
+            for batch, count in self._evaluated():
+                parts = self._parts(len(batch), slice(0, count), module.independent_evaluation)
+                key = evaluation_key(order.seed)
+                outputs = self._pass.outputs(
+                    weights[:count], statistics[:count], batch.x, key=key, parts=parts
+                )
+                found += [outputs, self._pass.losses(outputs, batch)]
+        found = [torch.nan_to_num(values) for values in found]
+        return all(torch.equal(values, values[:1].expand_as(values)) for values in found)
+
+    def _evaluated(self) -> Iterator[tuple[Batch, int]]:
+        """Yield the samples of evaluations, and how many rows of a run they may be of."""
+        if not self.whole:
+            yield self._train, self.replicas
+        if self._test is not None:
+            yield self._test, self.replicas
+            if self.replicas > 1:  # a control that is the reference is not computed
+                yield self._test, self.replicas - 1
 
     def _calls(self) -> list[tuple[slice, Order]]:
         """Return the rows of every call, and the order of their samples."""
