@@ -155,7 +155,8 @@ def rescale(
     redrawn = []
     for r in np.flatnonzero((targets > 0) & (length == 0)):
         direction = _draw(system, plan, [plan.seed, _REDRAW, int(r), t])
-        phase[r, part] += (direction * (targets[r] / np.linalg.norm(direction))).astype(phase.dtype)
+        scale = targets[r] / _norms(direction[None])[0]
+        phase[r, part] += (direction * scale).astype(phase.dtype)
         redrawn.append(int(r))
     rows = np.flatnonzero((targets > 0) & (length > 0) & (length < np.inf))
     scale = (targets[rows] / length[rows])[:, None]

@@ -169,6 +169,16 @@ def _formula(f: Any, P: int) -> tuple[Any, bool]:
     return plain, False
 
 
+@numba.njit(cache=True)
+def _multiply(matrix: Array, vectors: Array, out: Array) -> None:
+    """Write a product of matrices, summed in one order wherever they lie in memory."""
+    for p in range(len(out)):
+        for j in range(vectors.shape[1]):
+            out[p, j] = 0.0
+            for q in range(len(vectors)):
+                out[p, j] += matrix[p, q] * vectors[q, j]
+
+
 def _derivative(jacobian: Any, P: int) -> tuple[Any, bool]:
     """Return `jacobian` as a derivative, and whether it is compiled."""
     if hasattr(jacobian, "py_func"):
@@ -176,18 +186,14 @@ def _derivative(jacobian: Any, P: int) -> tuple[Any, bool]:
 
             @numba.njit(DERIVATIVE)
             def compiled(row: Array, parameters: Array, vectors: Array, out: Array) -> None:
-                matrix = jacobian(row)
-                for p in range(P):
-                    for j in range(vectors.shape[1]):
-                        out[p, j] = 0.0
-                        for q in range(P):
-                            out[p, j] += matrix[p, q] * vectors[q, j]
+                _multiply(jacobian(row), vectors, out)
 
             return compiled, True
         except NumbaError as error:
             raise UsageError(f"jacobian does not compile: {error}") from error
 
     def plain(row: Array, parameters: Array, vectors: Array, out: Array) -> None:
-        np.matmul(np.asarray(jacobian(row.copy()), dtype=np.float64), vectors, out=out)
+        matrix = np.array(jacobian(row.copy()), dtype=np.float64, order="C")
+        _multiply(matrix.reshape(P, P), vectors, out)
 
     return plain, False
