@@ -113,8 +113,9 @@ def gather(
         times.values[name] = _join(lengths)[: steps.size]
     evaluated = np.array([t for p in pieces for t in p.evaluated], dtype=np.int64)
     evaluations = Rows(evaluated)
-    for name in system.evaluations if evaluated.size else ():
-        evaluations.values[name] = _join([p.block.evaluations[name] for p in pieces if p.evaluated])
+    for name in system.evaluations:
+        found = [p.block.evaluations[name] for p in pieces if p.evaluated]
+        evaluations.values[name] = _join(found) if found else np.zeros((0, gram.shape[1]))
     kept = np.array([t for p in pieces for t in p.kept], dtype=np.int64)
     states = Rows(kept, {"state": _join([b.states for b in blocks])})
     floor = np.array([t for p in pieces for t in p.floor], dtype=np.int64)

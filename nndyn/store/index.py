@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,36 +84,65 @@ def _trees(fd: int, layouts: list[Layout], needs: list[Need], taken: list[Array]
     names = " or ".join(name for name, _, _ in needs)
     if len(layouts) < len(needs):
         yield f"the header lacks the chunk index of {names}"
-    counts: list[int] = []
-    for layout in layouts:
-        count, problem = _tree(fd, layout, needs[0][1], taken)
-        counts.append(count)
-        if problem:
-            yield f"chunk index of {names}: {problem}"
-    # Largest need against largest index: if that fits, some assignment does.
-    wanted = sorted((need for _, _, need in needs), reverse=True)
-    for need, count in zip(wanted, sorted(counts, reverse=True), strict=False):
-        if count < need:
-            yield f"chunk index of {names}: {count} chunks, {need} are committed"
+        return
+    grids = {across for _, across, _ in needs}
+    trees = [_tree(fd, layout, grids, taken) for layout in layouts]
+    faults = np.array(
+        [[_fault(*tree[across], wanted) for _, across, wanted in needs] for tree in trees],
+        dtype=object,
+    )
+    owner = _assigned(faults == "")
+    left = np.setdiff1d(np.arange(len(layouts)), owner)
+    for i, need in zip(left, np.flatnonzero(owner < 0), strict=False):
+        yield f"chunk index of {names}: {faults[i, need]}"
 
 
-def _tree(fd: int, layout: Layout, across: tuple[int, ...], taken: list[Array]) -> tuple[int, str]:
-    """Count chunks in order, say what is wrong; add every ``(start, stop)`` to `taken`."""
-    count = 0
+def _fault(count: int, problem: str, wanted: int) -> str:
+    if problem or count >= wanted:
+        return problem
+    return f"{count} chunks, {wanted} are committed"
+
+
+def _assigned(fits: Array) -> Array:
+    """Return for every need (column) an index (row) of its own that fits, -1 where none is left."""
+    if fits.shape[1] == 1:
+        return np.array([np.argmax(fits[:, 0]) if fits.any() else -1])
+    from scipy.sparse import csr_array  # a tenth of a second, for files of few components
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    owner: Array = maximum_bipartite_matching(csr_array(fits), perm_type="row")
+    return owner
+
+
+def _tree(
+    fd: int, layout: Layout, grids: Collection[tuple[int, ...]], taken: list[Array]
+) -> dict[tuple[int, ...], tuple[int, str]]:
+    """Count chunks in the order of each grid, say what is wrong.
+
+    Add every ``(start, stop)`` to `taken`.
+
+    Returns
+    -------
+    dict of tuple to (int, str)
+    """
+    found = dict.fromkeys(grids, (0, ""))
     try:
         for node in walk(fd, layout):
             taken.append(np.array([[node.address, node.address + node.size]], dtype=np.uint64))
             if node.level:
                 continue
-            problem = _leaf(node, layout, across, count)
-            if problem:
-                return count, f"in the node at byte {node.address}: {problem}"
-            count += node.children.size
+            for across, (count, problem) in found.items():
+                if not problem:
+                    problem = _leaf(node, layout, across, count)
+                    where = f"in the node at byte {node.address}: {problem}" if problem else ""
+                    found[across] = count + node.children.size, where
             size = np.uint64(math.prod(layout.shape) + _FLETCHER)
             taken.append(np.stack([node.children, node.children + size], axis=1))
     except TreeError as error:
-        return count, str(error)
-    return count, ""
+        return {
+            across: (count, problem or str(error)) for across, (count, problem) in found.items()
+        }
+    return found
 
 
 def _leaf(node: Node, layout: Layout, across: tuple[int, ...], count: int) -> str:

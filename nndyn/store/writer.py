@@ -202,7 +202,8 @@ class Writer:
         ----------
         rows : mapping of str to array
             Of every growing dimension it touches all variables, the coordinate among them, with
-            equally many rows.
+            equally many rows. A dimension on which nothing happened may be there without rows, or
+            not at all.
 
         Raises
         ------
@@ -377,7 +378,7 @@ class Writer:
                     f"{name} has {shape[0]} rows, others along {dim} have {counts[dim]}"
                 )
         for name, dims in self._session.dims.items():
-            if layout.growing(dims) in counts and name not in rows:
+            if counts.get(dims[0] if dims else "") and name not in rows:
                 raise UsageError(f"rows along {dims[0]} lack {name}")
         return counts
 

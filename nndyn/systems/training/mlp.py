@@ -288,9 +288,14 @@ class Perceptrons:
                 derive(layer.activation, *parts)
 
     def _calls(self, *values: Tensor) -> Iterable[Sequence[Tensor]]:
-        """Return what each call of an elementwise function takes: numbers without gaps.
+        """Return what each call of an elementwise function takes.
 
-        Of some functions torch has another code for arrays with gaps, as between the runs.
+        Numbers without gaps: torch has another code of some functions where there are gaps, as
+        between the runs.
+
+        Returns
+        -------
+        iterable of sequences of tensors
         """
         if torch.get_num_threads() > 1 and values[0].numel() >= GRAIN:
             return zip(*(value.flatten(0, 1) for value in values), strict=True)
