@@ -16,21 +16,37 @@ from numpy.typing import NDArray
 
 from nndyn._version import __version__
 
+#: Raised whenever the same call gives other bits than before, be it the last one of a sum.
+ARITHMETIC = 2
+#: Of recordings made before there was such a number.
+FIRST_ARITHMETIC = 1
+
+#: Of a processor's vector instructions, the first that it has decide how libraries round.
+_INSTRUCTIONS = {"avx512f": "AVX-512", "avx2": "AVX2", "asimd": "NEON"}
 _DISTRIBUTIONS = ("numpy", "scipy", "torch", "numba", "xarray", "netCDF4")
 
 
 def provenance() -> dict[str, Any]:
-    """Return versions, hardware and time of creation, as JSON values."""
+    """Return what decides the bits of a recording, and its time of creation, as JSON values.
+
+    Returns
+    -------
+    dict
+        ``arithmetic``, ``versions``, ``hardware``, ``created``.
+    """
     versions = {"nndyn": __version__, "python": platform.python_version()}
     for name in _DISTRIBUTIONS:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:  # an optional part of an installation
             continue
+    processor, instructions = _processor()
     return {
+        "arithmetic": ARITHMETIC,
         "versions": versions,
         "hardware": {
-            "processor": _processor(),
+            "processor": processor,
+            "instructions": instructions,
             "cores": os.cpu_count(),
             "system": platform.system(),
         },
@@ -51,11 +67,15 @@ def digest(array: NDArray[Any]) -> str:
     return h.hexdigest()
 
 
-def _processor() -> str:
+def _processor() -> tuple[str, str]:
+    """Return the name of the processor, and its widest vector instructions, empty if not known."""
+    facts: dict[str, str] = {}
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+            key, _, value = line.partition(":")
+            facts.setdefault(key.strip(), value.strip())
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    flags = facts.get("flags", facts.get("Features", "")).split()
+    instructions = next((name for flag, name in _INSTRUCTIONS.items() if flag in flags), "")
+    return facts.get("model name") or platform.processor() or platform.machine(), instructions

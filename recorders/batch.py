@@ -33,6 +33,7 @@ def record_batch(
     seed: int = 0,
     workers: int | None = None,
     resume: bool = False,
+    mix: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
     **options: Any,
@@ -56,7 +57,7 @@ def record_batch(
         Threads among which the runs are dealt; as many as there are processor cores to use,
         unless given, and one for systems that are not `concurrent`. Runs of one system object
         share a thread.
-    resume, overwrite : bool, default False
+    resume, mix, overwrite : bool, default False
         As for `record`; of the runs to resume, complete ones are left alone and others go on from
         where each stands.
     progress : callable, optional
@@ -109,7 +110,7 @@ def record_batch(
             for m, file in enumerate(files)
             if file in kept
         }
-        going = [m for m in writers if continues(systems[m], plans[m], writers[m])]
+        going = [m for m in writers if continues(systems[m], plans[m], writers[m], mix=mix)]
         starts = {
             m: ensembles.ensemble(systems[m], plans[m])
             for m in range(len(files))

@@ -35,6 +35,7 @@ def record(
     sharpness: str | None = None,
     quadratic_model: bool = False,
     resume: bool = False,
+    mix: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> xr.Dataset:
@@ -90,6 +91,9 @@ def record(
     resume : bool, default False
         Go on with an unfinished file, or a finished one with more steps, which keeps the evaluation
         and the rounding floor of its first part; a missing file is started.
+    mix : bool, default False
+        With `resume`, go on with a file that a version of nndyn began whose results differ in
+        their last bits; the manifest says from which step on.
     overwrite : bool, default False
         Replace an existing file.
     progress : callable, optional
@@ -132,6 +136,7 @@ def record(
         sharpness=sharpness,
         quadratic_model=quadratic_model,
         resume=resume,
+        mix=mix,
         overwrite=overwrite,
         progress=progress,
         replicas=replicas,

@@ -108,8 +108,16 @@ def header(system: System, plan: Plan, start: Array) -> Header:
     )
 
 
-def continues(system: System, plan: Plan, writer: Writer) -> bool:
+def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:
     """Tell whether anything of `plan` is left to record in the file of `writer`.
+
+    Parameters
+    ----------
+    system : System
+    plan : Plan
+    writer : Writer
+    mix : bool
+        Whether a run may go on with another arithmetic than it began with.
 
     Returns
     -------
@@ -119,7 +127,7 @@ def continues(system: System, plan: Plan, writer: Writer) -> bool:
     ------
     UsageError
         If the file was made with another system or other options (each is named with both
-        values), or already holds more steps.
+        values), already holds more steps, or is to go on with another arithmetic.
     """
     manifest = json.loads(str(writer.attrs["manifest"]))
     kept = _flat({"system": manifest["system"], "recording": manifest["recording"]})
@@ -135,15 +143,42 @@ def continues(system: System, plan: Plan, writer: Writer) -> bool:
     if plan.steps < done:
         raise UsageError(f"{writer.path} already holds {done} steps, {plan.steps} asked")
     status = writer.attrs["status"]
-    return not (status == "stopped" or (status == "complete" and plan.steps == done))
+    if status == "stopped" or (status == "complete" and plan.steps == done):
+        return False
+    last = _last_session(manifest)
+    arithmetic = last.get("arithmetic", provenance.FIRST_ARITHMETIC)
+    if arithmetic != provenance.ARITHMETIC and not mix:
+        raise UsageError(
+            f"{writer.path} cannot be resumed: it was recorded by nndyn "
+            f"{last.get('versions', {}).get('nndyn', 'of another version')} (arithmetic "
+            f"{arithmetic}, here {provenance.ARITHMETIC}), whose results differ in their last "
+            "bits; finish it with that version, record anew, or go on with --mix, which is noted "
+            "in the file"
+        )
+    return True
 
 
 def reopen(plan: Plan, writer: Writer) -> None:
-    """Say in the file that it is being recorded, up to the steps of `plan`."""
+    """Say in the file that it is being recorded, up to the steps of `plan`.
+
+    Where versions or hardware are no longer those it was recorded with so far, they are noted
+    under ``continued`` in the manifest, with the first step they have computed.
+    """
     if writer.attrs["status"] == "complete":
         writer.finish("recording")
     manifest = json.loads(str(writer.attrs["manifest"]))
-    writer.set_attrs(manifest=json.dumps({**manifest, "steps": plan.steps}))
+    manifest["steps"] = plan.steps
+    last, now = _last_session(manifest), provenance.provenance()
+    if any(last.get(key) != now[key] for key in ("arithmetic", "versions", "hardware")):
+        session = {"from_step": writer.n_committed, **now}
+        manifest["continued"] = [*manifest.get("continued", []), session]
+    writer.set_attrs(manifest=json.dumps(manifest))
+
+
+def _last_session(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what computed the last steps of a recording, as `provenance` says it."""
+    found: dict[str, Any] = [manifest, *manifest.get("continued", [])][-1]
+    return found
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

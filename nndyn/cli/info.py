@@ -100,10 +100,19 @@ def _print(facts: dict[str, Any]) -> None:
         "options": _pairs(manifest["recording"]),
         "sizes": _pairs(sizes),
         "file": f"{size(facts['bytes'])}, schema {facts['schema']}",
-        "made": f"{manifest['created']}, {_pairs(manifest['versions'])}",
+        "made": _made(manifest),
     }
+    for session in manifest.get("continued", []):
+        lines[f"from {session['from_step']:,}"] = _made(session)
     for key, value in lines.items():
         click.echo(f"{key:10} {value}")
+
+
+def _made(session: dict[str, Any]) -> str:
+    """Return when, with what and where steps were computed."""
+    hardware = session.get("hardware", {})
+    where = " ".join(filter(None, (hardware.get("processor"), hardware.get("instructions"))))
+    return ", ".join(filter(None, (session["created"], _pairs(session["versions"]), where)))
 
 
 def _pairs(values: dict[str, Any]) -> str:

@@ -146,6 +146,11 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Begin with random directions, or those of the perturbations.",
         ),
         click.option("--resume", is_flag=True, help="Go on with the file, or start it."),
+        click.option(
+            "--mix",
+            is_flag=True,
+            help="Resume what a version with other rounding began; the file notes it.",
+        ),
         click.option("--overwrite", is_flag=True, help="Replace the file."),
         click.option(
             "--config",
@@ -359,7 +364,7 @@ def _record(system: Any, options: dict[str, Any]) -> None:
     path = options.pop("output")
     options["control"] = not options.pop("no_control")
     dry_run, resume = options.pop("dry_run"), options["resume"]
-    planned = {k: v for k, v in options.items() if k not in ("resume", "overwrite")}
+    planned = {k: v for k, v in options.items() if k not in ("resume", "mix", "overwrite")}
     vacant(path, overwrite=resume or options["overwrite"], cure="overwrite or resume it")
     if dry_run:
         cost = estimate(system, **planned)
