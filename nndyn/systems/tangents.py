@@ -11,6 +11,7 @@ Benettin et al., Meccanica 15 (1980) 9, doi:10.1007/BF02128236.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numba
@@ -92,6 +93,25 @@ def orthonormalize(vectors: Array, rows: Array, stretch: Array) -> None:
             vectors[p, j] = rows[j, p]
 
 
+#: Vectors that `_push_plane` has left are as long as 2 to this power, or up to twice that: no
+#: others ever are, and so the next call knows them.
+_MARK = 400
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _exponent(vectors: Array) -> int:
+    """Return the power of 2 that is the length of two vectors in a plane, rounded down.
+
+    Returns
+    -------
+    int
+        Far below all others where the second is not the first one turned by a right angle.
+    """
+    a, b, c, d = vectors[0, 0], vectors[1, 0], vectors[0, 1], vectors[1, 1]
+    turned = (c == -b and d == a) or (c == b and d == -a)
+    return math.frexp(np.sqrt(a * a + b * b))[1] - 1 if turned else -2000
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _push_plane(
     step: Any, derivative: Any, row: Array, parameters: Array, vectors: Array, stretch: Array
@@ -99,8 +119,9 @@ def _push_plane(
     """Push two vectors of two components, orthonormalized at every step.
 
     The first vector is left to grow, its length taken beside it, and the second is turned to a
-    right angle with it: the same R, without waiting for a root and a division at every step. They
-    are left at the length they have, so that the next call goes on with the same bits.
+    right angle with it: the same R, without waiting for a root and a division at every step. Their
+    length is changed by powers of 2 alone, which round nothing, so that the next call goes on with
+    the same bits.
 
     Returns
     -------
@@ -108,6 +129,8 @@ def _push_plane(
         Steps done: fewer than those of `stretch` where the first vector vanishes.
     """
     ahead, near, far = np.empty_like(vectors), row.copy(), np.empty_like(row)
+    if _exponent(vectors) == _MARK:
+        vectors *= 2.0**-_MARK
     done, inverse = 0, 1.0 / np.sqrt(vectors[0, 0] ** 2 + vectors[1, 0] ** 2)
     while done < len(stretch):
         derivative(near[0], parameters, vectors, ahead)
@@ -122,9 +145,9 @@ def _push_plane(
         stretch[done, 0] = length * inverse
         stretch[done, 1] = abs(area) * inverse / length
         inverse = 1.0 / length
-        if square > 1e200 or square < 1e-200:
-            a, b = a * inverse, b * inverse
-            inverse = 1.0 / np.sqrt(a * a + b * b)
+        if square > 2.0**600 or square < 2.0**-600:
+            scale = 2.0**-300 if square > 1.0 else 2.0**300
+            a, b, inverse = a * scale, b * scale, inverse / scale
         if area < 0.0:
             c, d = b, -a
         else:
@@ -134,6 +157,8 @@ def _push_plane(
     row[:] = near
     if done < len(stretch):
         vectors *= inverse
+    else:
+        vectors *= math.ldexp(1.0, _MARK - _exponent(vectors))
     return done
 
 
@@ -208,8 +233,15 @@ def push_map(
         The diagonals of R.
     """
     done = 0
-    if vectors.size == 4 and row.size == 2 and at.size == steps:
-        done = _push_plane(step, derivative, row, parameters, vectors, stretch)
+    if vectors.size == 4 and row.size == 2:
+        exponent = _exponent(vectors)
+        # a single step may be the last of several; that vectors are orthonormalized at every one
+        # is known where they began so
+        begun = start == 0 or exponent == _MARK or (steps > 1 and exponent > -2000)
+        if begun and at.size == steps:
+            done = _push_plane(step, derivative, row, parameters, vectors, stretch)
+        elif exponent == _MARK:
+            vectors /= np.sqrt(vectors[0, 0] ** 2 + vectors[1, 0] ** 2)
     push_each(
         step,
         derivative,

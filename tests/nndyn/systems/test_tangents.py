@@ -1,5 +1,8 @@
 """Derivatives against differences, and pushed tangents against plain numpy."""
 
+import itertools
+
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -114,6 +117,50 @@ def test_the_result_does_not_depend_on_how_a_run_is_cut(name):
     np.testing.assert_array_equal(np.vstack([first, second]), stretch)
     np.testing.assert_array_equal(part, whole)
     np.testing.assert_array_equal(vectors, np.eye(system.dimension))
+
+
+@numba.njit
+def turned(x):
+    return np.array([1.3 * x[0] - 0.9 * x[1], 0.9 * x[0] + 1.3 * x[1]]) % 1.0
+
+
+@numba.njit
+def turning(x):
+    return np.array([[1.3, -0.9], [0.9, 1.3]])
+
+
+@pytest.mark.parametrize("every", [1, 2, 4])
+@pytest.mark.parametrize("name", ["henon", "ikeda", "cat", "turned", "lorenz63", "lozi"])
+def test_single_steps_give_what_one_call_gives(name, every):
+    if name == "turned":  # a derivative that keeps right angles as they are
+        system = nndyn.Map(turned, 2, jacobian=turning, initial=[0.3, 0.4])
+    else:
+        system = getattr(systems, name)()
+    x = system.initial(0)
+    vectors = np.linalg.qr(np.random.default_rng(0).standard_normal((len(x), len(x))))[0]
+    for first in (vectors, np.eye(len(x))):
+        whole, stretch = system.push(x, first, 0, 24, range(every, 25, every))
+        for cuts in ([*range(25)], [0, 1, 7, 8, 9, 15, 16, 24], [0, 3, 4, 23, 24]):
+            found, part, there = [], first, x
+            for a, b in itertools.pairwise(cuts):
+                at = [t for t in range(a + 1, b + 1) if t % every == 0]
+                part, logs = system.push(there, part, a, b - a, at)
+                there = system.advance(there[None], a, b - a, ()).phase[0]
+                found.append(logs)
+            np.testing.assert_array_equal(np.vstack(found), stretch)
+            np.testing.assert_array_equal(part, whole)
+        _, _, logs = plain(system, x, first, 24, every)
+        np.testing.assert_allclose(stretch, logs, rtol=1e-8, atol=1e-7)
+
+
+def test_a_run_of_one_step_can_go_on_with_rarer_orthonormalizations():
+    system = systems.henon()
+    x, first = system.initial(0), np.eye(2)
+    whole, stretch = system.push(x, first, 0, 1, [1])
+    there = system.advance(x[None], 0, 1, ()).phase[0]
+    _, further = system.push(there, whole, 1, 4, [4])
+    _, _, logs = plain(system, x, first, 4, 1)
+    np.testing.assert_allclose(stretch.sum(0) + further.sum(0), logs.sum(0), rtol=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
