@@ -131,12 +131,13 @@ def lyapunov(
 def _measure(
     recording: xr.Dataset, parameters: dict[str, Any], window: Window | None
 ) -> xr.Dataset:
-    measured = sep = separation(recording, parameters["distance"])
+    sep = separation(recording, parameters["distance"])
     stationary = bool(int(recording.attrs.get("stationary", 0)))
     region = valid_region(recording, sep, accumulate=not stationary)
+    del sep.sizes
     tangent_from = None
     if not stationary:
-        sep, region, tangent_from = continued(recording, sep, region)
+        region, tangent_from = continued(recording, sep, region)
     ends_on = attractor(recording)
     asked = _indices(sep, window)
     warnings = sep.warnings + region.warnings
@@ -150,7 +151,7 @@ def _measure(
         warnings.append(f"the window {where}: cut there")
         asked = (asked[0], region.stop)
     if sep.collapsed.any():
-        which = ", ".join(str(int(r)) for r in sep.replicas[sep.collapsed.any(axis=0)])
+        which = ", ".join(str(int(r)) for r in sep.replicas[sep.collapsed])
         warnings.append(f"replica {which} coincides with the reference at times: left out there")
     steps = sep.increments()
     if not stationary:
@@ -190,7 +191,7 @@ def _measure(
     if tangent_from is not None:
         note = f"from {sep.unit} {sep.time[tangent_from]:g} on of the first tangent vector"
     quantities |= curves(found, sep, region, steps, dt, stationary, note)
-    quantities["log_separation"] = replicas(measured)
+    quantities["log_separation"] = replicas(sep)
     quantities["replica_exponent"] = replica_exponents(found, sep, steps, dt, no_replicas)
     quantities |= beside.quantities
     horizons, rates = finite_time(steps, found.start, region.stop, parameters["horizon"])
