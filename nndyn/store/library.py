@@ -18,8 +18,8 @@ import netCDF4
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.store.chunks import SIGNATURE, end_of_file
 
-#: Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless told:
-#: blocks are read in order, once each, and a chunk that is cut by two of them is no larger.
+# Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless told:
+# blocks are read in order, once each, so that only a chunk that two of them share is read again.
 _CACHE = 4 * 1024 * 1024
 
 _SMALL = 8 * 1024 * 1024  # free bytes under which a failed write is called a full disk

@@ -153,6 +153,11 @@ CASES: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {
 }
 
 
+def allowed(steps: int, *, replicas: int = 1, **_: Any) -> int:
+    """Return the bytes that an analysis may take: 64 MiB, and twice the result."""
+    return 64 * MIB + 16 * steps * (replicas + 6)
+
+
 def measured(path: Path, warm: Path, options: dict[str, Any]) -> tuple[int, str]:
     """Return bytes at the peak beyond what there was before, and the verdict."""
     words = [json.dumps(w) for w in (str(warm), str(path), options)]
@@ -178,11 +183,11 @@ def main() -> None:
             write(path, steps, **how)
             write(warm, 100, **how | ({"components": 2} if "components" in how else {}))
             rise, verdict = measured(path, warm, options)
-            allowed = 64 * MIB + 16 * steps * (how.get("replicas", 1) + 6)
+            most = allowed(steps, **how)
             path.unlink()
             print(
                 f"{name:32} {steps:9} steps  {rise / MIB:7.0f} MiB  {rise / steps:9.0f} bytes a "
-                f"step  allowed {allowed / MIB:6.0f} MiB  {verdict}",
+                f"step  allowed {most / MIB:6.0f} MiB  {verdict}",
                 flush=True,
             )
 
