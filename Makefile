@@ -25,7 +25,7 @@ slow: $(SETUP)
 	$(BIN)/python -m pytest -q -m slow
 
 bench: $(SETUP)
-	for what in recording modules batch exploration recurrence tangents second_order; do \
+	for what in recording modules batch exploration recurrence tangents second_order memory; do \
 		env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 			$(BIN)/python tests/benchmarks/$$what.py || exit 1; \
 	done

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from analyzers.estimate import Estimate
 from analyzers.growth_rate import running_rate
-from analyzers.separation import Separation, mean_increments
-from analyzers.transient import filled, independent
+from analyzers.separation import Separation
+from analyzers.streams import filled, mean_increments, parts
+from analyzers.transient import independent
 from analyzers.validity import Region
 from nndyn.results import Quantity
 
@@ -27,38 +28,34 @@ def curves(
     note: str,
 ) -> dict[str, Quantity]:
     """Return mean, limits, fit and local exponents over time; `note` says what the mean is of."""
-    mean = mean_increments(sep.log_separation)
-    offset = mean_increments(sep.log_distance - sep.log_l2 + sep.log_rescale)
-    local = mean_increments(steps)
-    fit = np.full(sep.time.size, np.nan)
-    if found.window is not None and found.exponent is not None:
-        a, b = found.window
-        line = found.exponent * sep.time[a : b + 1]
-        level = mean[a : b + 1] - line
-        good = np.isfinite(level)
-        fit[a : b + 1] = line + (level[good].mean() if good.any() else np.nan)
+    local = np.full(sep.time.size, np.nan)
+    local[1:] = mean_increments(steps)
+    local /= dt
+    for limit in (region.floor, region.limit):  # returned themselves: of no use to others by now
+        limit += sep.offset
+        limit[~np.isfinite(limit)] = np.nan
     values_of: dict[str, tuple[Array, str, str]] = {
-        "mean_log_separation": (mean, "mean over replicas of the log separation", note),
+        "mean_log_separation": (sep.mean, "mean over replicas of the log separation", note),
         "floor": (
-            np.where(np.isfinite(region.floor), region.floor + offset, np.nan),
+            region.floor,
             "natural log of the separation that rounding alone would give",
             "NaN where no rounding error is known",
         ),
         "saturation": (
-            np.where(np.isfinite(region.limit), region.limit + offset, np.nan),
+            region.limit,
             "natural log of the largest separation that counts as infinitesimal",
             "NaN where there is no limit",
         ),
-        "fit": (fit, "exponent times time over the window", "NaN outside the window"),
+        "fit": (_fit(found, sep), "exponent times time over the window", "NaN outside the window"),
         "local_exponent": (
-            np.concatenate([[np.nan], local / dt]),
+            local,
             "growth of the mean log separation over the last sample",
             "NaN at the first time and where no replica has an increment",
         ),
     }
     if stationary:
         values_of["running_exponent"] = (
-            np.concatenate([[np.nan], _running(found, steps) / dt]),
+            _running(found, steps, dt),
             "mean growth from the end of the burn-in",
             "NaN before the end of the burn-in and after the window",
         )
@@ -80,11 +77,28 @@ def replicas(sep: Separation) -> Quantity:
     )
 
 
-def _running(found: Estimate, steps: Array) -> Array:
-    rate = np.full(len(steps), np.nan)
+def _fit(found: Estimate, sep: Separation) -> Array:
+    fit = np.full(sep.time.size, np.nan)
+    if found.window is None or found.exponent is None:
+        return fit
+    a, b = found.window
+    line = fit[a : b + 1]
+    np.multiply(found.exponent, sep.time[a : b + 1], out=line)
+    total, count = 0.0, 0
+    for part in parts(line.size):
+        level = sep.mean[a : b + 1][part] - line[part]
+        level = level[np.isfinite(level)]
+        total, count = total + float(level.sum()), count + level.size
+    line += total / count if count else np.nan
+    return fit
+
+
+def _running(found: Estimate, steps: Array, dt: float) -> Array:
+    rate = np.full(len(steps) + 1, np.nan)
     if found.window is not None:
         first, last = found.window
-        rate[first:last] = running_rate(steps[first:last], 0)
+        rate[first + 1 : last + 1] = running_rate(steps[first:last], 0)
+    rate /= dt
     return rate
 
 
@@ -96,7 +110,7 @@ def finite_time(steps: Array, start: int, stop: int, horizon: int | None) -> tup
     wanted = [m * 10**e for e in range(13) for m in (1, 2, 5) if m * 10**e < longest]
     horizons = np.array([*wanted, longest], dtype=np.int64)
     mean = filled(steps[start : start + longest])
-    total = np.cumsum(mean)
+    total = np.cumsum(mean, out=mean)
     if not total.size:
         return horizons[:1], np.full(1, np.nan)
     horizons = horizons[horizons <= total.size]
@@ -112,9 +126,12 @@ def replica_exponents(
     if found.window is not None and not missing:
         inside = steps[found.window[0] : found.window[1]]
         for columns in independent(sep.pair):
-            known = inside[:, columns]
-            known = known[np.isfinite(known)]
-            values[columns[0]] = known.mean() / dt if known.size else np.nan
+            total, count = 0.0, 0
+            for part in parts(len(inside), steps.shape[1]):
+                known = inside[part][:, columns]
+                known = known[np.isfinite(known)]
+                total, count = total + float(known.sum()), count + known.size
+            values[columns[0]] = total / count / dt if count else np.nan
         paired = (sep.pair >= 0).any()
         note = "a mirrored pair counts once: NaN at its second replica" if paired else ""
         if np.isnan(values).all():

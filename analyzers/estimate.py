@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from analyzers.growth_rate import growth_rate
 from analyzers.phases import SHORTEST
-from analyzers.separation import Separation, kinks, mean_increments
-from analyzers.transient import filled, independent, measure_growth
+from analyzers.separation import Separation, kinks
+from analyzers.streams import filled, mean_increments, parts
+from analyzers.transient import independent, measure_growth
 from analyzers.validity import Region
 from analyzers.verdict import Verdict, judge_stationary, judge_transient
 from nndyn.errors import DataError
@@ -145,7 +146,7 @@ def along_transient(
         measure_growth,
         steps,
         independent(sep.pair),
-        sep.alignment,
+        sep.aligned,
         start=start,
         stop=region.stop,
         confidence=confidence,
@@ -188,15 +189,18 @@ def along_transient(
 
 def leave_out_kinks(sep: Separation, region: Region, steps: Array, warnings: list[str]) -> None:
     """Blank the increments in which one replica jumps, and say so."""
-    jumps = kinks(steps)
-    jumps[region.stop :] = False
-    found = np.argwhere(jumps)
-    if len(found):
-        t, r = found[0]
-        more = f", and {len(found) - 1} more such jumps" if len(found) > 1 else ""
-        warnings.append(
-            f"replicas disagree: replica {sep.replicas[r]} changes {np.exp(abs(steps[t, r])):.0f}"
-            f"-fold in the step to {sep.unit} {sep.time[t + 1]:g}, as if it crossed a kink{more}; "
-            "left out"
-        )
-    steps[jumps] = np.nan
+    count, first = 0, ""
+    for part in parts(region.stop, steps.shape[1]):
+        jumps = kinks(steps[part])
+        found = np.argwhere(jumps)
+        if len(found) and not count:
+            t, r = found[0] + (part.start, 0)
+            first = (
+                f"replica {sep.replicas[r]} changes {np.exp(abs(steps[t, r])):.0f}-fold in the "
+                f"step to {sep.unit} {sep.time[t + 1]:g}"
+            )
+        count += len(found)
+        steps[part][jumps] = np.nan
+    if count:
+        more = f", and {count - 1} more such jumps" if count > 1 else ""
+        warnings.append(f"replicas disagree: {first}, as if it crossed a kink{more}; left out")

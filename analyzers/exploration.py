@@ -11,7 +11,8 @@ from analyzers.diffusion import kind
 from analyzers.displacements import panel_rows
 from analyzers.endings import called, ends, why
 from analyzers.exploration_labels import Rows, companion, numbers, per_replica, series
-from analyzers.separation import require_dataset, weights
+from analyzers.separation import require_dataset
+from analyzers.states import weights
 from analyzers.trajectory import Explored, explore
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.streams import mean_increments, parts
 from nndyn.numerics import autocorrelation_time, batch_means, t_interval
 
 Array = NDArray[Any]
@@ -75,43 +77,68 @@ def growth_rate(
     ----------
     Batch means: Flegal and Jones, Annals of Statistics 38 (2010) 1034, doi:10.1214/09-AOS735.
     """
-    from analyzers.separation import mean_increments
-
-    if period > 1 and (len(steps) - burn_in) // period >= BLOCKS:
-        whole = steps[len(steps) % period :]
-        cycles = whole.reshape(-1, period, steps.shape[1]).mean(axis=1)
-        rate = growth_rate(cycles, -(-burn_in // period), confidence=confidence)
-        return replace(rate, correlation_time=rate.correlation_time * period)
-    used = mean_increments(steps[burn_in:])
-    used = used[np.isfinite(used)]
+    if not (period > 1 and (len(steps) - burn_in) // period >= BLOCKS):
+        period = 1
+    burn_in = -(-burn_in // period)
+    used = _means(steps, burn_in, period)
     value = float(used.mean())
     time = max(autocorrelation_time(used), 1.0)
     possible = int(len(used) // (TIMES * time))
     blocks = min(max(possible, FEWEST), BLOCKS)
     _, half_width = t_interval(batch_means(used, blocks), confidence)
-    later = mean_increments(steps[2 * burn_in :])
-    later = later[np.isfinite(later)]
+    del used
+    later = _means(steps, 2 * burn_in, period)
     numerical = 1e-12 + (abs(float(later.mean()) - value) if later.size else 0.0)
-    numerical += disagreement(steps[burn_in:])
-    return GrowthRate(value, half_width + numerical, blocks, time, possible >= FEWEST, numerical)
+    numerical += disagreement(steps, burn_in, period)
+    return GrowthRate(
+        value, half_width + numerical, blocks, time * period, possible >= FEWEST, numerical
+    )
 
 
-def disagreement(steps: Array) -> float:
+def _cycles(steps: Array, first: int, period: int) -> Iterator[Array]:
+    """Yield the mean increments over periods (m, R) from period number `first` on, in parts."""
+    whole = steps[len(steps) % period + first * period :]
+    for part in parts(len(whole) // period, period * steps.shape[1]):
+        block = whole[part.start * period : part.stop * period]
+        yield block.reshape(-1, period, steps.shape[1]).mean(axis=1) if period > 1 else block
+
+
+def _means(steps: Array, first: int, period: int) -> Array:
+    """Return the mean over replicas of the increments over periods, where there is one."""
+    count = max(len(steps) // period - first, 0)
+    means, n = np.empty(count), 0
+    for block in _cycles(steps, first, period):
+        mean = mean_increments(block)
+        mean = mean[np.isfinite(mean)]
+        means[n : n + len(mean)] = mean
+        n += len(mean)
+    return means[:n]
+
+
+def disagreement(steps: Array, first: int = 0, period: int = 1) -> float:
     """Return the largest difference between a replica's mean growth and that of all, per sample.
 
     Parameters
     ----------
     steps : (n, R) float64
+    first : int, default 0
+        Number of the first period.
+    period : int, default 1
+        Samples over which increments are averaged first.
 
     Returns
     -------
     float
         Over the samples at which every replica has an increment; 0 for one replica.
     """
-    common = steps[np.isfinite(steps).all(axis=1)]
-    if not len(common):
+    total, count = np.zeros(steps.shape[1]), 0
+    for block in _cycles(steps, first, period):
+        common = block[np.isfinite(block).all(axis=1)]
+        total += common.sum(axis=0)
+        count += len(common)
+    if not count:
         return 0.0
-    means = common.mean(axis=0)
+    means = total / count
     return float(np.max(np.abs(means - means.mean())))
 
 
@@ -128,12 +155,16 @@ def running_rate(steps: Array, burn_in: int) -> Array:
     (n,) float64
         NaN up to the burn-in; samples without an increment are left out of growth and time.
     """
-    from analyzers.separation import mean_increments
-
-    mean = mean_increments(steps)
-    mean[:burn_in] = np.nan
-    known = np.isfinite(mean)
-    count = np.cumsum(known)
-    total = np.cumsum(np.where(known, mean, 0.0))
-    rate: Array = np.divide(total, count, out=np.full(len(mean), np.nan), where=count > 0)
+    rate = mean_increments(steps)
+    rate[:burn_in] = np.nan
+    count, total = 0, 0.0
+    for part in parts(len(rate)):
+        known = np.isfinite(rate[part])
+        counts = count + np.cumsum(known)
+        totals = np.where(known, rate[part], 0.0)
+        totals[0] += total
+        totals = np.cumsum(totals)
+        count, total = int(counts[-1]), totals[-1]
+        rate[part] = np.nan
+        np.divide(totals, counts, out=rate[part], where=counts > 0)
     return rate

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.separation import separation, weights
+from analyzers.separation import separation
+from analyzers.states import weights
 from analyzers.validity import FLOOR_MARGIN, valid_region
 from nndyn.errors import DataError
 
@@ -89,7 +90,6 @@ def from_replicas(recording: xr.Dataset) -> Offline:
     state = weights(recording)
     partner = np.asarray(recording["pair"].values)[sep.replicas]
     chosen = [int(r) for r, other in zip(sep.replicas, partner, strict=True) if not 0 <= other < r]
-    columns = [int(np.flatnonzero(sep.replicas == r)[0]) for r in chosen][: state.shape[2]]
     chosen = chosen[: state.shape[2]]
     times = np.asarray(state[state.dims[0]].values, np.float64)
     end = sep.time[region.stop] if region.stop >= 0 else -np.inf
@@ -101,13 +101,14 @@ def from_replicas(recording: xr.Dataset) -> Offline:
         )
     kept = np.unique(np.linspace(0, usable - 1, min(usable, TIMES)).astype(np.int64))
     at = np.searchsorted(sep.time, times[kept])
-    logs = np.empty((len(kept), len(chosen)))
+    logs, largest = np.empty((len(kept), len(chosen))), np.empty(len(kept))
     for i, t in enumerate(kept):
         rows = np.asarray(state[t].values, np.float64)
-        upper = np.linalg.qr((rows[chosen] - rows[0]).T, mode="r")
+        deviations = rows[chosen] - rows[0]
+        upper = np.linalg.qr(deviations.T, mode="r")
         with np.errstate(divide="ignore"):
             logs[i] = np.log(np.abs(np.diagonal(upper)))
-    largest = sep.log_l2[at][:, columns].max(axis=1)
+            largest[i] = np.log(np.linalg.norm(deviations, axis=1).max())
     curvature = np.log(CURVATURE) + 2.0 * largest - region.limit[at]
     noise = np.fmax(region.floor[at], curvature)
     noise[np.isnan(noise)] = -np.inf
@@ -118,7 +119,9 @@ def from_replicas(recording: xr.Dataset) -> Offline:
             f"none of {len(chosen)} deviations stays above rounding and curvature up to "
             f"{sep.unit} {times[kept[-1]]:g}; cut the recording, or record with --tangents"
         )
-    logs = (logs + sep.log_rescale[at][:, columns])[:, :supported]
+    on_time = np.searchsorted(recording["time"].values, times[kept])
+    taken = np.asarray(recording["log_rescale"][on_time].values, np.float64)[:, chosen]
+    logs = (logs + taken)[:, :supported]
     elapsed = (times[kept] - times[kept[0]])[1:, None]
     return Offline(
         time=times[kept],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.streams import parts
 from nndyn.numerics import autocorrelation_time
 
 Array = NDArray[Any]
@@ -89,10 +90,11 @@ def growth_phases(steps: Array) -> Phases:
     of the steepest, are one phase.
     """
     bounds = segment(steps, 1.0)
-    residual = np.concatenate(
-        [steps[a:b] - steps[a:b].mean() for a, b in itertools.pairwise(bounds)]
-    )
+    residual = np.empty(len(steps))
+    for a, b in itertools.pairwise(bounds):
+        np.subtract(steps[a:b], steps[a:b].mean(), out=residual[a:b])
     tau = min(max(autocorrelation_time(residual), 1.0), len(steps) / SHORTEST)
+    del residual
     if tau > 1.0 and len(bounds) > 2:
         bounds = segment(steps, tau)
     pieces = merge(_phases(steps, bounds))
@@ -137,8 +139,12 @@ def segment(steps: Array, tau: float, count: int | None = None) -> list[int]:
 
     n = len(steps)
     most = max(1, min(MOST, n // SHORTEST))
-    smooth = np.convolve(steps, np.full(SHORTEST, 1.0 / SHORTEST), mode="valid")
-    smallest = (NEGLIGIBLE * float(np.max(np.abs(smooth)))) ** 2 + 1e-24
+    steepest = 0.0
+    for part in parts(n - SHORTEST + 1):
+        ahead = steps[part.start : part.stop + SHORTEST - 1]
+        smooth = np.convolve(ahead, np.full(SHORTEST, 1.0 / SHORTEST), mode="valid")
+        steepest = max(steepest, float(np.max(np.abs(smooth))))
+    smallest = (NEGLIGIBLE * steepest) ** 2 + 1e-24
     costs, bounds = best_segments(
         np.ascontiguousarray(steps, dtype=np.float64), candidates(n), SHORTEST, most, smallest
     )

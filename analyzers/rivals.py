@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analyzers.estimate import Estimate
 from analyzers.separation import Separation
 from analyzers.stability import ratio
+from analyzers.streams import parts, rows
 from nndyn.results import Quantity
 
 if TYPE_CHECKING:
@@ -97,8 +98,11 @@ def _quadratic(
 ) -> None:
     if "quadratic_log_growth" not in recording:
         return
-    growth = np.asarray(recording["quadratic_log_growth"].values, np.float64)
-    mean = growth[np.searchsorted(recording["time"].values, sep.time)][:, sep.replicas].mean(axis=1)
+    growth = recording["quadratic_log_growth"]
+    at = np.searchsorted(recording["time"].values, sep.time)
+    mean = np.empty(at.size)
+    for part in parts(at.size, growth.shape[1]):
+        mean[part] = rows(growth, part, at, sep.replicas).mean(axis=1)
     out.quantities["quadratic_log_growth"] = Quantity(
         mean, "1", "growth on the quadratic expansion of the loss at the start", ("time",)
     )

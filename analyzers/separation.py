@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.states import scan
+from analyzers.streams import mean_increments, parts, rows
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 
@@ -19,13 +21,46 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Norm = Literal["l1", "l2", "linf"]
 
-#: Bytes of states held at once.
-BLOCK_BYTES = 64 * 2**20
+#: First times, in which the rounding error of a step is measured.
+EARLY = 51
+#: Mean absolute cosine from which deviations count as aligned.
+ALIGNED = 0.9
+
+
+@dataclass
+class Sizes:
+    """How large deviations are in l2, in which it is decided where they can be used.
+
+    Attributes
+    ----------
+    lowest, highest, geometric : (T,) float64
+        Smallest, largest and mean natural log over the replicas that have one; NaN where none has.
+    gone, collapsed : (T,) bool
+        Whether the distance of any replica is not finite; is exactly 0.
+    early : (n, R) float64
+        ``ln d + log_rescale`` of the first `EARLY` times.
+    control : (n,) float64 or None
+        Largest distance of a control at them.
+    asymmetry : (T,) float64 or None
+        Largest ``|δ₊ + δ₋| / (|δ₊| + |δ₋|)`` over pairs.
+    step_length : (T,) float64 or None
+        Of the reference; 0 or NaN at the first time.
+    """
+
+    lowest: Array
+    highest: Array
+    geometric: Array
+    gone: Array
+    collapsed: Array
+    early: Array
+    control: Array | None
+    asymmetry: Array | None
+    step_length: Array | None
 
 
 @dataclass
 class Separation:
-    """Distances of the perturbed replicas to the reference, and what is needed to judge them.
+    """Separations of the perturbed replicas from the reference, and what is needed to judge them.
 
     Attributes
     ----------
@@ -34,58 +69,58 @@ class Separation:
         Of the time axis: ``step``, ``time unit``.
     replicas : (R,) int64
         Indices of the perturbed replicas in the recording.
-    log_distance : (T, R) float64
-        Natural log of the distance in the norm asked for; NaN where the distance is 0 or missing.
-    log_l2 : (T, R) float64
-        The same in l2, in which validity is decided.
-    log_rescale : (T, R) float64
-        Added to either, it gives the separation without rescaling.
-    dropped : (T - 1, R) bool
-        Increments that are no growth: the replica was redrawn there.
+    log_separation : (T, R) float64
+        ``s_r(t) = ln d_r(t) + log_rescale_r(t)`` in the norm asked for; NaN where the distance is 0
+        or missing.
+    mean : (T,) float64
+        Mean over the replicas that have one.
+    offset : (T,) float64
+        Mean over replicas of what is to be added to a natural log of an l2 distance.
+    sizes : Sizes
+        Of no use, and let go, once it is decided where deviations can be used.
+    redrawn : list of (int, int)
+        Increments, by row and column, that are no growth: the replica was redrawn there.
     pair : (R,) int64
         Column of the mirrored partner, -1 where none.
-    collapsed : (T, R) bool
-        The distance is exactly 0.
-    asymmetry : (T,) float64 or None
-        Largest ``|δ₊ + δ₋| / (|δ₊| + |δ₋|)`` over pairs.
-    control : (T,) float64 or None
-        Largest l2 distance of a control.
-    step_length : (T,) float64 or None
-        Of the reference; 0 or NaN at the first time.
-    alignment : (T,) float64 or None
+    collapsed : (R,) bool
+        Whether the distance is exactly 0 at any time.
+    aligned : (T,) bool or None
+        Whether deviations point the same way; None where it is not known.
     resolution : float
         Unit rounding of the states.
     rescaled : bool
     warnings : list of str
+    followed : (n,) float64 or None
+        Cumulative growth from time T - n on of what is followed there instead of the replicas.
     """
 
     time: Array
     unit: str
     replicas: Array
-    log_distance: Array
-    log_l2: Array
-    log_rescale: Array
-    dropped: Array
+    log_separation: Array
+    mean: Array
+    offset: Array
+    sizes: Sizes
+    redrawn: list[tuple[int, int]]
     pair: Array
     collapsed: Array
-    asymmetry: Array | None
-    control: Array | None
-    step_length: Array | None
-    alignment: Array | None
+    aligned: Array | None
     resolution: float
     rescaled: bool
     warnings: list[str] = field(default_factory=list)
-
-    @property
-    def log_separation(self) -> Array:
-        """``s_r(t) = ln d_r(t) + log_rescale_r(t)``, (T, R)."""
-        s: Array = self.log_distance + self.log_rescale
-        return s
+    followed: Array | None = None
 
     def increments(self) -> Array:
         """``s_r(t + 1) - s_r(t)``, (T - 1, R); NaN where it is no growth of a deviation."""
         steps: Array = np.diff(self.log_separation, axis=0)
-        steps[self.dropped] = np.nan
+        if self.followed is not None:
+            start = self.time.size - self.followed.size
+            growing = np.isfinite(self.log_separation[start])
+            for part in parts(len(self.followed) - 1, self.replicas.size):
+                grown = np.diff(self.followed[part.start : part.stop + 1])[:, None]
+                steps[start:][part] = np.where(growing, grown, np.nan)
+        for i, column in self.redrawn:
+            steps[i, column] = np.nan
         return steps
 
 
@@ -132,15 +167,6 @@ def require(recording: xr.Dataset) -> None:
             )
 
 
-def weights(recording: xr.Dataset) -> xr.DataArray:
-    """Return ``state`` without the optimizer's buffers, which the distances leave out too."""
-    state = recording["state"]
-    if "parameter_start" not in recording or "parameter_size" not in recording:
-        return state
-    stop = int(recording["parameter_start"][-1]) + int(recording["parameter_size"][-1])
-    return state[..., :stop] if state.shape[-1] > stop else state
-
-
 def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
     """Return the separation of every perturbed replica from the reference.
 
@@ -164,8 +190,8 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
 
     Notes
     -----
-    Stored distances: one pass over them, peak memory a few (T, R) arrays. From ``state``, and for
-    mirrored pairs: one pass over ``state``, one block of at most 64 MiB (or one time) at a time.
+    Stored distances: one pass over them. From ``state``, and for mirrored pairs: one pass over
+    ``state`` too, a block of it at a time. Beside what is returned a few MB.
     """
     role = np.asarray(recording["role"].values)
     replicas = np.flatnonzero(role == PERTURBED)
@@ -188,108 +214,107 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
     time = np.asarray(recording[axis].values, dtype=np.float64)
     if time.size < 3:
         raise DataError(f"the recording has {time.size} times, at least 3 are needed")
-    on_time = np.searchsorted(recording["time"].values, time)
-
+    at = None if axis == "time" else np.searchsorted(recording["time"].values, time)
     asymmetry = None
-    distances: dict[str, Array] = {}
-    if not stored or mirrored:
-        scanned = scan(recording, replicas, pair)
-        distances = scanned.distances
+    source: Iterator[tuple[slice, dict[str, Array], Array | None]]
+    if not stored:
+        source = scan(recording, replicas, pair)
         if mirrored:
-            asymmetry = _on(time, scanned.time, scanned.asymmetry)
-    if stored:
-        distances = {
-            name: np.asarray(recording[f"distance_{name}"].values, dtype=np.float64)
-            for name in {distance, "l2"}
-        }
-    rescale = np.asarray(recording["log_rescale"].values, dtype=np.float64)[on_time][:, replicas]
-    l2 = distances["l2"][:, replicas]
+            asymmetry = np.full(time.size, np.nan)
+    else:
+        source = _stored(recording, distance, time.size)
+        if mirrored:
+            asymmetry = _asymmetry(recording, replicas, pair, time)
     controls = np.flatnonzero(role == CONTROL)
+    T, R, early = time.size, replicas.size, min(EARLY, time.size)
+    log_separation, start = np.empty((T, R)), np.empty((early, R))
+    mean, offset, lowest, highest, geometric = (np.empty(T) for _ in range(5))
+    gone, collapsed = np.empty(T, dtype=bool), np.empty(T, dtype=bool)
+    control, ever = np.empty(early), np.zeros(R, dtype=bool)
+    rescaled, before = False, None
+    for whole, found, mirrors in source:
+        for piece in parts(whole.stop - whole.start, len(role)):
+            part = slice(whole.start + piece.start, whole.start + piece.stop)
+            l2 = found["l2"][piece][:, replicas]
+            taken = rows(recording["log_rescale"], part, at, replicas)
+            log_l2 = _log(l2)
+            logs = log_l2 if distance == "l2" else _log(found[distance][piece][:, replicas])
+            log_separation[part] = logs + taken
+            mean[part] = mean_increments(log_separation[part])
+            offset[part] = mean_increments(logs - log_l2 + taken)
+            geometric[part] = mean_increments(log_l2)
+            np.fmin.reduce(log_l2, axis=1, out=lowest[part])
+            np.fmax.reduce(log_l2, axis=1, out=highest[part])
+            zero = l2 == 0.0
+            gone[part] = (~np.isfinite(log_l2) & ~zero).any(axis=1)
+            collapsed[part] = zero.any(axis=1)
+            ever |= zero.any(axis=0)
+            factors = taken if before is None else np.concatenate([before, taken])
+            rescaled = rescaled or bool(np.any(np.diff(factors, axis=0) != 0.0))
+            before = taken[-1:]
+            first = slice(part.start, min(part.stop, early))
+            if first.start < early:
+                n = first.stop - first.start
+                start[first] = (log_l2 + taken)[:n]
+                if controls.size:
+                    control[first] = found["l2"][piece][:n, controls].max(axis=1)
+        if asymmetry is not None and not stored:
+            asymmetry[whole] = mirrors
     kind = recording["state"].dtype if "state" in recording else np.dtype(np.float64)
     return Separation(
         time=time,
         unit=str(recording["time"].attrs.get("units", "step")),
         replicas=replicas,
-        log_distance=_log(distances[distance][:, replicas]),
-        log_l2=_log(l2),
-        log_rescale=rescale,
-        dropped=_redrawn(recording, time, replicas),
+        log_separation=log_separation,
+        mean=mean,
+        offset=offset,
+        sizes=Sizes(
+            lowest=lowest,
+            highest=highest,
+            geometric=geometric,
+            gone=gone,
+            collapsed=collapsed,
+            early=start,
+            control=control if controls.size else None,
+            asymmetry=asymmetry,
+            step_length=_step_length(recording, at, T),
+        ),
+        redrawn=_redrawn(recording, time, replicas),
         pair=pair,
-        collapsed=l2 == 0.0,
-        asymmetry=asymmetry,
-        control=distances["l2"][:, controls].max(axis=1) if controls.size else None,
-        step_length=_reference(recording, "step_length", on_time),
-        alignment=_aligned(recording, on_time),
+        collapsed=ever,
+        aligned=_aligned(recording, at, T),
         resolution=float(np.finfo(kind).eps) if kind.kind == "f" else float(np.finfo(float).eps),
-        rescaled=bool(np.any(np.diff(rescale, axis=0) != 0.0)),
+        rescaled=rescaled,
     )
 
 
-@dataclass(frozen=True)
-class Scan:
-    """What one pass over ``state`` gives: times, l1, l2 and linf (T, R), asymmetry (T,)."""
-
-    time: Array
-    distances: dict[str, Array]
-    asymmetry: Array
-
-
-def scan(recording: xr.Dataset, replicas: Array, pair: Array) -> Scan:
-    """Compute distances and the asymmetry of mirrored pairs from ``state``, block by block.
-
-    Parameters
-    ----------
-    recording : xarray.Dataset
-        With ``state`` (time or state_time, replica, component).
-    replicas, pair : (R,) int64
-        Perturbed replicas, and for each the position of its partner among them, -1 for none.
-
-    Returns
-    -------
-    Scan
-
-    Notes
-    -----
-    One pass; peak memory is one block of states (64 MiB, or one time where that is larger).
-    """
-    from analyzers.kernels.separations import scan_block
-
-    state = weights(recording)
-    T, R = state.shape[:2]
-    out = {name: np.empty((T, R)) for name in ("l1", "l2", "linf")}
-    asymmetry = np.empty(T)
-    ahead = np.flatnonzero(pair > np.arange(pair.size))
-    first, second = replicas[ahead], replicas[pair[ahead]]
-    for start, block in blocks(state):
-        part = slice(start, start + len(block))
-        scan_block(
-            block,
-            first.astype(np.int64),
-            second.astype(np.int64),
-            out["l1"][part],
-            out["l2"][part],
-            out["linf"][part],
-            asymmetry[part],
-        )
-    return Scan(np.asarray(recording[state.dims[0]].values, dtype=np.float64), out, asymmetry)
+def _stored(
+    recording: xr.Dataset, distance: Norm, T: int
+) -> Iterator[tuple[slice, dict[str, Array], None]]:
+    """Yield the stored distances, as `scan` does those of states."""
+    names: set[str] = {distance, "l2"}
+    variables = {name: recording[f"distance_{name}"] for name in names}
+    for part in parts(T, recording.sizes["replica"]):
+        found = {
+            name: np.asarray(v.variable[part].values, np.float64) for name, v in variables.items()
+        }
+        yield part, found, None
 
 
-def blocks(state: xr.DataArray) -> Iterator[tuple[int, Array]]:
-    """Yield (first index, values) over blocks of the first dimension of at most 64 MiB."""
-    each = max(1, int(np.prod(state.shape[1:])) * state.dtype.itemsize)
-    length = max(1, BLOCK_BYTES // each)
-    for start in range(0, state.shape[0], length):
-        part = state[start : start + length].values
-        yield start, np.ascontiguousarray(part)
-
-
-def mean_increments(steps: Array) -> Array:
-    """Return the mean over replicas of increments (n, R), over those that have one; else NaN."""
-    known = np.isfinite(steps)
-    count = known.sum(axis=1)
-    total = np.where(known, steps, 0.0).sum(axis=1)
-    mean: Array = np.divide(total, count, out=np.full(len(steps), np.nan), where=count > 0)
-    return mean
+def _asymmetry(recording: xr.Dataset, replicas: Array, pair: Array, time: Array) -> Array:
+    """Asymmetry of mirrored pairs at `time`: each of a state holds until the next; NaN before."""
+    state = recording["state"]
+    known = np.asarray(recording[state.dims[0]].values, dtype=np.float64)
+    values = np.empty(known.size)
+    for part, _, found in scan(recording, replicas, pair):
+        values[part] = found
+    if np.array_equal(known, time):
+        return values
+    spread = np.empty(time.size)
+    for part in parts(time.size):
+        index = np.searchsorted(known, time[part], side="right") - 1
+        spread[part] = np.where(index >= 0, values[np.maximum(index, 0)], np.nan)
+    return spread
 
 
 def kinks(steps: Array) -> Array:
@@ -323,34 +348,35 @@ def _log(distance: Array) -> Array:
     return logs
 
 
-def _on(time: Array, known: Array, values: Array) -> Array:
-    """`values` at the times `known`, spread on `time`: each holds until the next; NaN before."""
-    index = np.searchsorted(known, time, side="right") - 1
-    spread: Array = np.where(index >= 0, values[np.maximum(index, 0)], np.nan)
-    return spread
-
-
-def _reference(recording: xr.Dataset, name: str, on_time: Array) -> Array | None:
-    if name not in recording or recording[name].dims[0] != "time":
+def _step_length(recording: xr.Dataset, at: Array | None, T: int) -> Array | None:
+    if "step_length" not in recording or recording["step_length"].dims[0] != "time":
         return None
-    return np.asarray(recording[name][:, 0].values, dtype=np.float64)[on_time]
+    values = np.empty(T)
+    for part in parts(T, recording["step_length"].shape[1]):
+        values[part] = rows(recording["step_length"], part, at, 0)
+    return values
 
 
-def _aligned(recording: xr.Dataset, on_time: Array) -> Array | None:
+def _aligned(recording: xr.Dataset, at: Array | None, T: int) -> Array | None:
     if "deviation_alignment" not in recording:
         return None
-    values = np.asarray(recording["deviation_alignment"].values, dtype=np.float64)[on_time]
-    return values if np.isfinite(values).any() else None
+    aligned, known = np.zeros(T, dtype=bool), False
+    alignment = recording["deviation_alignment"].variable
+    for part in parts(T):
+        values = np.asarray(alignment[part if at is None else at[part]].values, dtype=np.float64)
+        known = known or bool(np.isfinite(values).any())
+        aligned[part] = np.isfinite(values) & (np.nan_to_num(values) >= ALIGNED)
+    return aligned if known else None
 
 
-def _redrawn(recording: xr.Dataset, time: Array, replicas: Array) -> Array:
+def _redrawn(recording: xr.Dataset, time: Array, replicas: Array) -> list[tuple[int, int]]:
     """Increments that end at, or span, a step at which the replica was drawn anew."""
-    dropped = np.zeros((time.size - 1, replicas.size), dtype=bool)
+    redrawn = []
     steps = recording["time"].values
     for replica, step in json.loads(str(recording.attrs.get("redrawn", "[]"))):
         if step >= steps.size:
             continue
         index = int(np.searchsorted(time, steps[step])) - 1
-        if 0 <= index < len(dropped):
-            dropped[index, replicas == replica] = True
-    return dropped
+        if 0 <= index < time.size - 1:
+            redrawn += [(index, int(column)) for column in np.flatnonzero(replicas == replica)]
+    return redrawn

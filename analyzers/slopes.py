@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analyzers.streams import parts
 
 Array = NDArray[Any]
 
@@ -28,17 +32,55 @@ def slopes(curves: Array, phi: float) -> Array:
     -------
     (R,) float64
     """
-    x = whiten(np.column_stack([np.ones(len(curves)), np.arange(len(curves), dtype=float)]), phi)
-    solution, *_ = np.linalg.lstsq(x, whiten(curves, phi), rcond=None)
+    n = len(curves)
+
+    def table(part: slice) -> Array:
+        t = np.arange(part.start, part.stop, dtype=float)
+        return np.column_stack([np.ones(t.size), t, curves[part]])
+
+    upper = triangle(
+        whiten(table(slice(max(part.start - 1, 0), part.stop)), phi, first=part.start == 0)
+        for part in parts(n, 2 + curves.shape[1])
+    )
+    solution = _solve(upper[:, :2], upper[:, 2:], n)
     fitted: Array = solution[1]
     return fitted
 
 
-def whiten(y: Array, phi: float) -> Array:
-    """Return ``y_t - φ y_{t-1}``, its first row scaled to the same variance (Prais and Winsten)."""
+def whiten(y: Array, phi: float, *, first: bool = True) -> Array:
+    """Return ``y_t - φ y_{t-1}``, its first row scaled to the same variance (Prais and Winsten).
+
+    Parameters
+    ----------
+    y : (n, k) float64
+    phi : float
+    first : bool, default True
+        Whether row 0 is the first of all; otherwise it is only what row 1 follows.
+
+    Returns
+    -------
+    (n, k) float64, or (n - 1, k) where row 0 is not the first
+    """
     phi = min(phi, NEARLY_ONE)
-    out: Array = np.concatenate([np.sqrt(1.0 - phi * phi) * y[:1], y[1:] - phi * y[:-1]])
-    return out
+    out: Array = y[1:] - phi * y[:-1]
+    return np.concatenate([np.sqrt(1.0 - phi * phi) * y[:1], out]) if first else out
+
+
+def triangle(blocks: Iterable[Array]) -> Array:
+    """Return R of the QR decomposition of blocks of rows (n, k) on top of one another."""
+    upper: Array | None = None
+    for block in blocks:
+        below = block if upper is None else np.concatenate([upper, block])
+        upper = np.asarray(np.linalg.qr(below, mode="r"))
+    assert upper is not None
+    return upper
+
+
+def _solve(x: Array, y: Array, n: int) -> Array:
+    """Return the least-squares solution of a design (n, p) from its triangle."""
+    smallest = np.finfo(np.float64).eps * max(n, x.shape[1])
+    solution: Array = np.linalg.lstsq(x, y, rcond=smallest)[0]
+    return solution
 
 
 def autoregression(curve: Array) -> float:
@@ -55,12 +97,23 @@ def autoregression(curve: Array) -> float:
         correlation φ show about ``φ - (2 + 4φ) / n``.
     """
     n = len(curve)
-    t = np.arange(n) - 0.5 * (n - 1)
-    residual = curve - curve.mean() - t * float(t @ curve) / float(t @ t)
-    power = float(residual @ residual)
-    if n < 4 or power <= 1e-24 * max(1.0, float(curve @ curve)):
+    level, middle = float(curve.mean()), 0.5 * (n - 1)
+    rise = spread = size = 0.0
+    for part in parts(n):
+        t = np.arange(part.start, part.stop) - middle
+        rise += float(t @ curve[part])
+        spread += float(t @ t)
+        size += float(curve[part] @ curve[part])
+    power = product = 0.0
+    for part in parts(n):
+        t = np.arange(part.start, min(part.stop + 1, n)) - middle  # with the first of the next part
+        residual = curve[part.start : part.stop + 1] - level - t * rise / spread
+        own = residual[: part.stop - part.start]
+        power += float(own @ own)
+        product += float(residual[1:] @ residual[:-1])
+    if n < 4 or power <= 1e-24 * max(1.0, size):
         return 0.0
-    raw = float(residual[1:] @ residual[:-1]) / power
+    raw = product / power
     return float(np.clip((n * raw + 2.0) / max(n - 4.0, 1.0), 0.0, 1.0))
 
 
@@ -87,41 +140,73 @@ def exponential_evidence(curve: Array, first: int, breaks: list[int]) -> float:
     ----------
     Akaike, IEEE Transactions on Automatic Control 19 (1974) 716, doi:10.1109/TAC.1974.1100705.
     """
-    t = first + np.arange(len(curve), dtype=float)
-    one = np.ones(len(curve))
-    hinges = [np.maximum(t - t[b], 0.0) for b in breaks]
-    group = np.searchsorted(breaks, np.arange(len(curve)), side="left")
-    power = smallest_deviance(curve, np.column_stack([one, np.log1p(t)]), group)
-    straight = smallest_deviance(curve, np.column_stack([one, t, *hinges]), group)
-    return power - straight - 2.0 * len(breaks)
+    places = [first + b for b in breaks]
+
+    def power(t: Array) -> list[Array]:
+        return [np.log1p(t)]
+
+    def straight(t: Array) -> list[Array]:
+        return [t, *(np.maximum(t - b, 0.0) for b in places)]
+
+    worse, better = (smallest_deviance(curve, first, shape, breaks) for shape in (power, straight))
+    return worse - better - 2.0 * len(breaks)
 
 
-def smallest_deviance(y: Array, design: Array, group: Array) -> float:
+def smallest_deviance(
+    curve: Array, first: int, shape: Callable[[Array], list[Array]], breaks: list[int]
+) -> float:
     """Return the least ``-2 ln L`` (up to a constant) of a linear model with AR(1) residuals.
 
     Parameters
     ----------
-    y : (n,) float64
-    design : (n, p) float64
-    group : (n,) int64
-        Samples of one group, numbered from 0, share the variance of their innovations.
+    curve : (n,) float64
+        At the steps ``first, first + 1, …``.
+    first : int
+    shape : callable
+        Columns of the model at given steps, beside a constant.
+    breaks : list of int
+        Indices into `curve`, ascending: up to and with each the variance of the innovations is
+        another.
 
     Returns
     -------
     float
         Minimised over φ on a grid and over the variances by alternating with weighted fits.
+
+    Notes
+    -----
+    One pass over the curve: for each stretch of one variance, rows and the rows before them are
+    brought to a triangle, from which residuals follow for every φ, by rotations alone.
     """
-    count = np.bincount(group)
-    least = 1e-20 * max(1.0, float(np.ptp(y)) ** 2)
+    n = len(curve)
+    edges = [0, *(b + 1 for b in breaks), n]
+    count = np.diff(edges)
+
+    def table(start: int, stop: int) -> Array:
+        t = first + np.arange(start, stop, dtype=float)
+        return np.column_stack([np.ones(t.size), *shape(t), curve[start:stop]])
+
+    def followed(start: int, stop: int) -> Array:
+        rows = table(max(start - 1, 0), stop)
+        return np.column_stack([rows[1:], rows[:-1]])
+
+    begin = table(0, 1)
+    k = begin.shape[1]
+    stretches = [
+        triangle(followed(a + part.start, a + part.stop) for part in parts(b - a, 2 * k))
+        for a, b in itertools.pairwise(edges)
+    ]
+    least = 1e-20 * max(1.0, float(np.ptp(curve)) ** 2)
     best = np.inf
     for phi in np.linspace(0.0, NEARLY_ONE, 25):
-        wx, wy = whiten(design, phi), whiten(y, phi)
+        white = [rows[:, :k] - phi * rows[:, k:] for rows in stretches]
+        white[0] = np.concatenate([np.sqrt(1.0 - phi * phi) * begin, white[0]])
         variance = np.ones(len(count))
         for _ in range(6):
-            scale = 1.0 / np.sqrt(variance[group])
-            solution, *_rest = np.linalg.lstsq(wx * scale[:, None], wy * scale, rcond=None)
-            square = (wy - wx @ solution) ** 2
-            variance = np.maximum(np.bincount(group, square) / count, least)
+            scaled = np.concatenate([w / v**0.5 for w, v in zip(white, variance, strict=True)])
+            solution = _solve(scaled[:, :-1], scaled[:, -1], n)
+            square = [float(np.sum((w[:, -1] - w[:, :-1] @ solution) ** 2)) for w in white]
+            variance = np.maximum(np.array(square) / count, least)
         deviance = float(count @ np.log(variance)) - np.log(1.0 - phi * phi)
         best = min(best, deviance)
     return float(best)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.phases import SHORTEST, Phase, growth_phases, same_phases
-from analyzers.separation import mean_increments
 from analyzers.slopes import autoregression, exponential_evidence, slopes
+from analyzers.streams import filled
 from nndyn.numerics import jackknife_error, t_quantile
 
 Array = NDArray[Any]
 
-#: Samples over which deviations have to be aligned, and how well.
-ALIGNED_FOR, ALIGNED = 5, 0.9
+#: Samples over which deviations have to be aligned.
+ALIGNED_FOR = 5
 #: AIC difference that decides between an exponential and a power of time.
 DECISIVE = 4.0
 
@@ -71,7 +71,7 @@ class Growth:
 def measure_growth(
     steps: Array,
     units: list[Array],
-    alignment: Array | None,
+    aligned: Array | None,
     *,
     start: int,
     stop: int,
@@ -86,7 +86,8 @@ def measure_growth(
         Increments of the log separation; NaN where there is none.
     units : list of (r,) int64
         Columns of each independent replica: a mirrored pair is one.
-    alignment : (T,) float64 or None
+    aligned : (T,) bool or None
+        Whether deviations point the same way.
     start, stop : int
         First and last valid time index; at least `SHORTEST` apart.
     confidence : float
@@ -107,12 +108,12 @@ def measure_growth(
     mean = filled(part)
     found = growth_phases(mean)
     phases, main = found.phases, found.phases[found.main]
-    aligned_from = first_aligned(alignment, start, stop)
+    aligned_from = first_aligned(aligned, start, stop)
     chosen = window or choose_window(mean, main, start, aligned_from)
     slope = window_slope(mean, chosen, start)
     estimates = []
     for left_out in units if len(units) > 1 else []:
-        rest = filled(np.delete(part, left_out, axis=1))
+        rest = filled(part, np.delete(np.arange(part.shape[1]), left_out))
         again = window or choose_window(
             rest, same_phases(rest, found).phases[found.main], start, aligned_from
         )
@@ -132,7 +133,7 @@ def measure_growth(
         for p in phases
         if p.stop > quarter and p.slope >= 0.1 * rate and rate > 0.0
     )
-    curve = np.concatenate([[0.0], np.cumsum(mean)])
+    curve = cumulative(mean)
     return Growth(
         start=start,
         stop=stop,
@@ -202,30 +203,26 @@ def choose_window(
 
 def window_slope(mean: Array, window: tuple[int, int], start: int) -> float:
     """Return the slope of the mean curve over a window, per sample."""
-    curve = np.concatenate([[0.0], np.cumsum(mean)])[window[0] - start : window[1] - start + 1]
+    curve = cumulative(mean)[window[0] - start : window[1] - start + 1]
     return float(slopes(curve[:, None], autoregression(curve))[0])
 
 
-def filled(steps: Array) -> Array:
-    """Return the mean increments (n,); the few that no replica has are taken as those before."""
-    mean = mean_increments(steps)
-    known = np.isfinite(mean)
-    if known.all() or not known.any():
-        return np.where(known, mean, 0.0)
-    index = np.maximum.accumulate(np.where(known, np.arange(len(mean)), -1))
-    out: Array = np.where(index >= 0, mean[np.maximum(index, 0)], 0.0)
-    return out
+def cumulative(steps: Array) -> Array:
+    """Return the curve (n + 1,) of increments (n,), 0 at first."""
+    curve = np.zeros(len(steps) + 1)
+    np.cumsum(steps, out=curve[1:])
+    return curve
 
 
-def first_aligned(alignment: Array | None, start: int, stop: int) -> int | None:
+def first_aligned(aligned: Array | None, start: int, stop: int) -> int | None:
     """Return the first index from which deviations are aligned over five samples, None if never."""
-    if alignment is None:
+    if aligned is None:
         return None
-    good = np.isfinite(alignment) & (np.nan_to_num(alignment) >= ALIGNED)
-    for i in range(start, stop - ALIGNED_FOR + 2):
-        if good[i : i + ALIGNED_FOR].all():
-            return i
-    return None
+    count = max(stop - start - ALIGNED_FOR + 2, 0)
+    good = np.ones(count, dtype=bool)
+    for ahead in range(ALIGNED_FOR):
+        good &= aligned[start + ahead : start + ahead + count]
+    return start + int(np.argmax(good)) if good.any() else None
 
 
 def independent(pair: Array) -> list[Array]:

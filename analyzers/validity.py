@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.separation import Separation, mean_increments
+from analyzers.separation import Separation
+from analyzers.streams import mean_increments, parts
 from nndyn.numerics import running_median
 
 if TYPE_CHECKING:
@@ -69,22 +70,20 @@ def valid_region(recording: xr.Dataset, sep: Separation, *, accumulate: bool = T
         injected = sep.resolution
     floor = log_floor(sep, injected, accumulate=accumulate)
     limit, rule = log_limit(sep)
-    log_d = sep.log_l2
-    lowest, highest = _extreme(log_d, np.fmin), _extreme(log_d, np.fmax)
-    with_value = np.isfinite(highest)
-    above = with_value & (highest > limit)
-    if sep.asymmetry is not None:
-        above = with_value & (sep.asymmetry > PAIR_LIMIT)
-    below = with_value & (lowest < floor + np.log(FLOOR_MARGIN))
+    sizes = sep.sizes
+    with_value = np.isfinite(sizes.highest)
+    above = with_value & (sizes.highest > limit)
+    if sizes.asymmetry is not None:
+        above = with_value & (sizes.asymmetry > PAIR_LIMIT)
+    below = with_value & (sizes.lowest < floor + np.log(FLOOR_MARGIN))
     if not measured and below[0]:
         below[:] = False  # states far below order 1: that guess says nothing
         floor[:] = -np.inf
-    gone = ~np.isfinite(log_d) & ~sep.collapsed
     causes = {
         "saturation": above,
         "floor": below,
-        "divergence": gone.any(axis=1),
-        "collapse": ~with_value & sep.collapsed.any(axis=1) & ~gone.any(axis=1),
+        "divergence": sizes.gone,
+        "collapse": ~with_value & sizes.collapsed & ~sizes.gone,
     }
     if sep.rescaled:
         causes.pop("collapse")  # the recorder draws a collapsed replica anew
@@ -119,32 +118,36 @@ def log_limit(sep: Separation) -> tuple[Array, str]:
     rule : str
         The rule in words where it is not the usual one, else empty.
     """
-    highest = _extreme(sep.log_l2, np.fmax)
-    if sep.asymmetry is not None:
-        share = sep.asymmetry / PAIR_LIMIT
+    highest = sep.sizes.highest
+    if sep.sizes.asymmetry is not None:
+        share = sep.sizes.asymmetry / PAIR_LIMIT
         known = np.isfinite(share) & (share > 0.0)
         return highest - np.log(share, out=np.full(share.shape, np.nan), where=known), ""
-    steps = sep.step_length
+    known = np.isfinite(highest)
+    measured, start = bool(known.any()), float(highest[np.argmax(known)])
+    steps = sep.sizes.step_length
     if steps is not None and np.isfinite(steps[1:]).any():
         steps = np.where(np.isfinite(steps), steps, 0.0)
-        median = np.concatenate([steps[1:2], running_median(steps[1:])])
-        positive = median > 0.0
-        limit: Array = np.log(median, out=np.full(len(median), -np.inf), where=positive)
+        limit = np.empty(len(steps))
+        limit[0], limit[1:] = steps[1], running_median(steps[1:])
+        for part in parts(len(limit)):
+            median = limit[part].copy()
+            limit[part] = -np.inf
+            np.log(median, out=limit[part], where=median > 0.0)
         limit += np.log(STEP_SHARE)
-        start = highest[np.isfinite(highest)][:1]
-        if start.size == 0 or start[0] <= limit[1]:
+        if not measured or start <= limit[1]:
             return limit, ""
         longest = float(steps.max())
-        if longest > 0.0 and start[0] <= np.log(STEP_SHARE * longest):
-            return np.full(len(median), np.log(STEP_SHARE * longest)), (
+        if longest > 0.0 and start <= np.log(STEP_SHARE * longest):
+            return np.full(len(limit), np.log(STEP_SHARE * longest)), (
                 "the reference starts at rest: deviations count as infinitesimal up to 2 % of its "
                 f"longest step ({STEP_SHARE * longest:.3g})"
             )
-        if longest > np.exp(start[0]) * 1e-3:
+        if longest > np.exp(start) * 1e-3:
             return limit, ""
-    finite = highest[np.isfinite(highest)]
-    if finite.size and finite.max() - finite[0] > np.log(1e3):
-        level = float(finite.max() + np.log(STEP_SHARE))
+    largest = float(np.fmax.reduce(highest))
+    if measured and largest - start > np.log(1e3):
+        level = float(largest + np.log(STEP_SHARE))
         what = f"2 % of the largest distance ({np.exp(level):.3g})"
     else:
         level = np.inf
@@ -172,17 +175,24 @@ def log_floor(sep: Separation, injected: float, *, accumulate: bool) -> Array:
     (T,) float64
         -inf at the first time and where nothing is injected.
     """
-    log_d = _geometric(sep.log_l2)
+    log_d = sep.sizes.geometric
     out = np.full(len(log_d), -np.inf)
     if injected <= 0.0:
         return out
     if not accumulate:
         out[1:] = np.log(injected)
         return out
-    known = np.isfinite(log_d)
-    known[0] = False
-    total = np.logaddexp.accumulate(np.where(known, np.log(injected) - log_d, -np.inf))
-    out[known] = total[known] + log_d[known]
+    carried = -np.inf
+    for part in parts(len(log_d)):
+        here = log_d[part]
+        known = np.isfinite(here)
+        if part.start == 0:
+            known[0] = False
+        total = np.where(known, np.log(injected) - here, -np.inf)
+        total[0] = np.logaddexp(carried, total[0])
+        total = np.logaddexp.accumulate(total)
+        out[part][known] = total[known] + here[known]
+        carried = total[-1]
     return out
 
 
@@ -208,10 +218,9 @@ def rounding_per_step(recording: xr.Dataset, sep: Separation) -> tuple[float, bo
     if "rounding_distance" in recording:
         times = np.asarray(recording["floor_time"].values, dtype=np.float64)
         curves.append((times, np.asarray(recording["rounding_distance"].values, dtype=np.float64)))
-    if sep.control is not None:
-        near = sep.time <= last
-        curves.append((sep.time[near], sep.control[near]))
-    steps = mean_increments(np.diff(sep.log_l2 + sep.log_rescale, axis=0))
+    if sep.sizes.control is not None:
+        curves.append((sep.time[: len(sep.sizes.control)], sep.sizes.control))
+    steps = mean_increments(np.diff(sep.sizes.early, axis=0))  # nothing later is used
     growth = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(steps), steps, 0.0))])
     log_sums = np.concatenate([[-np.inf], np.logaddexp.accumulate(-growth[1:])])
     injected = 0.0
@@ -224,14 +233,3 @@ def rounding_per_step(recording: xr.Dataset, sep: Separation) -> tuple[float, bo
             gain = growth[index[use]] + log_sums[index[use]]
             injected = max(injected, float(np.exp(np.max(np.log(values[use]) - gain))))
     return injected, injected > 0.0
-
-
-def _geometric(logs: Array) -> Array:
-    """Mean over replicas of the logs that are finite; NaN where none is."""
-    return mean_increments(logs)
-
-
-def _extreme(logs: Array, function: np.ufunc) -> Array:
-    """Smallest or largest over replicas, NaN ignored; NaN where there is none."""
-    extreme: Array = function.reduce(logs, axis=1)
-    return extreme

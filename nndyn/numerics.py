@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numba
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+#: Lags of an autocorrelation that are taken together, the first time and at most; samples at least.
+FEWEST_LAGS, MOST_LAGS, SAMPLES = 2**14, 2**18, 2**16
 
 
 @numba.njit(inline="always")
@@ -100,20 +104,38 @@ def autocorrelation(x: Array) -> Array:
     (n,) float64
         ``Σ (x_i - m)(x_{i+k} - m) / Σ (x_i - m)²`` (the biased form, which is positive
         semi-definite); 1 at lag 0 and 0 beyond for a series that does not vary.
+    """
+    return np.concatenate(list(_autocorrelations(x)))
 
-    Notes
-    -----
-    One FFT of length ≥ 2n; O(n log n) time, O(n) memory.
+
+def _autocorrelations(x: Array) -> Iterator[Array]:
+    """Give the autocorrelation in stretches of lags, the first short, by FFTs of limited length.
+
+    Yields
+    ------
+    (k,) float64
+        Of a stretch, which adds up the cross spectra of blocks of the series and of what lies the
+        lags ahead: O(n log n) time, and a few MB beside the series, however long it is.
     """
     n = len(x)
-    centred = np.asarray(x, dtype=np.float64) - np.mean(x)
-    spectrum = np.fft.rfft(centred, 1 << (2 * n - 1).bit_length())
-    covariance: Array = np.fft.irfft(spectrum * spectrum.conj())[:n]
-    if np.ptp(x) <= 1e-14 * np.max(np.abs(x)):  # the same number but for rounding
-        covariance[:] = 0.0
-        covariance[0] = 1.0
-    covariance /= covariance[0]
-    return covariance
+    low, high = float(np.min(x)), float(np.max(x))
+    if high - low <= 1e-14 * max(high, -low):  # the same number but for rounding
+        yield np.concatenate([np.ones(1), np.zeros(n - 1)])
+        return
+    mean, power, first = np.mean(x), 1.0, 0
+    while first < n:
+        lags = min(max(first, FEWEST_LAGS), MOST_LAGS, n - first)
+        half = 1 << (max(lags, min(n, SAMPLES)) - 1).bit_length()
+        spectrum = np.zeros(half + 1, dtype=np.complex128)
+        for a in range(0, n - first, half):
+            here = np.fft.rfft(x[a : a + half] - mean, 2 * half)
+            ahead = np.fft.rfft(x[a + first : a + first + half + lags] - mean, 2 * half)
+            spectrum += ahead * here.conj()
+        covariance: Array = np.fft.irfft(spectrum)[:lags]
+        if first == 0:
+            power = covariance[0]
+        yield covariance / power
+        first += lags
 
 
 def autocorrelation_time(x: Array) -> float:
@@ -137,10 +159,17 @@ def autocorrelation_time(x: Array) -> float:
     n = len(x)
     if n < 2:
         return 1.0
-    times = 2.0 * np.cumsum(autocorrelation(x)) - 1.0
-    enough = np.arange(n) >= 5.0 * np.maximum(times, 1.0)
-    last = int(np.argmax(enough)) if enough.any() else n - 1
-    return float(max(times[last], 1.0 / n))
+    first, total, time = 0, 0.0, 1.0
+    for r in _autocorrelations(x):
+        r[0] += total
+        sums = np.cumsum(r)
+        times = 2.0 * sums - 1.0
+        enough = np.arange(first, first + len(r)) >= 5.0 * np.maximum(times, 1.0)
+        time = times[int(np.argmax(enough)) if enough.any() else -1]
+        if enough.any():
+            break
+        first, total = first + len(r), sums[-1]
+    return float(max(time, 1.0 / n))
 
 
 def batch_means(x: Array, blocks: int) -> Array:
@@ -210,6 +239,7 @@ def jackknife_error(estimates: Array) -> float:
     return float(np.sqrt((n - 1) / n * np.sum((estimates - np.mean(estimates)) ** 2)))
 
 
+@numba.njit(cache=True, nogil=True)
 def running_median(x: Array) -> Array:
     """Return at every index the median of the values up to it.
 
@@ -223,16 +253,53 @@ def running_median(x: Array) -> Array:
 
     Notes
     -----
-    Two heaps: O(n log n) time, O(n) memory.
+    Two heaps: O(n log n) time, and n numbers beside the result.
     """
-    import heapq
-
-    low: list[float] = []  # negated: the smaller half
-    high: list[float] = []
-    medians = np.empty(len(x))
-    for i, value in enumerate(x.tolist()):
-        heapq.heappush(high, -heapq.heappushpop(low, -value))
-        if len(high) > len(low):
-            heapq.heappush(low, -heapq.heappop(high))
-        medians[i] = -low[0] if len(low) > len(high) else 0.5 * (high[0] - low[0])
+    n = x.size
+    low = np.empty(n // 2 + 2)  # negated: the smaller half, or one more
+    high = np.empty(n // 2 + 2)
+    lows, highs = 0, 0
+    medians = np.empty(n)
+    for i in range(n):
+        if lows == 0 or x[i] <= -low[0]:
+            lows = _push(low, lows, -x[i])
+        else:
+            highs = _push(high, highs, x[i])
+        if highs > lows:
+            value = high[0]
+            highs = _pop(high, highs)
+            lows = _push(low, lows, -value)
+        elif lows > highs + 1:
+            value = -low[0]
+            lows = _pop(low, lows)
+            highs = _push(high, highs, value)
+        medians[i] = -low[0] if lows > highs else 0.5 * (high[0] - low[0])
     return medians
+
+
+@numba.njit(cache=True, nogil=True)
+def _push(heap: Array, size: int, value: float) -> int:
+    """Add a value to a heap whose smallest comes first; return its new size."""
+    i = size
+    while i > 0 and heap[(i - 1) // 2] > value:
+        heap[i] = heap[(i - 1) // 2]
+        i = (i - 1) // 2
+    heap[i] = value
+    return size + 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _pop(heap: Array, size: int) -> int:
+    """Take the smallest value off a heap; return its new size."""
+    size -= 1
+    value, i = heap[size], 0
+    while 2 * i + 1 < size:
+        child = 2 * i + 1
+        if child + 1 < size and heap[child + 1] < heap[child]:
+            child += 1
+        if heap[child] >= value:
+            break
+        heap[i] = heap[child]
+        i = child
+    heap[i] = value
+    return size

@@ -37,19 +37,22 @@ def best_segments(
         Row k - 1 holds the k + 1 boundaries of k segments, then -1.
     """
     C = candidates.size
-    total = np.zeros(x.size + 1)
-    square = np.zeros(x.size + 1)
-    for i in range(x.size):
-        total[i + 1] = total[i] + x[i]
-        square[i + 1] = square[i] + x[i] * x[i]
+    total, square = np.zeros(C), np.zeros(C)  # up to each candidate
+    sum_x, sum_xx, i = 0.0, 0.0, 0
+    for c in range(C):
+        while i < candidates[c]:
+            sum_x += x[i]
+            sum_xx += x[i] * x[i]
+            i += 1
+        total[c], square[c] = sum_x, sum_xx
     cost = np.full((C, C), np.inf)
     for i in range(C):
         for j in range(i + 1, C):
             a, b = candidates[i], candidates[j]
             n = b - a
             if n >= shortest:
-                mean = (total[b] - total[a]) / n
-                variance = (square[b] - square[a]) / n - mean * mean
+                mean = (total[j] - total[i]) / n
+                variance = (square[j] - square[i]) / n - mean * mean
                 cost[i, j] = n * np.log(max(variance, smallest))
     best = np.full((most, C), np.inf)
     origin = np.full((most, C), -1)

@@ -30,18 +30,36 @@ def scan_block(
     """
     n, R, D = states.shape
     grams = np.empty((1, R, R))
-    gram = grams[0]
     for t in range(n):
         separate(states[t], D, 0, l1[t : t + 1], linf[t : t + 1], grams)
-        for r in range(R):
-            l2[t, r] = np.sqrt(gram[r, r])
-        largest = np.nan
-        for p in range(first.size):
-            i, j = first[p], second[p]
-            length = l2[t, i] + l2[t, j]
-            if length > 0.0:
-                both = gram[i, i] + gram[j, j] + 2.0 * gram[i, j]
-                ratio = np.sqrt(max(both, 0.0)) / length
-                if not ratio <= largest:
-                    largest = ratio
-        asymmetry[t] = largest
+        asymmetry[t] = asymmetry_of(grams[0], first, second, l2[t])
+
+
+@numba.njit(cache=True)
+def asymmetry_of(gram: Array, first: Array, second: Array, l2: Array) -> float:
+    """Write the l2 distances of every row, and return the largest asymmetry of a pair.
+
+    Parameters
+    ----------
+    gram : (R, R) float64
+        Inner products of the deviations.
+    first, second : (pairs,) int64
+    l2 : (R,) float64, written
+
+    Returns
+    -------
+    float
+        NaN without pairs.
+    """
+    for r in range(l2.size):
+        l2[r] = np.sqrt(gram[r, r])
+    largest = np.nan
+    for p in range(first.size):
+        i, j = first[p], second[p]
+        length = l2[i] + l2[j]
+        if length > 0.0:
+            both = gram[i, i] + gram[j, j] + 2.0 * gram[i, j]
+            ratio = np.sqrt(max(both, 0.0)) / length
+            if not ratio <= largest:
+                largest = ratio
+    return largest

@@ -16,7 +16,8 @@ from analyzers.recurrence.plane import Pairs, Team
 from analyzers.recurrence.points import Points, take
 from analyzers.recurrence.radius import Threshold, find, parse
 from analyzers.recurrence.wide import Wide
-from analyzers.separation import require_dataset, weights
+from analyzers.separation import require_dataset
+from analyzers.states import weights
 from nndyn.errors import DataError, UsageError
 from nndyn.results import Quantity, Radius, Window, result
 

@@ -23,6 +23,7 @@ EXTENTS = "metadata_extents"
 _EXTENTS_LENGTH = 128
 
 _CHUNK_BYTES = 64 * 1024
+_CHUNK_COMPONENTS = 2**20  # to read a part of a state, the library holds whole chunks of it
 _TEXT = "text"  # prefix of the dimensions that hold the characters of text variables
 
 
@@ -105,7 +106,7 @@ class Header:
         -------
         tuple of int
             Rows that are written and read together share a chunk; a state is a chunk of its own
-            unless it is small (measured: fastest to write and read).
+            (measured: fastest to write and read) unless it is small, or longer than 2²⁰ components.
         """
         item = np.dtype(self._dtype(variable)).itemsize
         rest = tuple(self.sizes[d] for d in variable.dims[1:])
@@ -116,7 +117,7 @@ class Header:
                 return (1, 1, sizes[-1])
             return (1, *sizes[1:]) if variable.name in CHECKPOINTS else sizes
         if len(variable.dims) == 3:
-            return (self._rows(rest[-1] * item), 1, rest[-1])
+            return (self._rows(rest[-1] * item), 1, min(rest[-1], _CHUNK_COMPONENTS))
         if dim == "time":
             return (self.block, *rest)
         # These come in an unknown number a block: a short chunk keeps rewriting its rest cheap.

@@ -18,6 +18,10 @@ import netCDF4
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.store.chunks import SIGNATURE, end_of_file
 
+# Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless told:
+# blocks are read in order, once each, so that only a chunk that two of them share is read again.
+_CACHE = 4 * 1024 * 1024
+
 _SMALL = 8 * 1024 * 1024  # free bytes under which a failed write is called a full disk
 
 # Files (device, inode) the library still thinks open after a close that failed: its state is
@@ -73,6 +77,17 @@ def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
         raise failure from error
     nc.set_auto_maskandscale(False)
     return nc
+
+
+@contextlib.contextmanager
+def small_cache() -> Iterator[None]:
+    """Let the library keep little of what is read of the files opened meanwhile."""
+    before = netCDF4.get_chunk_cache()
+    netCDF4.set_chunk_cache(_CACHE)
+    try:
+        yield
+    finally:
+        netCDF4.set_chunk_cache(*before)
 
 
 def check_signature(path: Path) -> None:

@@ -22,6 +22,7 @@ from nndyn.store.library import (
     explain,
     open_netcdf,
     reading,
+    small_cache,
 )
 from nndyn.store.locks import existing
 
@@ -98,14 +99,15 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
     import xarray as xr
 
     try:
-        recording = xr.open_dataset(
-            path,
-            engine="netcdf4",
-            chunks=chunks,
-            mask_and_scale=False,
-            decode_times=False,
-            decode_timedelta=False,
-        )
+        with small_cache():
+            recording = xr.open_dataset(
+                path,
+                engine="netcdf4",
+                chunks=chunks,
+                mask_and_scale=False,
+                decode_times=False,
+                decode_timedelta=False,
+            )
     except (OSError, RuntimeError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise explain(path, error) from error
     try:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analyzers import separation as module
+from analyzers import states
 from analyzers.lyapunov import lyapunov
 from analyzers.separation import kinks, separation
 from nndyn.errors import DataError
@@ -25,25 +25,29 @@ def test_curve_is_log_distance_with_the_rescaling_put_back():
     assert sep.rescaled
 
 
+def log_distance(run, norm="l2"):
+    return separation(run, norm).log_separation - run["log_rescale"].values[:, 1:5]
+
+
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
 def test_distances_from_state_equal_numpy(full, norm):
     order = {"l1": 1, "l2": 2, "linf": np.inf}[norm]
     state = full["state"].values
     direct = np.linalg.norm(state - state[:, :1], ord=order, axis=2)[:, 1:5]
     alone = full.drop_vars(["distance_l1", "distance_l2", "distance_linf"])
-    np.testing.assert_allclose(separation(alone, norm).log_distance, np.log(direct), atol=1e-12)
+    np.testing.assert_allclose(log_distance(alone, norm), np.log(direct), atol=1e-12)
 
 
 def test_blocks_of_one_time_and_lazy_input_give_the_same(full, tmp_path, monkeypatch):
     import xarray as xr
 
     alone = full.drop_vars(["distance_l1", "distance_l2", "distance_linf"])
-    whole = separation(alone).log_distance
-    monkeypatch.setattr(module, "BLOCK_BYTES", 1)
-    np.testing.assert_array_equal(separation(alone).log_distance, whole)
+    whole = log_distance(alone)
+    monkeypatch.setattr(states, "BLOCK_BYTES", 1)
+    np.testing.assert_array_equal(log_distance(alone), whole)
     alone.to_netcdf(tmp_path / "run.nc")
     with xr.open_dataset(tmp_path / "run.nc") as lazy:
-        np.testing.assert_array_equal(separation(lazy).log_distance, whole)
+        np.testing.assert_array_equal(log_distance(lazy), whole)
 
 
 def test_result_from_state_equals_that_from_stored_distances(full):
@@ -69,7 +73,7 @@ def test_asymmetry_of_mirrored_pairs_equals_numpy(full):
     both = np.linalg.norm(delta[:, ::2] + delta[:, 1::2], axis=2)
     length = np.linalg.norm(delta, axis=2)
     expected = (both / (length[:, ::2] + length[:, 1::2])).max(axis=1)
-    np.testing.assert_allclose(separation(full).asymmetry, expected, atol=2e-8)
+    np.testing.assert_allclose(separation(full).sizes.asymmetry, expected, atol=2e-8)
 
 
 def test_zero_distance_is_left_out_never_averaged():

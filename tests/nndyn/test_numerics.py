@@ -54,6 +54,21 @@ def test_autocorrelation_equals_the_direct_sum():
     np.testing.assert_allclose(numerics.autocorrelation(x), direct, atol=1e-12)
 
 
+def test_autocorrelation_in_stretches_equals_the_direct_sum(monkeypatch):
+    monkeypatch.setattr(numerics, "FEWEST_LAGS", 8)
+    monkeypatch.setattr(numerics, "MOST_LAGS", 32)
+    monkeypatch.setattr(numerics, "SAMPLES", 16)
+    for n in (2, 7, 100, 333):
+        x = np.cumsum(np.random.default_rng(n).normal(size=n))
+        c = x - x.mean()
+        direct = np.correlate(c, c, "full")[n - 1 :] / (c @ c)
+        np.testing.assert_allclose(numerics.autocorrelation(x), direct, atol=1e-12)
+        times = 2.0 * np.cumsum(direct) - 1.0
+        enough = np.flatnonzero(np.arange(n) >= 5.0 * np.maximum(times, 1.0))
+        time = times[enough[0] if enough.size else -1]
+        assert numerics.autocorrelation_time(x) == pytest.approx(max(time, 1.0 / n))
+
+
 def test_constant_series_has_no_correlation_and_no_nan():
     flat = numerics.autocorrelation(np.full(20, 0.1))
     assert flat[0] == 1.0
@@ -97,7 +112,9 @@ def test_jackknife_of_a_mean_is_its_standard_error():
     assert numerics.jackknife_error(left_out) == pytest.approx(x.std(ddof=1) / 3)
 
 
-def test_running_median_equals_numpy():
-    x = np.random.default_rng(0).integers(0, 9, size=60).astype(float)
-    direct = [np.median(x[: i + 1]) for i in range(60)]
-    np.testing.assert_array_equal(numerics.running_median(x), direct)
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 60, 301])
+def test_running_median_equals_numpy(n):
+    rng = np.random.default_rng(n)
+    for x in (rng.integers(0, 9, size=n).astype(float), rng.normal(size=n), np.arange(n) * -1.0):
+        direct = [np.median(x[: i + 1]) for i in range(n)]
+        np.testing.assert_array_equal(numerics.running_median(x), direct)

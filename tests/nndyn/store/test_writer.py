@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nndyn.errors import RecordingError, StoreError, UsageError
-from nndyn.store import MissingRecordingError, Writer, open_recording, verify
+from nndyn.store import MissingRecordingError, Writer, layout, open_recording, verify
 from nndyn.store.locks import WriterLock, lock_path
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 
@@ -63,6 +63,28 @@ def test_a_state_chunk_holds_at_most_64_kib_or_one_state(
     plan = header(components=components, block=block)
     state = next(v for v in plan.variables if v.name == "state")
     assert plan.chunk(state) == (rows_per_chunk, 1, components)
+
+
+def test_a_state_of_many_components_is_cut_into_chunks_that_are_read_alone() -> None:
+    plan = header(components=3_000_000, block=1)
+    state = next(v for v in plan.variables if v.name == "state")
+    assert plan.chunk(state) == (1, 1, 2**20)
+
+
+def test_a_state_cut_into_chunks_is_sound_and_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "_CHUNK_COMPONENTS", 2)
+    plan = header(components=5, block=4)
+    record(tmp_path / "run.nc", plan)
+    with Writer.resume(tmp_path / "run.nc") as writer:
+        n = writer.n_committed
+        write(writer, plan, n, n + 6)
+        writer.finish("complete")
+    assert verify(tmp_path / "run.nc").problems == ()
+    with open_recording(tmp_path / "run.nc") as run:
+        assert run["state"].encoding["chunksizes"][2] == 2
+        np.testing.assert_array_equal(run["state"].values, rows(plan, 0, n + 6)["state"])
 
 
 @settings(max_examples=12, deadline=None)
