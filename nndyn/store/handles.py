@@ -123,16 +123,19 @@ def written(path: Path, size: int) -> Iterator[netCDF4.Dataset]:
     RuntimeError
         If it cannot be written and the system has no reason.
     """
-    handle = Handle(path, "w")
-    fd = os.open(path, os.O_RDWR)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = None
     try:
+        reserve(fd, size)  # for what the library writes in making the file, which gives it back
+        handle = Handle(path, "w")
         reserve(fd, size)
         yield handle.nc
         handle.close()
         give_back(fd)
         os.fsync(fd)
     except BaseException as error:
-        handle.let_go(fd, [(0, os.fstat(fd).st_size)])
+        if handle is not None:
+            handle.let_go(fd, [(0, os.fstat(fd).st_size)])
         if isinstance(error, Exception) and is_of_write(error):
             found = reason(fd, error)
             raise found from error

@@ -89,7 +89,10 @@ class Session:
                 self._handle = Handle(path, "r+")
                 if not self._handle.holds(self._fd):
                     self._handle.close()
-                    raise StoreError(f"{path} was replaced as it was opened; try again")
+                    raise StoreError(
+                        f"{path} is written in this process already, under another name, or was "
+                        "replaced as it was opened; close the other Writer, or try again"
+                    )
             except OSError as error:
                 if isinstance(error, NndynError):
                     raise
@@ -334,15 +337,18 @@ class Session:
 
     def _undo(self) -> str:
         """Put the file back, under whatever name, unless it is another's to write now."""
-        if not self.changed or not self._lock.keep():
+        if not self.changed:
             return ""
+        now = name_of(self._fd, self.path)
         with contextlib.ExitStack() as stack:
             try:
-                now = name_of(self._fd, self.path)
-                if now is not None and now != self.path and not self._lock.covers(now):
+                if now is not None and not self._lock.covers(now):
                     stack.callback(WriterLock(now).release)
                 self._journal.undo(self._fd)
-            except (BusyError, RecordingError):
+            except BusyError:
+                if now != self.path:  # else who has the lock finds the journal
+                    self._journal.clear()
+            except RecordingError:
                 self._journal.clear()
             except OSError as error:
                 why = error.strerror or error

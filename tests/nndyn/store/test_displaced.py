@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,16 +162,39 @@ def test_the_loss_is_said_and_nothing_of_others_is_touched(
             assert_holds(run, PLAN, 24)
 
 
+_OTHER = """
+import sys
+from pathlib import Path
+from nndyn.store import Writer
+from tests.nndyn.store.recordings import header, write
+plan = header(replicas=5, components=300)
+with Writer.resume(Path(sys.argv[1])) as writer:
+    write(writer, plan, 16, 24)
+    print("ready", flush=True)
+    input()
+    write(writer, plan, 24, 32)
+"""
+
+
 def test_a_moved_file_that_another_writer_has_by_then_is_left_to_it(tmp_path: Path) -> None:
     path, moved = tmp_path / "run.nc", tmp_path / "moved.nc"
     writer = Writer.create(path, PLAN)
     write(writer, PLAN, 0, 16)
     path.rename(moved)
-    with Writer.resume(moved) as other:
-        write(other, PLAN, 16, 24)
+    with pytest.raises(StoreError, match="is written in this process already"):
+        Writer.resume(moved)
+    with subprocess.Popen(
+        [sys.executable, "-c", _OTHER, moved],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
         with pytest.raises(StoreError, match="was moved to"):
             write(writer, PLAN, 16, 24)
-        write(other, PLAN, 24, 32)
+        other.communicate("\n", timeout=60)
+    assert other.returncode == 0
     with open_recording(moved) as run:
         assert_holds(run, PLAN, 32)
     assert verify(moved).sound
@@ -235,11 +260,11 @@ def test_a_reader_that_found_no_lock_and_undid_the_block_ends_the_writer(tmp_pat
 
 def test_leaving_by_another_error_puts_a_moved_file_back_as_well(tmp_path: Path) -> None:
     path = tmp_path / "run.nc"
-    with pytest.raises(KeyError), Writer.create(path, PLAN) as writer:
-        write(writer, PLAN, 0, 16)
-        writer.append(rows(PLAN, 16, 24))
-        replaced(path)
-        raise KeyError
+    writer = Writer.create(path, PLAN)
+    write(writer, PLAN, 0, 16)
+    writer.append(rows(PLAN, 16, 24))
+    replaced(path)
+    writer.__exit__(KeyError, KeyError(), None)
     assert tree(tmp_path) == {"run.nc": STRANGER}
 
 
@@ -259,6 +284,7 @@ def record_series(folder: Path, strike: Callable[[], None]) -> Path:
 
     def struck(writer: Writer) -> None:
         close(writer)
+        patch.setattr(Writer, "close", close)
         strike()
 
     with pytest.MonkeyPatch.context() as patch:
