@@ -10,6 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+from nndyn.errors import StoreError
+from nndyn.figures import save
+from nndyn.store import Writer, save_result
+from tests.nndyn.store import recordings
+from tests.nndyn.store.recordings import header
 
 ROOT = Path(__file__).parents[3]
 
@@ -108,3 +116,59 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path, left: int, beside: str) ->
 def test_an_error_of_the_system_in_any_call(tmp_path: Path, number: int, calls: int) -> None:
     said = fill(tmp_path, 50, 8, calls, "plain", number)
     assert os.strerror(number) in said
+
+
+def test_a_result_and_a_figure_appear_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure, result = Figure(), xr.Dataset({"x": ("time", np.arange(9.0))})
+    figure.add_subplot().plot([1, 2, 3])
+    written = {
+        "r.nc": lambda path: save_result(result, path, overwrite=True),
+        **{f"f.{kind}": lambda path: save(figure, path) for kind in ("png", "pdf", "svg")},
+    }
+    for name, write in written.items():
+        path = tmp_path / name
+        write(path)
+        before = path.read_bytes()
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+
+            def refused(fd: int, number: int = number) -> None:
+                raise OSError(number, os.strerror(number))
+
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "fsync", refused)
+                with pytest.raises(StoreError, match=os.strerror(number)) as caught:
+                    write(path)
+            assert "\n" not in str(caught.value)
+            assert path.read_bytes() == before
+        write(path)
+    assert sorted(os.listdir(tmp_path)) == sorted(written)
+
+
+def test_a_descriptor_of_the_callers_on_the_same_file_is_left_alone(tmp_path: Path) -> None:
+    path, plan = tmp_path / "run.nc", header(components=50)
+    writer = Writer.create(path, plan)
+    recordings.write(writer, plan, 0, 16)
+    with path.open("rb") as own, path.open("r+b") as writable:
+        writer.append(recordings.rows(plan, 16, 24))
+        writer.__exit__(KeyError, KeyError(), None)
+        for file in (own, writable):
+            assert os.path.samestat(os.fstat(file.fileno()), path.stat())
+            assert file.read() == path.read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_standard_output_on_a_full_disk_is_one_line() -> None:
+    code = "from nndyn.cli import main; main(['systems'])"
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "No space left on device" in result.stderr
