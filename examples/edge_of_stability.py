@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import nndyn
+from nndyn.figures import save
 
 BLUE, SKY, ORANGE, GREY = "#0072B2", "#56B4E9", "#D55E00", "#777777"
 #: Steps over which the tangent exponent is taken.
@@ -86,7 +87,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run, growth, learned = measure(Path(folder) / "run.nc", options)
-        draw(run, growth, learned, options.lr).savefig(options.output, dpi=200)
+        save(draw(run, growth, learned, options.lr), options.output)
         run.close()
     print(f"{growth.attrs['verdict']}: {growth.attrs['reason']}")
     print(learned.attrs["reason"])

@@ -14,6 +14,7 @@ import argparse
 import numpy as np
 
 import nndyn
+from nndyn.figures import save
 
 
 def cell(result, name, i):
@@ -69,7 +70,7 @@ def main():
     print()
     print(f"{growth.attrs['verdict']}: {growth.attrs['reason']}")
     print(f"{learning.attrs['verdict']}: {learning.attrs['reason']}")
-    index.nndyn.plot().savefig(options.output, dpi=200)
+    save(index.nndyn.plot(), options.output)
     print(options.output)
 
 

@@ -92,6 +92,48 @@ def record_batch(
     be written, the others go on; the first failure is raised at the end, with a note for each
     further one. Memory is that of `record` times the number of runs: two blocks of states a run.
     """
+    return list(
+        record_identified(
+            systems,
+            paths,
+            steps=steps,
+            seeds=seeds,
+            seed=seed,
+            workers=workers,
+            resume=resume,
+            overwrite=overwrite,
+            progress=progress,
+            **options,
+        )
+    )
+
+
+def record_identified(
+    systems: Sequence[System],
+    paths: Sequence[str | Path],
+    *,
+    steps: int,
+    seeds: Sequence[int] | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[Path, str]:
+    """Do what `record_batch` does, and tell the identity of what was recorded.
+
+    Returns
+    -------
+    dict of Path to str
+        Of every file its ``recording_id``. A lock ends with the recording: who opens the file next
+        may find another one under its name.
+
+    Raises
+    ------
+    UsageError
+        As `record_batch`, and the other errors of it.
+    """
     each = [seed] * len(systems) if seeds is None else list(seeds)
     plans = _plans(systems, paths, each, {**options, "steps": steps})
     if resume and overwrite:
@@ -128,7 +170,7 @@ def record_batch(
         for m in writers.keys() - starts.keys():
             tally.done[m] = plans[m].steps
         _drive([[runs[m] for m in share if m in runs] for share in shares])
-    return files
+    return {file: str(writers[m].attrs["recording_id"]) for m, file in enumerate(files)}
 
 
 def _drive(shares: Sequence[Sequence[Run]]) -> None:

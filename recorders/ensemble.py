@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nndyn.store import open_recording
 from nndyn.systems.protocol import System
-from recorders.batch import Progress, record_batch
+from recorders.batch import Progress, record_identified
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -125,7 +125,7 @@ def record(
     two states, where one is larger), and the tangent vectors. A kill loses at most the last block:
     some seconds.
     """
-    (file,) = record_batch(
+    ((file, identity),) = record_identified(
         [system],
         [path],
         steps=steps,
@@ -149,5 +149,5 @@ def record(
         store=store,
         state=state,
         evaluate=evaluate,
-    )
-    return open_recording(file)
+    ).items()
+    return open_recording(file, identity=identity)

@@ -96,4 +96,4 @@ def record_series(
             writer.append({name: np.asarray(series[name][part]) for name in growing})
         writer.commit()
         writer.finish("complete")
-    return open_recording(path)
+    return open_recording(path, identity=str(header.attrs["recording_id"]))

@@ -52,7 +52,7 @@ def demo(output: Path) -> None:
 
 def _run(path: Path, *, lr: float, rescale: int | None) -> Any:
     from nndyn import Training, lyapunov, record
-    from nndyn.figures import draw
+    from nndyn.figures import draw, save
 
     again = "" if rescale is None else f" --rescale {rescale}"
     click.echo(
@@ -72,7 +72,7 @@ def _run(path: Path, *, lr: float, rescale: int | None) -> Any:
         click.echo(f"$ nndyn analyze lyapunov {path}")
         result = lyapunov(recording)
         result.attrs["final"] = float(recording["test_accuracy"][-1, 0])
-    draw("lyapunov", result).savefig(path.with_suffix(".png"), dpi=200)
+    save(draw("lyapunov", result), path.with_suffix(".png"))
     return result
 
 

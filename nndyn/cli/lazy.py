@@ -81,13 +81,26 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
         )
     except BrokenPipeError:
         # the reader of our output has gone: leave without a complaint from the interpreter
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 1
     except NndynError as error:
         return _fail(str(error), error.exit_code, debug)
+    except OSError as error:  # the system's: a full disk under standard output or a cache, say
+        return _refused(error, debug)
     except MemoryError as error:
         return _fail(f"out of memory: {error}", 1, debug)
+
+
+def _discard_output() -> None:
+    """Let what standard output still holds go nowhere."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(error: OSError, debug: bool) -> int:
+    """Say what the system refused."""
+    name = error.filename or "standard output or a temporary file"
+    return _fail(f"cannot read or write {name}: {error.strerror or error}", 1, debug)
 
 
 def _one_line(error: click.ClickException) -> str:
@@ -103,6 +116,10 @@ def _fail(message: str, code: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
+    try:
+        sys.stdout.flush()
+    except OSError:  # the interpreter would try again, and complain
+        _discard_output()
     click.echo(f"nndyn: {' '.join(message.split())}", err=True)
     return code
 

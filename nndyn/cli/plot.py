@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import analyzers
 from nndyn.cli.analyze import along, options_of, study_result
 from nndyn.errors import UsageError
-from nndyn.figures import FIGURES, draw
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from nndyn.figures import FIGURES, draw, save
 
 
 class _Plot(click.Group):
@@ -56,8 +53,11 @@ def _output() -> click.Option:
 
 def _drawable(ctx: click.Context, parameter: click.Parameter, output: Path) -> Path:
     """Refuse a name that is of no figure, before any work."""
+    from nndyn.store.locks import vacant
+
     if output.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UsageError(f"{output}: expected a name that ends in .png, .pdf or .svg")
+    vacant(output, overwrite=True, cure="")
     return output
 
 
@@ -68,7 +68,7 @@ def _run(name: str, *, path: Path, output: Path, **options: Any) -> None:
         raise UsageError(f"{path} is a folder; nndyn plot study draws a study")
     with reading(path), open_recording(path) as recording:
         result = analyzers.load(name)(recording, **options)
-    _save(draw(name, result), output)
+    save(draw(name, result), output)
     click.echo(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
@@ -81,15 +81,8 @@ def _run_study(path: Path, output: Path, along: str | None) -> None:
         name = output
         if label:
             name = output.with_stem(f"{output.stem}_{re.sub(r'[^A-Za-z0-9.=+-]+', '-', label)}")
-        _save(study(growth, learning), name)
+        save(study(growth, learning), name)
         click.echo(f"{name}: {growth.attrs['verdict']}: {growth.attrs['reason']}")
-
-
-def _save(figure: Figure, output: Path) -> None:
-    try:
-        figure.savefig(output, dpi=200)
-    except OSError as error:
-        raise UsageError(f"{output}: {error.strerror}") from error
 
 
 _study = click.Command(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,3 +51,30 @@ def draw(name: str, result: xr.Dataset) -> Figure:
     module, _, function = FIGURES[name].target.partition(":")
     figure: Figure = getattr(import_module(module), function)(result)
     return figure
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure to a file, at once or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : path-like
+        Its suffix says the format; replaced where it exists.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not exist, or `path` is no name for a file.
+    StoreError
+        If it cannot be written.
+    """
+    from nndyn.store.files import write_whole
+    from nndyn.store.locks import vacant
+
+    path = Path(path)
+    vacant(path, overwrite=True, cure="")
+    # in memory first: matplotlib leaves half a file, and complains again when it is collected
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:].lower() or None, dpi=200)
+    write_whole(path, drawn.getvalue())

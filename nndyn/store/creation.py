@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 
-from nndyn.errors import NndynError, StoreError, UsageError
+from nndyn.errors import StoreError, UsageError
 from nndyn.store import layout
+from nndyn.store.failures import is_of_write, write_failure
+from nndyn.store.files import part_path, sync_folder
+from nndyn.store.handles import written
 from nndyn.store.layout import Header
-from nndyn.store.library import detach, open_netcdf, write_failure
-from nndyn.store.locks import WriterLock, journal_path, part_path, stale_parts, sync_folder, vacant
+from nndyn.store.locks import WriterLock, journal_path, stale_parts, vacant
 
 
-def make(path: Path, header: Header, *, overwrite: bool) -> WriterLock:
+def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os.stat_result]:
     """Put a recording without rows at `path`.
 
     Parameters
@@ -27,6 +30,8 @@ def make(path: Path, header: Header, *, overwrite: bool) -> WriterLock:
     -------
     WriterLock
         Of `path`, held.
+    os.stat_result
+        Of the file made.
 
     Raises
     ------
@@ -48,36 +53,28 @@ def make(path: Path, header: Header, *, overwrite: bool) -> WriterLock:
                 f"{path} will take {header.expected_bytes / 1e6:,.1f} MB, {folder} has "
                 f"{free / 1e6:,.1f} MB free; store less, or choose another folder"
             )
-        _write_header(part, header)
+        file = _write_header(part, header)
         if path.exists() and not overwrite:
             raise UsageError(f"{path} has appeared meanwhile; choose another name")
         part.replace(path)
         journal_path(path).unlink(missing_ok=True)
         sync_folder(folder)
     except BaseException as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         lock.release()
-        if isinstance(error, OSError | RuntimeError) and not isinstance(error, NndynError):
+        if isinstance(error, Exception) and is_of_write(error):
             failure = write_failure(path, error)
             raise failure from error
         raise
-    return lock
+    return lock, file
 
 
-def _write_header(part: Path, header: Header) -> None:
-    nc = open_netcdf(part, "w")
-    try:
+def _write_header(part: Path, header: Header) -> os.stat_result:
+    with written(part, header.fixed_bytes) as nc:
         layout.define(nc, header)
         nc.sync()
         # Closing only ever shortens the file: what it grows to from here on is chunks.
         nc.setncattr(layout.EXTENTS, layout.extents_value([(0, part.stat().st_size)]))
         nc.sync()
-        nc.close()
-    except BaseException:
-        detach(nc, part.stat())
-        raise
-    fd = os.open(part, os.O_RDWR)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    return part.stat()

@@ -33,7 +33,8 @@ from pathlib import Path
 
 from nndyn.errors import RecordingError, StoreError
 from nndyn.store.chunks import Layout, TreeError, find_layouts, walk
-from nndyn.store.locks import WriterLock, has_writer, journal_path, sync_folder
+from nndyn.store.files import names, remove, sync_folder, write_at
+from nndyn.store.locks import WriterLock, has_writer, journal_path
 
 _MAGIC = b"nndynJ1\n"
 _DIGEST = 32
@@ -56,6 +57,11 @@ def merged(ranges: Iterable[Range], end: int) -> list[Range]:
         else:
             result.append((start, stop))
     return result
+
+
+def holds(fd: int, ranges: Iterable[Range], identity: str) -> bool:
+    """Whether the recording of that identity is in a file, one of whose `ranges` names it."""
+    return any(identity.encode() in os.pread(fd, stop - start, start) for start, stop in ranges)
 
 
 def endangered(
@@ -118,9 +124,22 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = journal_path(path)
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-        os.ftruncate(self._fd, 0)
-        sync_folder(path.parent)
+        self._fd = self._make()
+
+    def _make(self) -> int:
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            os.ftruncate(fd, 0)
+            sync_folder(self.path.parent)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the next reader will find it: who undoes a block removes it."""
+        return names(self.path, self._fd)
 
     def save(self, fd: int, ranges: Collection[Range], identity: str) -> None:
         """Copy `ranges` of the recording `fd` into the journal and make them durable.
@@ -131,26 +150,41 @@ class Journal:
             If the journal cannot be written; the recording is untouched.
         """
         name = identity.encode()
+        if not self.in_place:  # removed by hand: a kill would find no journal
+            os.close(self._fd)
+            self._fd = self._make()
         parts = [_MAGIC, _HEAD.pack(os.fstat(fd).st_size, len(ranges), len(name)), name]
         parts += [struct.pack("<QQ", start, stop - start) for start, stop in ranges]
         parts += [os.pread(fd, stop - start, start) for start, stop in ranges]
         body = b"".join(parts)
         body += hashlib.blake2b(body, digest_size=_DIGEST).digest()
-        view, done = memoryview(body), 0
-        while done < len(view):
-            done += os.pwrite(self._fd, view[done:], done)
+        write_at(self._fd, body, 0)
         os.fsync(self._fd)
 
     def clear(self) -> None:
         """Say that the recording stands as it is: the commit."""
         os.ftruncate(self._fd, 0)
 
-    def remove(self) -> None:
-        """Remove the file; the recording stands as it is."""
-        self.path.unlink(missing_ok=True)
+    def undo(self, fd: int) -> None:
+        """Put the recording `fd` back to how it was when `save` was called last.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; the journal stays.
+        RecordingError
+            If it is shorter than what had been committed.
+        """
+        size = os.fstat(self._fd).st_size
+        body = _body(os.pread(self._fd, size, 0))
+        if body is not None:
+            _restore(fd, body, self.path)
+        self.clear()
 
     def close(self) -> None:
-        """Let go of the file, whatever it holds."""
+        """Let go of the file, and remove it if it is empty: the recording stands as it is."""
+        if os.fstat(self._fd).st_size == 0:
+            remove(self._fd, self.path)
         os.close(self._fd)
 
 
@@ -174,11 +208,14 @@ def roll_back(path: Path) -> bool:
     """
     journal = journal_path(path)
     try:
-        raw = journal.read_bytes()
-        body, digest = raw[:-_DIGEST], raw[-_DIGEST:]
-        # A journal that is not whole was never followed by a change of the recording.
-        whole = raw[:8] == _MAGIC and hashlib.blake2b(body, digest_size=_DIGEST).digest() == digest
-        undone = whole and _restore(path, body)
+        body = _body(journal.read_bytes())
+        undone = False
+        if body is not None:
+            fd = os.open(path, os.O_RDWR)
+            try:
+                undone = _restore(fd, body, path)
+            finally:
+                os.close(fd)
         journal.unlink()
     except FileNotFoundError:
         return False
@@ -192,29 +229,32 @@ def roll_back(path: Path) -> bool:
     return undone
 
 
-def _restore(path: Path, body: bytes) -> bool:
+def _body(raw: bytes) -> bytes | None:
+    """Return what a journal says; None if it is not whole: no change of the recording followed."""
+    body, digest = raw[:-_DIGEST], raw[-_DIGEST:]
+    whole = raw[:8] == _MAGIC and hashlib.blake2b(body, digest_size=_DIGEST).digest() == digest
+    return body if whole else None
+
+
+def _restore(fd: int, body: bytes, path: Path) -> bool:
     length, count, name_size = _HEAD.unpack_from(body, len(_MAGIC))
     position = len(_MAGIC) + _HEAD.size
     identity = body[position : position + name_size]
     position += name_size
     ranges = [struct.unpack_from("<QQ", body, position + 16 * i) for i in range(count)]
     position += 16 * count
-    fd = os.open(path, os.O_RDWR)
-    try:
-        if not any(identity in os.pread(fd, size, start) for start, size in ranges):
-            return False  # another recording has taken the name since
-        if os.fstat(fd).st_size < length - _SLACK:
-            raise RecordingError(
-                f"{path} is cut off: {os.fstat(fd).st_size} bytes, {length} were committed; "
-                "restore it from a copy"
-            )
-        for start, size in ranges:
-            os.pwrite(fd, body[position : position + size], start)
-            position += size
-        os.ftruncate(fd, length)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    if not holds(fd, [(start, start + size) for start, size in ranges], identity.decode()):
+        return False  # another recording has taken the name since
+    if os.fstat(fd).st_size < length - _SLACK:
+        raise RecordingError(
+            f"{path} is cut off: {os.fstat(fd).st_size} bytes, {length} were committed; "
+            "restore it from a copy"
+        )
+    for start, size in ranges:
+        write_at(fd, body[position : position + size], start)
+        position += size
+    os.ftruncate(fd, length)
+    os.fsync(fd)
     return True
 
 

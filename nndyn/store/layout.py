@@ -24,6 +24,7 @@ _EXTENTS_LENGTH = 128
 
 _CHUNK_BYTES = 64 * 1024
 _CHUNK_COMPONENTS = 2**20  # to read a part of a state, the library holds whole chunks of it
+_HEADER_BYTES = 64 * 1024
 _TEXT = "text"  # prefix of the dimensions that hold the characters of text variables
 
 
@@ -123,6 +124,11 @@ class Header:
         # These come in an unknown number a block: a short chunk keeps rewriting its rest cheap.
         row = item * int(np.prod(rest, dtype=np.int64))
         return (max(1, min(self.block, _CHUNK_BYTES // 2 // row)), *rest)
+
+    @property
+    def fixed_bytes(self) -> int:
+        """Bytes of a file without rows, about."""
+        return _HEADER_BYTES + sum(np.asarray(values).nbytes for values in self.fixed.values())
 
     def _rows(self, row: int) -> int:
         most = max(1, min(self.block, _CHUNK_BYTES // row))

@@ -1,4 +1,4 @@
-"""How the netCDF library is opened, let go, and what its errors mean."""
+"""How the netCDF library is opened, by one thread at a time, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import functools
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -22,11 +21,9 @@ from nndyn.store.chunks import SIGNATURE, end_of_file
 # blocks are read in order, once each, so that only a chunk that two of them share is read again.
 _CACHE = 4 * 1024 * 1024
 
-_SMALL = 8 * 1024 * 1024  # free bytes under which a failed write is called a full disk
-
-# Files (device, inode) the library still thinks open after a close that failed: its state is
-# global, so this has to be.
-_LOST: set[tuple[int, int]] = set()
+# Files (device, inode) that the library still has open after it was to let go of them, and the
+# descriptors it has then: its state is global, so this has to be.
+HELD: dict[tuple[int, int], list[tuple[int, os.stat_result]]] = {}
 
 # The library is not for two threads at once, whatever the files: its state is global. Datasets
 # that xarray reads when they are used have a lock of xarray's, which does not know of this one.
@@ -69,7 +66,7 @@ def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
     """
     if mode != "w":
         check_signature(path)
-        check_lost(path)
+        check_held(path)
     try:
         nc = netCDF4.Dataset(path, mode, format="NETCDF4")
     except (OSError, RuntimeError) as error:
@@ -122,7 +119,7 @@ def check_signature(path: Path) -> None:
         )
 
 
-def check_lost(path: Path) -> None:
+def check_held(path: Path) -> None:
     """Refuse a file that the library could not let go of in this process.
 
     Parameters
@@ -135,24 +132,21 @@ def check_lost(path: Path) -> None:
         If so: opening it again would give what the library remembers, not what is on disk.
     """
     here = path.stat()
-    if (here.st_dev, here.st_ino) in _LOST:
+    held = HELD.get((here.st_dev, here.st_ino), ())
+    if any(is_file(own, sink) for own, sink in held):
         raise StoreError(
-            f"{path} cannot be opened again in this process after the failed write; "
-            "start a new one, the committed part is safe"
+            f"{path} cannot be opened again in this process after the failed write, since the "
+            "library holds on to it; start a new one, the committed part is safe"
         )
+    HELD.pop((here.st_dev, here.st_ino), None)
 
 
-def write_failure(path: Path, error: BaseException, committed: int = 0) -> StoreError:
-    """Return the error to raise where writing `path` failed; `committed` times are safe."""
-    folder = path.parent
-    free = shutil.disk_usage(folder).free
-    what = "is full" if free < _SMALL else f"has {free / 1e9:.3g} GB free"
-    kept = f"; {committed} times are safe and can be resumed" if committed else ""
-    text = " ".join(str(error).split())
-    return StoreError(
-        f"writing {path} failed ({text}): {folder} {what}{kept}; "
-        "free space, check quota and permissions, or choose another folder"
-    )
+def is_file(fd: int, file: os.stat_result) -> bool:
+    """Whether a descriptor is open on `file`."""
+    try:
+        return os.path.samestat(os.fstat(fd), file)
+    except OSError:
+        return False
 
 
 def explain(path: Path, error: BaseException, *, writing: bool = False) -> NndynError:
@@ -191,8 +185,22 @@ def _locked(path: Path) -> bool:
     return False
 
 
-def forget_readers(path: Path) -> None:
-    """Close the handles on `path` that xarray keeps in this process; it reopens them on demand.
+def close(nc: netCDF4.Dataset) -> None:
+    """Close a dataset once and for all, even if that fails."""
+    try:
+        nc.close()
+    finally:
+        give_up(nc)
+
+
+def give_up(nc: netCDF4.Dataset) -> None:
+    """Let a dataset count as closed: the collector would close it once more, which crashes."""
+    # assigning to the attribute would write one into the file
+    netCDF4.Dataset._isopen.__set__(nc, 0)  # type: ignore[attr-defined]
+
+
+def forget_readers(fd: int, leave: Callable[[netCDF4.Dataset], None] = close) -> None:
+    """Close the handles on a file that xarray keeps in this process; it reopens them on demand.
 
     HDF5 refuses to open for writing what the same process has open for reading.
     """
@@ -203,9 +211,9 @@ def forget_readers(path: Path) -> None:
     for key in list(cache):
         file = cache.get(key)
         with contextlib.suppress(RuntimeError, OSError, AttributeError):
-            if file is not None and Path(file.filepath()).samefile(path):
+            if file is not None and os.path.samestat(os.stat(file.filepath()), os.fstat(fd)):
                 cache.pop(key, None)
-                file.close()
+                leave(file)
         del file
 
 
@@ -244,43 +252,3 @@ def _translated(path: str | Path, error: BaseException) -> BaseException:
     )
     failure.__cause__ = error
     return failure
-
-
-def detach(nc: netCDF4.Dataset, here: os.stat_result) -> None:
-    """Close `nc` so that nothing more reaches its file.
-
-    The library flushes when a dataset is closed, collected, or the process ends. After a failed
-    write that flush would tear the file. Its descriptors are therefore first pointed at a place
-    that swallows writes and refuses reads.
-
-    Parameters
-    ----------
-    nc : netCDF4.Dataset
-    here : os.stat_result
-        Of the file, to recognize its descriptors; the caller has closed its own.
-    """
-    sink = _sink()
-    try:
-        for name in os.listdir("/dev/fd"):
-            fd = int(name)
-            with contextlib.suppress(OSError):
-                if fd != sink and os.path.samestat(os.fstat(fd), here):
-                    os.dup2(sink, fd, inheritable=False)
-    finally:
-        os.close(sink)
-    try:
-        nc.close()
-    except (RuntimeError, OSError):
-        nc._isopen = 0  # or the collector would close it again, which crashes
-        _LOST.add((here.st_dev, here.st_ino))
-
-
-def _sink() -> int:
-    """Open a descriptor that takes writes and truncation, and refuses reads."""
-    if not hasattr(os, "memfd_create"):
-        return os.open(os.devnull, os.O_WRONLY)
-    memory = os.memfd_create("nndyn")
-    try:
-        return os.open(f"/proc/self/fd/{memory}", os.O_WRONLY)
-    finally:
-        os.close(memory)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from nndyn.errors import StoreError, UsageError
+from nndyn.store.files import names, remove
 
 
 class MissingRecordingError(UsageError, FileNotFoundError):
@@ -81,24 +82,10 @@ def journal_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.journal")
 
 
-def part_path(path: Path) -> Path:
-    """Name under which this process builds the recording `path`."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
 def stale_parts(path: Path) -> list[Path]:
     """Parts of `path` left behind; the caller holds the lock, so nobody is building one."""
     pattern = re.compile(re.escape(f".{path.name}.") + r"\d+\.part")
     return [p for p in path.parent.iterdir() if pattern.fullmatch(p.name)]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names created or changed in `folder` survive a power failure."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class WriterLock:
@@ -158,10 +145,24 @@ class WriterLock:
         self._fd = fd
         return True
 
+    def keep(self) -> bool:
+        """Take the lock anew where somebody removed its file; false where another has it now."""
+        if names(self._path, self._fd):
+            return True
+        old = self._fd
+        if not self._try():
+            return False
+        os.close(old)
+        return True
+
+    def covers(self, path: Path) -> bool:
+        """Whether it is the lock of `path` too, whose folder was renamed."""
+        return names(lock_path(path), self._fd)
+
     def release(self) -> None:
         """Give the lock back and remove its file; does nothing the second time."""
         if self._fd >= 0:
-            self._path.unlink(missing_ok=True)
+            remove(self._fd, self._path)
             os.close(self._fd)
             self._fd = -1
 

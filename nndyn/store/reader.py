@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import RecordingError
+from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.recording import GROWING, validate
 from nndyn.store import journal as journals
 from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, committed_rows, growing, rows_of, slot_of
 from nndyn.store.library import (
-    check_lost,
+    check_held,
     check_signature,
     exclusive,
     explain,
@@ -29,10 +29,16 @@ from nndyn.store.locks import existing
 if TYPE_CHECKING:
     import xarray as xr
 
+_LOST = (
+    "{path} was recorded, and is no longer what was recorded: it was removed, moved or replaced "
+    "since; look for it under another name, or record it again"
+)
 _PATIENCE = 5.0  # s, for a moment in which a running file stands still
 
 
-def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None) -> xr.Dataset:
+def open_recording(
+    path: str | Path, *, chunks: Mapping[str, int] | None = None, identity: str | None = None
+) -> xr.Dataset:
     """Open a recording: validated, lazy, trimmed to what is committed.
 
     A file that a dead writer left in the middle of a block is first put back to its last commit.
@@ -43,6 +49,8 @@ def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None)
     path : str or Path
     chunks : mapping of str to int, optional
         Give dask arrays of these chunks, as in `xarray.open_dataset`.
+    identity : str, optional
+        The ``recording_id`` it has to have.
 
     Returns
     -------
@@ -59,7 +67,8 @@ def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None)
     RecordingError
         If it is not a recording, damaged, or cannot be repaired.
     StoreError
-        If writing it failed earlier in this process and the library will not let go of it.
+        If it has another `identity`, or writing it failed earlier in this process and the library
+        will not let go of it.
 
     Notes
     -----
@@ -67,12 +76,24 @@ def open_recording(path: str | Path, *, chunks: Mapping[str, int] | None = None)
     are read when they are used, and a checksum that does not match surfaces only then, as the
     library's RuntimeError: see `reading`.
     """
-    path = existing(path)
+    if identity is None:
+        return _opened(existing(path), chunks)
+    try:
+        recording = _opened(existing(path), chunks)
+    except (UsageError, RecordingError) as error:
+        raise StoreError(f"{_LOST.format(path=path)} ({error})") from error
+    if recording.attrs["recording_id"] != identity:
+        recording.close()
+        raise StoreError(_LOST.format(path=path))
+    return recording
+
+
+def _opened(path: Path, chunks: Mapping[str, int] | None) -> xr.Dataset:
     deadline = time.monotonic() + _PATIENCE
     while True:
         running = journals.settle(path, max(0.0, deadline - time.monotonic()))
         check_signature(path)
-        check_lost(path)
+        check_held(path)
         before = path.stat()
         try:
             recording = _open(path, chunks, warm=running)

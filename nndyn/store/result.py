@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nndyn.errors import RecordingError, StoreError
+from nndyn.errors import RecordingError
+from nndyn.store.failures import write_failure
+from nndyn.store.files import whole
+from nndyn.store.handles import written
 from nndyn.store.library import exclusive
-from nndyn.store.locks import part_path, vacant
+from nndyn.store.locks import vacant
 
 if TYPE_CHECKING:
     import xarray as xr
+
+#: Bytes of a file beside its values, about.
+_HEADER_BYTES = 64 * 1024
 
 
 @exclusive
@@ -34,17 +39,16 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
     StoreError
         If the file cannot be written.
     """
+    from xarray.backends import NetCDF4DataStore
+
     path = Path(path)
     vacant(path, overwrite=overwrite, cure="overwrite it")
-    part = part_path(path)
     try:
-        result.to_netcdf(part, engine="netcdf4")
-        os.replace(part, path)
-    except (OSError, RuntimeError) as error:  # of a full disk the library raises RuntimeError
-        why = getattr(error, "strerror", None) or error
-        raise StoreError(f"cannot write {path}: {why}") from error
-    finally:
-        part.unlink(missing_ok=True)
+        with whole(path) as part, written(part, result.nbytes + _HEADER_BYTES) as nc:
+            result.dump_to_store(NetCDF4DataStore(nc))  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        failure = write_failure(path, error)
+        raise failure from error
 
 
 @exclusive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,23 +14,35 @@ import numpy as np
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.recording import GROWING
 from nndyn.store import journal as journals
+from nndyn.store.failures import is_of_write, reason, write_failure
+from nndyn.store.files import loss, name_of
+from nndyn.store.handles import Handle
 from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, rows_of, slot_of
-from nndyn.store.library import detach, forget_readers, open_netcdf, reading, write_failure
-from nndyn.store.locks import WriterLock
+from nndyn.store.library import forget_readers, open_netcdf, reading
+from nndyn.store.locks import BusyError, WriterLock
+from nndyn.store.space import give_back, reserve
+
+#: Bytes that any change may take beside what it says it does.
+_SLACK = 64 * 1024
+#: Bytes of an index for each new chunk, a checksum among them, and of nodes that split.
+_PER_CHUNK, _PER_TREE = 104, 8192
 
 
 class Session:
     """An open recording in which every change is whole or undone.
 
     Changes are made to `nc` inside `change`, and stand from `settle` on. Whatever fails in
-    between, in this process or with it, ends in the state of the last `settle`.
+    between, in this process or with it, ends in the state of the last `settle`. All is done through
+    descriptors of the file that was opened: whatever has its name by then is left alone.
 
     Parameters
     ----------
     path : Path
     lock : WriterLock
         Of `path`; the session releases it.
+    file : os.stat_result, optional
+        Of the file that it has to be.
 
     Attributes
     ----------
@@ -54,31 +67,41 @@ class Session:
         If it is not a recording, or damaged.
     """
 
-    def __init__(self, path: Path, lock: WriterLock) -> None:
+    def __init__(self, path: Path, lock: WriterLock, file: os.stat_result | None = None) -> None:
         self.path = path
         self.changed = False
         self.is_open = False
         self._lock = lock
+        self._saved: list[journals.Range] = []
         with contextlib.ExitStack() as undo:
             undo.callback(lock.release)
             try:
                 journals.roll_back(path)
-                forget_readers(path)
-                self._inspect()
                 self._fd = os.open(path, os.O_RDWR)
                 undo.callback(os.close, self._fd)
+                if file is not None and not os.path.samestat(file, os.fstat(self._fd)):
+                    raise StoreError(f"{path} was replaced as soon as it was made; try again")
+                forget_readers(self._fd)
+                self._inspect()
+                self._length = os.fstat(self._fd).st_size
                 self._journal = journals.Journal(path)
                 undo.callback(self._journal.close)
-                self._guard()
-                self.nc = open_netcdf(path, "r+")
+                self._handle = Handle(path, "r+")
+                if not self._handle.holds(self._fd):
+                    self._handle.close()
+                    raise StoreError(
+                        f"{path} is written in this process already, under another name, or was "
+                        "replaced as it was opened; close the other Writer, or try again"
+                    )
             except OSError as error:
                 if isinstance(error, NndynError):
                     raise
-                reason = error.strerror or error
                 raise StoreError(
-                    f"cannot write {path}: {reason}; check the permissions and the free space"
+                    f"cannot write {path}: {error.strerror or error}; check the permissions and "
+                    "the free space"
                 ) from error
             undo.pop_all()
+        self.nc = self._handle.nc
         self.is_open = True
         with self.change():
             self.nc.sync()
@@ -99,7 +122,7 @@ class Session:
                 )
             self._extents = extents_of(self.attrs.pop(EXTENTS))
             self.dims = {n: v.dimensions for n, v in nc.variables.items()}
-            self._shapes = [(*v.chunking(), v.dtype.itemsize) for v in nc.variables.values()]
+            self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in nc.variables.items()}
             self._chunk_rows = {
                 dim: {int(v.chunking()[0]) for v in nc.variables.values() if v.dimensions[0] == dim}
                 for dim in nc.dimensions
@@ -119,8 +142,13 @@ class Session:
                 raise RecordingError(f"{self.path} is damaged: {fault}; restore it from a copy")
 
     @contextlib.contextmanager
-    def change(self) -> Iterator[None]:
+    def change(self, size: int = 0) -> Iterator[None]:
         """Make changes inside; a failed write undoes all that does not stand, and closes.
+
+        Parameters
+        ----------
+        size : int
+            Bytes by which the file may grow, beside small ones.
 
         Yields
         ------
@@ -129,20 +157,64 @@ class Session:
         Raises
         ------
         StoreError
-            If writing fails.
+            If writing fails, or the file lost its name to somebody.
         RecordingError
             If reading what a change depends on does.
         """
         try:
+            self._check()
             self._guard()
+            reserve(self._fd, size + _SLACK)
             yield
         except (StoreError, RecordingError):
             self.abandon()
             raise
-        except (RuntimeError, OSError) as error:
-            failure = write_failure(self.path, error, self.n_committed)
-            self.abandon()
+        except Exception as error:
+            if not is_of_write(error):
+                raise
+            failure = self._failure(error)
             raise failure from error
+
+    def _failure(self, error: Exception) -> StoreError:
+        """Leave after a failed write; return the error to raise."""
+        safe = f"; {self.n_committed} times are safe and can be resumed" if self.n_committed else ""
+        try:
+            safe += self._let_go()
+            return write_failure(self.path, reason(self._fd, error), safe=safe)
+        finally:
+            self._leave()
+
+    def _check(self) -> None:
+        """Check that the file and the right to write it are still ours.
+
+        Raises
+        ------
+        StoreError
+            If not: it says what happened, what is safe and what to do.
+        """
+        lost = loss(self._fd, self.path, self.n_committed)
+        if lost:
+            raise StoreError(lost)
+        if not self._holds_recording():
+            raise StoreError(
+                f"{self.path} was written over by something else while it was being recorded; "
+                "record it again, under another name"
+            )
+        # who found no lock may have undone the block under way: its journal is gone then
+        if not self._lock.keep() or (self.changed and not self._journal.in_place):
+            raise StoreError(
+                f"{self.path} was opened by another process while it was being recorded, since "
+                "somebody removed its lock or its journal; leave files named .*.lock and "
+                f".*.journal alone; {self.n_committed} times are safe, resume it"
+            )
+
+    def _holds_recording(self) -> bool:
+        whole = self.changed or os.fstat(self._fd).st_size >= self._length
+        return whole and journals.holds(self._fd, self._extents, self._identity)
+
+    @property
+    def _identity(self) -> str:
+        return str(self.attrs["recording_id"])
 
     def _guard(self) -> None:
         """Before the first change: save what may be overwritten."""
@@ -154,14 +226,24 @@ class Session:
             for rows in self._chunk_rows[dim]
             if count % rows
         }
-        ranges = journals.endangered(self._fd, self._extents, self._shapes, tails)
-        self._journal.save(self._fd, ranges, str(self.attrs["recording_id"]))
+        self._saved = journals.endangered(self._fd, self._extents, self._shapes.values(), tails)
         self.changed = True
+        self._journal.save(self._fd, self._saved, self._identity)
 
     def settle(self) -> None:
-        """Let stand what has been flushed; durable when this returns."""
+        """Let stand what has been flushed; durable when this returns.
+
+        Raises
+        ------
+        OSError
+            If it cannot be made durable.
+        StoreError
+            If the file lost its name to somebody.
+        """
         os.fsync(self._fd)
+        self._check()
         self._journal.clear()
+        self._length = os.fstat(self._fd).st_size
         self.changed = False
 
     def write_attrs(self, attrs: Mapping[str, Any]) -> None:
@@ -172,7 +254,7 @@ class Session:
         StoreError
             If writing fails, or they have been moved about too often.
         """
-        with self.change():
+        with self.change(4 * sum(len(str(value)) for value in attrs.values())):
             before = os.fstat(self._fd).st_size
             self.nc.setncatts(dict(attrs))
             self.nc.sync()
@@ -208,6 +290,14 @@ class Session:
             values = np.asarray(self.nc[name][where])
         return values
 
+    def room(self, name: str, start: int, rows: int) -> int:
+        """Return the bytes that `rows` new rows of a variable take from row `start` on."""
+        shape = self.nc[name].shape
+        *chunk, item = self._shapes[name]
+        new = -(-(start + rows) // chunk[0]) + -start // chunk[0]
+        new *= math.prod(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))
+        return int(new * (math.prod(chunk) * item + _PER_CHUNK) + _PER_TREE * (new > 0))
+
     def close(self) -> None:
         """Close the file; what does not stand is undone.
 
@@ -222,30 +312,54 @@ class Session:
             self.abandon()
             return
         with self.change():  # closing rewrites the superblock
-            self.nc.close()
+            self._handle.close()
+            give_back(self._fd)
             self.settle()
-        os.close(self._fd)
         self._leave()
 
     def abandon(self) -> None:
         """Leave without a further write by the library, and undo what does not stand."""
         if not self.is_open:
             return
-        here = os.fstat(self._fd)
-        os.close(self._fd)
-        forget_readers(self.path)
-        detach(self.nc, here)
         try:
-            journals.roll_back(self.path)
+            self._let_go()
         finally:
             self._leave()
 
+    def _let_go(self) -> str:
+        """Make the library let go of the file, and undo what does not stand; say what could not."""
+        end = os.fstat(self._fd).st_size
+        try:
+            self._handle.let_go(self._fd, [*self._saved, (min(self._length, end), end)])
+        finally:
+            left = self._undo()
+        return left
+
+    def _undo(self) -> str:
+        """Put the file back, under whatever name, unless it is another's to write now."""
+        if not self.changed:
+            return ""
+        now = name_of(self._fd, self.path)
+        with contextlib.ExitStack() as stack:
+            try:
+                if now is not None and not self._lock.covers(now):
+                    stack.callback(WriterLock(now).release)
+                self._journal.undo(self._fd)
+            except BusyError:
+                if now != self.path:  # else who has the lock finds the journal
+                    self._journal.clear()
+            except RecordingError:
+                self._journal.clear()
+            except OSError as error:
+                why = error.strerror or error
+                return f"; the block under way is undone when it is opened next ({why})"
+        return ""
+
     def _leave(self) -> None:
         self.is_open = False
-        if not journals.busy(self.path):
-            self._journal.remove()
         self._journal.close()
         self._lock.release()
+        os.close(self._fd)
 
 
 def _plain(value: Any) -> Any:

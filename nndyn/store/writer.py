@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +31,8 @@ class Writer:
     How a kill is survived: see `nndyn.store.journal`. Use `create` or `resume`.
     """
 
-    def __init__(self, path: Path, lock: WriterLock) -> None:
-        self._session = Session(path, lock)
+    def __init__(self, path: Path, lock: WriterLock, file: os.stat_result | None = None) -> None:
+        self._session = Session(path, lock, file)
         self._later: dict[str, Any] = {}
 
     @classmethod
@@ -59,7 +60,7 @@ class Writer:
             If another process writes the recording, the space will not do, or writing fails.
         """
         path = Path(path)
-        return cls(path, creation.make(path, header, overwrite=overwrite))
+        return cls(path, *creation.make(path, header, overwrite=overwrite))
 
     @classmethod
     @exclusive
@@ -216,7 +217,12 @@ class Writer:
         counts = self._counts(rows)
         if not any(counts.values()):
             return
-        with session.change():
+        size = sum(
+            session.room(name, session.ends[dim], counts[dim])
+            for name in rows
+            for dim in session.dims[name][:1]
+        )
+        with session.change(size):
             for name, values in rows.items():
                 dim = session.dims[name][0]
                 start = session.ends[dim]
@@ -299,10 +305,13 @@ class Writer:
                 raise UsageError(f"{self.path} has {missing[0]}: commit needs it")
             if step != total - 1:
                 raise UsageError(f"checkpoint is of step {step}, the last time is {total - 1}")
-        with session.change():
+        slot = self._slot()
+        slot = 0 if slot is None else 1 - slot
+        size = 0
+        if "checkpoint" in session.dims and session.values("checkpoint_step")[slot] < 0:
+            size = sum(session.room(name, 0, 1) for name in ("checkpoint", *others))
+        with session.change(size):
             if "checkpoint" in session.dims:
-                slot = self._slot()
-                slot = 0 if slot is None else 1 - slot
                 session.nc["checkpoint"][slot] = checkpoint
                 for name in others:
                     session.nc[name][slot] = (beside or {})[name]

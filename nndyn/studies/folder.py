@@ -8,7 +8,6 @@ All but the recordings appear whole or not at all.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
-from nndyn.store.locks import BusyError, WriterLock, has_writer, part_path, sync_folder
+from nndyn.store.files import write_whole
+from nndyn.store.locks import BusyError, WriterLock, has_writer
 from nndyn.studies.design import Batch, Cell, Design, parse
 
 PLAN = "study.json"
@@ -145,7 +145,7 @@ class Folder:
     def note(self, batch: Batch, known: dict[str, dict[str, Any]]) -> None:
         """Write what became of the runs of a batch."""
         tree = {name: {key: one[key] for key, _ in _NOTED} for name, one in known.items()}
-        self._write(self._note(batch), json.dumps(tree, indent=1).encode())
+        write_whole(self._note(batch), json.dumps(tree, indent=1).encode())
 
     def create(self, design: Design) -> None:
         """Make the folder, or put another plan into it.
@@ -158,7 +158,7 @@ class Folder:
             If it cannot be written.
         """
         self._ready(*_PARTS)
-        self._write(self.path / PLAN, design.to_json().encode())
+        write_whole(self.path / PLAN, design.to_json().encode())
 
     def replace(self, design: Design) -> None:
         """Put another study into the folder, and remove what there is of the one before.
@@ -179,11 +179,11 @@ class Folder:
         self._check_idle()
         before = (self.path / PLAN).read_bytes()
         self._remove(*(self.path / "batches").glob("*.json"))
-        self._write(self.path / PLAN, design.to_json().encode())
+        write_whole(self.path / PLAN, design.to_json().encode())
         try:
             self._check_idle()
         except BusyError:
-            self._write(self.path / PLAN, before)
+            write_whole(self.path / PLAN, before)
             raise
         self._remove(self.path / "cells", self.path / "results")
         self._ready(*_PARTS)
@@ -294,17 +294,3 @@ class Folder:
                 f"{file} cannot be read ({type(error).__name__}: {error}); remove it and sweep "
                 "again: recordings stay"
             ) from error
-
-    @staticmethod
-    def _write(path: Path, content: bytes) -> None:
-        part = part_path(path)
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-            sync_folder(path.parent)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise StoreError(f"cannot write {path}: {error.strerror or error}") from error

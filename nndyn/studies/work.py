@@ -13,7 +13,7 @@ from nndyn.studies.design import Batch, Cell
 from nndyn.studies.folder import Folder
 from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Request
-from recorders.batch import record_batch
+from recorders.batch import record_identified
 
 #: Called with the steps done and the steps asked for.
 Progress = Callable[[int, int], None]
@@ -104,15 +104,16 @@ def _record(
 ) -> dict[str, dict[str, Any]]:
     """Record runs; return what is to be noted of all but those that another process writes."""
     failures: dict[str, Exception] = {}
+    made: dict[str, str] = {}
     try:
-        _together(folder, request, cells, threads, progress)
+        made = _together(folder, request, cells, threads, progress)
     except Exception as error:  # a network or a map of the user's may fail in any way
         if len(cells) == 1:
             failures[cells[0].file] = error
         else:
-            failures = _one_by_one(folder, request, cells)
+            made, failures = _one_by_one(folder, request, cells)
     return {
-        cell.file: _outcome(folder, cell, failures.get(cell.file))
+        cell.file: _outcome(folder, cell, failures.get(cell.file), made.get(cell.file))
         for cell in cells
         if not isinstance(failures.get(cell.file), BusyError)
     }
@@ -124,9 +125,10 @@ def _together(
     cells: Sequence[Cell],
     threads: int | None,
     progress: Progress | None,
-) -> None:
+) -> dict[str, str]:
+    """Record runs as a batch; return the identity of each."""
     options = recorded(request.options(cells[0].at))
-    record_batch(
+    found = record_identified(
         [request.system(cell.at) for cell in cells],
         [folder.recording(cell) for cell in cells],
         seeds=[int(cell.at["seed"]) for cell in cells],
@@ -135,23 +137,32 @@ def _together(
         progress=progress,
         **options,
     )
+    return {cell.file: made for cell, made in zip(cells, found.values(), strict=True)}
 
 
-def _one_by_one(folder: Folder, request: Request, cells: Sequence[Cell]) -> dict[str, Exception]:
+def _one_by_one(
+    folder: Folder, request: Request, cells: Sequence[Cell]
+) -> tuple[dict[str, str], dict[str, Exception]]:
     """Record the runs of a batch that failed as a whole; return what is wrong with which."""
+    made: dict[str, str] = {}
     failures: dict[str, Exception] = {}
     for cell in cells:
         try:
-            _together(folder, request, [cell], 1, None)
+            made |= _together(folder, request, [cell], 1, None)
         except Exception as error:
             failures[cell.file] = error
-    return failures
+    return made, failures
 
 
-def _outcome(folder: Folder, cell: Cell, failure: Exception | None) -> dict[str, Any]:
+def _outcome(
+    folder: Folder, cell: Cell, failure: Exception | None, made: str | None = None
+) -> dict[str, Any]:
+    """Return what is to be noted of a run; if `made` is given, that is its identity."""
     if failure is None:
         try:
             found = asdict(facts(folder.recording(cell)))
+            if made is not None and found["id"] != made:
+                raise StoreError(f"{folder.recording(cell)} was replaced after it was recorded")
         except NndynError as error:
             failure = error
         else:
