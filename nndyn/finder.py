@@ -15,6 +15,7 @@ from analyzers.onset import THRESHOLD, Onset, onset, turning_rates
 from analyzers.onset_study import onset_study
 from analyzers.stability import limit
 from nndyn.errors import UsageError
+from nndyn.interrupts import shielded
 from nndyn.recommendation import label
 from nndyn.studies.adaptive import Adaptive
 from nndyn.studies.analysis import row_of
@@ -122,7 +123,10 @@ def find_onset(
         raise UsageError(f"{next(iter(asked.axes))} is a grid; sweep it instead")
     with ExitStack() as stack:
         if path is None:
-            path = stack.enter_context(tempfile.TemporaryDirectory(prefix="nndyn-onset-"))
+            with shielded():
+                made = tempfile.TemporaryDirectory(prefix="nndyn-onset-")
+                stack.callback(shielded()(made.cleanup))
+            path = made.name
         runs = Adaptive(Folder(path), asked)
         rates = lattice(_anchor(asked, seed, bounds), precision, bounds)
         most = _RUNS * steps if budget is None else budget

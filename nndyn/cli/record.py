@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nndyn import config
+from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import duration, progress_bar, size
 from nndyn.cli.parameters import Grid, Tangents
 from nndyn.cli.series import series
+from nndyn.cli.standing import of_recording
 from nndyn.errors import UnknownNameError, UsageError
 from nndyn.studies.recipe import TRAINING, Recipe
 from nndyn.systems.catalogue import CATALOGUE, entry
@@ -251,7 +253,7 @@ record.add_command(series)
 @_common
 def _training(**options: Any) -> None:
     chosen = {name: options.pop(name) for name in TRAINING}
-    _record(Recipe("training").make(chosen, options["seed"]), options)
+    _record(lambda: Recipe("training").make(chosen, options["seed"]), options)
 
 
 _PARAM = click.option(
@@ -275,7 +277,7 @@ _NAMES = {
 @_DISCARD
 @_common
 def _map(name: str, param: tuple[str, ...], discard: int | None, **options: Any) -> None:
-    _record(_named_system("map", name, param, discard=discard), options)
+    _record(lambda: _named_system("map", name, param, discard=discard), options)
 
 
 @record.command("flow", help=f"Record a flow: {_NAMES['flow']}.")
@@ -299,7 +301,9 @@ def _flow(
     discard: int | None,
     **options: Any,
 ) -> None:
-    _record(_named_system("flow", name, param, dt=dt, method=method, discard=discard), options)
+    _record(
+        lambda: _named_system("flow", name, param, dt=dt, method=method, discard=discard), options
+    )
 
 
 @record.command("gd", help=f"Record gradient descent with known exponents: {_NAMES['gd']}.")
@@ -308,7 +312,7 @@ def _flow(
 @_DISCARD
 @_common
 def _gd(name: str, param: tuple[str, ...], discard: int | None, **options: Any) -> None:
-    _record(_named_system("gd", name, param, discard=discard), options)
+    _record(lambda: _named_system("gd", name, param, discard=discard), options)
 
 
 def _named_system(kind: str, name: str, param: tuple[str, ...], **options: Any) -> Any:
@@ -351,16 +355,19 @@ def parameters_of(
         yield key, text, isinstance(known[key], tuple)
 
 
-def _record(system: Any, options: dict[str, Any]) -> None:
+def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
+    path = options.pop("output")
+    dry_run, resume = options.pop("dry_run"), options["resume"]
+    overwrite = options["overwrite"]
+    if_interrupted(of_recording(path, options["steps"], dry_run=dry_run, overwrite=overwrite))
     from nndyn import record as write
     from nndyn.store import vacant
     from recorders.estimate import estimate
 
-    path = options.pop("output")
+    system = make()
     options["control"] = not options.pop("no_control")
-    dry_run, resume = options.pop("dry_run"), options["resume"]
     planned = {k: v for k, v in options.items() if k not in ("resume", "overwrite")}
-    vacant(path, overwrite=resume or options["overwrite"], cure="overwrite or resume it")
+    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it")
     if dry_run:
         cost = estimate(system, **planned)
         click.echo(

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import counted, duration, progress_bar, size
 from nndyn.cli.parameters import Grid
 from nndyn.cli.record import config_option, parameters_of, record
+from nndyn.cli.standing import of_study
 from nndyn.studies.grids import numbers
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ def _run(
     from nndyn.studies.request import request
     from nndyn.studies.sweep import cost
 
+    if_interrupted(of_study(output, dry_run=dry_run, overwrite=overwrite))
     name, given = _options_of(kind, options)
     asked = request(name, given, seeds=seeds, seed=seed)
     if dry_run or not output.exists():

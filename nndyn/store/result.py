@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nndyn.errors import RecordingError, StoreError
+from nndyn.interrupts import shielded
 from nndyn.store.library import exclusive
 from nndyn.store.locks import part_path, vacant
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@shielded()
 @exclusive
 def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> None:
     """Write the whole result of an analyzer to a netCDF file, at once or not at all.

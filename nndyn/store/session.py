@@ -119,8 +119,13 @@ class Session:
                 raise RecordingError(f"{self.path} is damaged: {fault}; restore it from a copy")
 
     @contextlib.contextmanager
-    def change(self) -> Iterator[None]:
+    def change(self, *, of_rows: bool = True) -> Iterator[None]:
         """Make changes inside; a failed write undoes all that does not stand, and closes.
+
+        Parameters
+        ----------
+        of_rows : bool, default True
+            Whether rows may be written: chunks that have room for some are large.
 
         Yields
         ------
@@ -134,7 +139,7 @@ class Session:
             If reading what a change depends on does.
         """
         try:
-            self._guard()
+            self._guard(of_rows=of_rows)
             yield
         except (StoreError, RecordingError):
             self.abandon()
@@ -144,7 +149,7 @@ class Session:
             self.abandon()
             raise failure from error
 
-    def _guard(self) -> None:
+    def _guard(self, *, of_rows: bool = True) -> None:
         """Before the first change: save what may be overwritten."""
         if self.changed:
             return
@@ -152,7 +157,7 @@ class Session:
             (rows, count // rows * rows)
             for dim, count in self.ends.items()
             for rows in self._chunk_rows[dim]
-            if count % rows
+            if of_rows and count % rows
         }
         ranges = journals.endangered(self._fd, self._extents, self._shapes, tails)
         self._journal.save(self._fd, ranges, str(self.attrs["recording_id"]))
@@ -221,7 +226,7 @@ class Session:
         if self.changed:
             self.abandon()
             return
-        with self.change():  # closing rewrites the superblock
+        with self.change(of_rows=False):  # closing rewrites the superblock
             self.nc.close()
             self.settle()
         os.close(self._fd)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.interrupts import shielded
 from nndyn.store.locks import BusyError, WriterLock, has_writer, part_path, sync_folder
 from nndyn.studies.design import Batch, Cell, Design, parse
 
@@ -296,6 +297,7 @@ class Folder:
             ) from error
 
     @staticmethod
+    @shielded()
     def _write(path: Path, content: bytes) -> None:
         part = part_path(path)
         try:

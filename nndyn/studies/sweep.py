@@ -88,7 +88,7 @@ def sweep(
     InstallationError
         If workers are asked for and dask.distributed is not installed.
     KeyboardInterrupt
-        On Ctrl-C, after what is done was committed; of runs on workers, all but the last block.
+        On Ctrl-C, after what is done was committed; on workers too, if they answer within seconds.
 
     Notes
     -----

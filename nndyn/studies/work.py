@@ -27,6 +27,7 @@ def work(
     study: str | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> bool:
     """Record what is missing of a batch.
 
@@ -41,6 +42,8 @@ def work(
     threads : int, optional
         For the runs of the batch; as many as there are cores unless given.
     progress : callable, optional
+    stop : callable, optional
+        As of `recorders.batch.record_batch`.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def work(
         found = _longer(folder, missing, batch.steps)
         left = [cell for cell in missing if cell.file not in found]
         if left:
-            found |= _record(folder, request, left, threads, progress)
+            found |= _record(folder, request, left, threads=threads, progress=progress, stop=stop)
         folder.note(batch, folder.of(batch) | found)
         return len(found) == len(missing)
     finally:
@@ -96,21 +99,17 @@ def _longer(folder: Folder, cells: Sequence[Cell], steps: int) -> dict[str, dict
 
 
 def _record(
-    folder: Folder,
-    request: Request,
-    cells: Sequence[Cell],
-    threads: int | None,
-    progress: Progress | None,
+    folder: Folder, request: Request, cells: Sequence[Cell], **how: Any
 ) -> dict[str, dict[str, Any]]:
     """Record runs; return what is to be noted of all but those that another process writes."""
     failures: dict[str, Exception] = {}
     try:
-        _together(folder, request, cells, threads, progress)
+        _together(folder, request, cells, **how)
     except Exception as error:  # a network or a map of the user's may fail in any way
         if len(cells) == 1:
             failures[cells[0].file] = error
         else:
-            failures = _one_by_one(folder, request, cells)
+            failures = _one_by_one(folder, request, cells, how["stop"])
     return {
         cell.file: _outcome(folder, cell, failures.get(cell.file))
         for cell in cells
@@ -122,8 +121,10 @@ def _together(
     folder: Folder,
     request: Request,
     cells: Sequence[Cell],
+    *,
     threads: int | None,
     progress: Progress | None,
+    stop: Callable[[], bool] | None,
 ) -> None:
     options = recorded(request.options(cells[0].at))
     record_batch(
@@ -133,16 +134,19 @@ def _together(
         workers=threads,
         resume=True,
         progress=progress,
+        stop=stop,
         **options,
     )
 
 
-def _one_by_one(folder: Folder, request: Request, cells: Sequence[Cell]) -> dict[str, Exception]:
+def _one_by_one(
+    folder: Folder, request: Request, cells: Sequence[Cell], stop: Callable[[], bool] | None
+) -> dict[str, Exception]:
     """Record the runs of a batch that failed as a whole; return what is wrong with which."""
     failures: dict[str, Exception] = {}
     for cell in cells:
         try:
-            _together(folder, request, [cell], 1, None)
+            _together(folder, request, [cell], threads=1, progress=None, stop=stop)
         except Exception as error:
             failures[cell.file] = error
     return failures
