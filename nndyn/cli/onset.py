@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import print_json
-from nndyn.cli.record import config_option, record
+from nndyn.cli.record import record
 from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import counted, duration, progress_bar, size
 from nndyn.cli.parameters import Grid
-from nndyn.cli.record import config_option, parameters_of, record
+from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
 from nndyn.studies.grids import numbers
 

@@ -1,5 +1,6 @@
 """Ctrl-C at random moments of whole commands."""
 
+import itertools
 import os
 import random
 import shutil
@@ -91,7 +92,9 @@ def test_ctrl_c_at_any_moment_ends_a_command_in_order(tmp_path, way):
     duration = time.monotonic() - began
     assert process.returncode == 0, err
     expected, slowest, count = arrays(whole), 0.0, 0
-    for moment in range(MOMENTS):
+    for moment in itertools.count():
+        if count == MOMENTS:
+            break
         folder = tmp_path / f"{moment}"
         folder.mkdir()
         process = start(folder, *command)
@@ -100,6 +103,8 @@ def test_ctrl_c_at_any_moment_ends_a_command_in_order(tmp_path, way):
         ended = press(process, group=bool(moment % 2), twice_after=twice)
         if ended.seconds is None:  # it was faster this time
             assert ended.code == 0
+            duration *= 0.8
+            shutil.rmtree(folder)
             continue
         where = f"{way} {moment}: {ended}"
         print(where)
@@ -118,4 +123,4 @@ def test_ctrl_c_at_any_moment_ends_a_command_in_order(tmp_path, way):
             assert process.returncode == 0, err
             assert_same(arrays(folder), expected)
         shutil.rmtree(folder)
-    print(f"{way}: {count} of {MOMENTS} moments in {duration:.1f} s, slowest {slowest:.1f} s")
+    print(f"{way}: {count} moments in {duration:.1f} s, slowest {slowest:.1f} s")
