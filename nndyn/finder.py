@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from analyzers.onset import THRESHOLD, Onset, onset, turning_rates
 from analyzers.onset_study import onset_study
 from analyzers.stability import limit
 from nndyn.errors import UsageError
+from nndyn.interrupts import shielded
 from nndyn.recommendation import label
 from nndyn.studies.adaptive import Adaptive
 from nndyn.studies.analysis import row_of
@@ -52,6 +53,7 @@ def find_onset(
     threshold: float = 0.93,
     confidence: float = 0.95,
     path: str | Path | None = None,
+    mix: bool = False,
     say: Say | None = None,
     **options: Any,
 ) -> xr.Dataset:
@@ -80,6 +82,8 @@ def find_onset(
         Of the intervals.
     path : path-like, optional
         Keep the runs, a study, in this folder; the same call goes on there.
+    mix : bool, default False
+        Go on there with runs that another version began, as of ``nndyn.record``.
     say : callable, optional
         Called with a line before every round of runs.
     **options
@@ -117,12 +121,15 @@ def find_onset(
     """
     bounds = _check(lr, steps, seeds, precision, budget)
     chosen = {"store": "distances", **options, "model": model, "data": data, "steps": steps}
-    asked = request("training", chosen, seed=seed)
+    asked = replace(request("training", chosen, seed=seed), mix=mix)
     if len(asked.axes) > 1:
         raise UsageError(f"{next(iter(asked.axes))} is a grid; sweep it instead")
     with ExitStack() as stack:
         if path is None:
-            path = stack.enter_context(tempfile.TemporaryDirectory(prefix="nndyn-onset-"))
+            with shielded():
+                made = tempfile.TemporaryDirectory(prefix="nndyn-onset-")
+                stack.callback(shielded()(made.cleanup))
+            path = made.name
         runs = Adaptive(Folder(path), asked)
         rates = lattice(_anchor(asked, seed, bounds), precision, bounds)
         most = _RUNS * steps if budget is None else budget

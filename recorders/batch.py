@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,12 +11,12 @@ from threading import Lock
 from typing import Any
 
 from nndyn.errors import UsageError
+from nndyn.interrupts import deferred
 from nndyn.store import Writer, vacant
 from nndyn.systems.protocol import System
 from recorders import perturbations as ensembles
 from recorders.drive import Drive
 from recorders.header import continues, header, reopen
-from recorders.interrupts import deferred_interrupt
 from recorders.plan import Plan, make
 from recorders.run import Run
 
@@ -36,6 +36,7 @@ def record_batch(
     mix: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
     **options: Any,
 ) -> list[Path]:
     """Record several runs at once; every file is the one `recorders.ensemble.record` makes.
@@ -63,6 +64,8 @@ def record_batch(
     progress : callable, optional
         Called with (steps done, steps asked for), summed over the runs; never twice at a time, but
         from any thread.
+    stop : callable, optional
+        Asked often, from any thread; where it returns true that is taken for Ctrl-C.
     **options
         Further options of `record`, the same for all runs.
 
@@ -84,7 +87,7 @@ def record_batch(
     RecordingError
         If a file to resume is damaged.
     KeyboardInterrupt
-        On Ctrl-C, after what is done was committed: the files resume.
+        On Ctrl-C, as of `record`: the files resume.
 
     Notes
     -----
@@ -101,8 +104,10 @@ def record_batch(
             seed=seed,
             workers=workers,
             resume=resume,
+            mix=mix,
             overwrite=overwrite,
             progress=progress,
+            stop=stop,
             **options,
         )
     )
@@ -117,8 +122,10 @@ def record_identified(
     seed: int = 0,
     workers: int | None = None,
     resume: bool = False,
+    mix: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
     **options: Any,
 ) -> dict[Path, str]:
     """Do what `record_batch` does, and tell the identity of what was recorded.
@@ -146,21 +153,35 @@ def record_identified(
             vacant(file, overwrite=overwrite, cure="overwrite or resume it")
     tally = _Tally(progress, [plan.steps for plan in plans])
     runs: dict[int, Run] = {}
-    with ExitStack() as stack:
+    with deferred() as press, ExitStack() as stack:
+
+        def interrupted() -> bool:
+            if stop is not None and stop():
+                press.note()
+            return press()
+
+        def unless_interrupted(numbers: Iterable[int]) -> Iterator[int]:
+            for m in numbers:
+                if interrupted():
+                    raise KeyboardInterrupt
+                yield m
+
+        every = range(len(files))
         writers = {
-            m: stack.enter_context(Writer.resume(file))
-            for m, file in enumerate(files)
-            if file in kept
+            m: stack.enter_context(Writer.resume(files[m]))
+            for m in unless_interrupted(every)
+            if files[m] in kept
         }
         going = [m for m in writers if continues(systems[m], plans[m], writers[m], mix=mix)]
         starts = {
             m: ensembles.ensemble(systems[m], plans[m])
-            for m in range(len(files))
+            for m in unless_interrupted(every)
             if m in going or m not in writers
         }
         for m in going:
             reopen(plans[m], writers[m])
-        for m, start in starts.items():
+        for m in unless_interrupted(starts):
+            start = starts[m]
             if m not in writers:
                 new = Writer.create(
                     files[m], header(systems[m], plans[m], start), overwrite=overwrite
@@ -169,25 +190,28 @@ def record_identified(
             runs[m] = Run(systems[m], plans[m], writers[m], start, tally.of(m))
         for m in writers.keys() - starts.keys():
             tally.done[m] = plans[m].steps
-        _drive([[runs[m] for m in share if m in runs] for share in shares])
+        _drive(
+            [[runs[m] for m in share if m in runs] for share in shares], interrupted, press.is_old
+        )
     return {file: str(writers[m].attrs["recording_id"]) for m, file in enumerate(files)}
 
 
-def _drive(shares: Sequence[Sequence[Run]]) -> None:
+def _drive(
+    shares: Sequence[Sequence[Run]], interrupted: Callable[[], bool], late: Callable[[], bool]
+) -> None:
     """Record the runs of every share in a thread of its own; of one share in this thread."""
     shares = [share for share in shares if share]
-    with deferred_interrupt() as interrupted:
-        drives = [Drive(share, interrupted) for share in shares]
-        if len(drives) == 1:
-            drives[0].finish()
-        elif drives:
-            with shares[0][0].system.one_thread(), ThreadPoolExecutor(len(drives)) as pool:
-                futures = [pool.submit(drive.finish) for drive in drives]
-                # a lock does not let Ctrl-C through if another thread received it: look up
-                while wait(futures, timeout=0.5).not_done:
-                    pass
-                for future in futures:
-                    future.result()
+    drives = [Drive(share, interrupted, late) for share in shares]
+    if len(drives) == 1:
+        drives[0].finish()
+    elif drives:
+        with shares[0][0].system.one_thread(), ThreadPoolExecutor(len(drives)) as pool:
+            futures = [pool.submit(drive.finish) for drive in drives]
+            # a lock does not let Ctrl-C through if another thread received it: look up
+            while wait(futures, timeout=0.5).not_done:
+                pass
+            for future in futures:
+                future.result()
     failures = [failure for drive in drives for failure in drive.failures]
     if failures:
         (_, first), *others = failures

@@ -24,19 +24,23 @@ class Drive:
         Of plans that differ in the seed alone, and of systems that advance together.
     interrupted : callable
         Tells whether the runs are to commit what there is and leave.
+    late : callable
+        Tells whether they are to leave at once.
 
     Attributes
     ----------
     cut_short : bool
-        Whether `interrupted` kept a run from its end.
+        Whether an interrupt kept a run from its end.
     failures : list of (Run, Exception)
         Runs that failed, in the order in which they did.
     """
 
-    def __init__(self, runs: Sequence[Run], interrupted: Callable[[], bool]) -> None:
+    def __init__(
+        self, runs: Sequence[Run], interrupted: Callable[[], bool], late: Callable[[], bool]
+    ) -> None:
         self.cut_short = False
         self.failures: list[tuple[Run, Exception]] = []
-        self._interrupted = interrupted
+        self._interrupted, self._late = interrupted, late
         self._loops: dict[Run, Loop] = {run: run.loop(interrupted) for run in runs}
         self._limits: dict[Run, int] = {}
         self._active: list[Run] = []
@@ -72,6 +76,10 @@ class Drive:
     def _go_on(self, run: Run, leg: Leg | None = None) -> None:
         """Let `run` begin, or take the Leg it waits for, and note how far it may go then."""
         loop = self._loops[run]
+        if self._late():
+            self._limits.clear()
+            self.cut_short = True
+            return
         try:
             self._limits[run] = next(loop) if leg is None else loop.send(leg)
             return

@@ -117,7 +117,8 @@ def record(
     RecordingError
         If a file to resume is damaged.
     KeyboardInterrupt
-        On Ctrl-C, after what is done was committed: the file resumes.
+        On Ctrl-C, after what is done was committed, or 2 s later without the last block, or at once
+        if it is pressed again: the file resumes.
 
     Notes
     -----

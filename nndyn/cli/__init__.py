@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import sys
-import warnings
+from typing import TYPE_CHECKING, Any
 
-from nndyn.cli.lazy import LazyGroup, run, show_warning, unexpected
-
-_VERBS = {
-    "demo": ("nndyn.cli.demo:demo", "Two runs, one regular and one not, explained."),
-    "record": ("nndyn.cli.record:record", "Run a system with perturbed replicas, store it all."),
-    "sweep": ("nndyn.cli.sweep:sweep", "Record a study: a grid of options and seeds."),
-    "analyze": (
-        "nndyn.cli.analyze:analyze",
-        "Compute from a recording or a study.",
-    ),
-    "onset": ("nndyn.cli.onset:onset", "Find the learning rate at the onset, with few runs."),
-    "plot": ("nndyn.cli.plot:plot", "Draw a figure of a recording or study."),
-    "info": ("nndyn.cli.info:info", "Say what a recording or study holds."),
-    "verify": ("nndyn.cli.verify:verify", "Read every byte of a recording and check it."),
-    "systems": ("nndyn.cli.systems:systems", "List the systems, or show one."),
-}
-
-nndyn = LazyGroup(
-    "nndyn",
-    _VERBS,
-    help=(
-        "Dynamical-systems analysis of neural-network training.\n\n"
-        "Results go to standard output, everything else to standard error. Exit codes: 0 done; "
-        "1 it could not be done; 2 wrong usage; 3 unresolved, with --strict; 4 the file is "
-        "damaged, foreign or incomplete."
-    ),
-    versioned=True,
-)
+if TYPE_CHECKING:
+    from nndyn.cli.verbs import nndyn as nndyn
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command ``nndyn``."""
-    sys.excepthook = unexpected
-    warnings.showwarning = show_warning
-    sys.exit(run(nndyn, sys.argv[1:] if arguments is None else arguments))
+    from nndyn.cli.interrupts import EXIT_CODE, Listener
+
+    listener = Listener() if arguments is None else None
+    try:  # what is imported from here on may be interrupted
+        import warnings
+
+        from nndyn.cli.lazy import run, show_warning, unexpected
+        from nndyn.cli.verbs import nndyn
+
+        sys.excepthook = unexpected
+        warnings.showwarning = show_warning
+        given = sys.argv[1:] if arguments is None else arguments
+        code = run(nndyn, given, listener=listener)
+    except KeyboardInterrupt:
+        sys.stderr.write("nndyn: interrupted\n")
+        code = EXIT_CODE
+    if listener is not None:
+        listener.ending(code, "" if code else "nndyn: interrupted; all was done\n")
+    sys.exit(code)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "nndyn":
+        from nndyn.cli.verbs import nndyn
+
+        return nndyn
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

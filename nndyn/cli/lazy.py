@@ -5,14 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
 from nndyn._version import __version__
+from nndyn.cli.interrupts import EXIT_CODE, Listener
 from nndyn.errors import NndynError
+
+#: Where a command leaves what to say if it is interrupted.
+_SAY = "if interrupted"
+
+
+class _Interrupted(Exception):  # noqa: N818
+    """KeyboardInterrupt, on its way past click, which would write an empty line for it."""
 
 
 class LazyGroup(click.Group):
@@ -56,39 +65,90 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"unknown command {name!r}; known: {known}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Interrupted from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self._targets.items()])
 
 
-def run(group: click.Group, arguments: Sequence[str]) -> int:
+def if_interrupted(say: Callable[[], str]) -> None:
+    """Let a command say what is true if it ends by Ctrl-C.
+
+    Parameters
+    ----------
+    say : callable
+        Called then; returns what follows "interrupted; ".
+    """
+    click.get_current_context().ensure_object(dict)[_SAY] = say
+
+
+def run(group: click.Group, arguments: Sequence[str], *, listener: Listener | None = None) -> int:
     """Run a command line and return its exit code; an error is one line on standard error."""
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
+    state: dict[str, Any] = {}
     try:
-        value: Any = group.main(args=list(arguments), prog_name="nndyn", standalone_mode=False)
-        sys.stdout.flush()
-        return value if isinstance(value, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return 2
-    except click.ClickException as error:
-        return _fail(_one_line(error), 2, debug)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail(
-            "interrupted; a recording under way was committed, --resume goes on", 130, debug
+        value: Any = group.main(
+            args=list(arguments), prog_name="nndyn", standalone_mode=False, obj=state
         )
-    except BrokenPipeError:
-        # the reader of our output has gone: leave without a complaint from the interpreter
-        _discard_output()
-        return 1
-    except NndynError as error:
-        return _fail(str(error), error.exit_code, debug)
-    except OSError as error:  # the system's: a full disk under standard output or a cache, say
-        return _refused(error, debug)
-    except MemoryError as error:
-        return _fail(f"out of memory: {error}", 1, debug)
+        sys.stdout.flush()
+    except BaseException as error:
+        pressed = listener is not None and listener.pressed  # whatever became of the interrupt
+        if not (pressed or isinstance(error, KeyboardInterrupt | _Interrupted | click.Abort)):
+            code = _explained(error, debug)
+            if code is None:
+                raise
+            return code
+        if debug:
+            traceback.print_exc()
+    else:
+        if listener is None or not listener.pressed:
+            return value if isinstance(value, int) else 0
+    # the command's own objects are gone here, and with them all that it held
+    return _interrupted(state, listener)
+
+
+def _explained(error: BaseException, debug: bool) -> int | None:
+    """Say what an error means and return the exit code; None of one that is not ours."""
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return 2
+        case click.ClickException():
+            return _fail(_one_line(error), 2, debug)
+        case BrokenPipeError():
+            # the reader of our output has gone: leave without a complaint from the interpreter
+            _discard_output()
+            return 1
+        case NndynError():
+            return _fail(str(error), error.exit_code, debug)
+        case OSError():  # the system's: a full disk under standard output or a cache, say
+            return _refused(error, debug)
+        case MemoryError():
+            return _fail(f"out of memory: {error}", 1, debug)
+    return None
+
+
+def _interrupted(state: dict[str, Any], listener: Listener | None) -> int:
+    """Say what is true of a command that Ctrl-C ended; return the exit code."""
+    if listener is not None:
+        listener.ending(EXIT_CODE, "nndyn: interrupted\n")
+    if sys.stderr.isatty():
+        click.echo(err=True)  # the terminal has written ^C
+    try:
+        said = state[_SAY]() if _SAY in state else ""
+    except (NndynError, OSError):  # not to be known now: another process is at it, say
+        said = ""
+    if listener is not None:
+        listener.ending(EXIT_CODE)
+    return _fail(f"interrupted{'; ' if said else ''}{said}", EXIT_CODE, False)
 
 
 def _discard_output() -> None:
@@ -113,8 +173,6 @@ def _one_line(error: click.ClickException) -> str:
 
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
-        import traceback
-
         traceback.print_exc()
     try:
         sys.stdout.flush()

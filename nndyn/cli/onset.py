@@ -7,14 +7,19 @@ from typing import Any
 
 import click
 
+from nndyn.cli.configuration import config_option
+from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import print_json
-from nndyn.cli.record import config_option, record
+from nndyn.cli.record import record
+from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
 from nndyn.studies.recipe import TRAINING
 
 #: Options of a recording that make sense for the runs of a search.
 _RUNS = ("replicas", "epsilon", "perturb", "pairs", "no_control", "rescale", "evaluate", "seed")
+
+_GONE = "the runs were not kept; with -o they are, and the same command goes on"
 
 
 def _range(ctx: click.Context, parameter: click.Parameter, text: Any) -> Any:
@@ -66,6 +71,9 @@ def _params() -> list[click.Parameter]:
             type=click.Path(path_type=Path),
             help="Keep the runs, a study, in this folder; the same command goes on there.",
         ),
+        click.Option(
+            ["--mix"], is_flag=True, help="Go on there with runs of a version with other rounding."
+        ),
         config_option(),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
         click.Option(["--strict"], is_flag=True, help="Exit with 3 where it is not found."),
@@ -73,6 +81,7 @@ def _params() -> list[click.Parameter]:
 
 
 def _run(*, output: Path | None, as_json: bool, strict: bool, **options: Any) -> int:
+    if_interrupted((lambda: _GONE) if output is None else of_study(output))
     from nndyn import find_onset
 
     options["control"] = not options.pop("no_control")

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn import config
+from nndyn.cli.configuration import load_config
+from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import duration, progress_bar, size
-from nndyn.cli.parameters import Grid, Tangents
+from nndyn.cli.parameters import Tangents
 from nndyn.cli.series import series
+from nndyn.cli.standing import of_recording
 from nndyn.errors import UnknownNameError, UsageError
 from nndyn.studies.recipe import TRAINING, Recipe
 from nndyn.systems.catalogue import CATALOGUE, entry
@@ -21,50 +23,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def load_config(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
-    """Let a file give defaults; the command line still comes first."""
-    if path is None:
-        return
-    options = {p.name for p in ctx.command.params if isinstance(p, click.Option) and p.name}
-    values = config.read(path, options - {"config", "help"})
-    for option in ctx.command.params:
-        if option.name in values and option.name != "param":
-            _check_kind(path, option, values[option.name])
-    if isinstance(values.get("param"), dict):
-        values["param"] = [f"{name}={_listed(v)}" for name, v in values["param"].items()]
-    ctx.default_map = values
-
-
-def config_option(more: str = "") -> click.Option:
-    """Return the option that reads a TOML file; `more` is said of it as well."""
-    return click.Option(
-        ["--config"],
-        type=click.Path(path_type=Path, dir_okay=False),
-        is_eager=True,
-        expose_value=False,
-        callback=load_config,
-        help=f"TOML file with options; those given here come first.{more}",
-    )
-
-
-def _listed(value: Any) -> str:
-    """Return a value of a file as it is written on the command line."""
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
-    """Refuse a value of another kind than the option's, which click would convert or choke on."""
-    kinds = {"integer": int, "float": int | float, "boolean": bool, "number": int | str}
-    kind = kinds.get(option.type.name, str)
-    grid = isinstance(option.type, Grid)
-    items = value if (grid or option.nargs > 1) and isinstance(value, list) else [value]
-    if grid:  # a grid may be written as on the command line
-        kind = kind | str
-    good = (grid or len(items) == option.nargs) and all(isinstance(v, kind) for v in items)
-    if not good or (kind is not bool and any(isinstance(v, bool) for v in items)):
-        raise UsageError(f"{path}: {option.name} is {value!r}, expected {option.type.name}")
 
 
 def _common(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -256,7 +214,7 @@ record.add_command(series)
 @_common
 def _training(**options: Any) -> None:
     chosen = {name: options.pop(name) for name in TRAINING}
-    _record(Recipe("training").make(chosen, options["seed"]), options)
+    _record(lambda: Recipe("training").make(chosen, options["seed"]), options)
 
 
 _PARAM = click.option(
@@ -280,7 +238,7 @@ _NAMES = {
 @_DISCARD
 @_common
 def _map(name: str, param: tuple[str, ...], discard: int | None, **options: Any) -> None:
-    _record(_named_system("map", name, param, discard=discard), options)
+    _record(lambda: _named_system("map", name, param, discard=discard), options)
 
 
 @record.command("flow", help=f"Record a flow: {_NAMES['flow']}.")
@@ -304,7 +262,9 @@ def _flow(
     discard: int | None,
     **options: Any,
 ) -> None:
-    _record(_named_system("flow", name, param, dt=dt, method=method, discard=discard), options)
+    _record(
+        lambda: _named_system("flow", name, param, dt=dt, method=method, discard=discard), options
+    )
 
 
 @record.command("gd", help=f"Record gradient descent with known exponents: {_NAMES['gd']}.")
@@ -313,7 +273,7 @@ def _flow(
 @_DISCARD
 @_common
 def _gd(name: str, param: tuple[str, ...], discard: int | None, **options: Any) -> None:
-    _record(_named_system("gd", name, param, discard=discard), options)
+    _record(lambda: _named_system("gd", name, param, discard=discard), options)
 
 
 def _named_system(kind: str, name: str, param: tuple[str, ...], **options: Any) -> Any:
@@ -356,16 +316,19 @@ def parameters_of(
         yield key, text, isinstance(known[key], tuple)
 
 
-def _record(system: Any, options: dict[str, Any]) -> None:
+def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
+    path = options.pop("output")
+    dry_run, resume = options.pop("dry_run"), options["resume"]
+    overwrite = options["overwrite"]
+    if_interrupted(of_recording(path, options["steps"], dry_run=dry_run, overwrite=overwrite))
     from nndyn import record as write
     from nndyn.store import vacant
     from recorders.estimate import estimate
 
-    path = options.pop("output")
+    system = make()
     options["control"] = not options.pop("no_control")
-    dry_run, resume = options.pop("dry_run"), options["resume"]
     planned = {k: v for k, v in options.items() if k not in ("resume", "mix", "overwrite")}
-    vacant(path, overwrite=resume or options["overwrite"], cure="overwrite or resume it")
+    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it")
     if dry_run:
         cost = estimate(system, **planned)
         click.echo(

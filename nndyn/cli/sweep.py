@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nndyn.cli.configuration import config_option
+from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import counted, duration, progress_bar, size
 from nndyn.cli.parameters import Grid
-from nndyn.cli.record import config_option, parameters_of, record
+from nndyn.cli.record import parameters_of, record
+from nndyn.cli.standing import of_study
 from nndyn.studies.grids import numbers
 
 if TYPE_CHECKING:
     import xarray as xr
 
 #: Options of `nndyn record` that a sweep has its own of.
-_OWN = ("seed", "resume", "overwrite", "config", "dry_run", "output")
+_OWN = ("seed", "resume", "mix", "overwrite", "config", "dry_run", "output")
 
 _GRIDS = (
     "Every option with one value can be a grid: A,B,C; LO:HI:N, N values in equal steps; "
@@ -46,6 +49,11 @@ def _options() -> list[click.Parameter]:
             ["--task"], metavar="I/N", help="Record the I-th of N shares, as in an array of jobs."
         ),
         click.Option(["--resume"], is_flag=True, help="Let the study grow: values, seeds, steps."),
+        click.Option(
+            ["--mix"],
+            is_flag=True,
+            help="Go on with runs that a version with other rounding began; their files note it.",
+        ),
         click.Option(["--overwrite"], is_flag=True, help="Remove the study in the folder first."),
         config_option(" A list is a grid."),
         click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
@@ -100,6 +108,7 @@ def _run(
     scheduler: str | None,
     task: str | None,
     resume: bool,
+    mix: bool,
     overwrite: bool,
     dry_run: bool,
     **options: Any,
@@ -108,6 +117,7 @@ def _run(
     from nndyn.studies.request import request
     from nndyn.studies.sweep import cost
 
+    if_interrupted(of_study(output, dry_run=dry_run, overwrite=overwrite))
     name, given = _options_of(kind, options)
     asked = request(name, given, seeds=seeds, seed=seed)
     if dry_run or not output.exists():
@@ -132,6 +142,7 @@ def _run(
             scheduler=scheduler,
             task=task,
             resume=resume,
+            mix=mix,
             overwrite=overwrite,
             progress=progress,
             **given,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nndyn.errors import NndynError
+from nndyn.interrupts import shielded
 from nndyn.store.failures import write_failure
 
 
@@ -140,6 +141,7 @@ def whole(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+@shielded()
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file at once or not at all.
 

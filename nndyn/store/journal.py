@@ -32,6 +32,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from nndyn.errors import RecordingError, StoreError
+from nndyn.interrupts import shielded
 from nndyn.store.chunks import Layout, TreeError, find_layouts, walk
 from nndyn.store.files import names, remove, sync_folder, write_at
 from nndyn.store.locks import WriterLock, has_writer, journal_path
@@ -188,6 +189,7 @@ class Journal:
         os.close(self._fd)
 
 
+@shielded()
 def roll_back(path: Path) -> bool:
     """Undo what a dead writer left unfinished in `path`; the caller holds the lock.
 

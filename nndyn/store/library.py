@@ -17,8 +17,8 @@ import netCDF4
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.store.chunks import SIGNATURE, end_of_file
 
-# Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless told:
-# blocks are read in order, once each, so that only a chunk that two of them share is read again.
+# Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless
+# told. Blocks are read in order, once each: only a chunk that two of them share is read again.
 _CACHE = 4 * 1024 * 1024
 
 # Files (device, inode) that the library still has open after it was to let go of them, and the

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from nndyn.errors import StoreError, UsageError
+from nndyn.interrupts import shielded
 from nndyn.store.files import names, remove
 
 
@@ -107,8 +108,8 @@ class WriterLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = lock_path(path)
         self._fd = -1
+        self._path = lock_path(path)
         for attempt in range(10):
             if self._try():
                 return
@@ -118,6 +119,7 @@ class WriterLock:
             f"{path} is being written by another process; wait for it, or choose another name"
         )
 
+    @shielded()
     def _try(self) -> bool:
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -159,12 +161,17 @@ class WriterLock:
         """Whether it is the lock of `path` too, whose folder was renamed."""
         return names(lock_path(path), self._fd)
 
+    @shielded()
     def release(self) -> None:
         """Give the lock back and remove its file; does nothing the second time."""
         if self._fd >= 0:
             remove(self._fd, self._path)
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self) -> None:
+        """Give back a lock that an interrupt left without an owner."""
+        self.release()
 
 
 def has_writer(path: Path) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nndyn.errors import RecordingError
+from nndyn.interrupts import shielded
 from nndyn.store.failures import write_failure
 from nndyn.store.files import whole
 from nndyn.store.handles import written
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HEADER_BYTES = 64 * 1024
 
 
+@shielded()
 @exclusive
 def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> None:
     """Write the whole result of an analyzer to a netCDF file, at once or not at all.

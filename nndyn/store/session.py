@@ -142,13 +142,15 @@ class Session:
                 raise RecordingError(f"{self.path} is damaged: {fault}; restore it from a copy")
 
     @contextlib.contextmanager
-    def change(self, size: int = 0) -> Iterator[None]:
+    def change(self, size: int = 0, *, of_rows: bool = True) -> Iterator[None]:
         """Make changes inside; a failed write undoes all that does not stand, and closes.
 
         Parameters
         ----------
         size : int
             Bytes by which the file may grow, beside small ones.
+        of_rows : bool, default True
+            Whether rows may be written: chunks that have room for some are large.
 
         Yields
         ------
@@ -163,7 +165,7 @@ class Session:
         """
         try:
             self._check()
-            self._guard()
+            self._guard(of_rows=of_rows)
             reserve(self._fd, size + _SLACK)
             yield
         except (StoreError, RecordingError):
@@ -216,7 +218,7 @@ class Session:
     def _identity(self) -> str:
         return str(self.attrs["recording_id"])
 
-    def _guard(self) -> None:
+    def _guard(self, *, of_rows: bool = True) -> None:
         """Before the first change: save what may be overwritten."""
         if self.changed:
             return
@@ -224,7 +226,7 @@ class Session:
             (rows, count // rows * rows)
             for dim, count in self.ends.items()
             for rows in self._chunk_rows[dim]
-            if count % rows
+            if of_rows and count % rows
         }
         self._saved = journals.endangered(self._fd, self._extents, self._shapes.values(), tails)
         self.changed = True
@@ -311,7 +313,7 @@ class Session:
         if self.changed:
             self.abandon()
             return
-        with self.change():  # closing rewrites the superblock
+        with self.change(of_rows=False):  # closing rewrites the superblock
             self._handle.close()
             give_back(self._fd)
             self.settle()

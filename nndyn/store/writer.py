@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.interrupts import shielded
 from nndyn.recording import CHECKPOINTS, STATUSES
 from nndyn.store import creation, layout
 from nndyn.store.layout import Array, Header
@@ -36,6 +37,7 @@ class Writer:
         self._later: dict[str, Any] = {}
 
     @classmethod
+    @shielded()
     @exclusive
     def create(cls, path: str | Path, header: Header, *, overwrite: bool = False) -> Self:
         """Make a new recording without rows; it takes its name once its header is on disk.
@@ -63,6 +65,7 @@ class Writer:
         return cls(path, *creation.make(path, header, overwrite=overwrite))
 
     @classmethod
+    @shielded()
     @exclusive
     def resume(cls, path: str | Path) -> Self:
         """Open a recording at its committed end, undoing what a dead writer left behind.
@@ -195,6 +198,7 @@ class Writer:
         stop = self.committed[dim]
         return session.values(name, np.s_[0 if last is None else max(0, stop - last) : stop])
 
+    @shielded()
     @exclusive
     def append(self, rows: Mapping[str, Array]) -> None:
         """Append rows along the growing dimensions; `commit` makes them count.
@@ -231,6 +235,7 @@ class Writer:
             for dim, count in counts.items():
                 session.ends[dim] += count
 
+    @shielded()
     @exclusive
     def set(self, name: str, values: Array) -> None:
         """Overwrite a variable that does not grow; it counts from the next `commit`.
@@ -255,6 +260,7 @@ class Writer:
         with session.change():
             session.nc[name][...] = values
 
+    @shielded()
     @exclusive
     def set_attrs(self, **attrs: str | int | float) -> None:
         """Set global attributes: at once, or with the next `commit` if rows wait for it.
@@ -269,6 +275,7 @@ class Writer:
         if not session.changed:
             self._flush_attrs()
 
+    @shielded()
     @exclusive
     def commit(
         self,
@@ -324,6 +331,7 @@ class Writer:
         session.committed = dict(session.ends)
         self._flush_attrs()
 
+    @shielded()
     @exclusive
     def finish(self, status: str, reason: str = "") -> None:
         """Set ``status`` and ``stop_reason``, durably.
@@ -347,6 +355,7 @@ class Writer:
             raise UsageError(f"{self.path} has rows that are not committed; commit them first")
         self.set_attrs(status=status, stop_reason=reason)
 
+    @shielded()
     @exclusive
     def close(self) -> None:
         """Close the file; rows that were not committed are undone.

@@ -15,6 +15,7 @@ import numpy as np
 import analyzers
 from nndyn._version import __version__
 from nndyn.errors import DataError, NndynError, UsageError
+from nndyn.interrupts import deaf_children
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import Folder
 from nndyn.studies.index import locate, look
@@ -177,7 +178,9 @@ def _analyzed(
 
         jobs = (delayed(_one)(name, options, keep, path) for path in rest)
         pool = Parallel(n_jobs=workers, batch_size=4, return_as="generator")
-        for one in pool(jobs):
+        with deaf_children():
+            answers = pool(jobs)
+        for one in answers:
             found.append(one)
             if progress is not None:
                 progress(len(found), total)

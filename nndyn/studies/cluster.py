@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nndyn.errors import InstallationError, StoreError, UsageError
+from nndyn.interrupts import deaf_children, shielded
 from nndyn.studies.design import Batch
 from nndyn.studies.request import Request
 from nndyn.studies.work import work
 
 # A worker may have several threads, and torch's random state belongs to the process.
 _ALONE = threading.Lock()
+# Calls that were interrupted, in the process of a worker: its batches of them are to end.
+_STOPPED: set[str] = set()
+#: Seconds in which workers may commit what they have.
+_PATIENCE = 3.5
 
 
 def spread(
@@ -57,19 +63,21 @@ def spread(
         If the scheduler cannot be reached.
     StoreError
         If workers died over a batch, and the others were recorded, or the scheduler is gone.
+    KeyboardInterrupt
+        On Ctrl-C, after the workers committed what they have, if they answer.
     """
     taken, lost = [], []
-    here = str(Path.cwd())
+    here, call = str(Path.cwd()), uuid.uuid4().hex
     with _client(workers, scheduler) as client:
         from dask.distributed import as_completed
 
-        futures = {
-            client.submit(
-                _work, str(path.resolve()), request, study, batch, here, pure=False
-            ): batch
-            for batch in batches
-        }
+        futures: dict[Any, Batch] = {}
         try:
+            for batch in batches:
+                future = client.submit(
+                    _work, str(path.resolve()), request, study, batch, here, call, pure=False
+                )
+                futures[future] = batch
             for future in as_completed(futures):
                 batch = futures[future]
                 if future.cancelled():
@@ -86,7 +94,7 @@ def spread(
                     taken.append(batch)
                 done(batch)
         except BaseException:
-            client.cancel(list(futures))
+            _stop(client, call, list(futures))
             raise
     if lost:
         raise StoreError(
@@ -96,10 +104,29 @@ def spread(
     return taken
 
 
-def _work(path: str, request: Request, study: str, batch: Batch, here: str) -> bool:
+def _work(path: str, request: Request, study: str, batch: Batch, here: str, call: str) -> bool:
+    def stop() -> bool:
+        return call in _STOPPED
+
     # names of files in the request are those that the folder of the caller gives a meaning
-    with _ALONE, chdir(here if Path(here).is_dir() else "."):
-        return work(path, request, batch, study=study, threads=1)
+    with _ALONE, chdir(here if Path(here).is_dir() else "."), suppress(KeyboardInterrupt):
+        return not stop() and work(path, request, batch, study=study, threads=1, stop=stop)
+    return False
+
+
+def _stop(client: Any, call: str, futures: list[Any]) -> None:
+    """Let workers commit what they have of a call, if they answer, and forget the call."""
+    from dask.distributed import wait
+
+    with suppress(Exception):  # a scheduler that is gone, workers that died: nothing goes on there
+        client.run(_note_stopped, call, on_error="ignore")
+        wait(futures, timeout=_PATIENCE)
+    with suppress(Exception):
+        client.cancel(futures)
+
+
+def _note_stopped(call: str) -> None:
+    _STOPPED.add(call)
 
 
 @contextmanager
@@ -125,14 +152,16 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         ) from error
     with ExitStack() as stack:
         if scheduler is None:
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # without one the scheduler asks for port 8787
-                silence_logs="ERROR",  # workers that are stopped in the middle of a batch
-            )
-            scheduler = stack.enter_context(cluster).scheduler_address
+            with shielded(), deaf_children():
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # without one the scheduler asks for port 8787
+                    silence_logs="ERROR",  # workers that are stopped in the middle of a batch
+                )
+                stack.callback(shielded()(cluster.close))
+            scheduler = cluster.scheduler_address
         try:
             # not the default one, which xarray would write files through, even if it failed
             client = Client(scheduler, timeout=10, set_as_default=False)

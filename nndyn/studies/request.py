@@ -36,11 +36,14 @@ class Request:
         Options that are the same in all runs.
     axes : mapping of str to mapping of Label to value
         Swept options, numbers in ascending order; ``seed`` comes last.
+    mix : bool
+        Whether runs may go on that a version with another arithmetic began.
     """
 
     recipe: Recipe
     fixed: Mapping[str, Any]
     axes: Mapping[str, Mapping[Label, Any]]
+    mix: bool = False
 
     def points(self) -> Iterator[Point]:
         """Yield every run, the last axis fastest.
@@ -108,7 +111,7 @@ def request(
     """
     recipe = Recipe(system)
     options = {key.replace("-", "_"): value for key, value in options.items()}
-    for key in ("seed", "path", "resume", "overwrite", "progress"):
+    for key in ("seed", "path", "resume", "mix", "overwrite", "progress"):
         if key in options:
             raise UsageError(f"{key} is no option of single runs of a sweep")
     recipe.check(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ def sweep(
     scheduler: str | None = None,
     task: str | tuple[int, int] | None = None,
     resume: bool = False,
+    mix: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
     **options: Any,
@@ -64,6 +65,8 @@ def sweep(
     resume : bool, default False
         Let the study in the folder grow: further values, seeds or steps. Without, only the very
         same study is gone on with.
+    mix : bool, default False
+        Go on with runs that another version began, as of ``nndyn.record``; otherwise they fail.
     overwrite : bool, default False
         Remove the study in the folder first.
     progress : callable, optional
@@ -88,7 +91,7 @@ def sweep(
     InstallationError
         If workers are asked for and dask.distributed is not installed.
     KeyboardInterrupt
-        On Ctrl-C, after what is done was committed; of runs on workers, all but the last block.
+        On Ctrl-C, after what is done was committed; on workers too, if they answer within seconds.
 
     Notes
     -----
@@ -119,7 +122,7 @@ def sweep(
             "recorded; remove the folder first"
         )
     share = _share(task)
-    asked = request(system, options, seeds=seeds, seed=seed)
+    asked = replace(request(system, options, seeds=seeds, seed=seed), mix=mix)
     folder = Folder(path)
     planned = plan(folder, asked, resume=resume, overwrite=overwrite)
     batches = list(planned.batches)

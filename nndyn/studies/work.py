@@ -27,6 +27,7 @@ def work(
     study: str | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> bool:
     """Record what is missing of a batch.
 
@@ -41,6 +42,8 @@ def work(
     threads : int, optional
         For the runs of the batch; as many as there are cores unless given.
     progress : callable, optional
+    stop : callable, optional
+        As of `recorders.batch.record_batch`.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def work(
         found = _longer(folder, missing, batch.steps)
         left = [cell for cell in missing if cell.file not in found]
         if left:
-            found |= _record(folder, request, left, threads, progress)
+            found |= _record(folder, request, left, threads=threads, progress=progress, stop=stop)
         folder.note(batch, folder.of(batch) | found)
         return len(found) == len(missing)
     finally:
@@ -96,22 +99,19 @@ def _longer(folder: Folder, cells: Sequence[Cell], steps: int) -> dict[str, dict
 
 
 def _record(
-    folder: Folder,
-    request: Request,
-    cells: Sequence[Cell],
-    threads: int | None,
-    progress: Progress | None,
+    folder: Folder, request: Request, cells: Sequence[Cell], **how: Any
 ) -> dict[str, dict[str, Any]]:
     """Record runs; return what is to be noted of all but those that another process writes."""
     failures: dict[str, Exception] = {}
     made: dict[str, str] = {}
     try:
-        made = _together(folder, request, cells, threads, progress)
+        made = _together(folder, request, cells, **how)
     except Exception as error:  # a network or a map of the user's may fail in any way
         if len(cells) == 1:
             failures[cells[0].file] = error
         else:
-            made, failures = _one_by_one(folder, request, cells)
+            how |= {"threads": 1, "progress": None}
+            made, failures = _one_by_one(folder, request, cells, **how)
     return {
         cell.file: _outcome(folder, cell, failures.get(cell.file), made.get(cell.file))
         for cell in cells
@@ -123,8 +123,10 @@ def _together(
     folder: Folder,
     request: Request,
     cells: Sequence[Cell],
+    *,
     threads: int | None,
     progress: Progress | None,
+    stop: Callable[[], bool] | None,
 ) -> dict[str, str]:
     """Record runs as a batch; return the identity of each."""
     options = recorded(request.options(cells[0].at))
@@ -134,21 +136,23 @@ def _together(
         seeds=[int(cell.at["seed"]) for cell in cells],
         workers=threads,
         resume=True,
+        mix=request.mix,
         progress=progress,
+        stop=stop,
         **options,
     )
     return {cell.file: made for cell, made in zip(cells, found.values(), strict=True)}
 
 
 def _one_by_one(
-    folder: Folder, request: Request, cells: Sequence[Cell]
+    folder: Folder, request: Request, cells: Sequence[Cell], **how: Any
 ) -> tuple[dict[str, str], dict[str, Exception]]:
     """Record the runs of a batch that failed as a whole; return what is wrong with which."""
     made: dict[str, str] = {}
     failures: dict[str, Exception] = {}
     for cell in cells:
         try:
-            made |= _together(folder, request, [cell], 1, None)
+            made |= _together(folder, request, [cell], **how)
         except Exception as error:
             failures[cell.file] = error
     return made, failures

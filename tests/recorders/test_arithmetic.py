@@ -91,3 +91,18 @@ def test_variables_of_a_later_version_are_ignored(tmp_path):
     with nndyn.open(tmp_path / "later.nc") as recording:
         assert "novelty" in recording
         assert nndyn.lyapunov(recording).attrs["verdict"] in ("chaotic", "unresolved", "saturated")
+
+
+def test_a_sweep_goes_on_with_runs_of_another_arithmetic_only_where_told(tmp_path):
+    options = {"a": [1.3, 1.4], "steps": 30, "replicas": 1}
+    index = nndyn.sweep("henon", tmp_path / "study", **options)
+    path = tmp_path / "study" / str(index["path"].values.ravel()[0])
+    with netCDF4.Dataset(path, "r+") as file:
+        file.manifest = json.dumps({**json.loads(file.manifest), "arithmetic": 1})
+    longer = {**options, "steps": 40, "resume": True}
+    index = nndyn.sweep("henon", tmp_path / "study", **longer)
+    assert sorted(index["status"].values.ravel()) == ["complete", "failed"]
+    assert "cannot be resumed" in "".join(index["reason"].values.ravel())
+    index = nndyn.sweep("henon", tmp_path / "study", **longer, mix=True)
+    assert (index["status"] == "complete").all()
+    assert manifest_of(path)["continued"][0]["from_step"] == 31

@@ -1,0 +1,56 @@
+"""The option ``--config``: a file gives defaults to the other options of a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nndyn import config
+from nndyn.cli.parameters import Grid
+from nndyn.errors import UsageError
+
+
+def load_config(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    """Let a file give defaults; the command line still comes first."""
+    if path is None:
+        return
+    options = {p.name for p in ctx.command.params if isinstance(p, click.Option) and p.name}
+    values = config.read(path, options - {"config", "help"})
+    for option in ctx.command.params:
+        if option.name in values and option.name != "param":
+            _check_kind(path, option, values[option.name])
+    if isinstance(values.get("param"), dict):
+        values["param"] = [f"{name}={_listed(v)}" for name, v in values["param"].items()]
+    ctx.default_map = values
+
+
+def config_option(more: str = "") -> click.Option:
+    """Return the option that reads a TOML file; `more` is said of it as well."""
+    return click.Option(
+        ["--config"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=load_config,
+        help=f"TOML file with options; those given here come first.{more}",
+    )
+
+
+def _listed(value: Any) -> str:
+    """Return a value of a file as it is written on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
+    """Refuse a value of another kind than the option's, which click would convert or choke on."""
+    kinds = {"integer": int, "float": int | float, "boolean": bool, "number": int | str}
+    kind = kinds.get(option.type.name, str)
+    grid = isinstance(option.type, Grid)
+    items = value if (grid or option.nargs > 1) and isinstance(value, list) else [value]
+    if grid:  # a grid may be written as on the command line
+        kind = kind | str
+    good = (grid or len(items) == option.nargs) and all(isinstance(v, kind) for v in items)
+    if not good or (kind is not bool and any(isinstance(v, bool) for v in items)):
+        raise UsageError(f"{path}: {option.name} is {value!r}, expected {option.type.name}")
