@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
 
-.PHONY: demo test check lint types slow bench clean
+.PHONY: demo test check lint types slow arithmetic bench clean
 
 demo: $(SETUP)
 	$(BIN)/nndyn demo
@@ -23,6 +23,13 @@ types: $(SETUP)
 
 slow: $(SETUP)
 	$(BIN)/python -m pytest -q -m slow
+
+# the default tests as other processors compute them, and with other threads
+ARITHMETICS := MKL_CBWR=AVX2 MKL_CBWR=COMPATIBLE OMP_NUM_THREADS=1 OMP_NUM_THREADS=2
+arithmetic: $(SETUP)
+	for one in $(ARITHMETICS); do \
+		env $$one $(BIN)/python -m pytest -q -m "not slow" || exit 1; \
+	done
 
 bench: $(SETUP)
 	for what in recording modules batch exploration recurrence tangents second_order memory; do \

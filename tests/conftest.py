@@ -1,6 +1,11 @@
 """Fixtures shared by the packages' tests."""
 
+import signal
+
 import pytest
+
+# A shell lets what it starts in the background ignore Ctrl-C; tests press it all the same.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
