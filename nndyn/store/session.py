@@ -292,9 +292,9 @@ class Session:
             values = np.asarray(self.nc[name][where])
         return values
 
-    def room(self, name: str, start: int, rows: int) -> int:
-        """Return the bytes that `rows` new rows of a variable take from row `start` on."""
-        shape = self.nc[name].shape
+    def room(self, name: str, rows: int) -> int:
+        """Return the bytes that `rows` new rows of a variable take."""
+        shape, start = self.nc[name].shape, self.ends.get(self.dims[name][0], 0)
         *chunk, item = self._shapes[name]
         new = -(-(start + rows) // chunk[0]) + -start // chunk[0]
         new *= math.prod(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))

@@ -221,11 +221,7 @@ class Writer:
         counts = self._counts(rows)
         if not any(counts.values()):
             return
-        size = sum(
-            session.room(name, session.ends[dim], counts[dim])
-            for name in rows
-            for dim in session.dims[name][:1]
-        )
+        size = sum(session.room(name, counts[session.dims[name][0]]) for name in rows)
         with session.change(size):
             for name, values in rows.items():
                 dim = session.dims[name][0]
@@ -316,7 +312,7 @@ class Writer:
         slot = 0 if slot is None else 1 - slot
         size = 0
         if "checkpoint" in session.dims and session.values("checkpoint_step")[slot] < 0:
-            size = sum(session.room(name, 0, 1) for name in ("checkpoint", *others))
+            size = sum(session.room(name, 1) for name in ("checkpoint", *others))
         with session.change(size):
             if "checkpoint" in session.dims:
                 session.nc["checkpoint"][slot] = checkpoint
@@ -373,10 +369,8 @@ class Writer:
             self._session.write_attrs(attrs)
 
     def _slot(self) -> int | None:
-        if self.n_committed == 0:
-            return None
         found = np.flatnonzero(self._session.values("checkpoint_step") == self.n_committed - 1)
-        return int(found[0]) if found.size else None
+        return int(found[0]) if found.size and self.n_committed else None
 
     def _counts(self, rows: Mapping[str, Array]) -> dict[str, int]:
         counts: dict[str, int] = {}
