@@ -37,6 +37,7 @@ def record_batch(
     overwrite: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
+    identities: dict[Path, str] | None = None,
     **options: Any,
 ) -> list[Path]:
     """Record several runs at once; every file is the one `recorders.ensemble.record` makes.
@@ -66,6 +67,9 @@ def record_batch(
         from any thread.
     stop : callable, optional
         Asked often, from any thread; where it returns true that is taken for Ctrl-C.
+    identities : dict of Path to str, optional
+        Filled with the ``recording_id`` of every file: a lock ends with its recording, and who
+        opens the file next may find another one under its name.
     **options
         Further options of `record`, the same for all runs.
 
@@ -94,52 +98,6 @@ def record_batch(
     All is checked before the first step. Where the reference of a run diverges, or its file cannot
     be written, the others go on; the first failure is raised at the end, with a note for each
     further one. Memory is that of `record` times the number of runs: two blocks of states a run.
-    """
-    return list(
-        record_identified(
-            systems,
-            paths,
-            steps=steps,
-            seeds=seeds,
-            seed=seed,
-            workers=workers,
-            resume=resume,
-            mix=mix,
-            overwrite=overwrite,
-            progress=progress,
-            stop=stop,
-            **options,
-        )
-    )
-
-
-def record_identified(
-    systems: Sequence[System],
-    paths: Sequence[str | Path],
-    *,
-    steps: int,
-    seeds: Sequence[int] | None = None,
-    seed: int = 0,
-    workers: int | None = None,
-    resume: bool = False,
-    mix: bool = False,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-    stop: Callable[[], bool] | None = None,
-    **options: Any,
-) -> dict[Path, str]:
-    """Do what `record_batch` does, and tell the identity of what was recorded.
-
-    Returns
-    -------
-    dict of Path to str
-        Of every file its ``recording_id``. A lock ends with the recording: who opens the file next
-        may find another one under its name.
-
-    Raises
-    ------
-    UsageError
-        As `record_batch`, and the other errors of it.
     """
     each = [seed] * len(systems) if seeds is None else list(seeds)
     plans = _plans(systems, paths, each, {**options, "steps": steps})
@@ -193,7 +151,9 @@ def record_identified(
         _drive(
             [[runs[m] for m in share if m in runs] for share in shares], interrupted, press.is_old
         )
-    return {file: str(writers[m].attrs["recording_id"]) for m, file in enumerate(files)}
+    if identities is not None:
+        identities |= {f: str(writers[m].attrs["recording_id"]) for m, f in enumerate(files)}
+    return files
 
 
 def _drive(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nndyn.store import open_recording
 from nndyn.systems.protocol import System
-from recorders.batch import Progress, record_identified
+from recorders.batch import Progress, record_batch
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -126,7 +126,8 @@ def record(
     two states, where one is larger), and the tangent vectors. A kill loses at most the last block:
     some seconds.
     """
-    ((file, identity),) = record_identified(
+    identities: dict[Path, str] = {}
+    (file,) = record_batch(
         [system],
         [path],
         steps=steps,
@@ -150,5 +151,6 @@ def record(
         store=store,
         state=state,
         evaluate=evaluate,
-    ).items()
-    return open_recording(file, identity=identity)
+        identities=identities,
+    )
+    return open_recording(file, identity=identities[file])

@@ -11,10 +11,8 @@ ROOT = Path(__file__).parent.parent
 #: Tests that compare bits of runs: alone and among others, whole and resumed, in every place.
 BITS = [
     "tests/nndyn/systems/training/test_places.py",
-    "tests/nndyn/systems/training/test_system.py",
-    "tests/nndyn/test_numerics.py",
+    "tests/nndyn/systems/training/test_system.py::test_runs_together_give_the_bits_they_give_alone",
     "tests/recorders/test_batch.py",
-    "tests/recorders/test_ensemble.py",
 ]
 
 
@@ -25,7 +23,6 @@ BITS = [
         {"MKL_CBWR": "AVX2"},
         {"MKL_CBWR": "COMPATIBLE"},
         {"MKL_ENABLE_INSTRUCTIONS": "AVX2"},  # Intel's processors alone heed it
-        {"ATEN_CPU_CAPABILITY": "default"},
         {"OMP_NUM_THREADS": "1"},
         {"OMP_NUM_THREADS": "2"},
     ],

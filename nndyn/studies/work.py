@@ -13,7 +13,7 @@ from nndyn.studies.design import Batch, Cell
 from nndyn.studies.folder import Folder
 from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Request
-from recorders.batch import record_identified
+from recorders.batch import record_batch
 
 #: Called with the steps done and the steps asked for.
 Progress = Callable[[int, int], None]
@@ -130,7 +130,8 @@ def _together(
 ) -> dict[str, str]:
     """Record runs as a batch; return the identity of each."""
     options = recorded(request.options(cells[0].at))
-    found = record_identified(
+    made: dict[Path, str] = {}
+    record_batch(
         [request.system(cell.at) for cell in cells],
         [folder.recording(cell) for cell in cells],
         seeds=[int(cell.at["seed"]) for cell in cells],
@@ -139,9 +140,10 @@ def _together(
         mix=request.mix,
         progress=progress,
         stop=stop,
+        identities=made,
         **options,
     )
-    return {cell.file: made for cell, made in zip(cells, found.values(), strict=True)}
+    return {cell.file: made[folder.recording(cell)] for cell in cells}
 
 
 def _one_by_one(

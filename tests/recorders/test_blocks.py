@@ -90,14 +90,14 @@ def check(tmp_path_factory, run):
 common = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
-@settings(max_examples=25, **common)
+@settings(max_examples=20, **common)
 @given(run=runs())
 def test_every_run_ends_and_resumes_to_the_same_arrays(tmp_path_factory, run):
     check(tmp_path_factory, run)
 
 
 @pytest.mark.slow
-@settings(max_examples=400, **common)
+@settings(max_examples=300, **common)
 @given(run=runs())
 def test_many_runs_end_and_resume_to_the_same_arrays(tmp_path_factory, run):
     check(tmp_path_factory, run)

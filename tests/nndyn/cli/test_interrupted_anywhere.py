@@ -13,7 +13,7 @@ import nndyn
 from nndyn.store import verify
 from tests.nndyn.cli.interrupted import NOISE, leftovers, press, start
 
-MOMENTS = int(os.environ.get("NNDYN_MOMENTS", "8"))
+MOMENTS = int(os.environ.get("NNDYN_MOMENTS", "2"))
 RECORD = ("record", "training", "--data", "digits", "--model", "mlp:64-16-10", "--steps", 200)
 SWEEP = ("sweep", "map", "logistic", "--param", "r=3.5:4:3", "--seeds", 2, "--steps", 20000)
 ONSET = ("onset", "--data", "digits", "--model", "mlp:64-10", "--steps", 30, "--seeds", 3)
