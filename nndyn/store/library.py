@@ -18,7 +18,7 @@ import netCDF4
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.store.chunks import SIGNATURE, end_of_file
 
-# Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless told:
+# Bytes of chunks the library keeps of each variable of a file that is read, 64 MiB if not told:
 # blocks are read in order, once each, so that only a chunk that two of them share is read again.
 _CACHE = 4 * 1024 * 1024
 
