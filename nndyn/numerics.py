@@ -13,6 +13,8 @@ Array = NDArray[Any]
 
 #: Lags of an autocorrelation that are taken together, the first time and at most; samples at least.
 FEWEST_LAGS, MOST_LAGS, SAMPLES = 2**14, 2**18, 2**16
+#: Series below this length are short.
+SHORT = 2**16
 
 
 @numba.njit(inline="always")
@@ -239,7 +241,6 @@ def jackknife_error(estimates: Array) -> float:
     return float(np.sqrt((n - 1) / n * np.sum((estimates - np.mean(estimates)) ** 2)))
 
 
-@numba.njit(cache=True, nogil=True)
 def running_median(x: Array) -> Array:
     """Return at every index the median of the values up to it.
 
@@ -253,8 +254,30 @@ def running_median(x: Array) -> Array:
 
     Notes
     -----
-    Two heaps: O(n log n) time, and n numbers beside the result.
+    Two heaps: O(n log n) time, and n numbers beside the result. The first kernel of a process takes
+    a second and 50 MB to load, more than a short series does in plain Python.
     """
+    return short_running_median(x) if len(x) < SHORT else long_running_median(x)
+
+
+def short_running_median(x: Array) -> Array:
+    """Do what `running_median` does, with lists of numbers."""
+    import heapq
+
+    low: list[float] = []  # negated: the smaller half
+    high: list[float] = []
+    medians = np.empty(len(x))
+    for i, value in enumerate(x.tolist()):
+        heapq.heappush(high, -heapq.heappushpop(low, -value))
+        if len(high) > len(low):
+            heapq.heappush(low, -heapq.heappop(high))
+        medians[i] = -low[0] if len(low) > len(high) else 0.5 * (high[0] - low[0])
+    return medians
+
+
+@numba.njit(cache=True, nogil=True)
+def long_running_median(x: Array) -> Array:
+    """Do what `running_median` does, with arrays."""
     n = x.size
     low = np.empty(n // 2 + 2)  # negated: the smaller half, or one more
     high = np.empty(n // 2 + 2)

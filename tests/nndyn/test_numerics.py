@@ -117,4 +117,11 @@ def test_running_median_equals_numpy(n):
     rng = np.random.default_rng(n)
     for x in (rng.integers(0, 9, size=n).astype(float), rng.normal(size=n), np.arange(n) * -1.0):
         direct = [np.median(x[: i + 1]) for i in range(n)]
-        np.testing.assert_array_equal(numerics.running_median(x), direct)
+        np.testing.assert_array_equal(numerics.short_running_median(x), direct)
+        np.testing.assert_array_equal(numerics.long_running_median(x), direct)
+
+
+def test_running_median_of_a_long_series_goes_on_from_that_of_a_short_one():
+    x = np.random.default_rng(0).normal(size=numerics.SHORT)
+    long, short = numerics.running_median(x), numerics.running_median(x[:-1])
+    np.testing.assert_array_equal(long[:-1], short)
