@@ -299,26 +299,24 @@ class Writer:
         """
         session = self._usable()
         total = session.ends["time"]
+        kept: dict[str, Any] = {}
+        slot = size = 0
         if "checkpoint" in session.dims:
             if checkpoint is None or step is None:
                 raise UsageError(f"{self.path} has checkpoints: commit needs one and its step")
-            others = [n for n in CHECKPOINTS if n in session.dims and n != "checkpoint"]
-            missing = [n for n in others if n not in (beside or {})]
-            if missing:
-                raise UsageError(f"{self.path} has {missing[0]}: commit needs it")
+            others = {n for n in CHECKPOINTS if n in session.dims and n != "checkpoint"}
+            if others != set(beside or {}):
+                raise UsageError(f"{self.path} has {sorted(others)} beside: commit needs them")
             if step != total - 1:
                 raise UsageError(f"checkpoint is of step {step}, the last time is {total - 1}")
-        slot = self._slot()
-        slot = 0 if slot is None else 1 - slot
-        size = 0
-        if "checkpoint" in session.dims and session.values("checkpoint_step")[slot] < 0:
-            size = sum(session.room(name, 1) for name in ("checkpoint", *others))
+            before = self._slot()
+            slot = 0 if before is None else 1 - before
+            kept = {"checkpoint": checkpoint, **(beside or {}), "checkpoint_step": step}
+            if session.values("checkpoint_step")[slot] < 0:
+                size = sum(session.room(name, 1) for name in kept)
         with session.change(size):
-            if "checkpoint" in session.dims:
-                session.nc["checkpoint"][slot] = checkpoint
-                for name in others:
-                    session.nc[name][slot] = (beside or {})[name]
-                session.nc["checkpoint_step"][slot] = step
+            for name, values in kept.items():
+                session.nc[name][slot] = values
             session.nc.sync()  # data first, then the counter: a reader may be looking
             session.nc.setncattr("n_committed", np.int64(total))
             session.nc.sync()
@@ -369,8 +367,10 @@ class Writer:
             self._session.write_attrs(attrs)
 
     def _slot(self) -> int | None:
+        if self.n_committed == 0:
+            return None
         found = np.flatnonzero(self._session.values("checkpoint_step") == self.n_committed - 1)
-        return int(found[0]) if found.size and self.n_committed else None
+        return int(found[0]) if found.size else None
 
     def _counts(self, rows: Mapping[str, Array]) -> dict[str, int]:
         counts: dict[str, int] = {}
