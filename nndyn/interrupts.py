@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
 
 #: Seconds after Ctrl-C in which work may end in order; then it is interrupted where it stands.
 PATIENCE = 2.0
+#: Seconds that an import may go on after it.
+_IMPORT = 3.0
 
 
 def hears() -> bool:
@@ -57,12 +59,13 @@ def deferred() -> Iterator[Press]:
     KeyboardInterrupt
         On leaving, if it was pressed, even if nobody asked, or if something failed meanwhile.
     """
-    press, left, ours = Press(), False, hears()
+    press, arrival, left, ours = Press(), Arrival(), False, hears()
     before = signal.getsignal(signal.SIGINT)
 
-    def note(number: int, frame: Any) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         if press():
-            raise KeyboardInterrupt
+            arrival.interrupt(frame)
+            return
         press.note()
         press_again(PATIENCE, unless=lambda: left)
 
@@ -91,7 +94,7 @@ def shielded() -> Iterator[None]:
         return
     before, presses = signal.getsignal(signal.SIGINT), 0
 
-    def note(number: int, frame: Any) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         nonlocal presses
         presses += 1
 
@@ -125,7 +128,63 @@ def deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def press_again(seconds: float, *, unless: Callable[[], bool] = lambda: False) -> None:
+class Arrival:
+    """Where KeyboardInterrupt is raised: not inside an import, as far as that can be helped.
+
+    An extension that is being imported may not survive an exception in its midst: torch ends the
+    process, others make an ImportError of it, for which somebody may have an alternative.
+    """
+
+    def __init__(self) -> None:
+        self._at = math.inf
+        self._waits = False
+
+    def interrupt(self, frame: FrameType | None) -> None:
+        """Raise KeyboardInterrupt, or see to it that this is called again by a signal.
+
+        Parameters
+        ----------
+        frame : frame
+            What a signal handler is given: where the main thread is.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If no import is under way, or it takes long.
+        """
+        self._at = min(self._at, time.monotonic())
+        if is_importing(frame) and time.monotonic() < self._at + _IMPORT:
+            if not self._waits:
+                self._waits = True
+                press_again(0.05, unless=lambda: not self._waits, before=self._look_again)
+            return
+        self._at, self._waits = math.inf, False
+        raise KeyboardInterrupt
+
+    def _look_again(self) -> None:
+        self._waits = False
+
+
+def is_importing(frame: FrameType | None, package: str = "") -> bool:
+    """Whether an import, of `package` if that is given, is under way in `frame` or around it."""
+    while frame is not None:
+        if package:
+            name = str(frame.f_globals.get("__name__"))
+            found = frame.f_code.co_name == "<module>" and name.split(".")[0] == package
+        else:
+            found = frame.f_code.co_filename.startswith("<frozen importlib.")
+        if found:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def press_again(
+    seconds: float,
+    *,
+    unless: Callable[[], bool] = lambda: False,
+    before: Callable[[], None] = lambda: None,
+) -> None:
     """Interrupt the main thread after so many seconds; a signal handler may call this.
 
     Parameters
@@ -133,6 +192,8 @@ def press_again(seconds: float, *, unless: Callable[[], bool] = lambda: False) -
     seconds : float
     unless : callable
         Asked meanwhile; where it returns true nothing happens.
+    before : callable
+        Called right before.
     """
     main = threading.main_thread().ident or 0
 
@@ -142,6 +203,7 @@ def press_again(seconds: float, *, unless: Callable[[], bool] = lambda: False) -
             time.sleep(min(seconds, 0.05))
             if unless():
                 return
+        before()
         # a signal, not _thread.interrupt_main, which does not wake what waits
         signal.pthread_kill(main, signal.SIGINT)
 

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command ``nndyn``."""
-    from nndyn.cli.interrupts import EXIT_CODE, Listener
-
-    listener = Listener() if arguments is None else None
+    listener = None
     try:  # what is imported from here on may be interrupted
+        from nndyn.cli.interrupts import Listener
+
+        listener = Listener() if arguments is None else None
         import warnings
 
         from nndyn.cli.lazy import run, show_warning, unexpected
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = run(nndyn, given, listener=listener)
     except KeyboardInterrupt:
         sys.stderr.write("nndyn: interrupted\n")
-        code = EXIT_CODE
+        code = 130
     if listener is not None:
         listener.ending(code, "" if code else "nndyn: interrupted; all was done\n")
     sys.exit(code)

@@ -7,9 +7,10 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
-from nndyn.interrupts import press_again
+from nndyn.interrupts import Arrival, is_importing, press_again
 
 EXIT_CODE = 130
 #: Seconds from an interrupt that got lost in an import or in a callback to the next.
@@ -19,9 +20,9 @@ _LOST, _AGAIN = 0.05, 4.0
 class Listener:
     """Listens to Ctrl-C in a process that is a command of its own.
 
-    Python raises KeyboardInterrupt wherever the main thread is: inside a callback, which cannot
-    raise, or inside the import of an extension, which may turn it into an ImportError that
-    somebody catches. So it is noted too, and raised again as long as the command goes on.
+    Python raises KeyboardInterrupt wherever the main thread is, in a callback too, which cannot
+    raise, or where it becomes another error that somebody catches. So it is noted as well, and
+    raised again as long as the command goes on.
 
     Attributes
     ----------
@@ -30,6 +31,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.pressed = False
+        self._arrival = Arrival()
         self._code: int | None = None
         self._last = b""
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -52,13 +54,22 @@ class Listener:
         self._last = last.encode()
         self._code = code
 
-    def _note(self, number: int, frame: Any) -> None:
-        if self._code is None:
-            self.pressed = True
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._code is not None:
+            self._leave(self._code or EXIT_CODE, self._last)
+        self.pressed = True
+        try:
+            self._arrival.interrupt(frame)
+        except KeyboardInterrupt:
+            if is_importing(frame, "torch"):  # which does not survive it; there are no files yet
+                self._leave(EXIT_CODE, b"nndyn: interrupted\n")
             press_again(_AGAIN, unless=lambda: self._code is not None)
-            raise KeyboardInterrupt
-        os.write(2, self._last)
-        os._exit(self._code or EXIT_CODE)
+            raise
+
+    @staticmethod
+    def _leave(code: int, last: bytes) -> NoReturn:
+        os.write(2, last)
+        os._exit(code)
 
     def _end(self) -> None:
         """Leave before Python gives signals back, from where on Ctrl-C would kill the process."""

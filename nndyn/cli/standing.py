@@ -44,8 +44,8 @@ def of_recording(path: Path, steps: int, *, dry_run: bool, overwrite: bool) -> C
         again = "--resume instead of --overwrite" if overwrite else "--resume"
         if last < 0:
             return f"nothing was committed to {path} yet; the same command with {again} begins it"
-        done = f"steps 0 to {last:,} of {steps:,}" if last else f"the start of {steps:,} steps"
-        return f"{done} are in {path}; the same command with {again} goes on"
+        done = f"steps 0 to {last:,} of {steps:,} are" if last else f"step 0 of {steps:,} is"
+        return f"{done} in {path}; the same command with {again} goes on"
 
     return say
 

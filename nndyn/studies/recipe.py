@@ -117,21 +117,24 @@ class Recipe:
         timed = ("dt", "method") if row.kind == "flow" else ()
         return (*row.parameters, *timed, "initial", "discard")
 
+    def factory(self) -> Callable[..., System]:
+        """Import and return what makes the systems."""
+        if callable(self.system):
+            return self.system
+        if self.name == "training":
+            from nndyn.systems.training import Training
+
+            return Training
+        from nndyn import systems
+
+        made: Callable[..., System] = getattr(systems, self.name)
+        return made
+
     def defaults(self) -> dict[str, Any]:
         """Return the options that have a default, of the system and of the recording."""
         from recorders.ensemble import record
 
-        functions: list[Any] = [record]
-        if callable(self.system):
-            functions.append(self.system)
-        elif self.name == "training":
-            from nndyn.systems.training import Training
-
-            functions.append(Training)
-        else:
-            from nndyn import systems
-
-            functions.append(getattr(systems, self.name))
+        functions: list[Callable[..., Any]] = [record, self.factory()]
         return {
             p.name: p.default
             for function in functions
@@ -154,17 +157,13 @@ class Recipe:
             except Exception as error:  # a function of the user's may fail in any way
                 raise UsageError(f"{self.name} failed: {type(error).__name__}: {error}") from error
         if self.name != "training":
-            from nndyn import systems
-
-            return getattr(systems, self.name)(**own)  # type: ignore[no-any-return]
-        from nndyn.systems.training import Training
-
+            return self.factory()(**own)
         if own.get("lr") is None:
             own["lr"] = _RATES.get(own.get("optimizer", "sgd"), _RATE)
         for key in ("model", "data"):
             if own.get(key) is None:
                 raise UsageError(f"{key} is missing; a training needs one")
-        return Training(own.pop("model"), own.pop("data"), seed=seed, **own)
+        return self.factory()(own.pop("model"), own.pop("data"), seed=seed, **own)
 
     def apart(self, axes: Mapping[str, Any]) -> list[str]:
         """Return the swept options that runs of one batch have to agree in."""

@@ -115,6 +115,8 @@ def request(
         if key in options:
             raise UsageError(f"{key} is no option of single runs of a sweep")
     recipe.check(options)
+    # now, while there are no locks and files yet: Ctrl-C cannot end the import of torch in order
+    recipe.factory()
     grids = {k: v for k, v in options.items() if _is_grid(v)}
     for key in grids:
         if key in (*_TAKEN, "bound"):

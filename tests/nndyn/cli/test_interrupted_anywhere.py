@@ -17,13 +17,14 @@ MOMENTS = int(os.environ.get("NNDYN_MOMENTS", "2"))
 RECORD = ("record", "training", "--data", "digits", "--model", "mlp:64-16-10", "--steps", 200)
 SWEEP = ("sweep", "map", "logistic", "--param", "r=3.5:4:3", "--seeds", 2, "--steps", 20000)
 ONSET = ("onset", "--data", "digits", "--model", "mlp:64-10", "--steps", 30, "--seeds", 3)
+ONSET += ("--replicas", 2, "--budget", 300)
 WAYS = {
     "record": (*RECORD, "-o", "run.nc"),
     "sweep": (*SWEEP, "-o", "study"),
     "sweep-workers": (*SWEEP, "--workers", 2, "-o", "study"),
     "sweep-task": (*SWEEP, "--task", "1/1", "-o", "study"),
-    "onset": (*ONSET, "--replicas", 2),
-    "onset-kept": (*ONSET, "--replicas", 2, "-o", "study"),
+    "onset": ONSET,
+    "onset-kept": (*ONSET, "-o", "study"),
 }
 
 
@@ -66,7 +67,8 @@ def true_line(way, folder, line):
             return "run.nc is complete" in line or "all was done" in line
         if last < 0:
             return "nothing was committed to run.nc yet; the same command with --resume" in line
-        return f"steps 0 to {last:,} of 200 are in run.nc" in line and "--resume goes on" in line
+        steps = f"steps 0 to {last:,} of 200 are" if last else "step 0 of 200 is"
+        return f"interrupted; {steps} in run.nc" in line and "--resume goes on" in line
     if way == "onset":
         return "the runs were not kept" in line or line in (
             "nndyn: interrupted",

@@ -164,6 +164,40 @@ def test_an_interrupt_that_gets_lost_in_the_machinery_of_python_is_heard(how):
     assert ended(before, "systems") == (130, "", "nndyn: interrupted\n")
 
 
+def test_an_import_is_not_interrupted_in_its_midst(tmp_path):
+    (tmp_path / "fragile.py").write_text(
+        "import os, signal, time\n"
+        "try:\n"
+        "    for _ in range(2):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(0.2)\n"
+        "except KeyboardInterrupt:\n"
+        "    os.abort()\n"
+    )
+    before = f"import time\nsys.path.append({str(tmp_path)!r})\n" + (
+        "import nndyn.cli.systems as module\n"
+        "def systems(**options):\n"
+        "    import fragile\n"
+        "    time.sleep(60)\n"
+        "module.systems.callback = systems"
+    )
+    assert ended(before, "systems") == (130, "", "nndyn: interrupted\n")
+
+
+@pytest.mark.slow
+def test_an_import_of_torch_that_takes_long_is_left_without_an_exception(tmp_path):
+    (tmp_path / "torch.py").write_text(
+        "import os, signal, time\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    os.abort()\n"
+    )
+    before = f"sys.path.insert(0, {str(tmp_path)!r})"
+    assert ended(before, *ONSET) == (130, "", "nndyn: interrupted\n")
+
+
 def test_an_interrupt_while_python_leaves_ends_quietly():
     before = f"import atexit\n{PRESS}\nimport nndyn.cli.interrupts as module\n" + (
         "true = module.Listener.ending\n"
