@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ _ALONE = threading.Lock()
 # Calls that were interrupted, in the process of a worker: its batches of them are to end.
 _STOPPED: set[str] = set()
 #: Seconds in which workers may commit what they have.
-_PATIENCE = 3.5
+_PATIENCE = 3.0
 
 
 def spread(
@@ -158,7 +159,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
                     threads_per_worker=1,
                     processes=True,
                     dashboard_address="127.0.0.1:0",  # without one the scheduler asks for port 8787
-                    silence_logs="ERROR",  # workers that are stopped in the middle of a batch
+                    silence_logs="CRITICAL",  # what became of the workers is said at the end
                 )
                 stack.callback(shielded()(cluster.close))
             scheduler = cluster.scheduler_address
@@ -170,6 +171,18 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
                 f"no Dask scheduler answers at {scheduler!r} ({error}); expected an address such "
                 "as tcp://127.0.0.1:8786"
             ) from error
-        stack.enter_context(client)
+        stack.callback(_close, client)
         stack.enter_context(client.as_current())
         yield client
+
+
+@shielded()
+def _close(client: Any) -> None:
+    """Close a client; that the scheduler is slow to say goodbye is nobody's concern."""
+    logger = logging.getLogger("distributed.client")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        client.close()
+    finally:
+        logger.setLevel(level)

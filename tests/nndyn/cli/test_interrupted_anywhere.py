@@ -103,7 +103,7 @@ def test_ctrl_c_at_any_moment_ends_a_command_in_order(tmp_path, way):
         time.sleep(rng.uniform(0.0, duration))
         twice = rng.uniform(0.0, 1.0) if moment % 5 == 4 else None
         ended = press(process, group=bool(moment % 2), twice_after=twice)
-        if ended.seconds is None:  # it was faster this time
+        if ended.seconds is None or (ended.code == 0 and ended.seconds < 0.1):  # it was faster
             assert ended.code == 0
             duration *= 0.8
             shutil.rmtree(folder)
