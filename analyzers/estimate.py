@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.doubling import growth_per_doubling
 from analyzers.growth_rate import growth_rate
 from analyzers.phases import SHORTEST
 from analyzers.separation import Separation, kinks
 from analyzers.streams import filled, mean_increments, parts
-from analyzers.transient import independent, measure_growth
+from analyzers.transient import cumulative, independent, measure_growth
 from analyzers.validity import Region
-from analyzers.verdict import Verdict, judge_stationary, judge_transient
+from analyzers.verdict import Course, Verdict, judge_stationary, judge_transient, longer_use
 from nndyn.errors import DataError
 
 Array = NDArray[Any]
@@ -30,7 +31,9 @@ BURN_IN = 0.05
 class Estimate:
     """What either branch finds; indices are into the times of the separation.
 
-    `cut` says that `growth` ends where deviations stopped being infinitesimal, not by itself.
+    `cut` says that `growth` ends where deviations stopped being infinitesimal, not by itself; `p`,
+    of transients, is that of the sign-flip test, and `doubling`, of stationary recordings, the
+    growth per doubling of the time.
     """
 
     verdict: Verdict
@@ -45,6 +48,8 @@ class Estimate:
     over: str
     start: int
     cut: bool = False
+    p: float | None = None
+    doubling: float | None = None
 
 
 def along_stationary(
@@ -72,14 +77,24 @@ def along_stationary(
         ended = "" if region.ended_by == "end" else f", deviations being usable up to {last}"
         raise DataError(
             f"{usable} usable times after the burn-in{ended}: too short to fit, at least {FEWEST} "
-            f"are needed; record longer{', with --rescale 10' if ended else ''}"
+            f"are needed; {longer_use(region.ended_by, sep.rescaled)}"
         )
-    rate = growth_rate(part, burn, confidence=confidence, period=max(ends_on[1], 1))
+    rate = growth_rate(part, burn, confidence=confidence)
     growth = rate.value * usable
+    course = cumulative(filled(part))
+    doubling = growth_per_doubling(course)
     verdict = judge_stationary(
         rate,
-        growth=growth,
-        ended_by=region.ended_by,
+        Course(
+            total=float(course[-1]),
+            growth=growth,
+            doubling=doubling,
+            samples=len(part),
+            time=len(part) * dt,
+            ends_on=ends_on,
+            ended_by=region.ended_by,
+            rescaled=sep.rescaled,
+        ),
         min_growth=min_growth,
         unit=sep.unit,
         dt=dt,
@@ -99,6 +114,7 @@ def along_stationary(
         aligned=None,
         over="time",
         start=first + burn,
+        doubling=doubling if np.isfinite(doubling) else None,
     )
 
 
@@ -184,6 +200,7 @@ def along_transient(
         over="perturbations",
         start=start,
         cut=found.end is None and region.ended_by == "saturation",
+        p=found.p,
     )
 
 

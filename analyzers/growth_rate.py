@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.periods import WHOLE, period
 from analyzers.streams import mean_increments, parts
 from nndyn.numerics import autocorrelation_time, batch_means, t_interval
 
@@ -38,6 +39,8 @@ class GrowthRate:
         Whether there were at least `FEWEST` blocks of 10 correlation times.
     numerical : float
         The part of the half-width that is no sampling error.
+    turns : int
+        Maxima of the growth per sample.
     """
 
     value: float
@@ -46,11 +49,10 @@ class GrowthRate:
     correlation_time: float
     resolved: bool
     numerical: float
+    turns: int
 
 
-def growth_rate(
-    steps: Array, burn_in: int, *, confidence: float = 0.95, period: int = 1
-) -> GrowthRate:
+def growth_rate(steps: Array, burn_in: int, *, confidence: float = 0.95) -> GrowthRate:
     """Return the mean growth per sample after a burn-in, with a batch-means interval.
 
     Parameters
@@ -62,36 +64,46 @@ def growth_rate(
     burn_in : int
         Samples left out at the start while deviations turn towards the growing direction.
     confidence : float
-    period : int, default 1
-        Of the cycle the reference is on: growth is taken over whole periods where there are at
-        least 20, so that what alternates along the cycle does not count as fluctuation.
 
     Returns
     -------
     GrowthRate
         The interval is Student's t over batch means, 20 blocks of at least 10 integrated
-        autocorrelation times; fewer blocks, down to 4, where the series is shorter. To it are
-        added the change when the burn-in doubles, the disagreement of replicas, and 1e-12.
+        autocorrelation times; fewer blocks, down to 4, where the series is shorter. Growth that
+        repeats itself, as on a cycle, is taken over whole periods, so that what alternates along
+        the cycle does not count as fluctuation. To the interval are added the change when the
+        burn-in doubles, the disagreement of replicas, and 1e-12.
 
     References
     ----------
     Batch means: Flegal and Jones, Annals of Statistics 38 (2010) 1034, doi:10.1214/09-AOS735.
     """
-    if not (period > 1 and (len(steps) - burn_in) // period >= BLOCKS):
-        period = 1
-    burn_in = -(-burn_in // period)
-    used = _means(steps, burn_in, period)
+    used = _means(steps, burn_in, 1)
+    turns = int(((used[1:-1] > used[:-2]) & (used[1:-1] >= used[2:])).sum())
+    cycle = period(used)
+    if cycle > 1 and (len(steps) - burn_in) // cycle < WHOLE:  # samples without an increment
+        cycle = 1
+    burn_in = -(-burn_in // cycle)
+    if cycle > 1:
+        used = _means(steps, burn_in, cycle)
     value = float(used.mean())
     time = max(autocorrelation_time(used), 1.0)
-    possible = int(len(used) // (TIMES * time))
+    # what repeats itself does not fluctuate: its blocks need not be long
+    possible = int(len(used) // (TIMES * time if cycle == 1 else 1.0))
     blocks = min(max(possible, FEWEST), BLOCKS)
     _, half_width = t_interval(batch_means(used, blocks), confidence)
     del used
-    later = _means(steps, 2 * burn_in, period)
+    later = _means(steps, 2 * burn_in, cycle)
     numerical = 1e-12 + (abs(float(later.mean()) - value) if later.size else 0.0)
-    numerical += disagreement(steps, burn_in, period)
+    numerical += disagreement(steps, burn_in, cycle)
     return GrowthRate(
-        value, half_width + numerical, blocks, time * period, possible >= FEWEST, numerical
+        value=value,
+        half_width=half_width + numerical,
+        blocks=blocks,
+        correlation_time=time * cycle,
+        resolved=possible >= FEWEST,
+        numerical=numerical,
+        turns=turns,
     )
 
 

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_SUMMARY = ("lyapunov_max", "window", "growth", "transient_end", "aligned", "attractor")
+_SUMMARY = (
+    "lyapunov_max",
+    "window",
+    "growth",
+    "growth_p",
+    "growth_per_doubling",
+    "transient_end",
+    "aligned",
+    "attractor",
+)
 
 
 def lyapunov(
@@ -234,6 +243,8 @@ def _diverged_at_once(recording: xr.Dataset, parameters: dict[str, Any], why: st
         "lyapunov_max": Quantity(None, f"per {unit}", "maximum Lyapunov exponent", note=note),
         "window": Quantity(None, unit, "times between which it is measured", ("bound",), note=note),
         "growth": Quantity(None, "1", "e-foldings of the deviations", note=note),
+        "growth_p": Quantity(None, "1", "p value of the growth", note=note),
+        "growth_per_doubling": Quantity(None, "1", "e-foldings per doubling", note=note),
         "transient_end": Quantity(None, unit, "end of the last growth phase", note=note),
         "aligned": Quantity(None, "1", "whether deviations pointed the same way", note=note),
         "attractor": Quantity("none", "1", "what the reference ends on", attrs={"period": 0}),
@@ -335,6 +346,26 @@ def _numbers(
             else "a lower bound: deviations stopped being infinitesimal"
             if found.cut
             else None,
+        ),
+        "growth_p": Quantity(
+            found.p,
+            "1",
+            "how often a path of the same steps with random signs grows as much",
+            note=None
+            if found.p is not None
+            else "stationary recording: see growth_per_doubling"
+            if stationary
+            else found.note,
+        ),
+        "growth_per_doubling": Quantity(
+            found.doubling,
+            "1",
+            "e-foldings that the last doubling of the time added",
+            note=None
+            if found.doubling is not None
+            else "too few samples"
+            if stationary
+            else "transient: see growth_p",
         ),
         "growth_lower_bound": Quantity(
             found.cut,

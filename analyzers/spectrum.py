@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.attractor import attractor
+from analyzers.doubling import growth_per_doubling
 from analyzers.kaplan_yorke import dimension_of, kaplan_yorke
 from analyzers.offline_spectrum import from_replicas
 from analyzers.separation import require_dataset
 from analyzers.stretching import Rates, rates, stretching
+from analyzers.transient import cumulative
+from analyzers.verdict import Course, judge_stationary
 from nndyn.errors import UsageError
 from nndyn.results import Quantity, Window, result
 
@@ -29,7 +33,10 @@ _SUMMARY = (
     "zero_count",
     "positive_sum",
     "kaplan_yorke_dimension",
+    "growth_per_doubling",
 )
+#: e-foldings that chaos has to show.
+MIN_GROWTH = 3.0
 
 
 def spectrum(
@@ -144,11 +151,19 @@ def spectrum(
     }
     size = kaplan_yorke(used, found.dimension, _system_sum(recording), confidence)
     names: tuple[str, ...] = _SUMMARY
-    verdict, reason = _verdict(used, per)
     if stationary:
         quantities["kaplan_yorke_dimension"] = size
+        doubling = _doubling(used)
+        known = bool(np.isfinite(doubling))
+        quantities["growth_per_doubling"] = Quantity(
+            doubling if known else None,
+            "1",
+            "e-foldings of the first vector that the last doubling of the time added",
+            note=None if known else "the derivative is singular",
+        )
+        verdict, reason = _verdict(recording, used, doubling, len(found.time) - 1, found.unit)
     else:
-        names = ("window", *_SUMMARY[:-1], "kaplan_yorke_finite_time")
+        names = ("window", *_SUMMARY[:-2], "kaplan_yorke_finite_time")
         span = float(used.time[used.burn_in]), float(used.time[-1])
         quantities["window"] = Quantity(
             span, found.unit, "times between which they are taken", ("bound",)
@@ -288,16 +303,28 @@ def _finite_reason(used: Rates, per: str, unit: str) -> str:
     )
 
 
-def _verdict(used: Rates, per: str) -> tuple[str, str]:
-    value, half = float(used.values[0]), float(used.half_widths[0])
-    if value == -np.inf:
+def _doubling(used: Rates) -> float:
+    """Return the growth per doubling of the time of the first vector; NaN where not known."""
+    if used.first is None:
+        return float("nan")
+    lengths = np.diff(used.time)
+    return growth_per_doubling(cumulative(used.steps[:, 0] * lengths))
+
+
+def _verdict(
+    recording: xr.Dataset, used: Rates, doubling: float, samples: int, unit: str
+) -> tuple[str, str]:
+    if used.first is None:
         return "regular", "deviations vanish: the derivative is singular"
-    shown = f"the largest exponent is {value:.4g} [{value - half:.4g}, {value + half:.4g}] {per}"
-    if value - half > 0.0:
-        return "chaotic", shown
-    if value + half < 0.0:
-        return "regular", f"{shown}: deviations shrink"
-    return "unresolved", (
-        f"{shown}: the interval holds zero, as on a cycle of a flow or on a torus; a longer "
-        "recording narrows it"
+    span = float(used.time[-1] - used.time[0])
+    sample = span / len(used.steps)
+    course = Course(
+        total=float(used.steps[:, 0].sum()) * sample,
+        growth=float(used.used[:, 0].sum()) * sample,
+        doubling=doubling,
+        samples=samples,
+        time=span,
+        ends_on=attractor(recording),
     )
+    found = judge_stationary(used.first, course, min_growth=MIN_GROWTH, unit=unit, dt=1.0)
+    return found.name, found.reason

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.growth_rate import FEWEST, growth_rate
+from analyzers.growth_rate import FEWEST, GrowthRate, growth_rate
 from nndyn.errors import DataError
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class Rates:
     values, half_widths : (k,) float64
         -inf and 0 where the derivative is singular.
     warnings : list of str
+    first : GrowthRate or None
+        Of the first vector; None where the derivative is singular along it.
     """
 
     time: Array
@@ -68,6 +70,7 @@ class Rates:
     values: Array = field(default_factory=lambda: np.zeros(0))
     half_widths: Array = field(default_factory=lambda: np.zeros(0))
     warnings: list[str] = field(default_factory=list)
+    first: GrowthRate | None = None
 
     @property
     def used(self) -> Array:
@@ -203,6 +206,7 @@ def rates(found: Stretching, burn_in: float | None, confidence: float) -> Rates:
         if np.isfinite(steps[:, i]).all():
             rate = growth_rate(steps[:, [i]], burn, confidence=confidence)
             values[i], half_widths[i] = rate.value, rate.half_width
+            out.first = rate if i == 0 else out.first
             few |= not rate.resolved
     if few:
         out.warnings.append(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.phases import SHORTEST, Phase, growth_phases, same_phases
+from analyzers.sign_flips import growth_p
 from analyzers.slopes import autoregression, exponential_evidence, slopes
 from analyzers.streams import filled
 from nndyn.numerics import jackknife_error, t_quantile
@@ -45,10 +47,14 @@ class Growth:
         e-foldings from `start` to `end`, or to `stop`.
     recent : float
         e-foldings, at a tenth of the slope or more, in the last quarter of the recording.
-    evidence : float
-        AIC(power law) - AIC(straight phases).
+    curve : (stop - start + 1,) float64
+        The mean curve from `start` on.
+    breaks : list of int
+        Where its phases change.
     arrested : bool
         Whether growth stopped where a power of time would have gone on: see `arrested`.
+    p : float
+        Of the sign-flip test, see `analyzers.sign_flips.growth_p`.
     replicas : int
         Independent ones.
     """
@@ -63,9 +69,16 @@ class Growth:
     end: int | None
     total: float
     recent: float
-    evidence: float
+    curve: Array
+    breaks: list[int]
     arrested: bool
+    p: float
     replicas: int
+
+    @cached_property
+    def evidence(self) -> float:
+        """AIC(power law) - AIC(straight phases)."""
+        return exponential_evidence(self.curve, self.start, self.breaks)
 
 
 def measure_growth(
@@ -133,7 +146,6 @@ def measure_growth(
         for p in phases
         if p.stop > quarter and p.slope >= 0.1 * rate and rate > 0.0
     )
-    curve = cumulative(mean)
     return Growth(
         start=start,
         stop=stop,
@@ -145,8 +157,10 @@ def measure_growth(
         end=end if counted else None,
         total=total,
         recent=float(recent),
-        evidence=exponential_evidence(curve, start, found.breaks),
+        curve=cumulative(mean),
+        breaks=found.breaks,
         arrested=arrested(mean, last, start),
+        p=growth_p(mean, main.stop - main.start),
         replicas=len(units),
     )
 

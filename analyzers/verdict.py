@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.doubling import EXPONENTIAL, LATE, POWER, longer, needed
 from analyzers.growth_rate import GrowthRate
+from analyzers.sign_flips import LEVEL
 from analyzers.transient import DECISIVE, Growth
 
 Array = NDArray[Any]
+
+#: Maxima of the growth per sample that tell a power of time from an exponential.
+TURNS = 100
 
 
 @dataclass(frozen=True)
@@ -21,18 +27,49 @@ class Verdict:
     reason: str
 
 
+@dataclass(frozen=True)
+class Course:
+    """How deviations grew over a stationary recording.
+
+    Attributes
+    ----------
+    total : float
+        e-foldings over all of it.
+    growth : float
+        Those after the burn-in.
+    doubling : float
+        Those per doubling of the time, see `analyzers.doubling`; NaN where not known.
+    samples : int
+        Of all of it.
+    time : float
+        Its length.
+    ends_on : (str, int)
+        The attractor, see `analyzers.attractor.attractor`.
+    ended_by : str
+        What ended the part that can be used, see `analyzers.validity.Region`.
+    rescaled : bool
+        Whether deviations were rescaled on the way.
+    """
+
+    total: float
+    growth: float
+    doubling: float
+    samples: int
+    time: float
+    ends_on: tuple[str, int] = ("unknown", -1)
+    ended_by: str = "end"
+    rescaled: bool = True
+
+
 def judge_stationary(
-    rate: GrowthRate, *, growth: float, ended_by: str, min_growth: float, unit: str, dt: float
+    rate: GrowthRate, course: Course, *, min_growth: float, unit: str, dt: float
 ) -> Verdict:
     """Judge the mean growth rate of a stationary recording.
 
     Parameters
     ----------
     rate : GrowthRate
-    growth : float
-        e-foldings over the window.
-    ended_by : str
-        What ended the valid region, see `analyzers.validity.Region`.
+    course : Course
     min_growth : float
         e-foldings that an exponential has to show.
     unit : str
@@ -42,32 +79,110 @@ def judge_stationary(
     Returns
     -------
     Verdict
+        ``chaotic`` only of growth that an exponential explains and no power of time does; see
+        `analyzers.doubling`.
     """
     low, high = (rate.value - rate.half_width) / dt, (rate.value + rate.half_width) / dt
     interval = f"[{low:.4g}, {high:.4g}] per {unit}"
+    bound = max(abs(low), abs(high), 1.0 / course.time)
+    weaker = f"; chaos weaker than {bound:.2g} per {unit} cannot be excluded"
+    cure = longer_use(course.ended_by, course.rescaled)
+    doubling = course.doubling if np.isfinite(course.doubling) else 0.0
+    added = f"the last doubling of the time added {doubling:.2g} e-foldings"
     if high < 0.0:
         return Verdict("regular", f"deviations shrink: the exponent lies in {interval}")
-    if ended_by == "saturation" and low > 0.0 and growth >= min_growth:
+    if low > 0.0 and course.ends_on[1] >= 1:
+        return Verdict(
+            "unresolved",
+            f"the reference stays on a {course.ends_on[0]} that repels: the exponent in {interval} "
+            "is its own, and of no attractor; start elsewhere, --discard steps first",
+        )
+    if abs(course.growth) < 1.0 and abs(doubling) < POWER and rate.resolved:
+        return Verdict(
+            "regular",
+            f"neutral: |λ| ≤ {bound:.2g} per {unit}; deviations changed by {course.growth:.2g} "
+            f"e-foldings, less than one{weaker}",
+        )
+    if doubling < POWER:
+        if 0 < rate.turns < TURNS:
+            return Verdict(
+                "unresolved",
+                f"growth per {unit} rose and fell {rate.turns} times only, {TURNS} are needed to "
+                f"tell a power of time from an exponential; {cure}",
+            )
+        if doubling >= LATE * course.total and course.growth >= 1.0:
+            return _undecided(course, f"{added}, {EXPONENTIAL:g} are needed", unit, cure)
+        power = f"as t^{doubling / np.log(2.0):.2g}" if doubling > 0.1 else "no further"
+        return Verdict(
+            "regular",
+            f"deviations grow {power}, not exponentially: {added}, an exponential at the mean rate "
+            f"would have added {0.375 * max(course.total, 0.0):.3g}{weaker}",
+        )
+    if course.ended_by == "saturation" and low > 0.0 and course.growth >= min_growth:
         return Verdict(
             "saturated",
-            f"deviations grew by {growth:.1f} e-foldings until they stopped being infinitesimal; "
-            "record with --rescale 10 to follow them over the whole run",
+            f"deviations grew by {course.growth:.1f} e-foldings until they stopped being "
+            f"infinitesimal; {cure}, to follow them over the whole run",
         )
     if not rate.resolved:
         return Verdict(
             "unresolved",
             f"the usable part holds fewer than 4 blocks of 10 correlation times "
-            f"({rate.correlation_time:.3g} samples each); record longer"
-            + (", with --rescale 10" if ended_by != "end" else ""),
+            f"({rate.correlation_time:.3g} samples each); {cure}",
         )
-    if low > 0.0 and growth >= min_growth:
-        return Verdict("chaotic", f"deviations grow: the exponent lies in {interval}")
-    if abs(growth) < 1.0:
+    if doubling < EXPONENTIAL or course.total < needed(course.samples):
+        return _undecided(course, f"{added}, {EXPONENTIAL:g} are needed", unit, cure)
+    if low <= 0.0:
         return Verdict(
-            "regular",
-            f"deviations changed by {growth:.2g} e-foldings, less than one, over the window",
+            "unresolved",
+            f"zero cannot be told from the exponent in {interval}; {cure}",
         )
-    return Verdict("unresolved", f"zero cannot be told from the exponent in {interval}; go longer")
+    if course.growth < min_growth:
+        return Verdict(
+            "unresolved",
+            f"deviations grew by {course.growth:.2g} e-foldings, fewer than {min_growth:g}; {cure}",
+        )
+    return Verdict(
+        "chaotic", f"deviations grow exponentially: the exponent lies in {interval}; {added}"
+    )
+
+
+def _undecided(course: Course, added: str, unit: str, cure: str) -> Verdict:
+    times = longer(course.total, course.doubling, course.samples)
+    return Verdict(
+        "unresolved",
+        f"an exponential is not told from a power of time: deviations grew by {course.total:.2g} "
+        f"e-foldings, {added}; {cure}, to {unit} {_rounded_up(times * course.time):g} at least",
+    )
+
+
+def longer_use(ended_by: str, rescaled: bool) -> str:
+    """Return what makes the part of a recording that can be used longer, and is not done already.
+
+    Parameters
+    ----------
+    ended_by : str
+        What ended it, see `analyzers.validity.Region`.
+    rescaled : bool
+        Whether deviations were rescaled on the way.
+
+    Returns
+    -------
+    str
+    """
+    if ended_by == "saturation":
+        return "rescale more often (--rescale)" if rescaled else "record with --rescale 10"
+    if ended_by == "floor":
+        return "perturb more (--epsilon)" if rescaled else "record with --rescale 10"
+    if ended_by == "end":
+        return "record longer"
+    return f"the part that can be used ended early ({ended_by})"
+
+
+def _rounded_up(length: float) -> float:
+    """Return a length with two digits, no shorter."""
+    unit = 10.0 ** (np.floor(np.log10(length)) - 1.0)
+    return float(np.ceil(length / unit - 1e-9) * unit)
 
 
 def judge_transient(
@@ -127,6 +242,13 @@ def judge_transient(
             else "record longer"
         )
         return Verdict("unresolved", f"{grown}, fewer than {min_growth:g}; {cure}")
+    if found.p > LEVEL:
+        return Verdict(
+            "unresolved",
+            f"{grown}, but a path of steps as large, with random signs, grows as much in "
+            f"{found.p:.0%} of all cases, more than {LEVEL:.0%}: it may be chance; other seeds, or "
+            "a longer recording, would tell",
+        )
     if found.half_width is None:
         return Verdict(
             "unresolved", f"{grown}, but one replica gives no interval; record at least two"

@@ -1,0 +1,34 @@
+"""Whether growth is called where there is none, and missed where there is: 400 draws each."""
+
+import numpy as np
+import pytest
+
+from analyzers.lyapunov import lyapunov
+from analyzers.sign_flips import FLIPS, growth_p, largest_gain
+from tests.analyzers.nulls import GROWTH, NULLS, burst, drawn
+
+DRAWS = 400
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", NULLS)
+def test_a_path_without_a_trend_is_rarely_called_growth(family):
+    called = 0
+    for draw in range(DRAWS):
+        rng = np.random.default_rng([sorted(NULLS).index(family), draw])
+        called += lyapunov(drawn(NULLS[family](rng))).attrs["verdict"] in GROWTH
+    print(f"{family}: {called} of {DRAWS}")
+    assert called <= 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("length", "slope"), [(8, 1.0), (10, 0.8), (15, 0.6), (20, 0.5), (30, 0.5)]
+)
+def test_a_burst_over_fluctuations_is_called_growth(length, slope):
+    called = 0
+    for draw in range(100):
+        found = lyapunov(drawn(burst(length, slope, np.random.default_rng([length, draw]))))
+        called += found.attrs["verdict"] in GROWTH
+    print(f"{slope} a step over {length}: {called} of 100")
+    assert called >= 95
