@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from analyzers.lyapunov import lyapunov
-from analyzers.sign_flips import FLIPS, growth_p, largest_gain
 from tests.analyzers.nulls import GROWTH, NULLS, burst, drawn
 
 DRAWS = 400
