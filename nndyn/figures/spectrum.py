@@ -36,11 +36,13 @@ def spectrum(result: xr.Dataset) -> Figure:
     UsageError
         If `result` is not that of ``spectrum``.
     DataError
-        If it is of a recording without tangents.
+        If it is of a recording without tangents, or of a reference that diverged.
     """
     from matplotlib.figure import Figure as NewFigure
 
     require(result, "spectrum")
+    if "exponents_ci" not in result and result.attrs["verdict"] == "diverged":
+        raise DataError(f"there is nothing to draw: {result.attrs['reason']}")
     if "exponents_ci" not in result:
         raise DataError(
             "there are no intervals and distributions to draw: the exponents are those of replicas "
