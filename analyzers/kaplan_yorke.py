@@ -45,8 +45,9 @@ def kaplan_yorke(
     if len(known) == dimension and exact_sum == 0.0:
         return Quantity(float(dimension), "1", long_name, note="all of it: volume is preserved")
     if value is None and not whole:
-        which = "that were followed" if known.all() else "that are not lost in rounding"
-        note = f"at least {k}: the sum of the {k} exponents {which} is not negative"
+        which = "followed" if known.all() else "not lost in rounding"
+        those = f"the sum of the {k} exponents that were" if k > 1 else "the one exponent that was"
+        note = f"at least {k}: {those} {which} is not negative"
         return Quantity(None, "1", long_name, note=note)
     if value is None:
         note = "all of it: the sum of the exponents is not negative"

@@ -110,9 +110,9 @@ def resolution(
     if not lost.any():
         return Resolution(lost, below, rounding)
     which = np.flatnonzero(lost) + 1
-    unbroken = which[-1] - which[0] + 1 == len(which)
+    unbroken = which[-1] - which[0] + 1 == len(which) > 2
     many = f"{which[0]} to {which[-1]}" if unbroken else ", ".join(map(str, which))
-    name = f"exponent {which[0]} is" if len(which) == 1 else f"exponents {many} are"
+    name = f"exponent {many} is" if len(which) == 1 else f"exponents {many} are"
     note = (
         f"{name} lost in rounding: between two orthonormalizations vectors fall up to "
         f"{gaps.max():.3g} e-foldings behind the first, and {dtype.name} tells {limit:.0f} apart; "

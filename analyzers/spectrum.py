@@ -112,7 +112,9 @@ def spectrum(
     }
     ended = escape(recording)
     if ended and not ends_before(recording, window):
-        note = "what stretches on the way out is no exponent; --window A:B takes an earlier time"
+        note = "what stretches on the way out is no exponent"
+        if "tangent_log_stretch" in recording:
+            note += "; --window A:B takes an earlier time"
         return escaped(recording, parameters, note)
     if "tangent_log_stretch" not in recording:
         if window is not None:

@@ -58,12 +58,12 @@ def total(used: Rates, confidence: float, unit: str) -> Quantity:
         return _sum(used, ~lost, confidence, unit, long_name)
     value, _ = used.of(~lost, confidence)
     count = int((~lost).sum())
-    known = f"the {count} others add" if count > 1 else "the other one adds"
+    known = f"the {count} others add up to" if count > 1 else "the other one is"
     return Quantity(
         None,
         unit,
         long_name,
-        note=f"{int(lost.sum())} of them lost in rounding; {known} up to {value:.6g}",
+        note=f"{int(lost.sum())} of them lost in rounding; {known} {value:.6g}",
     )
 
 
