@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from analyzers.stretching import manifest
 from nndyn.results import Quantity, result
 
@@ -52,8 +54,9 @@ def escaped(recording: xr.Dataset, parameters: dict[str, Any], note: str) -> xr.
     dimension = "kaplan_yorke_dimension"
     if not int(recording.attrs.get("stationary", 0)):
         dimension = "kaplan_yorke_finite_time"
+    unknown = np.full(recording.sizes.get("vector", 1), np.nan)
     nothing = {
-        "exponents": Quantity(None, per, "Lyapunov exponents", note=note),
+        "exponents": Quantity(unknown, per, "Lyapunov exponents", ("exponent",), note=note),
         "exponent_sum": Quantity(None, per, "sum of the exponents", note=note),
         "positive_count": Quantity(None, "1", "exponents above zero", note=note),
         "zero_count": Quantity(None, "1", "exponents at zero", note=note),

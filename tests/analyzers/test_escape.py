@@ -36,6 +36,7 @@ def test_an_escape_has_no_spectrum(tmp_path, name):
     for recording in (run, run.drop_vars("tangent_log_stretch")):
         found = nndyn.spectrum(recording)
         assert found.attrs["verdict"] == "diverged"
+        assert found["exponents"].dims == ("exponent",)
         assert "is not finite from step" in found.attrs["reason"]
         flow = name in ("jerk", "rossler")
         assert ("--dt" in found.attrs["reason"]) == flow
