@@ -25,6 +25,7 @@ def kaplan_yorke(
     Parameters
     ----------
     used : Rates
+        NaN where an exponent is lost; it counts as if it had not been followed.
     dimension : int
         Of the phase.
     exact_sum : float or None
@@ -37,21 +38,24 @@ def kaplan_yorke(
         Null where the exponents that were followed do not suffice; 0 where the first is negative.
     """
     long_name = "Kaplan-Yorke dimension"
-    k = len(used.values)
+    known = ~np.isnan(used.values)
+    values, k = used.values[known], int(known.sum())
     whole = k == dimension
-    value = dimension_of(used.values)
-    if whole and exact_sum == 0.0:
+    value = dimension_of(values)
+    if len(known) == dimension and exact_sum == 0.0:
         return Quantity(float(dimension), "1", long_name, note="all of it: volume is preserved")
     if value is None and not whole:
-        note = f"at least {k}: the sum of the {k} exponents that were followed is not negative"
+        which = "followed" if known.all() else "not lost in rounding"
+        those = f"the sum of the {k} exponents that were" if k > 1 else "the one exponent that was"
+        note = f"at least {k}: {those} {which} is not negative"
         return Quantity(None, "1", long_name, note=note)
     if value is None:
         note = "all of it: the sum of the exponents is not negative"
         return Quantity(float(dimension), "1", long_name, note=note)
-    if not np.isfinite(used.values).all() or value == 0.0:
+    if not np.isfinite(values).all() or value == 0.0:
         return Quantity(value, "1", long_name)
     blocks = min(BATCHES, len(used.used))
-    means = np.stack([batch_means(column, blocks) for column in used.used.T], axis=1)
+    means = np.stack([batch_means(column, blocks) for column in used.used[:, known].T], axis=1)
     without = [dimension_of(row) for row in (means.sum(axis=0) - means) / (blocks - 1)]
     if any(other is None for other in without):
         note = f"no interval: some parts of the recording support no dimension below {k}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,17 @@ from numpy.typing import NDArray
 
 from analyzers.attractor import attractor
 from analyzers.doubling import growth_per_doubling
+from analyzers.escape import ends_before, escape, escaped
 from analyzers.kaplan_yorke import dimension_of, kaplan_yorke
 from analyzers.offline_spectrum import from_replicas
+from analyzers.resolution import lose, resolution
 from analyzers.separation import require_dataset
-from analyzers.stretching import Rates, rates, stretching
+from analyzers.spectrum_labels import exponents, group, order, signs, total
+from analyzers.stretching import Rates, manifest, rates, stretching
 from analyzers.transient import cumulative
 from analyzers.verdict import Course, judge_stationary
-from nndyn.errors import UsageError
+from analyzers.volume import volume_warnings
+from nndyn.errors import DataError, UsageError
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -71,13 +74,15 @@ def spectrum(
         ``exponents`` (exponent,) in the order of the QR decomposition, ``group`` (exponent,), equal
         for neighbours that cannot be told apart; ``exponent_sum`` of those that were followed and,
         where the system knows it and all were, ``exponent_sum_exact``; ``positive_count`` and
-        ``zero_count``, exponents with an interval above zero and one that holds zero;
-        ``positive_sum``, the sum of the former, an upper bound of the Kolmogorov-Sinai entropy;
+        ``zero_count``, exponents with an interval above zero and one that holds zero, whatever
+        their order; ``positive_sum``, the sum of the former, an upper bound of the
+        Kolmogorov-Sinai entropy;
         ``kaplan_yorke_dimension``; of a transient, and without tangents,
         ``kaplan_yorke_finite_time`` and the ``window`` instead. Series: ``running_exponents``
         (time, exponent), the estimate so far, and ``finite_time_exponents`` (horizon, exponent).
         The verdict is ``chaotic``, ``regular`` or ``unresolved``, and ``finite-time`` of a
-        transient and without tangents.
+        transient and without tangents. Where the reference diverged it is ``diverged``, and all is
+        null unless `window` ends before that.
 
     Raises
     ------
@@ -92,8 +97,12 @@ def spectrum(
     values nor sorted. Those of a transient belong to the window over which they are taken.
     Intervals are Student's over batch means, the change when the burn-in doubles and 1e-12 added;
     of a transient they say how much the exponent changes along the window. That of the dimension is
-    from a jackknife of the batches. One pass over the stretching, which is held: T x k numbers, and
-    as many again while it is worked on.
+    from a jackknife of the batches. An exponent is lost, and NaN, where its vector falls so far
+    behind the first between two orthonormalizations that rounding hides it, see
+    `analyzers.resolution`; what is made of several exponents is then null unless the others decide
+    it. Where the system knows the sum of all exponents, a warning says where it is not met, and
+    whether the length of the steps is to blame. One pass over the stretching, which is held: T x k
+    numbers, and as many again while it is worked on.
 
     References
     ----------
@@ -108,47 +117,39 @@ def spectrum(
         "confidence": confidence,
         "window": None if window is None else list(window),
     }
+    ended = escape(recording)
+    if ended and not ends_before(recording, window):
+        note = "what stretches on the way out is no exponent"
+        if "tangent_log_stretch" in recording:
+            note += "; --window A:B takes an earlier time"
+        return escaped(recording, parameters, note)
     if "tangent_log_stretch" not in recording:
         if window is not None:
             raise UsageError("window is for tangents, of which the recording has none")
         return _offline(recording, parameters)
     stationary = bool(int(recording.attrs.get("stationary", 0)))
-    found = stretching(recording, window)
     if burn_in is None and (not stationary or window is not None):
         burn_in = 0.0
-    used = rates(found, burn_in, confidence)
+    try:
+        found = stretching(recording, window)
+        used = rates(found, burn_in, confidence)
+    except DataError as error:
+        if not ended:
+            raise
+        return escaped(recording, parameters, f"nothing to measure in the window: {error}")
+    resolved = resolution(recording, found, used, confidence)
+    lose(used, resolved.lost)
     per = f"per {found.unit}"
     k = len(used.values)
-    positive = used.values - used.half_widths > 0.0
-    zero = np.abs(used.values) <= used.half_widths
-    note = None if np.isfinite(used.values).all() else "-inf: the derivative is singular"
     quantities = {
-        "exponents": Quantity(
-            used.values,
-            per,
-            "Lyapunov exponents",
-            ("exponent",),
-            ci=used.values[:, None] + np.array([-1.0, 1.0]) * used.half_widths[:, None],
-            interval_over="time",
-            note=note,
-        ),
-        "group": Quantity(
-            _groups(used), "1", "equal where exponents cannot be told apart", ("exponent",)
-        ),
-        "exponent_sum": _sum(used, np.ones(k, bool), confidence, per, "sum of the exponents"),
+        "exponents": exponents(used, resolved, per),
+        "group": group(used),
+        "exponent_sum": total(used, confidence, per),
         "exponent_sum_exact": _exact(recording, found.unit, k, found.dimension),
-        "positive_count": Quantity(
-            int(positive.sum()), "1", "exponents whose interval lies above zero"
-        ),
-        "zero_count": Quantity(int(zero.sum()), "1", "exponents whose interval holds zero"),
-        "positive_sum": _sum(
-            used,
-            positive,
-            confidence,
-            per,
-            "sum of the positive exponents, a bound of the entropy",
-        ),
+        **signs(used, resolved, confidence, per),
     }
+    warnings = [*used.warnings, *filter(None, [resolved.note])]
+    warnings += volume_warnings(recording, used, resolved, *used.of(np.ones(k, bool), confidence))
     size = kaplan_yorke(used, found.dimension, _system_sum(recording), confidence)
     names: tuple[str, ...] = _SUMMARY
     if stationary:
@@ -172,13 +173,16 @@ def spectrum(
             size, long_name=f"{size.long_name} of the finite-time exponents"
         )
         verdict, reason = "finite-time", _finite_reason(used, per, found.unit)
+    if ended:
+        verdict, reason = "diverged", f"{ended}; before that: {reason}"
     times, running = used.running()
     windows, finite = used.finite_time(horizon)
+    missing = "NaN where an exponent is lost in rounding" if resolved.note else None
     quantities["running_exponents"] = Quantity(
-        running, per, "estimates up to the time", ("time", "exponent"), note="NaN at the burn-in"
+        running, per, "estimates up to the time", ("time", "exponent"), note=missing
     )
     quantities["finite_time_exponents"] = Quantity(
-        finite, per, "exponents over one horizon each", ("horizon", "exponent")
+        finite, per, "exponents over one horizon each", ("horizon", "exponent"), note=missing
     )
     return result(
         quantities,
@@ -188,7 +192,7 @@ def spectrum(
         summary=names,
         verdict=verdict,
         reason=reason,
-        warnings=used.warnings,
+        warnings=warnings,
         coords={
             "exponent": ("exponent", np.arange(1, k + 1), {"long_name": "in the order of QR"}),
             "time": ("time", times, {"units": found.unit, "long_name": "end of the average"}),
@@ -218,6 +222,7 @@ def _offline(recording: xr.Dataset, parameters: dict[str, Any]) -> xr.Dataset:
     k = len(values)
     low, high = float(found.time[0]), float(found.time[-1])
     note = f"{k} of {found.replicas} deviations stay above rounding and curvature"
+    turning = order(values, np.zeros(k))
     whole = k == found.dimension
     size = dimension_of(values)
     if size is None and whole:
@@ -225,7 +230,11 @@ def _offline(recording: xr.Dataset, parameters: dict[str, Any]) -> xr.Dataset:
     finite = "over a finite time, from replicas: no interval"
     quantities = {
         "exponents": Quantity(
-            values, per, f"Lyapunov exponents {finite}", ("exponent",), note=note
+            values,
+            per,
+            f"Lyapunov exponents {finite}",
+            ("exponent",),
+            note="; ".join(filter(None, [note, turning])),
         ),
         "window": Quantity(
             (low, high), found.unit, "times between which they are taken", ("bound",)
@@ -259,27 +268,8 @@ def _offline(recording: xr.Dataset, parameters: dict[str, Any]) -> xr.Dataset:
     )
 
 
-def _groups(used: Rates) -> Array:
-    """Return a number from 1 on for each exponent, equal where neighbouring intervals overlap."""
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(np.diff(used.values)) > used.half_widths[1:] + used.half_widths[:-1]
-    groups: Array = 1 + np.concatenate([[0], np.cumsum(apart)])
-    return groups
-
-
-def _sum(used: Rates, chosen: Array, confidence: float, unit: str, long_name: str) -> Quantity:
-    """Return the sum of some exponents; its interval is its own, since they fluctuate together."""
-    if not chosen.any():
-        return Quantity(0.0, unit, long_name)
-    value, half_width = used.of(chosen, confidence)
-    if not np.isfinite(value):
-        return Quantity(None, unit, long_name, note="-inf: the derivative is singular")
-    ci = (value - half_width, value + half_width)
-    return Quantity(value, unit, long_name, ci=ci, interval_over="time")
-
-
 def _system_sum(recording: xr.Dataset) -> float | None:
-    known = json.loads(str(recording.attrs.get("manifest", "{}"))).get("exponent_sum")
+    known = manifest(recording).get("exponent_sum")
     return None if known is None else float(known)
 
 
@@ -294,10 +284,12 @@ def _exact(recording: xr.Dataset, unit: str, k: int, dimension: int) -> Quantity
 
 
 def _finite_reason(used: Rates, per: str, unit: str) -> str:
-    value, half = float(used.values[0]), float(used.half_widths[0])
+    largest = int(np.nanargmax(used.values))
+    value, half = float(used.values[largest]), float(used.half_widths[largest])
     low, high = float(used.time[used.burn_in]), float(used.time[-1])
+    behind = f", that of vector {largest + 1}," if largest else ""
     return (
-        f"from {unit} {low:g} to {high:g} the first exponent is {value:.4g} "
+        f"from {unit} {low:g} to {high:g} the largest exponent{behind} is {value:.4g} "
         f"[{value - half:.4g}, {value + half:.4g}] {per}; a transient has exponents of this window "
         "alone, and the interval says how they change along it"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ Array = NDArray[Any]
 SAMPLES = 16_384
 #: Share of the recording left out at its start unless a burn-in is given, and samples at least.
 BURN_IN, SHORTEST = 0.05, 40
+#: No vector stretches by more e-foldings in one interval, or shrinks to what is not zero: twice
+#: those from the smallest number to the largest, since a step may orthonormalize twice.
+POSSIBLE = 1500.0
 #: Horizons of the finite-time exponents unless their length is given.
 HORIZONS = 100
 
@@ -80,6 +84,8 @@ class Rates:
     def of(self, chosen: Array, confidence: float) -> tuple[float, float]:
         """Return the sum of the chosen rates, and the half-width of its interval."""
         steps = self.steps[:, chosen].sum(axis=1)
+        if np.isnan(steps).any():
+            return np.nan, np.nan
         if not np.isfinite(steps).all():
             return -np.inf, 0.0
         rate = growth_rate(steps[:, None], self.burn_in, confidence=confidence)
@@ -141,7 +147,8 @@ def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None)
     Raises
     ------
     DataError
-        If it is not finite, but for the -inf of a singular derivative.
+        If it is not finite, but for the -inf of a singular derivative, or changes by more than
+        numbers allow.
     """
     variable = recording["tangent_log_stretch"]
     axis = recording[variable.dims[0]]
@@ -155,14 +162,55 @@ def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None)
     if len(time) < 2:
         where = "the recording" if window is None else f"the window {window[0]:g}:{window[1]:g}"
         raise DataError(f"{where} holds {len(time)} times of stretching, 2 are needed at least")
+    every, merged = intervals(recording, time)
     bad = np.isnan(total).any(axis=1) | (total == np.inf).any(axis=1)
     if bad.any():
+        cure = "use --window to end before it"
+        if every != 1:
+            cure = f"orthonormalize more often (--tangent-every), or {cure}"
         raise DataError(
-            f"tangent_log_stretch is not a number from time {time[bad.argmax()]:g} on; "
-            "orthonormalize more often, or cut the recording"
+            f"tangent_log_stretch is not a number from time {time[bad.argmax()]:g} on; {cure}"
         )
+    for column in total.T:
+        steps = np.abs(np.diff(column[np.isfinite(column)]))
+        if (steps > POSSIBLE * merged).any():
+            at = int(np.argmax(steps > POSSIBLE * merged))
+            raise DataError(
+                f"tangent_log_stretch changes by {steps[at]:.3g} up to time {time[at + 1]:g}, and "
+                f"{POSSIBLE:g} is more than numbers allow; the file is damaged: record it again, "
+                "or use --window to leave that time out"
+            )
     dimension = recording.sizes.get("phase", total.shape[1])
     return Stretching(time, total, dimension, str(axis.attrs.get("units", "step")))
+
+
+def manifest(recording: xr.Dataset) -> dict[str, Any]:
+    """Return what the recording says of itself."""
+    found: dict[str, Any] = json.loads(str(recording.attrs.get("manifest", "{}")))
+    return found
+
+
+def intervals(recording: xr.Dataset, time: Array) -> tuple[int | None, int]:
+    """Return steps between orthonormalizations, and how many of their intervals a sample holds.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    time : (n,) float64
+        Of the stretching: all its times, or evenly chosen ones.
+
+    Returns
+    -------
+    every : int or None
+        None where the recording does not say it.
+    merged : int
+    """
+    known = manifest(recording)
+    every = known.get("recording", {}).get("tangent_every")
+    if every is None:
+        return None, 1
+    step = known.get("system", {}).get("dt") or 1.0
+    return int(every), max(1, round(float(time[1] - time[0]) / (every * step)))
 
 
 def rates(found: Stretching, burn_in: float | None, confidence: float) -> Rates:

@@ -164,8 +164,7 @@ def to_dict(ds: xr.Dataset) -> dict[str, Any]:
         entry["unit"] = variable.attrs["units"]
         if f"{name}_ci" in ds:
             interval = ds[f"{name}_ci"]
-            bounds = _plain(interval.values)
-            entry["ci"] = None if bounds is None or None in bounds else bounds
+            entry["ci"] = _bounds(interval.values)
             entry["interval_over"] = interval.attrs["interval_over"]
         if "note" in variable.attrs:
             entry["note"] = variable.attrs["note"]
@@ -179,6 +178,15 @@ def to_dict(ds: xr.Dataset) -> dict[str, Any]:
         "reason": ds.attrs["reason"],
         "warnings": json.loads(ds.attrs["warnings"]),
     }
+
+
+def _bounds(values: Any) -> Any:
+    """Lower and upper end, or a list of them: null where one of the two is not finite."""
+    if values.ndim > 1:
+        rows = [_bounds(row) for row in values]
+        return None if all(row is None for row in rows) else rows
+    ends = _plain(values)
+    return None if ends is None or None in ends else ends
 
 
 def _plain(values: Any) -> Any:

@@ -11,7 +11,7 @@ from nndyn import provenance
 from nndyn.errors import UsageError
 from nndyn.recording import VARIABLES, Variable
 from nndyn.store import Header, Writer
-from nndyn.systems.protocol import Array, System, WithLoss
+from nndyn.systems.protocol import Array, Integrated, System, WithLoss
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
 from recorders.rows import independent
@@ -73,6 +73,7 @@ def header(system: System, plan: Plan, start: Array) -> Header:
         "steps": plan.steps,
         "exponent_sum": system.exponent_sum,
         "parameter_shapes": {p.name: list(p.shape) for p in layout},
+        **_sum_error(system, plan, start[0]),
         **provenance.provenance(),
     }
     return Header(
@@ -106,6 +107,14 @@ def header(system: System, plan: Plan, start: Array) -> Header:
         dtype=system.dtype.name,
         expected_bytes=plan.bytes(system),
     )
+
+
+def _sum_error(system: System, plan: Plan, phase: Array) -> dict[str, float]:
+    """Return what integration adds to the sum of exponents, where all are followed."""
+    if plan.tangents < system.dimension or not isinstance(system, Integrated):
+        return {}
+    error = system.volume_error(phase, plan.steps)
+    return {} if error is None else {"exponent_sum_error": error}
 
 
 def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:

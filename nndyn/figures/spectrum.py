@@ -36,11 +36,13 @@ def spectrum(result: xr.Dataset) -> Figure:
     UsageError
         If `result` is not that of ``spectrum``.
     DataError
-        If it is of a recording without tangents.
+        If it is of a recording without tangents, or of a reference that diverged.
     """
     from matplotlib.figure import Figure as NewFigure
 
     require(result, "spectrum")
+    if "exponents_ci" not in result and result.attrs["verdict"] == "diverged":
+        raise DataError(f"there is nothing to draw: {result.attrs['reason']}")
     if "exponents_ci" not in result:
         raise DataError(
             "there are no intervals and distributions to draw: the exponents are those of replicas "
@@ -78,6 +80,11 @@ def _exponents(result: xr.Dataset, ax: Axes) -> None:
         elinewidth=0.8,
         label="exponents",
     )
+    lost = np.isnan(values)
+    if lost.any():  # at the lower edge: where they lie is not known
+        edge = ax.get_xaxis_transform()
+        ax.plot(index[lost], np.full(lost.sum(), 0.03), "x", color=GREY, ms=4.0, transform=edge)
+        ax.plot([], [], "x", color=GREY, ms=4.0, label="lost in rounding")
     ax.axhline(0.0, color=GREY, lw=0.8, ls=":")
     if len(index) <= MOST:
         ax.set_xticks(index)
@@ -90,6 +97,8 @@ def _history(result: xr.Dataset, ax: Axes) -> None:
     time = result["time"].values[keep]
     running = result["running_exponents"].values[keep]
     for i in _few(result):
+        if np.isnan(running[:, i]).all():
+            continue
         ax.plot(time, running[:, i], color=BLUE, lw=0.9, label="estimate so far" if i == 0 else "")
         ax.axhline(float(result["exponents"][i]), color=ORANGE, lw=0.7, ls="--")
     settled = running[len(running) // 20 :, _few(result)]

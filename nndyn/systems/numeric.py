@@ -13,6 +13,7 @@ import numpy as np
 from nndyn.errors import DataError, UsageError
 from nndyn.numerics import separate
 from nndyn.systems.adaptive import flow_map
+from nndyn.systems.integration import POINTS, SPAN, volume_error
 from nndyn.systems.kernels import advance_flow, advance_map
 from nndyn.systems.protocol import Array, Block, OneByOne, Parameter, System
 from nndyn.systems.tangents import push_each, push_flow, push_map
@@ -155,9 +156,17 @@ class NumericSystem:
         if self._discard:
             point = self.advance(point[None], 0, self._discard, ()).phase[0].copy()
         if not np.isfinite(point).all():
+            first = ""
+            if self._runge_kutta:
+                first = (
+                    f"a shorter --dt than {self.interval:g} or --method dop853, for the steps may "
+                    "do so where the flow does not, or "
+                )
+            elif "lr" in self._values:
+                first = "a smaller lr, "
             raise DataError(
                 f"{self.name} with {self._values} left every bound within its {self._discard} "
-                "discarded steps; choose other parameters or another initial state"
+                f"discarded steps; choose {first}other parameters or another initial state"
             )
         start: Array = point
         return start
@@ -247,6 +256,16 @@ class NumericSystem:
         out = np.empty((self.dimension, self.dimension))
         self._derivative(row, self._vector, np.eye(self.dimension), out)
         return out
+
+    def volume_error(self, phase: Array, steps: int) -> float | None:
+        """Return what integration adds to the sum of exponents; see `protocol.Integrated`."""
+        if not self._runge_kutta or self.no_tangents:
+            return None
+        span = min(steps, SPAN)
+        times = range(0, span, -(-span // POINTS))
+        orbit = self.advance(phase[None], 0, span, times).states[:, 0]
+        head = self._formula, self._derivative, orbit, self._vector, self.interval
+        return volume_error(*head, compiled=all(self._compiled))
 
     def reordered(self) -> None:
         """Return None: a short sum has no other order worth measuring."""

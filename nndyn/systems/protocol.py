@@ -230,6 +230,18 @@ class WithLoss(Protocol):
         """Return the system on the quadratic expansion of its loss around a phase ``(P,)``."""
 
 
+@runtime_checkable
+class Integrated(Protocol):
+    """What a recorder needs of a system whose steps may approximate those of a flow."""
+
+    def volume_error(self, phase: Array, steps: int) -> float | None:
+        """Return what the integration adds to the sum of all exponents, per unit of time.
+
+        Estimated over at most `steps` steps from a `phase` ``(P,)``; None where steps are exact, or
+        as good as the tolerance of an adaptive method, or nothing can be said.
+        """
+
+
 class Expansion(Protocol):
     """A system on the quadratic expansion of its loss."""
 

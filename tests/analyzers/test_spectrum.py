@@ -1,36 +1,13 @@
 """Spectra with known answers, from stretching made up and from recorded systems."""
 
-import json
-
 import numpy as np
 import pytest
-import xarray as xr
 
 import nndyn
 from nndyn import systems
 from nndyn.errors import DataError, UsageError
 from nndyn.results import to_dict
-
-
-def stretched(steps, *, interval=1.0, unit="step", phase=None, exact=None, axis="time"):
-    """Label increments (T, k) as the tangents of a recording."""
-    steps = np.asarray(steps, float)
-    total = np.vstack([np.zeros(steps.shape[1]), np.cumsum(steps, axis=0)])
-    time = interval * np.arange(len(total))
-    found = xr.Dataset(
-        {
-            "tangent_log_stretch": ((axis, "vector"), total),
-            "checkpoint": (("phase",), np.zeros(phase or steps.shape[1])),
-        },
-        {axis: (axis, time, {"units": unit})},
-    )
-    found.attrs |= {"manifest": json.dumps({"exponent_sum": exact}), "stationary": 1}
-    return found
-
-
-def noise(means, T=4000, size=0.3, seed=0):
-    rng = np.random.default_rng(seed)
-    return np.array(means) + size * rng.standard_normal((T, len(means)))
+from tests.analyzers.made_up import noise, stretched
 
 
 def value(found, name):
@@ -179,3 +156,50 @@ def test_recorded_systems_have_their_known_exponents(tmp_path):
     )
     again = seldom.nndyn.spectrum()
     assert float(again["exponents"][0]) == pytest.approx(float(found["exponents"][0]), abs=2e-3)
+
+
+def test_exponents_out_of_order_say_why_and_counts_do_not_depend_on_the_order():
+    steps = noise([-0.5, 0.3, 0.3, 0.0], size=0.05)
+    found = nndyn.spectrum(stretched(steps))
+    assert "vectors have not turned" in value(found, "exponents")["note"]
+    sorted_ = nndyn.spectrum(stretched(steps[:, [1, 2, 3, 0]]))
+    assert (
+        "note" not in value(sorted_, "exponents")
+        or "overlap" in value(sorted_, "exponents")["note"]
+    )
+    for name, expected in (("positive_count", 2), ("zero_count", 1)):
+        assert value(found, name)["value"] == value(sorted_, name)["value"] == expected
+    assert found["group"].values.tolist() == [3, 1, 1, 2]
+    assert sorted_["group"].values.tolist() == [1, 1, 2, 3]
+
+
+def test_neighbours_within_their_intervals_may_stand_in_either_order():
+    found = nndyn.spectrum(stretched(noise([0.3, 0.3001, -0.5])[:, [0, 1, 2]] + [0.0, 0.01, 0.0]))
+    assert "within intervals that overlap" in value(found, "exponents")["note"]
+
+
+def test_the_reason_of_a_transient_is_about_its_largest_exponent():
+    recording = stretched(noise([-0.5, 0.3], T=400, size=0.05))
+    recording.attrs["stationary"] = 0
+    found = nndyn.spectrum(recording)
+    assert found.attrs["verdict"] == "finite-time"
+    assert "the largest exponent, that of vector 2, is 0.3" in found.attrs["reason"]
+
+
+@pytest.mark.parametrize("size", [1e308, -1e308, 1e5])
+def test_stretching_beyond_what_numbers_allow_is_refused(size):
+    recording = stretched(noise([0.5, -1.0]))
+    recording["tangent_log_stretch"].values[700:, 1] += size
+    with pytest.raises(DataError, match=r"up to time 700, .* the file is damaged"):
+        nndyn.spectrum(recording)
+    assert nndyn.spectrum(recording, window=(0.0, 600.0)).attrs["verdict"] == "chaotic"
+
+
+def test_the_cure_of_what_is_not_a_number_is_not_the_one_in_force():
+    often = {"tangents": 1, "tangent_every": 1}
+    for every, advised in ((often, False), (often | {"tangent_every": 5}, True)):
+        recording = stretched(noise([0.5]), recording=every)
+        recording["tangent_log_stretch"].values[7] = np.nan
+        with pytest.raises(DataError, match="not a number from time 7 on") as caught:
+            nndyn.spectrum(recording)
+        assert ("orthonormalize more often" in str(caught.value)) == advised

@@ -4,7 +4,7 @@ import xarray as xr
 
 import nndyn
 from nndyn import systems
-from nndyn.errors import UsageError
+from nndyn.errors import DataError, UsageError
 from nndyn.figures.spectrum import spectrum
 
 
@@ -53,3 +53,20 @@ def test_odd_spectra_are_drawn_without_a_warning(tmp_path, make, options):
 def test_other_results_are_refused():
     with pytest.raises(UsageError, match="needs the result of spectrum, got 'learning'"):
         spectrum(xr.Dataset(attrs={"analyzer": "learning"}))
+
+
+def test_lost_exponents_are_marked_and_the_others_drawn(tmp_path):
+    path, system = tmp_path / "r.nc", systems.lorenz63()
+    options = {"steps": 50_000, "replicas": 0, "tangents": "all", "tangent_every": 1000}
+    with nndyn.record(system, path, store="distances", **options) as run:
+        figure = spectrum(nndyn.spectrum(run))
+    exponents, _, spread = figure.axes
+    assert "lost in rounding" in legend(exponents)
+    assert len(spread.get_xticks()) == 2
+    figure.savefig(tmp_path / "figure.png")
+
+
+def test_an_escape_has_nothing_to_draw(tmp_path):
+    system = systems.henon(1.45, initial=[0.1, 0.1], discard=0)
+    with pytest.raises(DataError, match="nothing to draw: the reference is not finite from step"):
+        spectrum(analyzed(tmp_path / "r.nc", system))

@@ -1,0 +1,74 @@
+"""Spectra of references that left every bound: what stretches on the way out is no exponent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyzers.stretching import manifest
+from nndyn.results import Quantity, result
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def escape(recording: xr.Dataset) -> str:
+    """Say when the reference stopped being finite, with what to try; empty where it did not."""
+    step = int(recording["diverged_at"].values[0]) if "diverged_at" in recording else -1
+    if step < 0:
+        return ""
+    said = f"the reference is not finite from step {step} on"
+    system = manifest(recording).get("system", {})
+    if system.get("kind") == "flow" and system.get("method", "rk4") == "rk4":
+        said += (
+            f"; a shorter --dt than {system['dt']:g}, or --method dop853, tells whether the flow "
+            "itself leaves every bound"
+        )
+    return said
+
+
+def ends_before(recording: xr.Dataset, window: tuple[float, float] | None) -> bool:
+    """Tell whether a window ends before the last finite state of a reference that diverged."""
+    return window is not None and window[1] < float(recording["time"].values[-1])
+
+
+def escaped(recording: xr.Dataset, parameters: dict[str, Any], note: str) -> xr.Dataset:
+    """Label a spectrum of which there is nothing to report.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    parameters : dict
+        The options as used.
+    note : str
+        Why there are no numbers.
+
+    Returns
+    -------
+    xarray.Dataset
+        With the verdict ``diverged``.
+    """
+    unit = str(recording["time"].attrs.get("units", "step"))
+    per = f"per {unit}"
+    dimension = "kaplan_yorke_dimension"
+    if not int(recording.attrs.get("stationary", 0)):
+        dimension = "kaplan_yorke_finite_time"
+    unknown = np.full(recording.sizes.get("vector", 1), np.nan)
+    nothing = {
+        "exponents": Quantity(unknown, per, "Lyapunov exponents", ("exponent",), note=note),
+        "exponent_sum": Quantity(None, per, "sum of the exponents", note=note),
+        "positive_count": Quantity(None, "1", "exponents above zero", note=note),
+        "zero_count": Quantity(None, "1", "exponents at zero", note=note),
+        "positive_sum": Quantity(None, per, "sum of the positive exponents", note=note),
+        dimension: Quantity(None, "1", "Kaplan-Yorke dimension", note=note),
+    }
+    return result(
+        nothing,
+        analyzer="spectrum",
+        recording=recording,
+        parameters=parameters,
+        summary=tuple(nothing),
+        verdict="diverged",
+        reason=escape(recording),
+    )
