@@ -1,4 +1,4 @@
-"""Spectra of references that left every bound: what stretches on the way out is no exponent."""
+"""References that left every bound: what stretches on the way out is no exponent."""
 
 from __future__ import annotations
 

@@ -133,16 +133,17 @@ def along_transient(
 ) -> Estimate:
     """Estimate the slope of the main growth phase of a transient; options as for `lyapunov`."""
     start = max(1, int(np.ceil((burn_in or 0.0) / dt)))
+    early = float(np.nan_to_num(mean_increments(steps[:start])).sum())
+    cure = longer_use(region.ended_by, sep.rescaled)
     if region.stop - start < SHORTEST:
-        cure = {
-            "saturation": "perturb less (--epsilon) or record with --rescale",
-            "floor": "perturb more (--epsilon)",
-            "divergence": "lower the learning rate",
-        }.get(region.ended_by, "record longer")
+        if region.ended_by == "saturation" and not sep.rescaled:
+            cure = "perturb less (--epsilon) or record with --rescale"
         reason = (
             f"deviations can be used for {max(region.stop - start, 0)} steps after the start only "
             f"({region.ended_by}), {SHORTEST} are needed; {cure}"
         )
+        if abs(early) >= 1.0:
+            reason += f"; before that they changed by {early:.3g} e-foldings"
         if region.ended_by == "end":
             raise DataError(reason)
         saturated = region.ended_by == "saturation" and region.stop > start
@@ -170,7 +171,9 @@ def along_transient(
     found = measure()
     verdict = judge_transient(
         found,
+        early=early,
         ended_by=region.ended_by,
+        rescaled=sep.rescaled,
         ends_on=ends_on,
         min_growth=min_growth,
         drift=drift,
@@ -183,19 +186,22 @@ def along_transient(
     note_end = ""
     if found.end is None:
         note_end = {
-            "saturation": "deviations stopped being infinitesimal before growth ended; record "
-            "with --rescale, or --tangents 1",
+            "saturation": f"deviations stopped being infinitesimal before growth ended; {cure}",
             "end": "no growth phase ended within the recording",
         }.get(region.ended_by, f"the valid region ended first ({region.ended_by})")
+    note = "" if found.half_width is not None else "one replica: no interval"
+    measured = verdict.exponent or window is not None
+    if not measured:
+        note = "replicas disagree: they have no common exponent"
     return Estimate(
         verdict=verdict,
-        exponent=found.slope / dt,
-        half_width=None if found.half_width is None else found.half_width / dt,
+        exponent=found.slope / dt if measured else None,
+        half_width=None if found.half_width is None or not measured else found.half_width / dt,
         window=found.window,
         growth=found.total,
         transient_end=found.end,
         note_end=note_end,
-        note="" if found.half_width is not None else "one replica: no interval",
+        note=note,
         aligned=found.aligned,
         over="perturbations",
         start=start,

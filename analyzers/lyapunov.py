@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analyzers.attractor import attractor
 from analyzers.continuation import continued
 from analyzers.curves import curves, finite_time, replica_exponents, replicas
+from analyzers.escape import ends_before, escape
 from analyzers.estimate import Estimate, along_stationary, along_transient, leave_out_kinks
 from analyzers.rivals import Rivals, rivals
 from analyzers.separation import Separation, require, separation
@@ -23,16 +24,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_SUMMARY = (
-    "lyapunov_max",
-    "window",
-    "growth",
-    "growth_p",
-    "growth_per_doubling",
-    "transient_end",
-    "aligned",
-    "attractor",
-)
+_SUMMARY = ("lyapunov_max", "window", "growth", "transient_end", "aligned", "attractor")
 
 
 def lyapunov(
@@ -132,12 +124,17 @@ def lyapunov(
         "window": None if window is None else list(window),
         "horizon": horizon,
     }
+    ended = escape(recording)
+    if ended and int(recording.attrs.get("stationary", 0)) and not ends_before(recording, window):
+        note = "what grows on the way out is no exponent; --window A:B takes an earlier time"
+        return _diverged(recording, parameters, ended, note)
     try:
         return _measure(recording, parameters, window)
     except DataError as error:
-        if int(recording["diverged_at"].values[0]) < 0:
+        if not ended:
             raise
-        return _diverged_at_once(recording, parameters, str(error))
+        note = f"nothing to measure before the reference diverged: {error}"
+        return _diverged(recording, parameters, ended, note)
 
 
 def _measure(
@@ -147,9 +144,7 @@ def _measure(
     stationary = bool(int(recording.attrs.get("stationary", 0)))
     region = valid_region(recording, sep, accumulate=not stationary)
     del sep.sizes
-    tangent_from = None
-    if not stationary:
-        region, tangent_from = continued(recording, sep, region)
+    region, tangent_from = continued(recording, sep, region)
     ends_on = attractor(recording)
     asked = _indices(sep, window)
     warnings = sep.warnings + region.warnings
@@ -182,20 +177,18 @@ def _measure(
         window=asked,
         ends_on=ends_on,
     )
-    if int(recording["diverged_at"].values[0]) >= 0:
+    ended = escape(recording)
+    if ended:
         before = (
             "too early to measure growth; lower the learning rate"
-            if found.exponent is None
+            if found.window is None
             else f"before that: {found.verdict.reason}"
         )
-        found.verdict = Verdict(
-            "diverged",
-            f"the reference is not finite from step "
-            f"{int(recording['diverged_at'].values[0])} on; {before}",
-        )
+        found.verdict = Verdict("diverged", f"{ended}; {before}")
     no_replicas = found.note if found.window is None else ""
     if tangent_from is not None and found.window is not None and found.window[0] >= tangent_from:
-        found.half_width, found.note = None, "of one tangent vector: no interval"
+        if not stationary:
+            found.half_width, found.note = None, "of one tangent vector: no interval"
         no_replicas = "the window lies where one tangent vector is followed, not the replicas"
     beside = rivals(recording, sep, found, region.stop) if not stationary else Rivals()
     quantities = _numbers(found, sep, ends_on, stationary)
@@ -218,7 +211,7 @@ def _measure(
         analyzer="lyapunov",
         recording=recording,
         parameters=parameters,
-        summary=(*_SUMMARY, *beside.names),
+        summary=_summary(stationary, *beside.names),
         verdict=found.verdict.name,
         reason="; ".join([found.verdict.reason, *beside.reasons]),
         warnings=warnings,
@@ -235,10 +228,11 @@ def _measure(
     )
 
 
-def _diverged_at_once(recording: xr.Dataset, parameters: dict[str, Any], why: str) -> xr.Dataset:
-    """Label a recording that ended before anything could be measured."""
+def _diverged(
+    recording: xr.Dataset, parameters: dict[str, Any], ended: str, note: str
+) -> xr.Dataset:
+    """Label a recording whose reference diverged, and of which there is nothing to report."""
     unit = str(recording["time"].attrs.get("units", "step"))
-    note = f"nothing to measure before the reference diverged: {why}"
     nothing = {
         "lyapunov_max": Quantity(None, f"per {unit}", "maximum Lyapunov exponent", note=note),
         "window": Quantity(None, unit, "times between which it is measured", ("bound",), note=note),
@@ -254,10 +248,15 @@ def _diverged_at_once(recording: xr.Dataset, parameters: dict[str, Any], why: st
         analyzer="lyapunov",
         recording=recording,
         parameters=parameters,
-        summary=_SUMMARY,
+        summary=_summary(bool(int(recording.attrs.get("stationary", 0)))),
         verdict="diverged",
-        reason=f"the reference is not finite from step {int(recording['diverged_at'][0])} on",
+        reason=ended,
     )
+
+
+def _summary(stationary: bool, *more: str) -> tuple[str, ...]:
+    evidence = "growth_per_doubling" if stationary else "growth_p"
+    return (*_SUMMARY[:3], evidence, *_SUMMARY[3:], *more)
 
 
 def _window(window: Any) -> Window:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.states import scan
+from analyzers.states import extent, scan
 from analyzers.streams import mean_increments, parts, rows
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
@@ -23,6 +23,8 @@ Norm = Literal["l1", "l2", "linf"]
 
 #: First times, in which the rounding error of a step is measured.
 EARLY = 51
+#: No factors between two stored times take out as many e-foldings.
+WIDEST = 1e6
 #: Mean absolute cosine from which deviations count as aligned.
 ALIGNED = 0.9
 
@@ -45,6 +47,8 @@ class Sizes:
         Largest ``|δ₊ + δ₋| / (|δ₊| + |δ₋|)`` over pairs.
     step_length : (T,) float64 or None
         Of the reference; 0 or NaN at the first time.
+    extent : float
+        l2 norm of the reference at the first time; NaN where it is not recorded.
     """
 
     lowest: Array
@@ -56,6 +60,7 @@ class Sizes:
     control: Array | None
     asymmetry: Array | None
     step_length: Array | None
+    extent: float
 
 
 @dataclass
@@ -225,6 +230,7 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
         source = _stored(recording, distance, time.size)
         if mirrored:
             asymmetry = _asymmetry(recording, replicas, pair, time)
+    unit = str(recording["time"].attrs.get("units", "step"))
     controls = np.flatnonzero(role == CONTROL)
     T, R, early = time.size, replicas.size, min(EARLY, time.size)
     log_separation, start = np.empty((T, R)), np.empty((early, R))
@@ -237,6 +243,13 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
             part = slice(whole.start + piece.start, whole.start + piece.stop)
             l2 = found["l2"][piece][:, replicas]
             taken = rows(recording["log_rescale"], part, at, replicas)
+            factors = np.diff(taken if before is None else np.concatenate([before, taken]), axis=0)
+            unknown = ~np.isfinite(taken) & np.isfinite(l2)  # NaN of a replica that diverged is not
+            if unknown.any() or (np.abs(factors) > WIDEST).any():
+                raise DataError(
+                    f"log_rescale is no sum of logarithms of factors between {unit} "
+                    f"{time[part.start]:g} and {time[part.stop - 1]:g}: the recording is damaged"
+                )
             log_l2 = _log(l2)
             logs = log_l2 if distance == "l2" else _log(found[distance][piece][:, replicas])
             log_separation[part] = logs + taken
@@ -249,8 +262,7 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
             gone[part] = (~np.isfinite(log_l2) & ~zero).any(axis=1)
             collapsed[part] = zero.any(axis=1)
             ever |= zero.any(axis=0)
-            factors = taken if before is None else np.concatenate([before, taken])
-            rescaled = rescaled or bool(np.any(np.diff(factors, axis=0) != 0.0))
+            rescaled = rescaled or bool(np.any(factors != 0.0))
             before = taken[-1:]
             first = slice(part.start, min(part.stop, early))
             if first.start < early:
@@ -263,7 +275,7 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
     kind = recording["state"].dtype if "state" in recording else np.dtype(np.float64)
     return Separation(
         time=time,
-        unit=str(recording["time"].attrs.get("units", "step")),
+        unit=unit,
         replicas=replicas,
         log_separation=log_separation,
         mean=mean,
@@ -278,6 +290,7 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
             control=control if controls.size else None,
             asymmetry=asymmetry,
             step_length=_step_length(recording, at, T),
+            extent=extent(recording),
         ),
         redrawn=_redrawn(recording, time, replicas),
         pair=pair,

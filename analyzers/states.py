@@ -26,6 +26,15 @@ def weights(recording: xr.Dataset) -> xr.DataArray:
     return state[..., :stop] if state.shape[-1] > stop else state
 
 
+def extent(recording: xr.Dataset) -> float:
+    """Return the l2 norm of the reference's first state, NaN where no state is recorded."""
+    if "state" not in recording or not recording["state"].shape[0]:
+        return float("nan")
+    first = weights(recording).variable[0, 0]
+    parts = (np.asarray(first[p].values, np.float64) for p in pieces(first.size, 2))
+    return float(np.sqrt(sum(float(x @ x) for x in parts)))
+
+
 def pieces(components: int, together: int) -> list[slice]:
     """Return slices of the components, of which `together` in float64 fit into a block."""
     most = max(1, BLOCK_BYTES // (8 * together))

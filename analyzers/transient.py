@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from analyzers.phases import SHORTEST, Phase, growth_phases, same_phases
 from analyzers.sign_flips import growth_p
 from analyzers.slopes import autoregression, exponential_evidence, slopes
-from analyzers.streams import filled
+from analyzers.streams import filled, mean_increments
 from nndyn.numerics import jackknife_error, t_quantile
 
 Array = NDArray[Any]
 
 #: Samples over which deviations have to be aligned.
 ALIGNED_FOR = 5
+#: Share of the replicas' mean growth that each of them has to show.
+AGREE = 1.0 / 3.0
 #: AIC difference that decides between an exponential and a power of time.
 DECISIVE = 4.0
 
@@ -55,8 +57,8 @@ class Growth:
         Whether growth stopped where a power of time would have gone on: see `arrested`.
     p : float
         Of the sign-flip test, see `analyzers.sign_flips.growth_p`.
-    replicas : int
-        Independent ones.
+    each : (replicas,) float64
+        e-foldings of every independent replica over the window; NaN where it has no increment.
     """
 
     start: int
@@ -73,7 +75,13 @@ class Growth:
     breaks: list[int]
     arrested: bool
     p: float
-    replicas: int
+    each: Array
+
+    @property
+    def common(self) -> bool:
+        """Whether replicas grow together: none by less than a third of their mean."""
+        known = self.each[np.isfinite(self.each)]
+        return known.size < 3 or bool(known.min() >= AGREE * known.mean())
 
     @cached_property
     def evidence(self) -> float:
@@ -161,8 +169,15 @@ def measure_growth(
         breaks=found.breaks,
         arrested=arrested(mean, last, start),
         p=growth_p(mean, main.stop - main.start),
-        replicas=len(units),
+        each=np.array([_growth(part[chosen[0] - start : chosen[1] - start], u) for u in units]),
     )
+
+
+def _growth(steps: Array, columns: Array) -> float:
+    """Return the e-foldings of one independent replica; NaN where it has no increment."""
+    mean = mean_increments(steps, columns)
+    known = np.isfinite(mean)
+    return float(mean[known].sum()) if known.any() else np.nan
 
 
 def arrested(mean: Array, last: int, start: int) -> bool:

@@ -114,7 +114,9 @@ def log_limit(sep: Separation) -> tuple[Array, str]:
         With mirrored pairs, the distance at which their asymmetry, proportional to it, passes 0.1;
         otherwise 2 % of the median step length of the reference so far. Where the reference starts
         at rest: 2 % of its longest step; where it never moves or its steps are not known: 2 % of
-        the largest distance, if distances grew more than a thousandfold, else no limit (inf).
+        the largest distance, if distances grew more than a thousandfold, else of the length of
+        the reference's first state, and no limit (inf) where that is 0 or not recorded, unless
+        deviations are longer than 1.
     rule : str
         The rule in words where it is not the usual one, else empty.
     """
@@ -149,6 +151,12 @@ def log_limit(sep: Separation) -> tuple[Array, str]:
     if measured and largest - start > np.log(1e3):
         level = float(largest + np.log(STEP_SHARE))
         what = f"2 % of the largest distance ({np.exp(level):.3g})"
+    elif sep.sizes.extent > 0.0 or start > 0.0:
+        size = sep.sizes.extent if sep.sizes.extent > 0.0 else 1.0
+        level = float(np.log(STEP_SHARE * size))
+        what = f"2 % of the length of the state ({np.exp(level):.3g})"
+        if not sep.sizes.extent > 0.0:
+            what = "2 % of one, the length of the state being unknown"
     else:
         level = np.inf
         what = "any distance, none having grown a thousandfold"

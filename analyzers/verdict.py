@@ -21,10 +21,14 @@ TURNS = 100
 
 @dataclass(frozen=True)
 class Verdict:
-    """``chaotic``, ``transient``, ``saturated``, ``regular``, ``unresolved`` or ``diverged``."""
+    """``chaotic``, ``transient``, ``saturated``, ``regular``, ``unresolved`` or ``diverged``.
+
+    `exponent` says whether replicas have one in common.
+    """
 
     name: str
     reason: str
+    exponent: bool = True
 
 
 @dataclass(frozen=True)
@@ -171,12 +175,16 @@ def longer_use(ended_by: str, rescaled: bool) -> str:
     str
     """
     if ended_by == "saturation":
-        return "rescale more often (--rescale)" if rescaled else "record with --rescale 10"
+        if rescaled:
+            return "rescale more often (--rescale)"
+        return "record with --rescale 10, or --tangents 1"
     if ended_by == "floor":
         return "perturb more (--epsilon)" if rescaled else "record with --rescale 10"
     if ended_by == "end":
         return "record longer"
-    return f"the part that can be used ended early ({ended_by})"
+    if ended_by == "divergence":
+        return "lower the learning rate, or start elsewhere"
+    return "perturb more (--epsilon)"
 
 
 def _rounded_up(length: float) -> float:
@@ -188,7 +196,9 @@ def _rounded_up(length: float) -> float:
 def judge_transient(
     found: Growth,
     *,
+    early: float,
     ended_by: str,
+    rescaled: bool,
     ends_on: tuple[str, int],
     min_growth: float,
     drift: float,
@@ -201,8 +211,12 @@ def judge_transient(
     Parameters
     ----------
     found : Growth
+    early : float
+        e-foldings before `found` begins.
     ended_by : str
         What ended the valid region.
+    rescaled : bool
+        Whether deviations were rescaled on the way.
     ends_on : (str, int)
         The attractor, see `analyzers.attractor.attractor`.
     min_growth : float
@@ -220,61 +234,79 @@ def judge_transient(
     Verdict
     """
     total, slope = found.total, found.slope / dt
-    amount = f"{abs(total):.1f}" if abs(total) >= 1.0 else f"{abs(total):.2g}"
-    grown = f"deviations {'grew' if total > 0.0 else 'shrank'} by {amount} e-foldings"
+    cure = longer_use(ended_by, rescaled)
+    grown = f"deviations {_by(total)}"
+    until = grown
+    if found.end is not None:
+        until += f" until {unit} {time[found.end]:g}"
+        whole = float(found.curve[-1])
+        if abs(whole - total) >= 0.5:
+            until += f", {_by(whole)} up to {unit} {time[found.stop]:g},"
     at_rest = ends_on[1] >= 1
     stays = f"; the run ends on a {ends_on[0]}" if at_rest else ""
     ended = found.end is not None or (at_rest and ended_by in ("saturation", "end"))
-    if total < 1.0 and ended_by != "saturation":
-        return Verdict("regular", grown + (", less than one" if total > 0.0 else "") + stays)
+    calm = total < 1.0 and ended_by != "saturation"
+    if (calm or found.slope < drift) and early >= min_growth:
+        return Verdict(
+            "unresolved",
+            f"deviations {_by(early)} up to {unit} {time[found.start]:g}, before growth is "
+            f"measured, and {_by(total)} afterwards: a jump is no exponent{stays}",
+        )
+    if calm:
+        return Verdict("regular", until + (", less than one" if total > 0.0 else "") + stays)
     if found.slope < drift:
         return Verdict(
-            "regular", f"{grown}, by a slow drift of {slope:.2g} per {unit} at most{stays}"
+            "regular", f"{until}, by a slow drift of {slope:.2g} per {unit} at most{stays}"
         )
     if total < min_growth:
         if ended or (ended_by == "end" and found.recent < 1.0):
-            return Verdict(
-                "regular", f"{grown}, fewer than {min_growth:g}, over the whole recording{stays}"
-            )
-        cure = (
-            "they stopped being infinitesimal there; use --rescale or a smaller epsilon"
-            if ended_by == "saturation"
-            else "record longer"
-        )
+            over = "" if found.end is not None else ", over the whole recording"
+            return Verdict("regular", f"{until}, fewer than {min_growth:g}{over}{stays}")
+        if ended_by == "saturation":
+            cure = f"they stopped being infinitesimal there; {cure}"
         return Verdict("unresolved", f"{grown}, fewer than {min_growth:g}; {cure}")
     if found.p > LEVEL:
         return Verdict(
             "unresolved",
-            f"{grown}, but a path of steps as large, with random signs, grows as much in "
+            f"{until}, but a path of steps as large, with random signs, grows as much in "
             f"{found.p:.0%} of all cases, more than {LEVEL:.0%}: it may be chance; other seeds, or "
             "a longer recording, would tell",
         )
     if found.half_width is None:
         return Verdict(
-            "unresolved", f"{grown}, but one replica gives no interval; record at least two"
+            "unresolved", f"{until}, but one replica gives no interval; record at least two"
+        )
+    if not found.common:
+        low, high = float(np.nanmin(found.each)), float(np.nanmax(found.each))
+        first, last = time[list(found.window)]
+        return Verdict(
+            "unresolved",
+            f"{until} on average, but replicas disagree: from {unit} {first:g} to {last:g} one of "
+            f"them changed by {low:.2g} e-foldings, another by {high:.2g}: they have no common "
+            "exponent; a smaller --epsilon crosses fewer kinks",
+            exponent=False,
         )
     if found.slope - found.half_width <= 0.0:
         return Verdict(
             "unresolved",
-            f"{grown}, but replicas disagree: the exponent {slope:.3g} per {unit} is not told "
+            f"{until}, but replicas disagree: the exponent {slope:.3g} per {unit} is not told "
             "from zero; record more replicas",
         )
     if not found.arrested and found.evidence <= -DECISIVE:
-        return Verdict("regular", f"{grown}, as a power of time rather than exponentially{stays}")
+        return Verdict("regular", f"{until}, as a power of time rather than exponentially{stays}")
     if not found.arrested and found.evidence < DECISIVE:
         return Verdict(
             "unresolved",
-            f"{grown}, but an exponential is not told from a power of time (AIC difference "
-            f"{found.evidence:.1f}); record a longer growth: smaller epsilon, or --rescale",
+            f"{until}, but an exponential is not told from a power of time (AIC difference "
+            f"{found.evidence:.1f}); {cure}",
         )
     if ended:
-        until = f" until {unit} {time[found.end]:g}" if found.end is not None else ""
-        return Verdict("transient", f"{grown}{until}, and no further afterwards{stays}")
+        return Verdict("transient", f"{until}, and no further afterwards{stays}")
     if ended_by == "saturation":
         return Verdict(
             "saturated",
             f"{grown} until they stopped being infinitesimal at {unit} {time[found.stop]:g}; how "
-            "long the growth would last is unknown: record with --rescale, or --tangents 1",
+            f"long the growth would last is unknown: {cure}",
         )
     if found.recent >= 1.0:
         return Verdict(
@@ -282,3 +314,9 @@ def judge_transient(
             f"{grown}, {found.recent:.1f} of them in the last quarter of the recording",
         )
     return Verdict("transient", f"{grown}, less than one of them in the last quarter{stays}")
+
+
+def _by(growth: float) -> str:
+    """Return a growth in words."""
+    amount = f"{abs(growth):.1f}" if abs(growth) >= 1.0 else f"{abs(growth):.2g}"
+    return f"{'grew' if growth > 0.0 else 'shrank'} by {amount} e-foldings"

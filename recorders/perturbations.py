@@ -163,8 +163,10 @@ def rescale(
     phase[rows] = (phase[0] + deviations[rows] * scale).astype(phase.dtype)
     before = _norms(deviations[rows, part])
     after = _norms((phase[rows, part] - phase[0, part]).astype(np.float64, copy=False))
-    # where the states coincide and only the buffers differ, the phases speak for them
-    before, after = np.where(before > 0, (before, after), (length[rows], targets[rows]))
+    # where states coincide, as only buffers differ or the reference is too far out for targets to
+    # be told from it, the phases speak for them
+    apart = (before > 0) & (after > 0)
+    before, after = np.where(apart, (before, after), (length[rows], targets[rows]))
     log_factor[rows] = np.log(before) - np.log(after)
     return phase, log_factor, redrawn
 

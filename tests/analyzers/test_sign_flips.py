@@ -89,7 +89,7 @@ def test_a_burst_is_growth_and_the_result_has_its_p():
     assert float(found["growth_p"]) <= 0.02
     shown = to_dict(found)["results"]
     assert shown["growth_p"]["value"] == float(found["growth_p"])
-    assert "growth_p" in shown["growth_per_doubling"]["note"]
+    assert "growth_p" in found["growth_per_doubling"].attrs["note"]
 
 
 def test_growth_by_chance_says_how_often_it_comes():
