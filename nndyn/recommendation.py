@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzers.learning_study import learning_study
+from analyzers.resampling import fewest
 from nndyn.results import Quantity, result
 from nndyn.studies.adaptive import Adaptive
 
@@ -94,6 +95,8 @@ def label(
         "steps_spent": Quantity(runs.spent, "step", "training steps of all runs"),
     }
     verdict, reason = growth.attrs["verdict"], growth.attrs["reason"]
+    if verdict != "found" and why and why not in reason:
+        reason += f"; the search ended: {why}"
     if verdict == "found" and not (ci is not None and 0.0 < ci[1] <= ci[0] * options["precision"]):
         verdict = "imprecise"
         reason += (
@@ -177,10 +180,18 @@ def _recommended(
             "train longer, or ask for less"
         )
     best = min(medians, key=lambda r: (medians[r], r))
-    side = "at" if abs(np.log(best / onset)) < 0.1 else "above" if best > onset else "below"
     same = [f"{r:g}" for r in medians if r != best and bool(times["indistinguishable"].sel(lr=r))]
     told = f", not told from {', '.join(same)}" if same else ""
     return best, (
         f"half of the seeds reach {options['threshold']:g} by step {medians[best]:g}, the shortest "
-        f"of the rates tried ({tried}){told}; {side} the onset, which is {onset:.3g}"
+        f"of the rates tried ({tried}){told}; {_side(best, growth, options)}"
     )
+
+
+def _side(rate: float, growth: xr.Dataset, options: Mapping[str, Any]) -> str:
+    """Say on which side of the onset a rate lies, as far as the interval of the onset tells."""
+    onset, (low, high) = float(growth["onset"]), growth["onset_ci"].values
+    if int(growth["seeds_used"]) < fewest(options["confidence"]):
+        return f"the onset is {onset:.3g}, of too few seeds to say on which side of it that is"
+    side = "above" if rate > high else "below" if rate < low else "not told from"
+    return f"{side} the onset, which is {onset:.3g} [{low:.3g}, {high:.3g}]"
