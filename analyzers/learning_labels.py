@@ -26,9 +26,11 @@ def fastest_rate(cells: Cells, quickest: Fastest, why_not: str, unit: str) -> Qu
     if tied.size > 1:
         rates = ", ".join(f"{rate:.4g}" for rate in tied)
         notes.append(f"{rates} share the shortest median; the lower one in the middle is given")
+    apart = quickest.coarse and quickest.lowest < quickest.highest
+    cure = "evaluate more often" if apart else "sweep further"
     for end, where in ((quickest.low, "lowest"), (quickest.high, "highest")):
         if np.isinf(end):
-            notes.append(f"the {where} sampled is not told from the fastest; sweep further")
+            notes.append(f"the {where} sampled is not told from the fastest; {cure}")
     return Quantity(
         quickest.rate,
         unit,
@@ -46,7 +48,7 @@ def ratio(compared: Coincidence, why_not: str) -> Quantity:
         return Quantity(None, "1", long_name, note=why_not)
     note = None
     if compared.low == 0.0 or np.isinf(compared.high):
-        note = "an end is open: the fastest is at an edge of the sweep, or seeds turn beyond it"
+        note = "an end is open: the fastest may be at an edge of the sweep, or seeds turn beyond it"
     return Quantity(
         compared.ratio,
         "1",

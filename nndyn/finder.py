@@ -99,7 +99,8 @@ def find_onset(
         the rate nearest to the onset and to half of it; ``seeds_used``, ``runs``, ``steps_spent``.
         Over (lr,): ``growing_share``, ``median_growth``, ``median_training_time``,
         ``arrived_share`` and ``results``, the number of runs. The verdict is ``found``,
-        ``imprecise`` where the interval is wider than asked, or that of the study of growth.
+        ``imprecise`` where the interval is wider than asked or over too few seeds to be one, or
+        that of the study of growth.
 
     Raises
     ------

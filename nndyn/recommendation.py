@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzers.learning_study import learning_study
-from analyzers.resampling import fewest
+from analyzers.resampling import few_seeds, fewest
 from nndyn.results import Quantity, result
 from nndyn.studies.adaptive import Adaptive
 
@@ -65,7 +65,7 @@ def label(
     """
     import xarray as xr
 
-    confidence = float(options["confidence"])
+    confidence, seeds = float(options["confidence"]), int(growth["seeds_used"])
     rates = sorted(trained.values())
     times = learning_study(learning.sel(lr=rates), confidence=confidence) if rates else None
     untimed = (
@@ -90,14 +90,19 @@ def label(
         "recommended": Quantity(rate, unit, "learning rate to train at", note=note),
         "training_time_at_onset": _time(times, trained, "onset", found, options, untimed),
         "training_time_below": _time(times, trained, "half", found, options, untimed),
-        "seeds_used": Quantity(int(growth["seeds_used"]), "1", "seeds with growth at a rate"),
+        "seeds_used": Quantity(seeds, "1", "seeds with growth at a rate"),
         "runs": Quantity(runs.runs, "1", "runs made"),
         "steps_spent": Quantity(runs.spent, "step", "training steps of all runs"),
     }
     verdict, reason = growth.attrs["verdict"], growth.attrs["reason"]
     if verdict != "found" and why and why not in reason:
         reason += f"; the search ended: {why}"
-    if verdict == "found" and not (ci is not None and 0.0 < ci[1] <= ci[0] * options["precision"]):
+    if verdict == "found" and seeds < fewest(confidence):
+        verdict = "imprecise"
+        reason += f"; {few_seeds(seeds, confidence)}"
+    elif verdict == "found" and not (
+        ci is not None and 0.0 < ci[1] <= ci[0] * options["precision"]
+    ):
         verdict = "imprecise"
         reason += (
             f"; wider than a factor {options['precision']:g}: {why or 'the last runs widened it'}"

@@ -176,7 +176,7 @@ def _curve(result: xr.Dataset, name: str, ax: Axes, color: str, label: str | Non
     low, high = result[f"{name}_ci"].values.T
     band = known & ~np.isnan(low) & ~np.isnan(high)
     drawn = np.concatenate([values[known], low[band], high[band]])
-    drawn = drawn[np.isfinite(drawn)]
+    drawn = drawn[np.isfinite(drawn) & ((drawn > 0.0) | (ax.get_yscale() != "log"))]
     if not band.any() or not drawn.size:
         return
     edges = (0.5 * drawn.min(), 2.0 * drawn.max())
