@@ -15,6 +15,9 @@ Array = NDArray[Any]
 
 #: The fastest is at the onset where the interval of their ratio lies within this factor of 1.
 NEAR = 2.0
+#: Share of a step of the grid by which the fastest rate may lie beside the one sampled: it holds
+#: the optimum where the two sides of the curve differ in slope by a factor of up to three.
+REACH = 0.75
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,8 @@ def fastest(
     -------
     Fastest
         Intervals are the percentile bootstrap's over seeds, the same seeds at all rates; that of
-        the rate reaches at least half way to its neighbours. Rates whose medians lie within one
-        gap between evaluations are not told apart, and intervals hold all of them.
+        the rate reaches at least `REACH` of the way to its neighbours. Rates whose medians lie
+        within one gap between evaluations are not told apart, and intervals hold all of them.
 
     Notes
     -----
@@ -183,17 +186,17 @@ def fastest(
     x = to(rates)
     sampled = np.flatnonzero(~np.isnan(medians))
     below, above = sampled[sampled < first], sampled[sampled > last]
-    halfway = (
-        float(back(0.5 * (x[below[-1]] + x[first]))) if below.size else -np.inf,
-        float(back(0.5 * (x[above[0]] + x[last]))) if above.size else np.inf,
+    beside = (
+        float(back(x[first] + REACH * (x[below[-1]] - x[first]))) if below.size else -np.inf,
+        float(back(x[last] + REACH * (x[above[0]] - x[last]))) if above.size else np.inf,
     )
     steps = [x[first] - x[i] for i in below[-1:]] + [x[i] - x[last] for i in above[:1]]
     low, _ = percentiles(ends[0][~np.isnan(ends[0])], confidence)
     _, high = percentiles(ends[1][~np.isnan(ends[1])], confidence)
     return Fastest(
         rate=float(rates[best]),
-        low=min(float(low), halfway[0]),
-        high=max(float(high), halfway[1]),
+        low=min(float(low), beside[0]),
+        high=max(float(high), beside[1]),
         medians=medians,
         interval=interval,
         tied=tied,
@@ -242,8 +245,9 @@ def coincidence(
     -------
     Coincidence
         NaN where either is null. The interval is the percentile bootstrap's, the same seeds drawn
-        for both, and not narrower than a step of the coarser of the two grids; an end is open, 0 or
-        inf, where draws have their onset beyond the grid or the fastest is at its edge.
+        for both, and reaches `REACH` of a step of the coarser of the two grids either way; an end
+        is open, 0 or inf, where draws have their onset beyond the grid or the fastest is at its
+        edge.
     """
     log_turning = scaled(turning.rate)
     at = float(middle(log_turning))
@@ -255,8 +259,8 @@ def coincidence(
     _, above = percentiles(scaled(quickest.drawn_highest) - onsets, confidence)
     brackets = [float(middle(scaled(ends))) for ends in (turning.lower, turning.upper)]
     step = max(brackets[1] - brackets[0], quickest.step if quickest.step > 0.0 else 0.0)
-    low = min(float(below), float(np.log(quickest.lowest)) - at - 0.5 * step)
-    high = max(float(above), float(np.log(quickest.highest)) - at + 0.5 * step)
+    low = min(float(below), float(np.log(quickest.lowest)) - at - REACH * step)
+    high = max(float(above), float(np.log(quickest.highest)) - at + REACH * step)
     if np.isneginf(quickest.low):
         low = -np.inf
     if np.isposinf(quickest.high):

@@ -122,7 +122,7 @@ def test_intervals_of_the_ratio_cover_it_wherever_between_rates_it_lies(noise):
         times = np.where(np.isnan(times), np.inf, times)
         found = coincidence(fastest(RATES, times, resamples=400), turned)
         covered += found.low <= best / 2.0 <= found.high
-    assert 0.91 <= covered / 300 <= 0.99
+    assert covered / 300 >= 0.93
 
 
 def test_half_not_arriving_leaves_no_median_and_diverged_runs_stay_at_risk():
@@ -153,7 +153,7 @@ def test_of_rates_that_share_the_shortest_median_one_that_was_run_is_given(share
     assert found.rate in rates
     assert found.tied.tolist() == (median == 5).tolist()
     assert found.alike.tolist() == (median == 5).tolist()
-    assert (found.low, found.high) == pytest.approx((2**0.5, 2 ** (shared + 0.5)))
+    assert (found.low, found.high) == pytest.approx((2**0.25, 2 ** (shared + 0.75)))
     study = learning_study(learned(times, rates))
     others = [f"{r:g}" for r in rates[median == 5] if r != at]
     assert f"fastest at lr = {at:g}, tied with {', '.join(others)}" in study.attrs["reason"]
@@ -185,7 +185,7 @@ def test_a_coarse_evaluation_leaves_what_lies_further_apart():
     times, earliest = evaluated(truth, 60)
     found = learning_study(learned(times, rates, training_time_earliest=earliest))
     assert found["indistinguishable"].values.tolist() == [False, True, False]
-    np.testing.assert_allclose(found["fastest_ci"], [2**0.5, 2**1.5])
+    np.testing.assert_allclose(found["fastest_ci"], [2**0.25, 2**1.75])
 
 
 @pytest.mark.parametrize("gap", [1, 10, 60])
@@ -283,7 +283,7 @@ def test_evaluations_too_rare_to_tell_are_named_as_what_would_decide():
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [6, 10])
 def test_what_is_at_the_onset_is_seldom_said_to_lie_beside_it(seeds):
-    """As often as its interval misses a kink that lies anywhere between two rates."""
+    """As seldom as its interval misses a kink that lies anywhere between two rates."""
     beside = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
@@ -293,7 +293,7 @@ def test_what_is_at_the_onset_is_seldom_said_to_lie_beside_it(seeds):
         growth = grown(rng, RATES, turns)
         found = learning_study(learned(times, RATES), lyapunov=grew(growth, RATES), resamples=400)
         beside += found.attrs["verdict"].startswith("fastest")
-    assert beside / 100 <= 0.12
+    assert beside / 100 <= 0.08
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_other_parameters_have_no_flow_time():
     assert float(found["fastest"]) == 0.5
     assert float(found["onset"]) == pytest.approx(0.7)
     assert "a ratio says nothing" in entry(found, "coincidence")["note"]
-    np.testing.assert_allclose(found["fastest_ci"], [0.25, 0.7])
+    np.testing.assert_allclose(found["fastest_ci"], [0.125, 0.8])
 
 
 @pytest.mark.parametrize(
