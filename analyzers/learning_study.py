@@ -91,9 +91,9 @@ def learning_study(
     All intervals resample seeds, the same ones at every rate and for the onset; those of
     ``flow_time_ratio`` hold together. That of the fastest rate reaches three quarters of the way to
     its neighbours at least: a kink may lie there. With 6 or 10 seeds on 12 rates that of
-    ``coincidence`` covers the ratio of the true curves, a kink anywhere between two rates, in 93 % of
-    draws or more. The shortest of several medians is lower than
-    it would be if measured again: ``indistinguishable`` may leave out rates that belong to it.
+    ``coincidence`` covers the ratio of the true curves, a kink anywhere between two rates, in 93 %
+    of draws or more. The shortest of several medians is lower than it would be if measured again:
+    ``indistinguishable`` may leave out rates that belong to it.
     """
     found = cells_of(cells)
     check(confidence, resamples)
