@@ -65,12 +65,13 @@ ANALYZERS: dict[str, Row] = {
         summary="How long a network takes to learn, and how well it does.",
         study="analyzers.learning_study:learning_study",
         beside=("lyapunov",),
+        keep=("training_time_earliest",),
     ),
     "lyapunov": Row(
         target="analyzers.lyapunov:lyapunov",
         summary="Maximum Lyapunov exponent from the separation of perturbed replicas.",
         study="analyzers.onset_study:onset_study",
-        keep=("replica_exponent", "finite_time_exponent", "growth_lower_bound"),
+        keep=("replica_exponent", "finite_time_exponent", "growth_lower_bound", "growth_p"),
     ),
     "recurrence": Row(
         target="analyzers.recurrence.analyzer:recurrence",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,12 @@ class Cells:
     name: str
     rates: Array
     seeds: Array
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """With what all of its runs were recorded, as far as the study says so."""
+        found: dict[str, Any] = json.loads(str(self.data.attrs.get("options", "{}")))
+        return found
 
     @property
     def done(self) -> Array:

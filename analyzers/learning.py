@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.evaluations import Evaluations
 from analyzers.separation import require_dataset
 from analyzers.stability import limit, ratio, system_of
 from analyzers.survival import median_time
@@ -58,9 +59,11 @@ def learning(
         and perturbed replicas; ``gradient_flow_time``, the former times a constant learning rate;
         ``best_accuracy`` and ``final_accuracy`` of the reference; ``sharpness_limit``, above which
         a minimum repels the optimizer, and ``sharpness_ratio``, the largest sharpness over it,
-        where ``sharpness`` was recorded. ``replica_training_time``, ``replica_training_time_held``
-        (replica,); ``accuracy`` (time, replica). The verdict is ``learned``, ``not learned`` or
-        ``diverged``.
+        where ``sharpness`` was recorded. ``training_time_earliest`` and
+        ``training_time_held_earliest``, after the evaluation before each;
+        ``replica_training_time``, ``replica_training_time_held`` (replica,), with the interval
+        between evaluations; ``accuracy`` (time, replica). The verdict is ``learned``, ``not
+        learned`` or ``diverged``.
 
     Raises
     ------
@@ -73,7 +76,10 @@ def learning(
     -----
     Medians are Kaplan and Meier's: a run that did not arrive, be it that it diverged, stays at risk
     to the last step, and with fewer than half arriving there is no median. Their intervals are over
-    perturbations of this run, not over seeds. Times are those of evaluations, not between them.
+    perturbations of this run, not over seeds. Times are those of evaluations: a threshold reached
+    at one was passed after the one before, and intervals reach back to there, exclusive; at the
+    first evaluation, back to the start of the recording. An accuracy that passed the threshold
+    between two evaluations and was lost again by the second is not seen.
 
     The limit of the sharpness is ``2 / lr`` of gradient descent; those of other optimizers, some
     of which are limits of the preconditioned sharpness, are those of `analyzers.stability.limit`.
@@ -98,26 +104,12 @@ def learning(
     since = np.where(reached.all(axis=0), 0, last_miss)
     held = np.where(reached[-1], times[np.minimum(since, len(times) - 1)], np.nan)
     quantities: dict[str, Quantity] = {}
+    seen = Evaluations(times, float(recording["time"].values[0]), unit)
     for name, found, what in (
         ("training_time", first, f"first {unit} with {on} accuracy of at least {threshold:g}"),
         ("training_time_held", held, f"first {unit} from which on it is at least {threshold:g}"),
     ):
-        median, ci = median_time(found[runs], end, confidence)
-        missing = int(np.isnan(found[runs]).sum())
-        note = f"not reached by {unit} {end:g} in {missing} of {int(runs.sum())} runs"
-        if median is not None and ci is not None and np.isinf(ci[1]):
-            note += f"; the interval begins at {unit} {ci[0]:g} and has no end"
-        quantities[name] = Quantity(
-            median,
-            unit,
-            f"{what}, median over runs",
-            ci=ci if median is not None else None,
-            interval_over="perturbations",
-            note=note if missing else None,
-        )
-        quantities[f"replica_{name}"] = Quantity(
-            found, unit, what, ("replica",), note="NaN where not reached"
-        )
+        quantities |= _times(name, found, runs, what, seen, end, confidence)
     reference = values[:, 0]
     finite = np.flatnonzero(np.isfinite(reference))
     for name, value, what in (
@@ -173,6 +165,60 @@ def _accuracy(recording: Any, threshold: float, on: str, confidence: float) -> x
     return accuracy
 
 
+def _times(
+    name: str,
+    found: Array,
+    runs: Array,
+    what: str,
+    seen: Evaluations,
+    end: float,
+    confidence: float,
+) -> dict[str, Quantity]:
+    """Label the times (R,) of every run at which something was reached, and their median."""
+    unit = seen.unit
+    earliest = np.array([seen.earliest(at) for at in found])
+    median, ci = median_time(found[runs], end, confidence)
+    missing = int(np.isnan(found[runs]).sum())
+    notes, over = [], "perturbations"
+    if missing:
+        notes.append(f"not reached by {unit} {end:g} in {missing} of {int(runs.sum())} runs")
+        if median is not None and ci is not None and np.isinf(ci[1]):
+            notes.append(f"the interval begins at {unit} {seen.earliest(ci[0]):g} and has no end")
+    since = None if median is None else seen.earliest(median)
+    if median is not None and since is not None:
+        if ci is not None:
+            ci = (seen.earliest(ci[0]), ci[1])
+        elif since < median:
+            ci, over = (since, median), "time between evaluations"
+        if text := seen.gap(median):
+            notes.append(text)
+    return {
+        name: Quantity(
+            median,
+            unit,
+            f"{what}, median over runs",
+            ci=ci if median is not None else None,
+            interval_over=over,
+            note="; ".join(notes) or None,
+        ),
+        f"{name}_earliest": Quantity(
+            since,
+            unit,
+            f"{what}, at the earliest: after the evaluation before",
+            note=None if since is not None else notes[0],
+        ),
+        f"replica_{name}": Quantity(
+            found,
+            unit,
+            what,
+            ("replica",),
+            ci=np.stack([earliest, found], axis=1),
+            interval_over="time between evaluations",
+            note="NaN where not reached",
+        ),
+    }
+
+
 def _flow_time(training_time: Quantity, system: dict[str, Any], unit: str) -> dict[str, Quantity]:
     lr, schedule = system.get("lr"), system.get("schedule", "constant")
     long_name = "training time times the learning rate"
@@ -184,7 +230,11 @@ def _flow_time(training_time: Quantity, system: dict[str, Any], unit: str) -> di
     else:
         ci = training_time.ci and (training_time.ci[0] * lr, training_time.ci[1] * lr)
         found = Quantity(
-            training_time.value * lr, "1", long_name, ci=ci, interval_over="perturbations"
+            training_time.value * lr,
+            "1",
+            long_name,
+            ci=ci,
+            interval_over=training_time.interval_over,
         )
     return {"gradient_flow_time": found}
 
@@ -214,8 +264,10 @@ def _verdict(
 ) -> tuple[str, str]:
     time = found["training_time"]
     if time.value is not None:
-        return "learned", f"{on} accuracy reaches {threshold:g} at {unit} {time.value:g}" + (
-            f"; {time.note}" if time.note else ""
+        exact = float(found["training_time_earliest"].value) == time.value
+        return "learned", (
+            f"{on} accuracy reaches {threshold:g} {'at' if exact else 'by'} {unit} {time.value:g}"
+            + (f"; {time.note}" if time.note else "")
         )
     if int(recording["diverged_at"].values[0]) >= 0:
         return "diverged", (

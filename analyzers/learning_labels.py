@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.cells import Cells
-from analyzers.coincidence import Coincidence, Fastest, FlowTime
-from analyzers.sweep_series import medians
+from analyzers.coincidence import Coincidence, Fastest
+from analyzers.flow_time import FlowTime
+from analyzers.sweep_series import medians, share
 from nndyn.results import Quantity
 
 Array = NDArray[Any]
@@ -20,17 +21,23 @@ def fastest_rate(cells: Cells, quickest: Fastest, why_not: str, unit: str) -> Qu
     long_name = f"{cells.name} of the shortest median training time"
     if why_not:
         return Quantity(None, unit, long_name, note=why_not)
-    note = None
+    notes = []
+    tied = cells.rates[quickest.tied]
+    if tied.size > 1:
+        rates = ", ".join(f"{rate:.4g}" for rate in tied)
+        notes.append(f"{rates} share the shortest median; the lower one in the middle is given")
+    apart = quickest.coarse and quickest.lowest < quickest.highest
+    cure = "evaluate more often" if apart else "sweep further"
     for end, where in ((quickest.low, "lowest"), (quickest.high, "highest")):
         if np.isinf(end):
-            note = f"the {where} sampled is not told from the fastest; sweep further"
+            notes.append(f"the {where} sampled is not told from the fastest; {cure}")
     return Quantity(
         quickest.rate,
         unit,
         long_name,
         ci=(quickest.low, quickest.high),
         interval_over="seeds",
-        note=note,
+        note="; ".join(notes) or None,
     )
 
 
@@ -41,7 +48,7 @@ def ratio(compared: Coincidence, why_not: str) -> Quantity:
         return Quantity(None, "1", long_name, note=why_not)
     note = None
     if compared.low == 0.0 or np.isinf(compared.high):
-        note = "an end is open: the fastest is at an edge of the sweep, or seeds turn beyond it"
+        note = "an end is open: the fastest may be at an edge of the sweep, or seeds turn beyond it"
     return Quantity(
         compared.ratio,
         "1",
@@ -96,10 +103,7 @@ def along(
     """Return training times and accuracies along the swept parameter."""
     dims = (cells.name,)
     unit = cells.unit("training_time", "step")
-    known = ~np.isnan(times)
-    count = known.sum(axis=1)
-    arrived = np.full(len(count), np.nan)
-    np.divide(np.isfinite(times).sum(axis=1), count, out=arrived, where=count > 0)
+    arrived, arrived_ci = share(np.isfinite(times), ~np.isnan(times), options["confidence"])
     quantities = {
         "indistinguishable": Quantity(
             alike, "1", "whether the median is not told from the shortest", dims
@@ -111,10 +115,17 @@ def along(
             dims,
             ci=quickest.interval,
             interval_over="seeds",
-            note="NaN where fewer than half of the seeds arrive; intervals of two seeds or more",
+            note="NaN where fewer than half of the seeds arrive; intervals of two seeds or more, "
+            "back to the evaluation before",
         ),
         "arrived_share": Quantity(
-            arrived, "1", "share of seeds that learn", dims, note="NaN where no seed has a result"
+            arrived,
+            "1",
+            "share of seeds that learn",
+            dims,
+            ci=arrived_ci,
+            interval_over="seeds",
+            note="NaN where no seed has a result",
         ),
     }
     for name, what in (

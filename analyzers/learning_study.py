@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.cells import Cells, cells_of
-from analyzers.coincidence import Coincidence, Fastest, FlowTime, coincidence, fastest, flow_time
+from analyzers.coincidence import Coincidence, Fastest, coincidence, fastest, judged
+from analyzers.flow_time import FlowTime, flow_time
+from analyzers.growing import Growth, growth_of
 from analyzers.learning_labels import along, fastest_rate, flow_times, ratio
-from analyzers.onset import THRESHOLD, turning_rates
-from analyzers.onset_study import known_growth, onset_study
-from analyzers.passage import logarithmic
-from analyzers.resampling import check
+from analyzers.onset import turning_rates
+from analyzers.onset_study import onset_study
+from analyzers.passage import Passage, logarithmic
+from analyzers.resampling import check, few_seeds, fewest
 from nndyn.errors import DataError
 from nndyn.results import Quantity, result
 
@@ -61,7 +63,7 @@ def learning_study(
         RATE is ``lr``; ``best_accuracy``, ``final_accuracy``, ``sharpness_ratio``, medians over
         seeds. The verdict is ``fastest below the onset``, ``fastest above the onset``, ``at the
         onset (not distinguishable)``, ``found`` where there is no onset to compare with because
-        `lyapunov` was not given, or ``unresolved``.
+        `lyapunov` was not given, or ``unresolved``, with what would decide.
 
     Raises
     ------
@@ -77,31 +79,49 @@ def learning_study(
     to the last step, and fewer than half arriving gives none. Runs of one rate are all watched as
     long as the shortest of them was asked to run, so that the median is an order statistic.
 
+    Times are those of evaluations: each may have been reached as early as just after the one
+    before, and intervals hold all of that, so that rates within one gap are not told apart. Of
+    rates that share the shortest median the lower one in the middle is given, one that was run.
+
+    A ratio that is not told from 1 is at the onset only where its interval lies within a factor of
+    two of 1; else more seeds, a finer grid or more evaluations would have to decide. Over fewer
+    seeds than can hold a median with the confidence asked for, six at 95 %, nothing is said of the
+    two.
+
     All intervals resample seeds, the same ones at every rate and for the onset; those of
-    ``flow_time_ratio`` hold together. With 10 seeds on 12 rates that of ``coincidence`` covers the
-    ratio of the true curves in 93 to 99 % of draws, the true optimum lying anywhere between two
-    rates; in 89 % where it is a kink, and half way. The shortest of several medians is lower than
-    it would be if measured again: ``indistinguishable`` may leave out rates that belong to it.
+    ``flow_time_ratio`` hold together. That of the fastest rate reaches three quarters of the way to
+    its neighbours at least: a kink may lie there. With 6 or 10 seeds on 12 rates that of
+    ``coincidence`` covers the ratio of the true curves, a kink anywhere between two rates, in 93 %
+    of draws or more. The shortest of several medians is lower than it would be if measured again:
+    ``indistinguishable`` may leave out rates that belong to it.
     """
     found = cells_of(cells)
     check(confidence, resamples)
     options: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
     unit = found.unit(found.name, "1")
-    times, warnings = training_times(found)
+    times, earliest, warnings = training_times(found)
     beside = None if lyapunov is None else _beside(lyapunov, found)
-    times, turning = _sorted(times, found, beside)
-    quickest = fastest(found.rates, times, **options)
+    growth = None if beside is None else growth_of(beside)
+    order = _order(times, beside, growth)
+    times, earliest = times[:, order], earliest[:, order]
+    quickest = fastest(found.rates, times, earliest, **options)
     quantities: dict[str, Quantity] = {}
     why_not = _why_not(found, times, quickest)
-    compared = Coincidence(np.nan, np.nan, np.nan)
     quantities["fastest"] = fastest_rate(found, quickest, why_not, unit)
     onset, no_onset = _onset(lyapunov, options, unit, found.name)
     quantities["onset"] = onset
     no_ratio = why_not or no_onset
     if not no_ratio and not logarithmic(found.rates):
         no_ratio = f"{found.name} is not positive everywhere: a ratio says nothing"
-    if not no_ratio and turning is not None:
+    compared, verdict, undecided = Coincidence(np.nan, np.nan, np.nan), "unresolved", ""
+    seeds = int((~np.isnan(times)).any(axis=0).sum())
+    if not no_ratio and beside is not None and growth is not None:
+        turning = _turning(beside, growth, order)
         compared = coincidence(quickest, turning, confidence=confidence)
+        seeds = int(((~np.isnan(times)).any(axis=0) & ~np.isnan(turning.rate)).sum())
+        verdict, undecided = judged(compared, seeds, confidence)
+    elif not why_not and lyapunov is None:
+        verdict = "found"
     quantities["coincidence"] = ratio(compared, no_ratio)
     flow = None
     if found.name == "lr" and logarithmic(found.rates):
@@ -111,7 +131,13 @@ def learning_study(
     quantities["seeds_used"] = Quantity(used, "1", "seeds with a result at a rate or more")
     alike = quickest.alike & (not why_not)
     quantities |= along(found, times, quickest, alike, options)
-    verdict, reason = _judged(found, quantities, lyapunov is not None, why_not or no_ratio, flow)
+    if not why_not:
+        if verdict == "found" and 2 <= seeds < fewest(confidence):
+            warnings.append(few_seeds(seeds, confidence))
+        warnings += _coarse(times, earliest, found.unit("training_time", "step"))
+    parts = _parts(found, quantities, quickest, lyapunov is not None, why_not or no_ratio, flow)
+    unconfirmed = growth.said if growth is not None and not no_ratio else []
+    reason = "; ".join([*([undecided] if undecided else []), *parts, *unconfirmed, *found.gaps])
     return result(
         quantities,
         analyzer="learning",
@@ -125,7 +151,7 @@ def learning_study(
     )
 
 
-def training_times(cells: Cells) -> tuple[Array, list[str]]:
+def training_times(cells: Cells) -> tuple[Array, Array, list[str]]:
     """Return training times, all of one rate watched equally long.
 
     Parameters
@@ -137,6 +163,8 @@ def training_times(cells: Cells) -> tuple[Array, list[str]]:
     times : (n, S) float64
         inf where not reached, NaN where there is no result, and at rates of fewer than half of the
         seeds.
+    earliest : (n, S) float64
+        The earliest at which each may have been reached, after the evaluation before.
     warnings : list of str
         Rates that are left out, and at which runs that did not arrive were watched for different
         numbers of steps.
@@ -149,6 +177,8 @@ def training_times(cells: Cells) -> tuple[Array, list[str]]:
     late = times > shortest[:, None]  # never where the number of steps is not known
     times = np.where(late, np.inf, times)
     times[~cells.shared] = np.nan
+    earliest = cells.number("training_time_earliest")
+    earliest = np.where(np.isfinite(times) & ~np.isnan(earliest), earliest, times)
     warnings = []
     sparse = int((cells.done.any(axis=1) & ~cells.shared).sum())
     if sparse:
@@ -164,7 +194,7 @@ def training_times(cells: Cells) -> tuple[Array, list[str]]:
             f"at {cells.name} = {where}{more} seeds that did not arrive were run for different "
             "numbers of steps: compared up to the fewest"
         )
-    return times, warnings
+    return times, earliest, warnings
 
 
 def _beside(lyapunov: xr.Dataset, cells: Cells) -> Cells:
@@ -181,15 +211,31 @@ def _beside(lyapunov: xr.Dataset, cells: Cells) -> Cells:
     return beside
 
 
-def _sorted(times: Array, cells: Cells, beside: Cells | None) -> tuple[Array, Any]:
-    """Return times and turning rates in an order of seeds that is their own."""
-    if beside is None:
-        return times[:, np.lexsort(times)], None
-    growth = known_growth(beside, THRESHOLD)
+def _order(times: Array, beside: Cells | None, growth: Growth | None) -> Array:
+    """Return an order of seeds that depends on what they do alone."""
+    if beside is None or growth is None:
+        return np.lexsort(times)
     diverged = beside.verdict == "diverged"
-    order = np.lexsort(np.concatenate([times, growth, diverged]))
-    turning = turning_rates(beside.rates, growth[:, order], diverged[:, order])
-    return times[:, order], turning
+    return np.lexsort(np.concatenate([times, growth.counted, diverged]))
+
+
+def _turning(beside: Cells, growth: Growth, order: Array) -> Passage:
+    """Return the turning rates of seeds in an order."""
+    diverged = beside.verdict == "diverged"
+    return turning_rates(beside.rates, growth.counted[:, order], diverged[:, order])
+
+
+def _coarse(times: Array, earliest: Array, unit: str) -> list[str]:
+    """Warn where evaluations lie so far apart that times are not known to the step."""
+    arrived = np.isfinite(times)
+    gap = float(np.max(times[arrived] - earliest[arrived], initial=0.0))
+    if not gap:
+        return []
+    return [
+        f"times are those of evaluations up to {gap + 1:g} {unit}s apart: intervals reach back to "
+        "the evaluation before, and rates within one gap are not told apart; record with a smaller "
+        "--evaluate"
+    ]
 
 
 def _why_not(cells: Cells, times: Array, quickest: Fastest) -> str:
@@ -231,40 +277,35 @@ def _onset(
     return found, "" if np.isfinite(value) else f"no onset: {note}"
 
 
-def _judged(
+def _parts(
     cells: Cells,
     found: dict[str, Quantity],
+    quickest: Fastest,
     compare: bool,
     why_not: str,
     flow: FlowTime | None,
-) -> tuple[str, str]:
-    """Return verdict and reason."""
+) -> list[str]:
+    """Return what was found, in parts of a sentence."""
     name = cells.name
     at = found["fastest"]
     if at.value is None:
-        return "unresolved", str(at.note)
+        return [str(at.note)]
     parts = [f"training is fastest at {name} = {at.value:.4g}"]
+    others = cells.rates[quickest.tied & (cells.rates != at.value)]
+    if others.size:
+        parts[0] += f", tied with {', '.join(f'{rate:.4g}' for rate in others)}"
     alike = cells.rates[found["indistinguishable"].value]
     if alike.size > 1:
         parts[0] += f", not told from {alike.min():.4g} to {alike.max():.4g}"
     compared = found["coincidence"]
-    if compared.value is None:
-        verdict = "unresolved" if compare else "found"
-        if compare:
-            parts.append(f"not compared with an onset: {why_not}")
-    else:
+    if compared.value is not None:
         low, high = compared.ci
-        verdict = (
-            "fastest below the onset"
-            if high < 1.0
-            else "fastest above the onset"
-            if low > 1.0
-            else "at the onset (not distinguishable)"
-        )
         parts.append(
             f"that is {compared.value:.3g} [{low:.3g}, {high:.3g}] of the onset "
             f"{found['onset'].value:.4g}"
         )
+    elif compare:
+        parts.append(f"not compared with an onset: {why_not}")
     if flow is not None:
         falls = {
             "yes": "falls below its value at the lowest rate",
@@ -272,4 +313,4 @@ def _judged(
             "undecided": "is not told from its value at the lowest rate",
         }[flow.falls]
         parts.append(f"training time times {name} {falls}")
-    return verdict, "; ".join([*parts, *cells.gaps])
+    return parts

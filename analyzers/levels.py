@@ -80,13 +80,21 @@ def exponent_onsets(
 
 
 def sustained_onset(
-    cells: Cells, why_not: str | None, unit: str, *, confidence: float, resamples: int
+    cells: Cells,
+    unconfirmed: Array,
+    why_not: str | None,
+    unit: str,
+    *,
+    confidence: float,
+    resamples: int,
 ) -> Quantity:
     """Return from where on half of the seeds are chaotic.
 
     Parameters
     ----------
     cells : Cells
+    unconfirmed : (n, S) bool
+        Cells whose growth counts as none: they are not chaotic, whatever else is unknown.
     why_not : str or None
         Why nothing can be said.
     unit : str
@@ -106,7 +114,7 @@ def sustained_onset(
     if apart := _apart(cells):
         return Quantity(None, unit, long_name, note=apart)
     verdict, has = cells.verdict, cells.done & cells.shared[:, None]
-    unknown = np.isin(verdict, UNKNOWN)
+    unknown = np.isin(verdict, UNKNOWN) & ~unconfirmed
     chaotic = verdict == "chaotic"
     code = has + 2.0 * chaotic + 4.0 * unknown
     order = np.lexsort(code)  # so that the order of seeds does not matter
@@ -121,7 +129,7 @@ def sustained_onset(
             unit,
             long_name,
             note=f"{int(unknown.sum())} runs are saturated or unresolved, and whether their growth "
-            "lasts decides: record with --rescale, or --tangents 1",
+            f"lasts decides: {_cure(cells, bool((verdict == 'saturated').any()))}",
         )
     if not np.isfinite(passed.rate[0]):
         return Quantity(None, unit, long_name, note=_outside(passed, "share of chaotic seeds"))
@@ -139,6 +147,19 @@ def sustained_onset(
         if np.isfinite(ci).all()
         else f"its interval [{ci[0]:.4g}, {ci[1]:.4g}] is open: sweep further",
     )
+
+
+def _cure(cells: Cells, saturated: bool) -> str:
+    """Return how to follow growth to its end, by what these runs were not recorded with."""
+    if not saturated:
+        return "see cell_reason for what each lacks"
+    every = float(cells.options.get("rescale") or 0)
+    cures = ["--rescale"] if not every else []
+    if not cells.options.get("tangents"):
+        cures.append("--tangents 1")
+    if every > 1:
+        cures.append(f"--rescale below {every:g}")
+    return f"record with {', or '.join(cures)}" if cures else "see cell_reason for what each lacks"
 
 
 def _apart(cells: Cells) -> str:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.cells import Cells, cells_of
+from analyzers.growing import SIGNIFICANT, Growth, growth_of
 from analyzers.levels import exponent_onsets, sustained_onset
 from analyzers.onset import THRESHOLD, Onset, onset, turning_rates
 from analyzers.passage import Passage, logarithmic
-from analyzers.resampling import check
+from analyzers.resampling import check, few_seeds, fewest
 from analyzers.sweep_series import KINDS, series
 from nndyn.results import Quantity, result
 
@@ -27,9 +28,8 @@ _SUMMARY = (
     "sustained_onset",
     "crossing_back",
     "seeds_used",
+    "seeds_unconfirmed",
 )
-#: Fewest seeds whose smallest and largest value hold the median in 95 % of all cases.
-ENOUGH = 6
 
 
 def onset_study(
@@ -65,11 +65,13 @@ def onset_study(
         Numbers, in the unit of RATE: ``onset``, the median over seeds of the rate at which a run's
         growth first passes `threshold`; ``exponent_onset`` (level,), where the median finite-time
         exponent passes each level; ``sustained_onset``, from where half of the seeds are chaotic;
-        ``crossing_back``, seeds whose growth falls below the threshold again, ``seeds_used``.
-        ``turning_rate`` (seed,). Over (RATE,): ``exponent``, ``median_growth``,
-        ``finite_time_exponent``, medians over seeds with intervals; ``growing_share``,
-        ``diverged_share``; ``verdicts`` (RATE, kind), how many seeds have each. The verdict is
-        ``found``, ``below the grid``, ``above the grid``, ``unresolved`` or ``stationary``.
+        ``crossing_back``, seeds whose growth falls below the threshold again, ``seeds_used``,
+        ``seeds_unconfirmed``, whose growth counts as none at a rate or more. ``turning_rate``
+        (seed,). Over (RATE,): ``exponent``, ``median_growth``, ``finite_time_exponent``, medians
+        over seeds with intervals; ``growing_share``, ``diverged_share``, with theirs;
+        ``unconfirmed``, seeds whose growth counts as none; ``verdicts`` (RATE, kind), how many
+        seeds have each. The verdict is ``found``, ``below the grid``, ``above the grid``,
+        ``unresolved`` or ``stationary``.
 
     Raises
     ------
@@ -83,7 +85,10 @@ def onset_study(
     The mean exponent of trainings is positive at every learning rate (slow drift, negative
     curvature), so that no zero crossing exists; see `analyzers.onset` for the rule. A diverged run
     grows without limit. Growth that was cut short below the threshold because deviations stopped
-    being infinitesimal says neither, and that cell is left out.
+    being infinitesimal says neither, and that cell is left out. Growth past the threshold that is
+    not told from a neutral path, ``growth_p`` of `lyapunov` being above 0.02, counts as none:
+    neither the interval of an exponent over perturbations of one run nor its growth alone is
+    evidence. Results without ``growth_p`` count by their growth.
 
     The interval of ``onset`` is the percentile bootstrap over seeds, widened to the grid. Measured
     on drawn growth with 10 seeds on 12 log-spaced rates, it covers the true median in 94 to 98 % of
@@ -99,16 +104,19 @@ def onset_study(
     quantities: dict[str, Quantity] = {}
     unit = found.unit(found.name, "1")
     diverged = found.verdict == "diverged"
-    growth = known_growth(found, threshold)
+    growth = growth_of(found, threshold)
     logs = logarithmic(found.rates)
     stationary = bool((found.number("stationary") > 0.0).any())
-    nothing = np.full(growth.shape, np.nan)
+    nothing = np.full(diverged.shape, np.nan)
     turning = turning_rates(
-        found.rates, nothing if stationary else growth, diverged & (not stationary), threshold
+        found.rates,
+        nothing if stationary else growth.counted,
+        diverged & (not stationary),
+        threshold,
     )
     why_not = _why_not(found, turning, stationary)
     measured = None if why_not else onset(turning, logs=logs, **options)
-    verdict, reason = _judged(measured, found, why_not, stationary, turning)
+    verdict, reason = _judged(measured, found, why_not, stationary, turning, growth)
     long_name = f"{found.name} at which half of the seeds grow by {threshold:g} e-foldings"
     quantities["onset"] = Quantity(None, unit, long_name, note=why_not)
     if measured is not None:
@@ -123,7 +131,7 @@ def onset_study(
         )
     cut = why_not or None
     quantities["exponent_onset"] = exponent_onsets(found, levels, horizon, cut, unit, **options)
-    quantities["sustained_onset"] = sustained_onset(found, cut, unit, **options)
+    quantities["sustained_onset"] = sustained_onset(found, growth.unconfirmed, cut, unit, **options)
     quantities["crossing_back"] = Quantity(
         None if stationary else int(turning.back.sum()),
         "1",
@@ -133,6 +141,15 @@ def onset_study(
     used = found.done if stationary else ~np.isnan(turning.rate)[None]
     quantities["seeds_used"] = Quantity(
         int(used.any(axis=0).sum()), "1", "seeds with growth at a rate or more"
+    )
+    quantities["seeds_unconfirmed"] = Quantity(
+        growth.seeds if growth.tested and not stationary else None,
+        "1",
+        f"seeds of which growth, at a rate or more, is not told from a neutral path (growth_p > "
+        f"{SIGNIFICANT:g}) and counts as none",
+        note=None
+        if growth.tested and not stationary
+        else why_not or "no run has a growth_p: growth counts by its size alone",
     )
     inside = np.isfinite(turning.rate)
     quantities["turning_rate"] = Quantity(
@@ -166,13 +183,6 @@ def onset_study(
     )
 
 
-def known_growth(cells: Cells, threshold: float) -> Array:
-    """Return the growth of every cell, (n, S); NaN where it was cut short below the threshold."""
-    growth = cells.number("growth")
-    cut = cells.number("growth_lower_bound") > 0.0
-    return np.where(cut & (growth < threshold), np.nan, growth)
-
-
 def _why_not(cells: Cells, turning: Passage, stationary: bool) -> str:
     """Return why there is no onset over seeds; empty where there may be one."""
     if stationary:
@@ -196,7 +206,12 @@ def _why_not(cells: Cells, turning: Passage, stationary: bool) -> str:
 
 
 def _judged(
-    measured: Onset | None, cells: Cells, why_not: str, stationary: bool, turning: Passage
+    measured: Onset | None,
+    cells: Cells,
+    why_not: str,
+    stationary: bool,
+    turning: Passage,
+    growth: Growth,
 ) -> tuple[str, str]:
     """Return verdict and reason."""
     if measured is None:
@@ -237,18 +252,15 @@ def _judged(
                 parts.append(f"{n} of them {what}")
     if measured.back:
         parts.append(f"{measured.back} of them cross back at a higher {name}")
-    return verdict, "; ".join([*parts, *cells.gaps])
+    return verdict, "; ".join([*parts, *growth.said, *cells.gaps])
 
 
 def _warnings(
     cells: Cells, measured: Onset | None, turning: Passage, confidence: float, logs: bool
 ) -> list[str]:
     said = []
-    if measured is not None and measured.seeds < ENOUGH and confidence >= 0.95:
-        said.append(
-            f"{measured.seeds} seeds: no interval over so few holds the median with "
-            f"{confidence:.0%}; run at least {ENOUGH}"
-        )
+    if measured is not None and measured.seeds < fewest(confidence):
+        said.append(few_seeds(measured.seeds, confidence))
     unused = int(np.isnan(turning.rate).sum())
     if measured is not None and unused:
         said.append(f"{unused} of {cells.seeds.size} seeds have no growth at any rate: left out")

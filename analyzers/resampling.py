@@ -17,6 +17,29 @@ def drawn(n: int, resamples: int, seed: int = 0) -> Array:
     return np.random.default_rng(seed).integers(0, n, size=(resamples, n))
 
 
+def fewest(confidence: float) -> int:
+    """Return the fewest seeds whose smallest and largest value hold the median that often.
+
+    Returns
+    -------
+    int
+
+    Notes
+    -----
+    The median lies outside where all n lie on one side of it: in a share of ``2^(1 - n)``. No
+    interval between order statistics of fewer holds it with this confidence.
+    """
+    return int(np.ceil(1.0 - np.log2(1.0 - confidence) - 1e-9))
+
+
+def few_seeds(seeds: int, confidence: float) -> str:
+    """Return the warning where there are fewer than that."""
+    return (
+        f"{seeds} seeds: no interval over so few holds the median with {confidence:.0%}; run at "
+        f"least {fewest(confidence)}"
+    )
+
+
 def middle(values: Array) -> Array:
     """Return the median along the last axis.
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.cells import Cells
+from analyzers.growing import SIGNIFICANT, Growth
+from analyzers.proportion import clopper_pearson
 from analyzers.resampling import drawn, median_interval, middle, percentiles
 from nndyn.results import Quantity
 
@@ -19,7 +21,7 @@ KINDS = ("chaotic", "transient", "saturated", "regular", "unresolved", "diverged
 
 def series(
     cells: Cells,
-    growth: Array,
+    growth: Growth,
     diverged: Array,
     threshold: float,
     horizon: float,
@@ -32,8 +34,7 @@ def series(
     Parameters
     ----------
     cells : Cells
-    growth : (n, S) float64
-        NaN where not known.
+    growth : Growth
     diverged : (n, S) bool
     threshold : float
     horizon : float
@@ -49,10 +50,10 @@ def series(
     dims = (cells.name,)
     unit = cells.unit("lyapunov_max", "per step")
     exponent, exponent_ci = exponents(cells, **options)
-    infinite = np.where(diverged, np.inf, growth)
-    known = ~np.isnan(infinite)
+    infinite, counted = (np.where(diverged, np.inf, g) for g in (growth.measured, growth.counted))
     total = cells.done.sum(axis=1)
-    growing, out = share(infinite >= threshold, known), share(diverged, cells.done)
+    growing, growing_ci = share(counted >= threshold, ~np.isnan(counted), confidence)
+    out, out_ci = share(diverged, cells.done, confidence)
     verdicts = np.where(cells.done, cells.verdict, "none")
     counts = np.stack([(verdicts == kind).sum(axis=1) for kind in KINDS], axis=1)
     over = "NaN where no seed has one, or half or more diverged; intervals of two seeds or more"
@@ -65,21 +66,38 @@ def series(
             ci=exponent_ci,
             interval_over="seeds and replicas",
             note="NaN where no seed has one; intervals of two seeds or more; diverged runs up to "
-            "where they diverge",
+            "where they diverge; that an interval lies above zero is no evidence for growth, see "
+            "growing_share",
         ),
         "growing_share": Quantity(
             growing,
             "1",
             f"share of seeds that grow by {threshold:g} e-foldings, diverged ones among them",
             dims,
+            ci=growing_ci,
+            interval_over="seeds",
             note="NaN where no seed has a growth",
         ),
         "diverged_share": Quantity(
-            out, "1", "share of seeds that diverge", dims, note="NaN where no seed has a result"
+            out,
+            "1",
+            "share of seeds that diverge",
+            dims,
+            ci=out_ci,
+            interval_over="seeds",
+            note="NaN where no seed has a result",
         ),
         "results": Quantity(total, "1", "seeds with a result", dims),
         "verdicts": Quantity(counts, "1", "seeds of each verdict", (*dims, "kind")),
     }
+    if growth.tested:
+        quantities["unconfirmed"] = Quantity(
+            growth.unconfirmed.sum(axis=1),
+            "1",
+            f"seeds with growth that is not told from a neutral path (growth_p > {SIGNIFICANT:g}) "
+            "and counts as none",
+            dims,
+        )
     for name, values, of_unit, what in (
         ("median_growth", infinite, "1", "e-foldings of the deviations"),
         (
@@ -194,10 +212,23 @@ def _shifts(own: Array, chosen: Array) -> Array:
     return shift
 
 
-def share(what: Array, among: Array) -> Array:
-    """Return the share of seeds (n,) of which `what` holds among those of which it is known."""
-    count = among.sum(axis=1)
-    out: Array = np.divide(
-        (what & among).sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0
-    )
-    return out
+def share(what: Array, among: Array, confidence: float) -> tuple[Array, Array]:
+    """Return a share of seeds, and its interval.
+
+    Parameters
+    ----------
+    what : (n, S) bool
+    among : (n, S) bool
+        Of which seeds it is known.
+    confidence : float
+
+    Returns
+    -------
+    share : (n,) float64
+        NaN where it is known of none.
+    interval : (n, 2) float64
+        See `analyzers.proportion.clopper_pearson`.
+    """
+    count, total = (what & among).sum(axis=1), among.sum(axis=1)
+    out: Array = np.divide(count, total, out=np.full(len(total), np.nan), where=total > 0)
+    return out, clopper_pearson(count, total, confidence)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyzers.growing import told
 from analyzers.onset import THRESHOLD, Onset, onset, turning_rates
 from analyzers.onset_study import onset_study
 from analyzers.stability import limit
@@ -98,7 +99,8 @@ def find_onset(
         the rate nearest to the onset and to half of it; ``seeds_used``, ``runs``, ``steps_spent``.
         Over (lr,): ``growing_share``, ``median_growth``, ``median_training_time``,
         ``arrived_share`` and ``results``, the number of runs. The verdict is ``found``,
-        ``imprecise`` where the interval is wider than asked, or that of the study of growth.
+        ``imprecise`` where the interval is wider than asked or over too few seeds to be one, or
+        that of the study of growth.
 
     Raises
     ------
@@ -269,7 +271,8 @@ class _Search:
             growth, cut = float(one["growth"]), float(one.get("growth_lower_bound", 0.0)) > 0.0
             diverged = str(one["verdict"].item()) == "diverged"
             # cut short below the threshold: it grew until it could no longer be followed
-            if diverged or growth >= THRESHOLD or cut:
+            grown = growth >= THRESHOLD or cut
+            if diverged or (grown and told(float(one.get("growth_p", np.nan)))):
                 self.grows[s][k] = True
             elif last:
                 self.grows[s][k] = False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzers.learning_study import learning_study
+from analyzers.resampling import few_seeds, fewest
 from nndyn.results import Quantity, result
 from nndyn.studies.adaptive import Adaptive
 
@@ -64,7 +65,7 @@ def label(
     """
     import xarray as xr
 
-    confidence = float(options["confidence"])
+    confidence, seeds = float(options["confidence"]), int(growth["seeds_used"])
     rates = sorted(trained.values())
     times = learning_study(learning.sel(lr=rates), confidence=confidence) if rates else None
     untimed = (
@@ -89,12 +90,19 @@ def label(
         "recommended": Quantity(rate, unit, "learning rate to train at", note=note),
         "training_time_at_onset": _time(times, trained, "onset", found, options, untimed),
         "training_time_below": _time(times, trained, "half", found, options, untimed),
-        "seeds_used": Quantity(int(growth["seeds_used"]), "1", "seeds with growth at a rate"),
+        "seeds_used": Quantity(seeds, "1", "seeds with growth at a rate"),
         "runs": Quantity(runs.runs, "1", "runs made"),
         "steps_spent": Quantity(runs.spent, "step", "training steps of all runs"),
     }
     verdict, reason = growth.attrs["verdict"], growth.attrs["reason"]
-    if verdict == "found" and not (ci is not None and 0.0 < ci[1] <= ci[0] * options["precision"]):
+    if verdict != "found" and why and why not in reason:
+        reason += f"; the search ended: {why}"
+    if verdict == "found" and seeds < fewest(confidence):
+        verdict = "imprecise"
+        reason += f"; {few_seeds(seeds, confidence)}"
+    elif verdict == "found" and not (
+        ci is not None and 0.0 < ci[1] <= ci[0] * options["precision"]
+    ):
         verdict = "imprecise"
         reason += (
             f"; wider than a factor {options['precision']:g}: {why or 'the last runs widened it'}"
@@ -177,10 +185,18 @@ def _recommended(
             "train longer, or ask for less"
         )
     best = min(medians, key=lambda r: (medians[r], r))
-    side = "at" if abs(np.log(best / onset)) < 0.1 else "above" if best > onset else "below"
     same = [f"{r:g}" for r in medians if r != best and bool(times["indistinguishable"].sel(lr=r))]
     told = f", not told from {', '.join(same)}" if same else ""
     return best, (
         f"half of the seeds reach {options['threshold']:g} by step {medians[best]:g}, the shortest "
-        f"of the rates tried ({tried}){told}; {side} the onset, which is {onset:.3g}"
+        f"of the rates tried ({tried}){told}; {_side(best, growth, options)}"
     )
+
+
+def _side(rate: float, growth: xr.Dataset, options: Mapping[str, Any]) -> str:
+    """Say on which side of the onset a rate lies, as far as the interval of the onset tells."""
+    onset, (low, high) = float(growth["onset"]), growth["onset_ci"].values
+    if int(growth["seeds_used"]) < fewest(options["confidence"]):
+        return f"the onset is {onset:.3g}, of too few seeds to say on which side of it that is"
+    side = "above" if rate > high else "below" if rate < low else "not told from"
+    return f"{side} the onset, which is {onset:.3g} [{low:.3g}, {high:.3g}]"

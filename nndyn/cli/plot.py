@@ -82,7 +82,9 @@ def _run_study(path: Path, output: Path, along: str | None) -> None:
         if label:
             name = output.with_stem(f"{output.stem}_{re.sub(r'[^A-Za-z0-9.=+-]+', '-', label)}")
         save(study(growth, learning), name)
-        click.echo(f"{name}: {growth.attrs['verdict']}: {growth.attrs['reason']}")
+        for result in (growth, learning):
+            if result is not None:
+                click.echo(f"{name}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
 _study = click.Command(

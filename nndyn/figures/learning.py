@@ -69,7 +69,9 @@ def learning(result: xr.Dataset, ax: Axes | None = None) -> Figure:
         if f"{name}_ci" in result:
             low, high = result[f"{name}_ci"].values
             ax.axvspan(low, min(high, time[-1]), color=color, alpha=0.12, lw=0)
-        ax.axvline(at, color=color, lw=1.0, ls=style, label=f"{label} at {at:g}")
+        # between two evaluations it is not known when
+        when = "at" if float(result[f"{name}_earliest"]) == at else "by"
+        ax.axvline(at, color=color, lw=1.0, ls=style, label=f"{label} {when} {at:g}")
     finish(ax, f"time ({unit(result)})", str(result["accuracy"].attrs["long_name"]))
     ax.set_title(wrapped(result, 64), fontsize=8, loc="left")
     return figure

@@ -120,6 +120,8 @@ def _growth(result: xr.Dataset, ax: Axes) -> None:
     share = result["growing_share"].values
     known = np.isfinite(share)
     rates = result[str(result["growing_share"].dims[0])].values
+    low, high = result["growing_share_ci"].values[known].T
+    beside.vlines(rates[known], low, high, color=ORANGE, lw=0.7, alpha=0.6)
     beside.plot(rates[known], share[known], color=ORANGE, lw=1.0, ls=":")
     ax.plot([], [], color=ORANGE, lw=1.0, ls=":", label="share of seeds that grow")
     beside.set_ylim(-0.05, 1.05)
@@ -174,7 +176,7 @@ def _curve(result: xr.Dataset, name: str, ax: Axes, color: str, label: str | Non
     low, high = result[f"{name}_ci"].values.T
     band = known & ~np.isnan(low) & ~np.isnan(high)
     drawn = np.concatenate([values[known], low[band], high[band]])
-    drawn = drawn[np.isfinite(drawn)]
+    drawn = drawn[np.isfinite(drawn) & ((drawn > 0.0) | (ax.get_yscale() != "log"))]
     if not band.any() or not drawn.size:
         return
     edges = (0.5 * drawn.min(), 2.0 * drawn.max())
@@ -238,13 +240,15 @@ def _plain_log(axis: Any) -> None:
 
 
 def _title(lyapunov: xr.Dataset, learning: xr.Dataset | None) -> str:
-    """Return the verdict and reason of the study that says most."""
+    """Return the verdict and reason of the study that says most: of a comparison, if there is."""
     if lyapunov.attrs["verdict"] == "stationary":
         seeds = int(lyapunov["seeds_used"])
         return f"maximum Lyapunov exponent, {seeds} seed{'s' * (seeds != 1)}"
-    if learning is None or learning.attrs["verdict"] == "unresolved" != lyapunov.attrs["verdict"]:
-        return wrapped(lyapunov, 60)
-    return wrapped(learning, 60)
+    if learning is not None:
+        compared = bool(np.isfinite(learning["coincidence"]))
+        if compared or not learning.attrs["verdict"] == "unresolved" != lyapunov.attrs["verdict"]:
+            return wrapped(learning, 60)
+    return wrapped(lyapunov, 60)
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:

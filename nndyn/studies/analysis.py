@@ -190,6 +190,7 @@ def row_of(cells: xr.Dataset, planned: Design, rate: str, at: dict[str, Any]) ->
     if rate not in row.dims:
         row = row.expand_dims({rate: [float(planned.options.get(rate, 0.0))]})
     row.encoding["source"] = ""
+    row.attrs["options"] = json.dumps({**planned.options, **at})
     return row.transpose(rate, "seed", ...)
 
 

@@ -33,6 +33,12 @@ def cells(variables, rates, name="lr", seeds=None, **further):
     return xr.Dataset(data, {name: rates, "seed": np.arange(shape[1]) if seeds is None else seeds})
 
 
+def evaluated(times, gap):
+    """Times seen by evaluations `gap` steps apart, and the earliest at which each may have been."""
+    seen = np.ceil(times / gap) * gap
+    return seen, np.where(seen > 0.0, seen - gap + 1.0, seen)
+
+
 def grew(growth, rates, *, name="lr", verdict=None, **variables):
     """Cells of lyapunov with growth (n, S), and all that goes with it."""
     growth = np.asarray(growth, float)

@@ -90,6 +90,59 @@ def test_times_are_first_and_held():
     assert float(everywhere["training_time_held"]) == 0.0
 
 
+def test_a_time_is_known_back_to_the_evaluation_before_it():
+    """Not 60 [60, 60] where evaluations are 60 apart and the truth is 2."""
+    every = runs(arriving([2, 2, 2], T=121))
+    whole = nndyn.learning(every)
+    np.testing.assert_array_equal(whole["training_time_ci"].values, [2, 2])
+    found = nndyn.learning(every.isel(time=slice(None, None, 60)))
+    for name in ("training_time", "training_time_held"):
+        assert float(found[name]) == 60
+        np.testing.assert_array_equal(found[f"{name}_ci"].values, [1, 60])
+        np.testing.assert_array_equal(found[f"replica_{name}_ci"].values, [[1, 60]] * 3)
+        assert float(found[f"{name}_earliest"]) == 1
+        assert found[name].attrs["note"] == "not evaluated between step 0 and 60"
+    np.testing.assert_array_equal(found["gradient_flow_time_ci"].values, [0.5, 30])
+    assert "reaches 0.93 by step 60; not evaluated between step 0 and 60" in found.attrs["reason"]
+    assert "reaches 0.93 at step 2" in whole.attrs["reason"]
+    assert "note" not in whole["training_time"].attrs
+
+
+@pytest.mark.parametrize("gap", [1, 7, 25, 60])
+def test_intervals_of_coarse_evaluations_hold_the_time_of_every_step(gap):
+    rng = np.random.default_rng(gap)
+    for _ in range(50):
+        accuracy = arriving(rng.integers(0, 180, 5), T=241)
+        fine = nndyn.learning(runs(accuracy))
+        coarse = nndyn.learning(runs(accuracy).isel(time=slice(None, None, gap)))
+        for name in ("training_time", "gradient_flow_time"):
+            low, high = coarse[f"{name}_ci"].values
+            assert low <= float(fine[name]) <= high
+            assert low <= fine[f"{name}_ci"].values[0]
+            assert float(coarse[name]) >= float(fine[name])
+
+
+def test_what_is_reached_at_the_first_evaluation_is_known_as_far_as_the_start_is():
+    """At the start of the recording it is exact; where that was not evaluated, back to it."""
+    started = nndyn.learning(runs(np.ones((5, 3))))
+    np.testing.assert_array_equal(started["training_time_ci"].values, [0, 0])
+    late = runs(np.ones((61, 3))).drop_vars("test_accuracy")
+    late["test_accuracy"] = (("evaluation_time", "replica"), np.ones((2, 3)))
+    late = late.assign_coords(evaluation_time=[30.0, 60.0])
+    found = nndyn.learning(late)
+    assert float(found["training_time"]) == 30
+    np.testing.assert_array_equal(found["training_time_ci"].values, [0, 30])
+    assert found["training_time"].attrs["note"] == "not evaluated before step 30"
+
+
+def test_one_run_has_the_interval_of_its_evaluations_alone():
+    one = runs(arriving([20], T=61))
+    assert "training_time_ci" not in nndyn.learning(one)
+    found = nndyn.learning(one.isel(time=slice(None, None, 15)))
+    np.testing.assert_array_equal(found["training_time_ci"].values, [16, 30])
+    assert found["training_time_ci"].attrs["interval_over"] == "time between evaluations"
+
+
 @pytest.mark.parametrize(
     ("system", "limit"),
     [

@@ -5,14 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from analyzers.coincidence import coincidence, fastest, flow_time
+from analyzers.coincidence import coincidence, fastest
+from analyzers.flow_time import flow_time
 from analyzers.learning_study import learning_study
 from analyzers.onset import turning_rates
 from analyzers.resampling import lower_middle
 from analyzers.survival import median_time
 from nndyn.errors import DataError
 from nndyn.results import to_dict
-from tests.analyzers.studies import grew, grown, learned, turning
+from tests.analyzers.studies import evaluated, grew, grown, learned, turning
 
 RATES = np.geomspace(0.5, 8, 12)
 
@@ -121,7 +122,7 @@ def test_intervals_of_the_ratio_cover_it_wherever_between_rates_it_lies(noise):
         times = np.where(np.isnan(times), np.inf, times)
         found = coincidence(fastest(RATES, times, resamples=400), turned)
         covered += found.low <= best / 2.0 <= found.high
-    assert 0.91 <= covered / 300 <= 0.99
+    assert covered / 300 >= 0.93
 
 
 def test_half_not_arriving_leaves_no_median_and_diverged_runs_stay_at_risk():
@@ -141,12 +142,158 @@ def test_the_shortest_at_an_edge_is_open_there():
     assert "sweep further" in entry(found, "fastest")["note"]
 
 
-def test_rates_that_share_the_shortest_median_give_their_middle():
-    times = np.repeat(np.array([9.0, 5, 5, 5, 8])[:, None], 6, axis=1)
-    found = fastest(np.array([1.0, 2, 4, 8, 16]), times)
-    assert found.rate == pytest.approx(4.0)
-    assert found.alike.tolist() == [False, True, True, True, False]
-    assert (found.low, found.high) == pytest.approx((2**0.5, 2**3.5))
+@pytest.mark.parametrize(("shared", "at"), [(3, 4.0), (2, 2.0)])
+def test_of_rates_that_share_the_shortest_median_one_that_was_run_is_given(shared, at):
+    """Not the middle of the tied ones, at which nothing was run."""
+    median = np.array([9.0, *[5.0] * shared, 8.0])
+    rates = 2.0 ** np.arange(median.size)
+    times = np.repeat(median[:, None], 6, axis=1)
+    found = fastest(rates, times)
+    assert found.rate == at
+    assert found.rate in rates
+    assert found.tied.tolist() == (median == 5).tolist()
+    assert found.alike.tolist() == (median == 5).tolist()
+    assert (found.low, found.high) == pytest.approx((2**0.25, 2 ** (shared + 0.75)))
+    study = learning_study(learned(times, rates))
+    others = [f"{r:g}" for r in rates[median == 5] if r != at]
+    assert f"fastest at lr = {at:g}, tied with {', '.join(others)}" in study.attrs["reason"]
+
+
+def test_rates_within_one_gap_between_evaluations_are_not_told_apart():
+    """All arrive by the evaluation at 60, in truth at 50, 20, 10, 30 and 58."""
+    rates = np.array([1.0, 2, 4, 8, 16])
+    truth = np.repeat(np.array([50.0, 20, 10, 30, 58])[:, None], 8, axis=1)
+    fine = learning_study(learned(truth, rates))
+    assert float(fine["fastest"]) == 4
+    times, earliest = evaluated(truth, 60)
+    found = learning_study(learned(times, rates, training_time_earliest=earliest))
+    assert found["indistinguishable"].values.all()
+    assert (found["fastest_ci"].values == [-np.inf, np.inf]).all()
+    assert "evaluate more often" in entry(found, "fastest")["note"]
+    assert "evaluations up to 60 steps apart" in " ".join(json.loads(found.attrs["warnings"]))
+    np.testing.assert_array_equal(found["median_training_time_ci"], [[1, 60]] * 5)
+    assert found["flow_time_falls"] == "undecided"
+    low, high = found["flow_time_ratio_ci"].values[1:].T
+    np.testing.assert_allclose(low, rates[1:] / 60)
+    np.testing.assert_allclose(high, rates[1:] * 60)
+    assert fine["flow_time_falls"] == "yes"
+
+
+def test_a_coarse_evaluation_leaves_what_lies_further_apart():
+    rates = np.array([1.0, 2, 4])
+    truth = np.repeat(np.array([400.0, 150, 390])[:, None], 8, axis=1)
+    times, earliest = evaluated(truth, 60)
+    found = learning_study(learned(times, rates, training_time_earliest=earliest))
+    assert found["indistinguishable"].values.tolist() == [False, True, False]
+    np.testing.assert_allclose(found["fastest_ci"], [2**0.25, 2**1.75])
+
+
+@pytest.mark.parametrize("gap", [1, 10, 60])
+def test_intervals_of_the_ratio_hold_it_however_rare_the_evaluations(gap):
+    covered = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        best = np.exp(rng.uniform(np.log(1.5), np.log(4.0)))
+        times = run_times(rng, best=best)
+        seen, earliest = evaluated(np.where(np.isnan(times), np.inf, times), gap)
+        growth = grown(rng, RATES, turning(rng, 10, 0.2))
+        turned = turning_rates(RATES, growth, np.zeros(growth.shape, bool))
+        quickest = fastest(RATES, seen, earliest, resamples=400)
+        found = coincidence(quickest, turned)
+        covered += found.low <= best / 2.0 <= found.high
+    assert covered / 100 >= 0.9
+
+
+def test_growth_not_told_from_neutral_counts_as_none_beside_training_times_too():
+    cells, beside = study(onset=2.4)
+    p = np.where(beside["growth"].values < 8.0, 0.5, 0.001)
+    tested = learning_study(cells, lyapunov=beside.assign(growth_p=(("lr", "seed"), p)))
+    plain = learning_study(cells, lyapunov=beside)
+    assert float(tested["onset"]) > 1.2 * float(plain["onset"])
+    assert float(tested["coincidence"]) == pytest.approx(float(tested["fastest"] / tested["onset"]))
+    assert "growth_p > 0.02" in tested.attrs["reason"]
+
+
+def wide():
+    """Return a study of few seeds, a ratio that is hardly known."""
+    rates = np.array([0.5, 1, 2, 4])
+    growth = np.array([[0.0, 0, 0, 0], [0, 0, 0, 4], [0, 0, 0, 9], [9, 9, 9, 9]])
+    times = np.array([[200.0, 180, 90, 240], [90, 210, 120, 100], [180, 50, 150, 190], [300] * 4])
+    return rates, growth, times
+
+
+def test_four_seeds_are_not_at_the_onset_and_not_beside_it():
+    """A ratio of 0.5 [0.18, 1.4], say, from four seeds is not "at the onset"."""
+    rates, growth, times = wide()
+    found = learning_study(learned(times, rates), lyapunov=grew(growth, rates))
+    low, high = found["coincidence_ci"].values
+    assert low < 1.0 < high
+    assert low < 0.2
+    assert found.attrs["verdict"] == "unresolved"
+    assert found.attrs["reason"].startswith("4 seeds, and no interval over fewer than 6 holds")
+    assert "4 seeds: no interval" in learning_study(learned(times, rates)).attrs["warnings"]
+
+
+@pytest.mark.parametrize("seeds", [4, 5, 6])
+def test_few_seeds_do_not_tell_fastest_from_onset(seeds):
+    cells, beside = study(onset=5.0)
+    few = slice(seeds)
+    found = learning_study(cells.isel(seed=few), lyapunov=beside.isel(seed=few))
+    assert (found.attrs["verdict"] == "fastest below the onset") == (seeds >= 6)
+    assert (found.attrs["verdict"] == "unresolved") == (seeds < 6)
+
+
+@pytest.mark.parametrize(
+    ("change", "cure"),
+    [
+        (lambda t, g, r: (t, g, r), "more seeds"),
+        (lambda t, g, r: (t[::6], g[::6], r[::6]), "a finer grid"),
+        (lambda t, g, r: (t[:7], g[:7], r[:7]), "rates beyond the ends"),
+    ],
+)
+def test_an_interval_too_wide_to_say_so_is_unresolved_with_what_would_decide(change, cure):
+    rng = np.random.default_rng(4)
+    spread = 0.9 if cure == "more seeds" else 0.1
+    turns = turning(rng, 8, spread, at=2.2)
+    growth = grown(rng, RATES, turns, noise=0.0)
+    times = np.round(100 * np.exp(np.abs(np.log(RATES[:, None] / (2.2 + 0 * turns)))))
+    if cure == "more seeds":
+        times = np.round(100 * np.exp(np.abs(np.log(RATES[:, None] / np.roll(turns, 3)))))
+    if cure.startswith("rates"):
+        times = np.round(100 * np.exp(np.abs(np.log(RATES[:, None] / 6.0)))) + 0 * turns
+    times, growth, rates = change(times + 0 * growth, growth, RATES)
+    found = learning_study(learned(times, rates), lyapunov=grew(growth, rates))
+    low, high = found["coincidence_ci"].values
+    assert low < 1 < high
+    assert found.attrs["verdict"] == "unresolved"
+    assert "within a factor of 2" in found.attrs["reason"]
+    assert cure in found.attrs["reason"]
+
+
+def test_evaluations_too_rare_to_tell_are_named_as_what_would_decide():
+    truth = np.round(40 * np.exp(np.abs(np.log(RATES / 2.2))))[:, None] + np.zeros((1, 8))
+    times, earliest = evaluated(truth, 200)
+    beside = grew(np.repeat(3.0 * (RATES[:, None] / 2.2) ** 3, 8, axis=1), RATES)
+    cells = learned(times, RATES, training_time_earliest=earliest)
+    found = learning_study(cells, lyapunov=beside)
+    assert found.attrs["verdict"] == "unresolved"
+    assert "more frequent evaluations (--evaluate)" in found.attrs["reason"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [6, 10])
+def test_what_is_at_the_onset_is_seldom_said_to_lie_beside_it(seeds):
+    """As seldom as its interval misses a kink that lies anywhere between two rates."""
+    beside = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        at = np.exp(rng.uniform(np.log(1.5), np.log(4.0)))
+        turns = turning(rng, seeds, 0.2, at=at)
+        times = run_times(rng, seeds, best=at)
+        growth = grown(rng, RATES, turns)
+        found = learning_study(learned(times, RATES), lyapunov=grew(growth, RATES), resamples=400)
+        beside += found.attrs["verdict"].startswith("fastest")
+    assert beside / 100 <= 0.08
 
 
 @pytest.mark.parametrize(
@@ -180,7 +327,7 @@ def test_a_run_that_ended_when_it_had_learned_was_watched_long_enough():
     times = np.array([[100.0, 120, 140, 160], [80, 90, 150, np.nan]])
     steps = np.array([[400.0] * 4, [100, 100, 200, 400]])
     found = learning_study(learned(times, [1.0, 2.0], steps=steps))
-    assert found.attrs["warnings"] == "[]"
+    assert "numbers of steps" not in found.attrs["warnings"]
     np.testing.assert_array_equal(found["median_training_time"], [120.0, 90.0])
 
 
@@ -207,7 +354,7 @@ def test_other_parameters_have_no_flow_time():
     assert float(found["fastest"]) == 0.5
     assert float(found["onset"]) == pytest.approx(0.7)
     assert "a ratio says nothing" in entry(found, "coincidence")["note"]
-    np.testing.assert_allclose(found["fastest_ci"], [0.25, 0.7])
+    np.testing.assert_allclose(found["fastest_ci"], [0.125, 0.8])
 
 
 @pytest.mark.parametrize(

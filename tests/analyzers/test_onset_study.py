@@ -7,7 +7,8 @@ import pytest
 
 import analyzers
 from analyzers.onset_study import onset_study
-from analyzers.resampling import middle, simultaneous
+from analyzers.proportion import clopper_pearson
+from analyzers.resampling import fewest, middle, simultaneous
 from nndyn.errors import DataError, UsageError
 from nndyn.results import to_dict
 from tests.analyzers.studies import grew, grown, turning
@@ -208,11 +209,111 @@ def test_some_failed_cells_are_named_and_change_nothing_else():
     assert found["verdicts"].sel(kind="none").values.tolist() == [3, *[0] * 10, 1]
 
 
+def test_growth_that_is_not_told_from_a_neutral_path_counts_as_none():
+    """Growth counts at growth_p of 0.02 or less, and how many seeds have none so is said."""
+    growth = np.repeat(np.array([0.0, 4.0, 9.0, 9.0])[:, None], 8, axis=1)
+    p = np.full(growth.shape, 0.001)
+    p[1], p[2, :3] = 0.3, 0.021
+    plain, tested = (
+        onset_study(grew(growth, [1.0, 2, 4, 8], **more)) for more in ({}, {"growth_p": p})
+    )
+    assert float(plain["onset"]) == pytest.approx(2**0.75)
+    assert float(tested["onset"]) == pytest.approx(2 * 2 ** (3 / 9))
+    np.testing.assert_allclose(plain["growing_share"], [0, 1, 1, 1])
+    np.testing.assert_allclose(tested["growing_share"], [0, 0, 5 / 8, 1])
+    assert tested["unconfirmed"].values.tolist() == [0, 8, 3, 0]
+    assert entry(tested, "seeds_unconfirmed")["value"] == 8
+    assert "growth of 8 of 8 seeds, at a rate or more, is not told" in tested.attrs["reason"]
+    assert "growth_p > 0.02" in tested.attrs["reason"]
+    # what was measured stays
+    np.testing.assert_allclose(tested["median_growth"], plain["median_growth"])
+
+
+def test_results_without_a_p_value_count_by_their_growth_alone():
+    found = onset_study(drawn())
+    none = onset_study(drawn(growth_p=np.full((12, 10), np.nan)))
+    for result in (found, none):
+        assert entry(result, "seeds_unconfirmed")["value"] is None
+        assert "growth_p" in entry(result, "seeds_unconfirmed")["note"]
+        assert "growth_p" not in result.attrs["reason"]
+    assert float(found["onset"]) == float(none["onset"])
+
+
+def test_a_diverged_run_grows_whatever_its_p_value():
+    growth = np.repeat(np.array([0.0, 9.0])[:, None], 6, axis=1)
+    verdict = np.repeat(np.array(["regular", "diverged"], object)[:, None], 6, axis=1)
+    p = np.full(growth.shape, 0.9)
+    found = onset_study(grew(growth, [1.0, 4.0], verdict=verdict, growth_p=p))
+    assert float(found["onset"]) == pytest.approx(2.0)
+    np.testing.assert_allclose(found["growing_share"], [0, 1])
+    assert entry(found, "seeds_unconfirmed")["value"] == 0
+
+
+def test_shares_have_the_interval_of_clopper_and_pearson():
+    """Of 0, 5 and 10 of 10: ends as in the tables of the binomial distribution."""
+    growth = np.zeros((3, 10))
+    growth[1, :5], growth[2] = 9.0, 9.0
+    found = onset_study(grew(growth, [1.0, 2, 4]))
+    np.testing.assert_allclose(
+        found["growing_share_ci"], [[0, 0.3085], [0.1871, 0.8129], [0.6915, 1]], atol=1e-4
+    )
+    assert found["growing_share_ci"].attrs["interval_over"] == "seeds"
+    assert found["diverged_share_ci"].shape == (3, 2)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.9])
+def test_intervals_of_shares_hold_them_in_at_least_their_confidence(share):
+    from math import comb
+
+    counts = np.arange(11)
+    low, high = clopper_pearson(counts, np.full(11, 10), 0.95).T
+    weights = np.array([comb(10, k) * share**k * (1 - share) ** (10 - k) for k in counts])
+    assert weights[(low <= share) & (share <= high)].sum() >= 0.95
+    assert np.isnan(clopper_pearson(np.array([0]), np.array([0]), 0.95)).all()
+
+
+def test_what_is_not_told_from_neutral_does_not_decide_whether_growth_lasts():
+    """Cells that count as not growing are no reason to record anew."""
+    verdict = np.array([["regular"] * 6, ["unresolved"] * 6, ["chaotic"] * 6], object)
+    growth = np.repeat(np.array([0.0, 5, 9])[:, None], 6, axis=1)
+    p = np.repeat(np.array([0.9, 0.2, 0.001])[:, None], 6, axis=1)
+    cells = grew(growth, [1.0, 2, 4], verdict=verdict, growth_p=p)
+    assert entry(onset_study(cells), "sustained_onset")["value"] == pytest.approx(2 * 2**0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said", "unsaid"),
+    [
+        ({}, "saturated", "record with --rescale, or --tangents 1", None),
+        ({"rescale": 5}, "saturated", "--tangents 1, or --rescale below 5", None),
+        ({"rescale": 1}, "saturated", "record with --tangents 1", "--rescale"),
+        ({"tangents": 1}, "saturated", "record with --rescale", "--tangents"),
+        ({"rescale": 1, "tangents": 2}, "saturated", "cell_reason", "record with"),
+        ({}, "unresolved", "cell_reason", "--rescale"),
+    ],
+)
+def test_a_cure_already_in_force_is_not_advised(options, kind, said, unsaid):
+    growth = np.repeat(np.array([0.0, 5, 9])[:, None], 6, axis=1)
+    verdict = np.array([["regular"] * 6, [kind] * 6, ["chaotic"] * 6], object)
+    cells = grew(growth, [1.0, 2, 4], verdict=verdict)
+    cells.attrs["options"] = json.dumps(options)
+    note = entry(onset_study(cells), "sustained_onset")["note"]
+    assert said in note
+    assert unsaid is None or unsaid not in note
+
+
+@pytest.mark.parametrize(("confidence", "seeds"), [(0.68, 3), (0.9, 5), (0.95, 6), (0.99, 8)])
+def test_the_fewest_seeds_are_those_whose_ends_hold_the_median(confidence, seeds):
+    assert fewest(confidence) == seeds
+    assert 1 - 2.0 ** (1 - seeds) >= confidence > 1 - 2.0 ** (2 - seeds)
+
+
 def test_few_seeds_are_warned_of():
     found = onset_study(drawn(seeds=4))
     assert found.attrs["verdict"] == "found"
     assert "4 seeds: no interval over so few" in found.attrs["warnings"]
     assert "seeds" not in onset_study(drawn(seeds=6)).attrs["warnings"]
+    assert "run at least 8" in onset_study(drawn(seeds=6), confidence=0.99).attrs["warnings"]
 
 
 def test_stationary_systems_have_no_onset_but_exponents_all_the_same():

@@ -4,11 +4,16 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import nndyn
 from nndyn.cli import nndyn as command
 from nndyn.cli.lazy import run
 from nndyn.errors import UsageError
+from nndyn.finder import _Search
+from nndyn.recommendation import _side
+from nndyn.studies.search import lattice
+from tests.analyzers.studies import grew
 
 SMALL = {"steps": 60, "replicas": 3, "threshold": 0.9}
 
@@ -85,9 +90,57 @@ def test_another_study_in_the_folder_is_refused(iris):
 def test_a_budget_that_ends_the_search_is_said_so(tmp_path):
     found = nndyn.find_onset("mlp:4-8-3", "iris", budget=12 * 60, **SMALL)
     assert found.attrs["verdict"] != "found"
+    assert "the part of the budget for the search is spent" in found.attrs["reason"]
     assert int(found["steps_spent"]) <= 12 * 60
     assert np.isnan(found["recommended"])
     assert found["recommended"].attrs["note"]
+
+
+def test_three_seeds_are_too_few_for_an_interval():
+    found = nndyn.find_onset("mlp:4-8-3", "iris", seeds=3, precision=3.0, **SMALL)
+    assert np.isfinite(found["onset"])
+    assert found.attrs["verdict"] == "imprecise"
+    assert "3 seeds: no interval over so few holds the median" in found.attrs["reason"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "grown"),
+    [
+        ({"growth": 5.0, "growth_p": 0.3}, False),
+        ({"growth": 5.0, "growth_p": 0.02}, True),
+        ({"growth": 5.0, "growth_p": np.nan}, True),
+        ({"growth": 5.0}, True),
+        ({"growth": 1.0, "growth_lower_bound": 1.0, "growth_p": 0.3}, False),
+        ({"growth": 1.0, "growth_lower_bound": 1.0}, True),
+        ({"growth": 1.0, "growth_p": 0.001}, False),
+        ({"growth": 1.0, "growth_p": 0.9, "verdict": "diverged"}, True),
+    ],
+)
+def test_a_search_counts_growth_only_where_it_is_told_from_a_neutral_path(cell, grown):
+    class Looked(_Search):
+        def cells(self, name):
+            full = {key: np.full((1, 1), v, dtype=np.array(v).dtype) for key, v in cell.items()}
+            return grew(full.pop("growth"), [0.5], **full)
+
+    search = Looked(None, lattice(0.5, 1.5, None), 60, 0.9, 1000, print, {0: {}})
+    search._look([(0, 0)], last=False)
+    assert search.grows[0] == ({0: True} if grown else {})
+    search._look([(0, 0)], last=True)
+    assert search.grows[0] == {0: grown}
+
+
+@pytest.mark.parametrize(
+    ("rate", "seeds", "said"),
+    [
+        (2.7, 8, "above the onset, which is 2 [1.5, 2.5]"),
+        (2.1, 8, "not told from the onset, which is 2 [1.5, 2.5]"),
+        (1.0, 8, "below the onset, which is 2 [1.5, 2.5]"),
+        (1.0, 5, "the onset is 2, of too few seeds to say on which side of it that is"),
+    ],
+)
+def test_a_rate_is_beside_the_onset_only_outside_its_interval(rate, seeds, said):
+    growth = xr.Dataset({"onset": 2.0, "onset_ci": ("bound", [1.5, 2.5]), "seeds_used": seeds})
+    assert _side(rate, growth, {"confidence": 0.95}) == said
 
 
 def test_no_growth_within_the_bounds_is_a_null_with_the_reason():

@@ -53,6 +53,13 @@ def test_a_time_that_was_held_is_marked_once():
     ]
 
 
+def test_a_time_between_two_evaluations_is_one_by_which_it_was_reached(tmp_path):
+    coarse = run(rising([20, 22, 30])).isel(time=slice(None, None, 25))
+    figure = learning(analyze(coarse))
+    assert labels(figure.axes[0])[3:] == ["reached and held by 25"]
+    figure.savefig(tmp_path / "figure.png")
+
+
 def test_a_run_that_does_not_learn_shows_its_threshold_and_says_so(tmp_path):
     figure = learning(analyze(run(rising([500, 500, 20])), threshold=0.5))
     assert labels(figure.axes[0])[2:] == ["threshold 0.5"]

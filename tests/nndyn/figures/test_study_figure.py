@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.collections import LineCollection
 
 from analyzers.learning_study import learning_study
 from analyzers.onset_study import onset_study
 from nndyn.errors import UsageError
 from nndyn.figures.study import log_spaced, study
-from tests.analyzers.studies import grew, grown, learned, turning
+from tests.analyzers.studies import evaluated, grew, grown, learned, turning
 
 RATES = np.geomspace(0.5, 8, 12)
 
@@ -51,6 +52,34 @@ def test_panels_share_the_rate_and_mark_onset_and_fastest(tmp_path):
         assert float(learning["fastest"]) in at
     assert figure.axes[0].get_title(loc="left").startswith(learning.attrs["verdict"])
     assert figure.get_figwidth() == 4.2
+    figure.savefig(tmp_path / "figure.png")
+
+
+def test_few_seeds_are_not_titled_at_the_onset(tmp_path):
+    lyapunov, learning = studies(seeds=4)
+    assert np.isfinite(learning["coincidence"])
+    title = study(lyapunov, learning).axes[0].get_title(loc="left")
+    assert title.startswith("unresolved\n4 seeds, and no interval over fewer than 6 holds")
+
+
+def test_shares_are_drawn_with_their_interval():
+    lyapunov, _ = studies()
+    beside = study(lyapunov).axes[-1]
+    (bars,) = [c for c in beside.collections if isinstance(c, LineCollection)]
+    drawn = np.array([segment[:, 1] for segment in bars.get_segments()])
+    np.testing.assert_allclose(drawn, lyapunov["growing_share_ci"])
+
+
+@pytest.mark.parametrize("gap", [60, 400])
+def test_times_of_coarse_evaluations_are_drawn(gap, tmp_path):
+    lyapunov, learning = cells()
+    times, earliest = evaluated(learning["training_time"].values, gap)
+    times[3], earliest[3] = 0.0, 0.0
+    learning = learning.assign(
+        training_time=(("lr", "seed"), times),
+        training_time_earliest=(("lr", "seed"), earliest - (earliest == 1)),
+    )
+    figure = study(onset_study(lyapunov), learning_study(learning, lyapunov=lyapunov))
     figure.savefig(tmp_path / "figure.png")
 
 

@@ -9,7 +9,8 @@ import analyzers
 import nndyn
 from nndyn.errors import DataError, StoreError, UsageError
 from nndyn.studies import cells as module
-from nndyn.studies.analysis import analyze_study, combinations
+from nndyn.studies.analysis import analyze_study, combinations, row_of
+from nndyn.studies.folder import Folder
 from tests.nndyn.studies.small import MAP, TRAINING, logistic
 
 
@@ -202,6 +203,49 @@ def test_learning_knows_how_long_runs_were_where_steps_are_swept(tmp_path):
     options = {**TRAINING, "lr": [0.5, 2.0], "steps": [20, 40]}
     result = nndyn.sweep("training", tmp_path / "s", seeds=2, **options).nndyn.learning()
     assert result["fastest"].sizes == {"steps": 2}
+
+
+def test_a_study_knows_how_far_apart_its_runs_were_evaluated(tmp_path):
+    options = {**TRAINING, "lr": [0.5, 2.0], "steps": 60, "evaluate": 30}
+    result = nndyn.sweep("training", tmp_path / "s", seeds=2, **options).nndyn.learning(
+        threshold=0.5
+    )
+    times, earliest = result["cell_training_time"], result["cell_training_time_earliest"]
+    later = times.values > 0
+    assert later.any()
+    np.testing.assert_array_equal(earliest.values[later], times.values[later] - 29)
+    assert "evaluations up to 30 steps apart" in result.attrs["warnings"]
+
+
+def test_a_study_knows_with_what_its_runs_were_recorded(tmp_path):
+    axes = {"r": [3.6, 3.9], "rescale": [5, 10]}
+    logistic(tmp_path / "s", seeds=1, tangents=1, **axes)
+    folder = Folder(tmp_path / "s")
+    cells = module.cells_of(folder, folder.design(), "lyapunov", {}, workers=1)
+    row = row_of(cells, folder.design(), "r", {"rescale": 10})
+    recorded = json.loads(row.attrs["options"])
+    assert (recorded["rescale"], recorded["tangents"]) == (10, 1)
+
+
+def test_growth_not_told_from_a_neutral_path_reaches_the_study(tmp_path, monkeypatch):
+    options = {**TRAINING, "lr": [0.5, 8.0], "steps": 60, "replicas": 3}
+    index = nndyn.sweep("training", tmp_path / "s", seeds=2, **options)
+    plain, real = index.nndyn.lyapunov(), module._one
+    for kept in (tmp_path / "s/results").iterdir():
+        kept.unlink()
+
+    def tested(*args):
+        found = real(*args)
+        p = np.float64(0.5 if "seed=0" in args[-1] else 0.001)
+        found.variables["growth_p"] = ((), p, {"units": "1"})
+        return found
+
+    monkeypatch.setattr(module, "_one", tested)
+    found = analyze_study(tmp_path / "s", "lyapunov", workers=1)
+    assert plain["growing_share"].values[-1] == 1.0
+    assert found["growing_share"].values[-1] == 0.5
+    assert int(found["seeds_unconfirmed"]) == 1
+    assert found["unconfirmed"].values.tolist() == [0, 1]
 
 
 def test_what_an_index_has_not_is_refused(study):
