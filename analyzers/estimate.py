@@ -23,6 +23,8 @@ Array = NDArray[Any]
 
 #: Fewest usable times of a stationary recording.
 FEWEST = 10
+#: Unit rounding from which there is little room for deviations: that of float32.
+COARSE = 1e-10
 #: Share of a stationary recording left out at its start unless a burn-in is given.
 BURN_IN = 0.05
 
@@ -33,7 +35,8 @@ class Estimate:
 
     `cut` says that `growth` ends where deviations stopped being infinitesimal, not by itself; `p`,
     of transients, is that of the sign-flip test, and `doubling`, of stationary recordings, the
-    growth per doubling of the time.
+    growth per doubling of the time; `rounding` the e-foldings by which rounding may have changed
+    `growth`.
     """
 
     verdict: Verdict
@@ -50,6 +53,7 @@ class Estimate:
     cut: bool = False
     p: float | None = None
     doubling: float | None = None
+    rounding: float = 0.0
 
 
 def along_stationary(
@@ -134,9 +138,10 @@ def along_transient(
     """Estimate the slope of the main growth phase of a transient; options as for `lyapunov`."""
     start = max(1, int(np.ceil((burn_in or 0.0) / dt)))
     early = float(np.nan_to_num(mean_increments(steps[:start])).sum())
-    cure = longer_use(region.ended_by, sep.rescaled)
+    coarse = sep.resolution > COARSE
+    cure = longer_use(region.ended_by, sep.rescaled, coarse)
     if region.stop - start < SHORTEST:
-        if region.ended_by == "saturation" and not sep.rescaled:
+        if region.ended_by == "saturation" and not (sep.rescaled or coarse):
             cure = "perturb less (--epsilon) or record with --rescale"
         reason = (
             f"deviations can be used for {max(region.stop - start, 0)} steps after the start only "
@@ -173,7 +178,7 @@ def along_transient(
         found,
         early=early,
         ended_by=region.ended_by,
-        rescaled=sep.rescaled,
+        cure=cure,
         ends_on=ends_on,
         min_growth=min_growth,
         drift=drift,
@@ -205,9 +210,16 @@ def along_transient(
         aligned=found.aligned,
         over="perturbations",
         start=start,
-        cut=found.end is None and region.ended_by == "saturation",
+        cut=found.end is None and region.ended_by in ("saturation", "floor"),
         p=found.p,
+        rounding=_rounding(sep, region, region.stop if found.end is None else found.end),
     )
+
+
+def _rounding(sep: Separation, region: Region, end: int) -> float:
+    """Return the e-foldings by which rounding may have changed the growth up to an index."""
+    share = np.exp(region.floor[end] - (sep.mean[end] - sep.offset[end]))
+    return float(-np.log1p(-min(share, 0.99))) if np.isfinite(share) else 0.0
 
 
 def leave_out_kinks(sep: Separation, region: Region, steps: Array, warnings: list[str]) -> None:

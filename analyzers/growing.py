@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from analyzers.cells import Cells
 from analyzers.onset import THRESHOLD
+from analyzers.sign_flips import LEVEL
 
 Array = NDArray[Any]
-
-#: Largest p value (``growth_p`` of lyapunov) at which growth is told from a neutral path.
-SIGNIFICANT = 0.02
 
 
 @dataclass(frozen=True)
@@ -50,13 +48,13 @@ class Growth:
             return []
         return [
             f"growth of {self.seeds} of {self.unconfirmed.shape[1]} seeds, at a rate or more, is "
-            f"not told from a neutral path (growth_p > {SIGNIFICANT:g}) and counts as none"
+            f"not told from a neutral path (growth_p > {LEVEL:g}) and counts as none"
         ]
 
 
 def told(p: Any) -> Any:
     """Return whether growth of p values is told from a neutral path; NaN, not tested, passes."""
-    return ~(np.asarray(p) > SIGNIFICANT)
+    return ~(np.asarray(p) > LEVEL)
 
 
 def growth_of(cells: Cells, threshold: float = THRESHOLD) -> Growth:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+#: e-foldings by which rounding may change growth that are said.
+AUDIBLE = 0.05
 _SUMMARY = ("lyapunov_max", "window", "growth", "transient_end", "aligned", "attractor")
 
 
@@ -319,6 +321,11 @@ def _numbers(
     if found.exponent is not None and found.half_width is not None:
         ci = (found.exponent - found.half_width, found.exponent + found.half_width)
     window = None if found.window is None else sep.time[list(found.window)]
+    said = []
+    if found.cut:
+        said.append("a lower bound: it ends where deviations can no longer be used")
+    if found.rounding >= AUDIBLE:
+        said.append(f"rounding may have changed it by {found.rounding:.2g}")
     end = None if found.transient_end is None else sep.time[found.transient_end]
     return {
         "lyapunov_max": Quantity(
@@ -340,11 +347,7 @@ def _numbers(
             found.growth,
             "1",
             "e-foldings of the deviations",
-            note=found.note
-            if found.growth is None
-            else "a lower bound: deviations stopped being infinitesimal"
-            if found.cut
-            else None,
+            note=found.note if found.growth is None else "; ".join(said) or None,
         ),
         "growth_p": Quantity(
             found.p,
@@ -369,7 +372,7 @@ def _numbers(
         "growth_lower_bound": Quantity(
             found.cut,
             "1",
-            "whether growth ends only because deviations stopped being infinitesimal",
+            "whether growth ends only because deviations can no longer be used",
         ),
         "transient_end": Quantity(
             end, sep.unit, "end of the last growth phase", note=found.note_end or None

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.cells import Cells, cells_of
-from analyzers.growing import SIGNIFICANT, Growth, growth_of
+from analyzers.growing import Growth, growth_of
 from analyzers.levels import exponent_onsets, sustained_onset
 from analyzers.onset import THRESHOLD, Onset, onset, turning_rates
 from analyzers.passage import Passage, logarithmic
 from analyzers.resampling import check, few_seeds, fewest
+from analyzers.sign_flips import LEVEL
 from analyzers.sweep_series import KINDS, series
 from nndyn.results import Quantity, result
 
@@ -146,7 +147,7 @@ def onset_study(
         growth.seeds if growth.tested and not stationary else None,
         "1",
         f"seeds of which growth, at a rate or more, is not told from a neutral path (growth_p > "
-        f"{SIGNIFICANT:g}) and counts as none",
+        f"{LEVEL:g}) and counts as none",
         note=None
         if growth.tested and not stationary
         else why_not or "no run has a growth_p: growth counts by its size alone",

@@ -272,7 +272,8 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
                     control[first] = found["l2"][piece][:n, controls].max(axis=1)
         if asymmetry is not None and not stored:
             asymmetry[whole] = mirrors
-    kind = recording["state"].dtype if "state" in recording else np.dtype(np.float64)
+    kept = [name for name in ("state", "checkpoint") if name in recording]
+    kind = recording[kept[0]].dtype if kept else np.dtype(np.float64)
     return Separation(
         time=time,
         unit=unit,

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.cells import Cells
-from analyzers.growing import SIGNIFICANT, Growth
+from analyzers.growing import Growth
 from analyzers.proportion import clopper_pearson
 from analyzers.resampling import drawn, median_interval, middle, percentiles
+from analyzers.sign_flips import LEVEL
 from nndyn.results import Quantity
 
 Array = NDArray[Any]
@@ -94,7 +95,7 @@ def series(
         quantities["unconfirmed"] = Quantity(
             growth.unconfirmed.sum(axis=1),
             "1",
-            f"seeds with growth that is not told from a neutral path (growth_p > {SIGNIFICANT:g}) "
+            f"seeds with growth that is not told from a neutral path (growth_p > {LEVEL:g}) "
             "and counts as none",
             dims,
         )

@@ -160,7 +160,7 @@ def _undecided(course: Course, added: str, unit: str, cure: str) -> Verdict:
     )
 
 
-def longer_use(ended_by: str, rescaled: bool) -> str:
+def longer_use(ended_by: str, rescaled: bool, coarse: bool = False) -> str:
     """Return what makes the part of a recording that can be used longer, and is not done already.
 
     Parameters
@@ -169,11 +169,16 @@ def longer_use(ended_by: str, rescaled: bool) -> str:
         What ended it, see `analyzers.validity.Region`.
     rescaled : bool
         Whether deviations were rescaled on the way.
+    coarse : bool
+        Whether states are in float32: there is little room between rounding and what is no longer
+        infinitesimal.
 
     Returns
     -------
     str
     """
+    if coarse and ended_by in ("saturation", "floor", "collapse"):
+        return "record in float64 (--dtype float64)"
     if ended_by == "saturation":
         if rescaled:
             return "rescale more often (--rescale)"
@@ -198,7 +203,7 @@ def judge_transient(
     *,
     early: float,
     ended_by: str,
-    rescaled: bool,
+    cure: str,
     ends_on: tuple[str, int],
     min_growth: float,
     drift: float,
@@ -215,8 +220,8 @@ def judge_transient(
         e-foldings before `found` begins.
     ended_by : str
         What ended the valid region.
-    rescaled : bool
-        Whether deviations were rescaled on the way.
+    cure : str
+        What makes it longer.
     ends_on : (str, int)
         The attractor, see `analyzers.attractor.attractor`.
     min_growth : float
@@ -234,14 +239,14 @@ def judge_transient(
     Verdict
     """
     total, slope = found.total, found.slope / dt
-    cure = longer_use(ended_by, rescaled)
     grown = f"deviations {_by(total)}"
-    until = grown
+    until, more = grown, 0.0
     if found.end is not None:
+        more = float(found.curve[-1]) - total
         until += f" until {unit} {time[found.end]:g}"
-        whole = float(found.curve[-1])
-        if abs(whole - total) >= 0.5:
-            until += f", {_by(whole)} up to {unit} {time[found.stop]:g},"
+        if abs(more) >= 0.5:
+            until += f" and {_by(more)} from there to {unit} {time[found.stop]:g}"
+    rounded = f"rounding takes over at {unit} {time[found.stop]:g}" if ended_by == "floor" else ""
     at_rest = ends_on[1] >= 1
     stays = f"; the run ends on a {ends_on[0]}" if at_rest else ""
     ended = found.end is not None or (at_rest and ended_by in ("saturation", "end"))
@@ -252,6 +257,8 @@ def judge_transient(
             f"deviations {_by(early)} up to {unit} {time[found.start]:g}, before growth is "
             f"measured, and {_by(total)} afterwards: a jump is no exponent{stays}",
         )
+    if calm and rounded and total > -1.0 and 2 * found.stop < len(time):
+        return Verdict("unresolved", f"{grown}, and {rounded}; {cure}")
     if calm:
         return Verdict("regular", until + (", less than one" if total > 0.0 else "") + stays)
     if found.slope < drift:
@@ -301,7 +308,15 @@ def judge_transient(
             f"{found.evidence:.1f}); {cure}",
         )
     if ended:
-        return Verdict("transient", f"{until}, and no further afterwards{stays}")
+        further = "" if abs(more) >= 0.5 else ", and no further afterwards"
+        if rounded:
+            further += f"; {rounded}"
+        return Verdict("transient", f"{until}{further}{stays}")
+    if rounded:
+        return Verdict(
+            "unresolved",
+            f"{grown}, and {rounded}: how long the growth would last is unknown; {cure}",
+        )
     if ended_by == "saturation":
         return Verdict(
             "saturated",
