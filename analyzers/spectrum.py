@@ -13,6 +13,7 @@ from analyzers.kaplan_yorke import dimension_of, kaplan_yorke
 from analyzers.offline_spectrum import from_replicas
 from analyzers.separation import require_dataset
 from analyzers.stretching import Rates, rates, stretching
+from analyzers.tangent_agreement import agreement, in_buffers
 from nndyn.errors import UsageError
 from nndyn.results import Quantity, Window, result
 
@@ -49,8 +50,9 @@ def spectrum(
         perturbed replicas: finite-time exponents from their deviations, as many as those support.
     burn_in : float, optional
         Time left out at the start, while vectors turn towards their directions; by default a
-        twentieth of a stationary recording, and none of a transient, such as a training, where it
-        is often the start that matters.
+        twentieth of a stationary recording. Of a transient, such as a training, the time until the
+        first vector agrees with one that started elsewhere: an absolute cosine of at least 0.9
+        over five samples; nothing where that is never reached.
     horizon : float, optional
         Time over which finite-time exponents are taken; a hundredth of what is used by default.
     confidence : float, default 0.95
@@ -107,14 +109,18 @@ def spectrum(
         return _offline(recording, parameters)
     stationary = bool(int(recording.attrs.get("stationary", 0)))
     found = stretching(recording, window)
-    if burn_in is None and (not stationary or window is not None):
+    agreed = ""
+    if burn_in is None and window is not None:
         burn_in = 0.0
+    elif burn_in is None and not stationary:
+        burn_in, agreed = agreement(recording, found)
     used = rates(found, burn_in, confidence)
     per = f"per {found.unit}"
     k = len(used.values)
     positive = used.values - used.half_widths > 0.0
     zero = np.abs(used.values) <= used.half_widths
-    note = None if np.isfinite(used.values).all() else "-inf: the derivative is singular"
+    singular = "" if np.isfinite(used.values).all() else "-inf: the derivative is singular"
+    note = "; ".join(filter(None, (singular, in_buffers(recording, k)))) or None
     quantities = {
         "exponents": Quantity(
             used.values,
@@ -156,7 +162,7 @@ def spectrum(
         quantities["kaplan_yorke_finite_time"] = replace(
             size, long_name=f"{size.long_name} of the finite-time exponents"
         )
-        verdict, reason = "finite-time", _finite_reason(used, per, found.unit)
+        verdict, reason = "finite-time", _finite_reason(used, per, found.unit) + agreed
     times, running = used.running()
     windows, finite = used.finite_time(horizon)
     quantities["running_exponents"] = Quantity(

@@ -270,11 +270,28 @@ class Training:
         orbit: Array | None = None,
     ) -> tuple[Array, Array]:
         """Push tangent vectors (P, k); see `nndyn.systems.protocol.System.push`."""
-        if orbit is None:
-            times = range(start, start + steps)
-            orbit = self.advance(phase[None], start, steps, times, part=slice(None)).states[:, 0]
+        orbit = self._orbit(phase, start, steps) if orbit is None else orbit
         with self.computing(vectors.shape[1]):
-            return self._second.push(orbit, vectors, start, at)
+            return self._second.push(orbit, vectors, start, at)[:2]
+
+    def push_with_companion(
+        self,
+        phase: Array,
+        vectors: Array,
+        start: int,
+        steps: int,
+        at: Array | Sequence[int],
+        orbit: Array | None = None,
+    ) -> tuple[Array, Array, Array]:
+        """Push one more vector; see `nndyn.systems.protocol.WithCompanion`."""
+        orbit = self._orbit(phase, start, steps) if orbit is None else orbit
+        with self.computing(vectors.shape[1]):
+            return self._second.push(orbit, vectors, start, at, companion=True)
+
+    def _orbit(self, phase: Array, start: int, steps: int) -> Array:
+        """Return the phases ``(steps, P)`` from `phase` (P,) on."""
+        times = range(start, start + steps)
+        return self.advance(phase[None], start, steps, times, part=slice(None)).states[:, 0]
 
     def curvature(self, phase: Array, t: int) -> dict[str, float]:
         """Return extreme eigenvalues of the Hessian; see `sharpness.measure`."""
