@@ -60,17 +60,19 @@ def estimate(system: System, *, timed: bool = True, **options: Any) -> Estimate:
     if timed:
         phase, n, spent = ensemble(system, plan), 1, 0.0
         vectors = tangents(system, plan, phase)
-        push: Any = system.push
-        if plan.companion and isinstance(system, WithCompanion):
+        if plan.companion:
             vectors = np.column_stack([vectors, companion(system, plan)])
-            push = system.push_with_companion
         system.advance(phase, 0, 1, ())  # compilation and first touches are not the rate
         while spent < _TRIAL_SECONDS and n < plan.steps:
             n = min(2 * n, plan.steps)
             began = time.perf_counter()
             system.advance(phase, 0, n, plan.kept(0, n), evaluate=plan.evaluated(0, n))
-            if plan.tangents:
-                push(phase[0], vectors, 0, n, plan.orthonormalized(0, n))
+            at = plan.orthonormalized(0, n)
+            if plan.companion and isinstance(system, WithCompanion):
+                orbit = system.advance(phase[:1], 0, n, range(n), part=slice(None)).states[:, 0]
+                system.push_with_companion(orbit, vectors, 0, at)
+            elif plan.tangents:
+                system.push(phase[0], vectors, 0, n, at)
             if plan.quadratic_model and isinstance(system, WithLoss):
                 deviations = phase[: 1 + plan.replicas] - phase[0]
                 system.expansion(phase[0]).push(deviations, 0, n)

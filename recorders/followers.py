@@ -108,20 +108,23 @@ class Tangents:
 
     def wants(self, start: int, stop: int) -> list[int]:
         """Return all times, where the system cannot tell them by itself."""
-        return list(range(start, stop)) if self._system.needs_orbit else []
+        needed = self._system.needs_orbit or self._accompanied is not None
+        return list(range(start, stop)) if needed else []
 
     def follow(self, phases: Mapping[int, Array], start: int, stop: int) -> None:
         """Push the vectors."""
         at = self._plan.orthonormalized(start, stop)
-        orbit = None
-        if self._system.needs_orbit:
-            orbit = np.stack([phases[t] for t in range(start, stop)])
-        given = (phases[start], self._vectors, start, stop - start, at, orbit)
-        if self._accompanied is None:
-            self._vectors, stretch = self._system.push(*given)
-        else:
-            self._vectors, stretch, cosines = self._accompanied.push_with_companion(*given)
+        times = self.wants(start, stop)
+        orbit = np.stack([phases[t] for t in times]) if times else None
+        if orbit is not None and self._accompanied is not None:
+            self._vectors, stretch, cosines = self._accompanied.push_with_companion(
+                orbit, self._vectors, start, at
+            )
             self._alignment.add(at, cosines)
+        else:
+            self._vectors, stretch = self._system.push(
+                phases[start], self._vectors, start, stop - start, at, orbit
+            )
         if at.size:
             # one after the other, whatever the number: a resumed run has the same bits
             total = np.add.accumulate(np.vstack([self._total, stretch]), axis=0)[1:]

@@ -235,20 +235,14 @@ class WithCompanion(Protocol):
     """What a recorder needs of a transient, to tell when tangent vectors forget their start."""
 
     def push_with_companion(
-        self,
-        phase: Array,
-        vectors: Array,
-        start: int,
-        steps: int,
-        at: Array | Sequence[int],
-        orbit: Array | None = None,
+        self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
     ) -> tuple[Array, Array, Array]:
-        """Push vectors ``(P, k + 1)``, the last of which goes its own way.
+        """Push vectors ``(P, k + 1)``, the last of which goes its own way, along an orbit.
 
-        As `System.push`, but at the times `at` the last one is brought to length 1 and is not made
-        orthogonal to the others, which do not feel it. Returns the vectors, the logarithms of the
-        first k ``(len(at), k)``, and the absolute cosine between the first and the last
-        ``(len(at),)``.
+        As `System.push` with the phases ``(steps, P)`` of the times from `start` on, but at the
+        times `at` the last vector is brought to length 1 and is not made orthogonal to the others,
+        which do not feel it. Returns the vectors, the logarithms of the first k ``(len(at), k)``,
+        and the absolute cosine between the first and the last ``(len(at),)``.
         """
 
 

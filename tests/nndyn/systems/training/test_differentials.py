@@ -158,7 +158,7 @@ def test_a_companion_and_the_others_do_not_feel_each_other(optimizer):
     system, vectors, companion, orbit = accompanied(optimizer)
     times = range(3, 10, 3)
     both = np.hstack([vectors, companion])
-    pushed, logs, cosines = system.push_with_companion(orbit[0], both, 0, 9, times, orbit)
+    pushed, logs, cosines = system.push_with_companion(orbit, both, 0, times)
     alone, expected = system.push(orbit[0], vectors, 0, 9, times, orbit)
     other, _ = system.push(orbit[0], companion, 0, 9, times, orbit)
     np.testing.assert_allclose(logs, expected, atol=1e-9)
@@ -172,10 +172,10 @@ def test_a_companion_and_the_others_do_not_feel_each_other(optimizer):
 def test_a_companion_pushed_at_once_or_in_parts_has_the_same_bits(optimizer):
     system, vectors, companion, orbit = accompanied(optimizer)
     both = np.hstack([vectors, companion])
-    whole, logs, cosines = system.push_with_companion(orbit[0], both, 0, 9, [3, 6, 9], orbit)
+    whole, logs, cosines = system.push_with_companion(orbit, both, 0, [3, 6, 9])
     found, rows, angles = both, [], []
     for a, b, at in ((0, 4, [3]), (4, 5, []), (5, 9, [6, 9])):
-        found, some, seen = system.push_with_companion(orbit[a], found, a, b - a, at, orbit[a:b])
+        found, some, seen = system.push_with_companion(orbit[a:b], found, a, at)
         rows.append(some)
         angles.append(seen)
     np.testing.assert_array_equal(found, whole)
@@ -186,7 +186,7 @@ def test_a_companion_pushed_at_once_or_in_parts_has_the_same_bits(optimizer):
 def test_a_companion_that_vanishes_agrees_with_nothing():
     system, vectors, companion, orbit = accompanied("sgd")
     both = np.hstack([vectors, 0.0 * companion])
-    pushed, _, cosines = system.push_with_companion(orbit[0], both, 0, 9, [4, 9], orbit)
+    pushed, _, cosines = system.push_with_companion(orbit, both, 0, [4, 9])
     assert (pushed[:, 3] == 0.0).all()
     np.testing.assert_array_equal(cosines, [0.0, 0.0])
 
