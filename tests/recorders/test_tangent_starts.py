@@ -177,3 +177,14 @@ def test_no_exponent_of_digits_stands_out_where_replicas_are_regular(tmp_path, o
     run = nndyn.record(system, tmp_path / "r.nc", steps=400, **options)
     assert nndyn.lyapunov(run).attrs["verdict"] == "regular"
     assert float(nndyn.spectrum(run)["exponents"].max()) < 0.05
+
+
+def test_the_whole_spectrum_of_a_training_names_the_vectors_of_the_buffers(tmp_path):
+    system = nndyn.Training("mlp:4-2-3", "iris", optimizer="adam", lr=0.01)
+    run = nndyn.record(system, tmp_path / "r.nc", steps=60, replicas=0, tangents="all")
+    found = nndyn.spectrum(run)
+    D = system.task.network.size
+    note = f"vectors {D + 1} to {3 * D} started in the buffers of the optimizer"
+    assert found["exponents"].attrs["note"] == note
+    assert float(found["exponents"].max()) < 0.05
+    assert float(found["exponent_sum"]) == pytest.approx(system.exponent_sum, abs=1e-8)
