@@ -88,7 +88,10 @@ def in_buffers(recording: xr.Dataset, k: int) -> str:
     weights = _weights(recording)
     if _start(recording) != "weights" or weights is None or k <= weights:
         return ""
-    return f"vectors {weights + 1} to {k} started in the buffers of the optimizer"
+    return (
+        f"vectors {weights + 1} to {k} started in the buffers of the optimizer, whose scale is "
+        "another: what they grow by at first may be that alone"
+    )
 
 
 def _scales(recording: xr.Dataset, found: Stretching) -> str:
