@@ -9,6 +9,7 @@ import numpy as np
 
 from analyzers.separation import Separation
 from analyzers.streams import mean_increments, parts, rows
+from analyzers.tangent_agreement import agreed_from
 from analyzers.validity import Region
 
 if TYPE_CHECKING:
@@ -60,8 +61,24 @@ def continued(recording: xr.Dataset, sep: Separation, region: Region) -> tuple[R
     region.warnings.append(
         f"from {sep.unit} {sep.time[start]:g} on replicas are no measure of infinitesimal "
         f"deviations ({region.ended_by}): the first tangent vector is followed instead"
+        + _not_yet(recording, sep, start, stop)
     )
     return replace(region, stop=stop, ended_by="end"), start
+
+
+def _not_yet(recording: xr.Dataset, sep: Separation, start: int, stop: int) -> str:
+    """Say where the vector still grew as its own start has it when it was taken."""
+    if "tangent_alignment" not in recording:
+        return ""
+    since = agreed_from(recording)
+    if since is None or since > sep.time[stop]:
+        return ", which never agreed with one that started elsewhere: it may grow otherwise"
+    if since > sep.time[start]:
+        return (
+            f", which agreed with one that started elsewhere from {sep.unit} {since:g} on only: "
+            "until then it may grow otherwise"
+        )
+    return ""
 
 
 def _keep_offset(recording: xr.Dataset, sep: Separation, start: int) -> None:

@@ -17,6 +17,7 @@ from analyzers.resolution import lose, resolution
 from analyzers.separation import require_dataset
 from analyzers.spectrum_labels import exponents, group, order, signs, total
 from analyzers.stretching import Rates, manifest, rates, stretching
+from analyzers.tangent_agreement import agreement, in_buffers
 from analyzers.transient import cumulative
 from analyzers.verdict import Course, judge_stationary
 from analyzers.volume import volume_warnings
@@ -59,8 +60,9 @@ def spectrum(
         perturbed replicas: finite-time exponents from their deviations, as many as those support.
     burn_in : float, optional
         Time left out at the start, while vectors turn towards their directions; by default a
-        twentieth of a stationary recording, and none of a transient, such as a training, where it
-        is often the start that matters.
+        twentieth of a stationary recording. Of a transient, such as a training, the time until the
+        first vector agrees with one that started elsewhere: an absolute cosine of at least 0.9
+        over five samples; nothing where that is never reached.
     horizon : float, optional
         Time over which finite-time exponents are taken; a hundredth of what is used by default.
     confidence : float, default 0.95
@@ -128,10 +130,13 @@ def spectrum(
             raise UsageError("window is for tangents, of which the recording has none")
         return _offline(recording, parameters)
     stationary = bool(int(recording.attrs.get("stationary", 0)))
-    if burn_in is None and (not stationary or window is not None):
-        burn_in = 0.0
+    agreed = ""
     try:
         found = stretching(recording, window)
+        if burn_in is None and window is not None:
+            burn_in = 0.0
+        elif burn_in is None and not stationary:
+            burn_in, agreed = agreement(recording, found)
         used = rates(found, burn_in, confidence)
     except DataError as error:
         if not ended:
@@ -142,7 +147,7 @@ def spectrum(
     per = f"per {found.unit}"
     k = len(used.values)
     quantities = {
-        "exponents": exponents(used, resolved, per),
+        "exponents": exponents(used, resolved, per, in_buffers(recording, k)),
         "group": group(used),
         "exponent_sum": total(used, confidence, per),
         "exponent_sum_exact": _exact(recording, found.unit, k, found.dimension),
@@ -172,7 +177,7 @@ def spectrum(
         quantities["kaplan_yorke_finite_time"] = replace(
             size, long_name=f"{size.long_name} of the finite-time exponents"
         )
-        verdict, reason = "finite-time", _finite_reason(used, per, found.unit)
+        verdict, reason = "finite-time", _finite_reason(used, per, found.unit) + agreed
     if ended:
         verdict, reason = "diverged", f"{ended}; before that: {reason}"
     times, running = used.running()

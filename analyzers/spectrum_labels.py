@@ -16,9 +16,10 @@ Array = NDArray[Any]
 _SINGULAR = "-inf: the derivative is singular"
 
 
-def exponents(used: Rates, resolved: Resolution, unit: str) -> Quantity:
-    """Label the exponents, and say which are lost and why they are out of order."""
-    notes = [resolved.note, _SINGULAR if np.isneginf(used.values).any() else "", _order(used)]
+def exponents(used: Rates, resolved: Resolution, unit: str, starts: str) -> Quantity:
+    """Label the exponents, with their `starts`, which are lost, and why they are out of order."""
+    singular = _SINGULAR if np.isneginf(used.values).any() else ""
+    notes = [resolved.note, singular, _order(used), starts]
     bounds = [
         f"exponent {i + 1} lies below {resolved.below[i]:.3g}"
         for i in np.flatnonzero(np.isfinite(resolved.below))

@@ -7,6 +7,7 @@ is all that they share about it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,12 @@ GROWING = (
 )
 
 #: Variables of which one slot is committed: the other may be half written, and nobody reads it.
-CHECKPOINTS = ("checkpoint", "checkpoint_tangents", "checkpoint_quadratic")
+CHECKPOINTS = (
+    "checkpoint",
+    "checkpoint_tangents",
+    "checkpoint_companion",
+    "checkpoint_quadratic",
+)
 
 #: Global attributes every recording has.
 ATTRIBUTES = (
@@ -115,6 +121,13 @@ VARIABLES: dict[str, Variable] = {
             "float64",
             "1",
             "cumulative natural logarithm of the stretching of tangent vectors along the reference",
+        ),
+        Variable(
+            "tangent_alignment",
+            _T,
+            "float64",
+            "1",
+            "absolute cosine between the first tangent vector and one that started elsewhere",
         ),
         Variable(
             "sharpness_time",
@@ -227,6 +240,13 @@ VARIABLES: dict[str, Variable] = {
             "tangent vectors from which a run is resumed",
         ),
         Variable(
+            "checkpoint_companion",
+            ("slot", "phase"),
+            "float64",
+            "1",
+            "tangent vector that started elsewhere, from which a run is resumed",
+        ),
+        Variable(
             "checkpoint_quadratic",
             ("slot", "replica", "phase"),
             "float",
@@ -245,6 +265,27 @@ _OTHER_TIMES = ("state_time", "evaluation_time", "tangent_time")
 #: What a recording cannot be read without.
 REQUIRED = ("time", "role", "perturbation", "pair", "diverged_at", "log_rescale")
 DISTANCES = ("distance_l1", "distance_l2", "distance_linf")
+
+
+def own_tangent_start(kind: str) -> str:
+    """Return where tangent vectors begin unless it is said, of a system of that kind."""
+    return "weights" if kind == "training" else "random"
+
+
+def tangent_start(options: Mapping[str, Any]) -> str:
+    """Return where the tangent vectors of a recording began, from its options.
+
+    Parameters
+    ----------
+    options : mapping of str to value
+        Of a manifest, or of a study. Those that do not say it, as before there was a choice for
+        trainings, mean ``random``.
+
+    Returns
+    -------
+    str
+    """
+    return str(options.get("tangent_start") or "random")
 
 
 def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset:

@@ -16,7 +16,7 @@ from nndyn.store import Writer, vacant
 from nndyn.systems.protocol import System
 from recorders import perturbations as ensembles
 from recorders.drive import Drive
-from recorders.header import continues, header, reopen
+from recorders.header import as_begun, continues, header, reopen
 from recorders.plan import Plan, make
 from recorders.run import Run
 
@@ -130,6 +130,7 @@ def record_batch(
             for m in unless_interrupted(every)
             if files[m] in kept
         }
+        plans = [as_begun(p, writers[m]) if m in writers else p for m, p in enumerate(plans)]
         going = [m for m in writers if continues(systems[m], plans[m], writers[m], mix=mix)]
         starts = {
             m: ensembles.ensemble(systems[m], plans[m])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nndyn.store import open_recording
 from nndyn.systems.protocol import System
 from recorders.batch import Progress, record_batch
+from recorders.plan import TangentStart
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,7 +32,7 @@ def record(
     seed: int = 0,
     tangents: int | Literal["all"] = 0,
     tangent_every: int = 1,
-    tangent_start: Literal["random", "replicas"] = "random",
+    tangent_start: TangentStart | None = None,
     sharpness: str | None = None,
     quadratic_model: bool = False,
     resume: bool = False,
@@ -79,9 +80,12 @@ def record(
         stretching is stored. With them `replicas` may be 0.
     tangent_every : int, default 1
         Steps between the orthonormalizations of the vectors; there is one at the last step.
-    tangent_start : {"random", "replicas"}, default "random"
-        Whether the vectors begin in random directions of the whole phase, or in those of the first
-        replicas' perturbations, orthonormalized one after the other.
+    tangent_start : {"weights", "random", "replicas"}, optional
+        Where the vectors begin: in random directions of weights and biases, the optimizer's buffers
+        being 0, and only what vectors there are beyond these in the buffers; in random directions
+        of the whole phase; or in those of the first replicas' perturbations, orthonormalized one
+        after the other. Unless given, ``weights`` of trainings and ``random`` of maps and flows; a
+        file of a training that older versions began goes on as it began, at random.
     sharpness : str, optional
         ``every:K``: at each K-th step and the last, the extreme eigenvalues of the Hessian of the
         reference's loss over the whole training set, with residuals; trainings only.
@@ -125,6 +129,10 @@ def record(
     One pass; memory beside what the system needs is twice a block of states, 128 MiB at most (or
     two states, where one is larger), and the tangent vectors. A kill loses at most the last block:
     some seconds.
+
+    Beside the tangent vectors of a training one more is followed, which begins elsewhere and is
+    never made orthogonal to them: ``tangent_alignment`` is the absolute cosine between it and the
+    first, and tells from when on that one no longer knows its start.
     """
     identities: dict[Path, str] = {}
     (file,) = record_batch(

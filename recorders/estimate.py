@@ -6,8 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from nndyn.systems.protocol import System, WithLoss
-from recorders.perturbations import ensemble, tangents
+import numpy as np
+
+from nndyn.systems.protocol import System, WithCompanion, WithLoss
+from recorders.perturbations import companion, ensemble, tangents
 from recorders.plan import make
 
 _TRIAL_SECONDS = 0.3
@@ -58,13 +60,19 @@ def estimate(system: System, *, timed: bool = True, **options: Any) -> Estimate:
     if timed:
         phase, n, spent = ensemble(system, plan), 1, 0.0
         vectors = tangents(system, plan, phase)
+        if plan.companion:
+            vectors = np.column_stack([vectors, companion(system, plan)])
         system.advance(phase, 0, 1, ())  # compilation and first touches are not the rate
         while spent < _TRIAL_SECONDS and n < plan.steps:
             n = min(2 * n, plan.steps)
             began = time.perf_counter()
             system.advance(phase, 0, n, plan.kept(0, n), evaluate=plan.evaluated(0, n))
-            if plan.tangents:
-                system.push(phase[0], vectors, 0, n, plan.orthonormalized(0, n))
+            at = plan.orthonormalized(0, n)
+            if plan.companion and isinstance(system, WithCompanion):
+                orbit = system.advance(phase[:1], 0, n, range(n), part=slice(None)).states[:, 0]
+                system.push_with_companion(orbit, vectors, 0, at)
+            elif plan.tangents:
+                system.push(phase[0], vectors, 0, n, at)
             if plan.quadratic_model and isinstance(system, WithLoss):
                 deviations = phase[: 1 + plan.replicas] - phase[0]
                 system.expansion(phase[0]).push(deviations, 0, n)

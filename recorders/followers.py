@@ -13,7 +13,7 @@ import numpy as np
 
 from nndyn.recording import PERTURBED
 from nndyn.store import Writer
-from nndyn.systems.protocol import Array, System, WithLoss
+from nndyn.systems.protocol import Array, System, WithCompanion, WithLoss
 from recorders import perturbations
 from recorders.plan import Plan
 
@@ -59,48 +59,72 @@ class _Notes:
 
 
 class Tangents:
-    """Tangent vectors along the reference.
+    """Tangent vectors along the reference, of a transient with a companion.
+
+    The companion starts elsewhere and goes its own way: where the first vector agrees with it,
+    both have forgotten their start.
 
     Parameters
     ----------
     system : System
     plan : Plan
     writer : Writer
-        Of the file; a run that goes on takes its vectors from there.
+        Of the file; a run that goes on takes its vectors from there. Older files have no companion.
     start : (R, P)
         The ensemble at time 0.
     """
 
     def __init__(self, system: System, plan: Plan, writer: Writer, start: Array) -> None:
         self._system, self._plan = system, plan
-        self._notes = _Notes()
+        self._notes, self._alignment = _Notes(), _Notes()
+        there = "checkpoint_companion" in writer.names
+        self._accompanied = system if there and isinstance(system, WithCompanion) else None
+        k = plan.tangents
         if writer.n_committed:
             self._vectors = writer.checkpoint_of("checkpoint_tangents")
             self._total = writer.read("tangent_log_stretch", last=1)[0]
-            self._notes.add(np.zeros(0), self._total[None, :][:0])
+            if self._accompanied is not None:
+                last = writer.checkpoint_of("checkpoint_companion")
+                self._vectors = np.column_stack([self._vectors, last])
+            self._notes.add(np.zeros(0), np.zeros((0, k)))
+            self._alignment.add(np.zeros(0), np.zeros(0))
         else:
             self._vectors = perturbations.tangents(system, plan, start)
-            self._total = np.zeros(plan.tangents)
+            self._total = np.zeros(k)
             self._notes.add(np.zeros(1), self._total[None])
+            if self._accompanied is not None:
+                last = perturbations.companion(system, plan)
+                self._alignment.add(np.zeros(1), np.abs(last @ self._vectors[:, :1]))
+                self._vectors = np.column_stack([self._vectors, last])
 
     @property
     def checkpoint(self) -> dict[str, Array]:
-        """The vectors (P, k)."""
-        return {"checkpoint_tangents": self._vectors}
+        """The vectors (P, k), and the companion (P,)."""
+        k = self._plan.tangents
+        found = {"checkpoint_tangents": self._vectors[:, :k]}
+        if self._accompanied is not None:
+            found["checkpoint_companion"] = self._vectors[:, k]
+        return found
 
     def wants(self, start: int, stop: int) -> list[int]:
         """Return all times, where the system cannot tell them by itself."""
-        return list(range(start, stop)) if self._system.needs_orbit else []
+        needed = self._system.needs_orbit or self._accompanied is not None
+        return list(range(start, stop)) if needed else []
 
     def follow(self, phases: Mapping[int, Array], start: int, stop: int) -> None:
         """Push the vectors."""
         at = self._plan.orthonormalized(start, stop)
-        orbit = None
-        if self._system.needs_orbit:
-            orbit = np.stack([phases[t] for t in range(start, stop)])
-        self._vectors, stretch = self._system.push(
-            phases[start], self._vectors, start, stop - start, at, orbit
-        )
+        times = self.wants(start, stop)
+        orbit = np.stack([phases[t] for t in times]) if times else None
+        if orbit is not None and self._accompanied is not None:
+            self._vectors, stretch, cosines = self._accompanied.push_with_companion(
+                orbit, self._vectors, start, at
+            )
+            self._alignment.add(at, cosines)
+        else:
+            self._vectors, stretch = self._system.push(
+                phases[start], self._vectors, start, stop - start, at, orbit
+            )
         if at.size:
             # one after the other, whatever the number: a resumed run has the same bits
             total = np.add.accumulate(np.vstack([self._total, stretch]), axis=0)[1:]
@@ -111,9 +135,12 @@ class Tangents:
         """Do nothing: the vectors are there already."""
 
     def take(self, first: int, last: int, interval: float) -> dict[str, Array]:
-        """Hand over the cumulative stretching (n, k)."""
+        """Hand over the cumulative stretching (n, k), and the alignment (n,)."""
         steps, total = self._notes.take(first, last)
-        return {"tangent_time": steps * interval, "tangent_log_stretch": total}
+        found = {"tangent_time": steps * interval, "tangent_log_stretch": total}
+        if self._accompanied is not None:
+            found["tangent_alignment"] = self._alignment.take(first, last)[1]
+        return found
 
 
 class Curvature:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nndyn import provenance
 from nndyn.errors import UsageError
-from nndyn.recording import VARIABLES, Variable
+from nndyn.recording import VARIABLES, Variable, tangent_start
 from nndyn.store import Header, Writer
 from nndyn.systems.protocol import Array, Integrated, System, WithLoss
 from recorders import perturbations as ensembles
@@ -42,11 +43,14 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
     out = [VARIABLES[name] for name in names]
     if plan.tangents:
         out.append(VARIABLES["checkpoint_tangents"])
-    if plan.tangents and plan.tangent_every == 1:
-        out.append(VARIABLES["tangent_log_stretch"])
-    elif plan.tangents:
-        stretch = VARIABLES["tangent_log_stretch"].on("tangent_time")
-        out += [VARIABLES["tangent_time"], stretch]
+    stretching = [VARIABLES["tangent_log_stretch"]] if plan.tangents else []
+    if plan.companion:
+        stretching.append(VARIABLES["tangent_alignment"])
+        out.append(VARIABLES["checkpoint_companion"])
+    if plan.tangents and plan.tangent_every > 1:
+        out.append(VARIABLES["tangent_time"])
+        stretching = [variable.on("tangent_time") for variable in stretching]
+    out += stretching
     if plan.sharpness and isinstance(system, WithLoss):
         out += [VARIABLES[name] for name in ("sharpness_time", *system.curvatures)]
     if plan.quadratic_model:
@@ -115,6 +119,15 @@ def _sum_error(system: System, plan: Plan, phase: Array) -> dict[str, float]:
         return {}
     error = system.volume_error(phase, plan.steps)
     return {} if error is None else {"exponent_sum_error": error}
+
+
+def as_begun(plan: Plan, writer: Writer) -> Plan:
+    """Return a plan to go on with the file of `writer`, where it does not say how that began."""
+    if plan.tangent_start_asked:
+        return plan
+    options = json.loads(str(writer.attrs["manifest"]))["recording"]
+    own = plan.tangent_start if "tangent_start" in options else tangent_start(options)
+    return replace(plan, tangent_start=own)
 
 
 def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:

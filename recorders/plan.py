@@ -6,13 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from nndyn.errors import UsageError
 from nndyn.provenance import digest
-from nndyn.systems.protocol import Array, System, WithLoss
+from nndyn.recording import own_tangent_start
+from nndyn.systems.protocol import Array, System, WithCompanion, WithLoss
+
+#: Where tangent vectors begin.
+TangentStart: TypeAlias = Literal["weights", "random", "replicas"]
 
 _BLOCK_BYTES = 64 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
@@ -51,7 +55,11 @@ class Plan:
     tangent_every : int
         Steps between their orthonormalizations; there is one at the end.
     tangent_start : str
-        ``random`` or ``replicas``.
+        ``weights``, ``random`` or ``replicas``.
+    tangent_start_asked : bool
+        Whether that was asked for, and is not the system's own.
+    companion : bool
+        Whether one more vector tells when the first one has forgotten its start.
     sharpness : int
         Steps between looks at the Hessian, with one at the end; 0 for none.
     quadratic_model : bool
@@ -75,6 +83,8 @@ class Plan:
     tangents: int
     tangent_every: int
     tangent_start: str
+    tangent_start_asked: bool
+    companion: bool
     sharpness: int
     quadratic_model: bool
 
@@ -130,7 +140,8 @@ class Plan:
 
     def work(self, system: System) -> float:
         """Return the rough floating-point operations of a step, with all that follows it."""
-        followed: float = self.tangents + self.quadratic_model * (1 + self.replicas)
+        followed: float = self.tangents + self.companion
+        followed += self.quadratic_model * (1 + self.replicas)
         if self.sharpness:
             followed += _PRODUCTS / self.sharpness
         return system.work(self.rows) + 2 * system.work(1) * followed
@@ -145,7 +156,7 @@ class Plan:
         per_step = 8 * whole_blocks * (3 + self.rows * (4 + len(system.arrival + system.series)))
         evaluations = 8 * _number(self.evaluate, self.steps) * self.rows
         stretches = whole_blocks // self.tangent_every + 2 * system.dimension
-        beside = 8 * self.tangents * stretches
+        beside = 8 * (self.tangents + self.companion) * stretches
         if isinstance(system, WithLoss):
             beside += 8 * _number(self.sharpness, self.steps) * (1 + len(system.curvatures))
         if self.quadratic_model:
@@ -171,7 +182,7 @@ def make(
     seed: int = 0,
     tangents: int | Literal["all"] = 0,
     tangent_every: int = 1,
-    tangent_start: Literal["random", "replicas"] = "random",
+    tangent_start: TangentStart | None = None,
     sharpness: str | None = None,
     quadratic_model: bool = False,
 ) -> Plan:
@@ -198,10 +209,7 @@ def make(
         raise UsageError(
             "replicas is 0: without a perturbed replica or tangents there is nothing to compare"
         )
-    if tangent_start not in ("random", "replicas"):
-        raise UsageError(f"tangent_start is {tangent_start!r}, expected 'random' or 'replicas'")
-    if tangent_start == "replicas" and not vectors:
-        raise UsageError("tangent_start is 'replicas', and there are no tangents; ask for some")
+    begin = _begin(system, tangent_start, vectors)
     curvature_every = _every("sharpness", sharpness) if sharpness is not None else 0
     for what, asked in (("sharpness", curvature_every), ("quadratic_model", quadratic_model)):
         if asked:
@@ -247,7 +255,9 @@ def make(
         floor_steps=0 if system.reordered() is None else min(50, steps // 10),
         tangents=vectors,
         tangent_every=_whole("tangent_every", tangent_every, 1),
-        tangent_start=tangent_start,
+        tangent_start=begin,
+        tangent_start_asked=tangent_start is not None,
+        companion=vectors > 0 and isinstance(system, WithCompanion),
         sharpness=curvature_every,
         quadratic_model=bool(quadratic_model),
     )
@@ -297,6 +307,21 @@ def _vectors(system: System, tangents: Any) -> int:
     if k > most:
         raise UsageError(f"tangents is {k}, expected at most {most}, the dimension of the phase")
     return k
+
+
+def _begin(system: System, asked: str | None, vectors: int) -> str:
+    """Return where the tangent vectors begin."""
+    if asked is None:
+        return own_tangent_start(system.kind)
+    if asked not in get_args(TangentStart):
+        raise UsageError(f"tangent_start is {asked!r}, expected 'weights', 'random' or 'replicas'")
+    if asked == "weights" and system.kind != "training":
+        raise UsageError(
+            f"tangent_start is 'weights', which {system.name} does not have apart; use 'random'"
+        )
+    if asked == "replicas" and not vectors:
+        raise UsageError("tangent_start is 'replicas', and there are no tangents; ask for some")
+    return asked
 
 
 def _keep(store: str) -> int:

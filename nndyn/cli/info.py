@@ -11,6 +11,7 @@ import click
 from nndyn import config
 from nndyn.cli.output import print_json, show, size
 from nndyn.errors import UsageError
+from nndyn.recording import tangent_start
 from nndyn.studies.recipe import TRAINING
 
 
@@ -123,6 +124,8 @@ def _config(manifest: dict[str, Any]) -> str:
     system, options = dict(manifest["system"]), dict(manifest["recording"])
     if system["kind"] == "series":
         raise UsageError("a series comes from its file: nndyn record series FILE stores it again")
+    if options.get("tangents"):
+        options["tangent_start"] = tangent_start(options)
     if options.pop("perturbations") is not None:
         raise UsageError("perturbations were given as an array: no options make this run again")
     options["no_control"] = not options.pop("control")

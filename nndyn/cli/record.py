@@ -98,10 +98,10 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--tangent-start",
-            type=click.Choice(["random", "replicas"]),
-            default="random",
-            show_default=True,
-            help="Begin with random directions, or those of the perturbations.",
+            type=click.Choice(["weights", "random", "replicas"]),
+            help="Begin in random directions of the weights, the optimizer's buffers last, of the "
+            "whole phase, or in those of the perturbations.  [default: weights of trainings, "
+            "random of maps and flows]",
         ),
         click.option("--resume", is_flag=True, help="Go on with the file, or start it."),
         click.option(

@@ -114,6 +114,11 @@ class Writer:
         return self._session.attrs
 
     @property
+    def names(self) -> frozenset[str]:
+        """Names of the variables there are."""
+        return frozenset(self._session.dims)
+
+    @property
     def n_committed(self) -> int:
         """Number of committed times."""
         return self._session.n_committed

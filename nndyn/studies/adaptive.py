@@ -29,10 +29,13 @@ class Adaptive:
     """
 
     def __init__(self, folder: Folder, asked: Request) -> None:
-        self.folder, self._asked = folder, asked
+        self.folder = folder
         self.design: Design | None = None
         if folder.is_study():
             self.design = folder.design()
+        asked = asked.settled(None if self.design is None else self.design.options)
+        self._asked = asked
+        if self.design is not None:
             described = asked.describe() | {"axes": self.design.axes}
             found = differences(self.design, described, grow=True)
             if found or list(self.design.axes) != ["lr", "seed"]:

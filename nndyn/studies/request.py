@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from nndyn.errors import UsageError
+from nndyn.recording import own_tangent_start, tangent_start
 from nndyn.studies.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -64,9 +65,34 @@ class Request:
         """Return the system of a run."""
         return self.recipe.make(self.options(at), int(at["seed"]))
 
+    def settled(self, before: Mapping[str, Any] | None) -> Request:
+        """Return the same request, which says where tangent vectors begin.
+
+        Parameters
+        ----------
+        before : mapping of str to value or None
+            Options of the study that this goes on with: one of before trainings had a start of
+            their own does not say it, and its further runs begin as those it has.
+
+        Returns
+        -------
+        Request
+        """
+        given = {**self.fixed, **self.axes}
+        if not given.get("tangents") or given.get("tangent_start") is not None:
+            return self
+        if before is not None and "tangent_start" not in before:
+            start = tangent_start(before)
+        else:
+            own = self.recipe.system
+            kind = own if isinstance(own, str) else self.system(next(self.points())).kind
+            start = own_tangent_start(kind)
+        return replace(self, fixed={**self.fixed, "tangent_start": start})
+
     def describe(self) -> dict[str, Any]:
         """Return system, fixed options other than the defaults, and axes, as JSON values."""
         usual = {k: _plain(v) for k, v in self.recipe.defaults().items()}
+        usual["tangent_start"] = tangent_start({})
         given = {k: _plain(v) for k, v in self.fixed.items()}
         return {
             "system": self.recipe.name,

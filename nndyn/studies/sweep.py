@@ -124,6 +124,8 @@ def sweep(
     share = _share(task)
     asked = replace(request(system, options, seeds=seeds, seed=seed), mix=mix)
     folder = Folder(path)
+    before = folder.design().options if folder.is_study() and not overwrite else None
+    asked = asked.settled(before)
     planned = plan(folder, asked, resume=resume, overwrite=overwrite)
     batches = list(planned.batches)
     if share is not None:

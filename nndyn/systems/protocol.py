@@ -242,6 +242,22 @@ class Integrated(Protocol):
         """
 
 
+@runtime_checkable
+class WithCompanion(Protocol):
+    """What a recorder needs of a transient, to tell when tangent vectors forget their start."""
+
+    def push_with_companion(
+        self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
+    ) -> tuple[Array, Array, Array]:
+        """Push vectors ``(P, k + 1)``, the last of which goes its own way, along an orbit.
+
+        As `System.push` with the phases ``(steps, P)`` of the times from `start` on, but at the
+        times `at` the last vector is brought to length 1 and is not made orthogonal to the others,
+        which do not feel it. Returns the vectors, the logarithms of the first k ``(len(at), k)``,
+        and the absolute cosine between the first and the last ``(len(at),)``.
+        """
+
+
 class Expansion(Protocol):
     """A system on the quadratic expansion of its loss."""
 

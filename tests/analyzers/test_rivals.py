@@ -80,6 +80,28 @@ def test_a_tangent_that_ends_earlier_is_followed_to_its_end(run):
     assert float(found["mean_log_separation"][150]) == pytest.approx(whole, abs=0.5)
 
 
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [
+        (10, "the first tangent vector is followed instead"),
+        (30, "which agreed with one that started elsewhere from step 30 on only: until then it"),
+        (300, "which never agreed with one that started elsewhere: it may grow otherwise"),
+    ],
+)
+def test_a_tangent_that_still_knows_its_start_is_followed_with_a_word(run, since, said):
+    times = run["time"].values
+    told = run.assign(tangent_alignment=("time", np.where(times >= since, 0.95, 0.2)))
+    (line,) = [w for w in to_dict(nndyn.lyapunov(told))["warnings"] if "is followed" in w]
+    assert said in line
+    assert ("elsewhere" in line) == (since > 10)
+    (line,) = [
+        w
+        for w in to_dict(nndyn.lyapunov(run.drop_vars("tangent_alignment")))["warnings"]
+        if "is followed" in w
+    ]
+    assert line.endswith("is followed instead")
+
+
 def test_tangents_are_not_needed_where_replicas_stay_small(tmp_path):
     system = nndyn.Training("mlp:4-5-3", "iris", lr=0.1)
     run = nndyn.record(system, tmp_path / "r.nc", steps=60, replicas=3, tangents=1)
@@ -133,8 +155,16 @@ def test_the_spectrum_of_a_training_belongs_to_its_window(run):
     found = nndyn.spectrum(run)
     stretch = run["tangent_log_stretch"].values
     assert found.attrs["verdict"] == "finite-time"
-    np.testing.assert_allclose(found["exponents"].values, stretch[-1] / 200, rtol=1e-9)
-    np.testing.assert_array_equal(found["window"].values, [0.0, 200.0])
+    start, stop = found["window"].values.astype(int)
+    assert 10 < start < 40
+    assert stop == 200
+    assert (run["tangent_alignment"].values[start : start + 5] >= 0.9).all()
+    assert run["tangent_alignment"].values[start - 1] < 0.9
+    rates = (stretch[-1] - stretch[start]) / (200 - start)
+    np.testing.assert_allclose(found["exponents"].values, rates, rtol=1e-9)
+    whole = nndyn.spectrum(run, burn_in=0.0)
+    np.testing.assert_allclose(whole["exponents"].values, stretch[-1] / 200, rtol=1e-9)
+    np.testing.assert_array_equal(whole["window"].values, [0.0, 200.0])
     assert "kaplan_yorke_finite_time" in found
     assert "kaplan_yorke_dimension" not in found
     late = nndyn.spectrum(run, window=(100, 200))

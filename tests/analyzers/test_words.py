@@ -28,7 +28,7 @@ def test_growth_is_said_until_when_and_up_to_the_end():
     assert found.attrs["verdict"] == "regular"
     assert value(found, "growth") == pytest.approx(1.3, abs=0.15)
     assert "until step 1" in found.attrs["reason"]
-    assert "2.2 e-foldings up to step 210" in found.attrs["reason"]
+    assert "grew by 0.81 e-foldings from there to step 210" in found.attrs["reason"]
     assert "over the whole recording" not in found.attrs["reason"]
 
 

@@ -67,6 +67,7 @@ def runs(draw):
         options["evaluate"] = draw(st.none() | st.integers(0, 13) | st.just(steps))
         options["sharpness"] = draw(st.none() | EVERY.map("every:{}".format))
         options["quadratic_model"] = draw(st.booleans()) and replicas > 0
+        options["tangent_start"] = draw(st.sampled_from([None, "weights", "random"]))
     stop = st.tuples(st.integers(0, steps - 1), st.sampled_from(["fails", "interrupted"]))
     return system, options, draw(st.integers(1, 9)), draw(st.lists(stop, max_size=3))
 

@@ -92,7 +92,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path):
         (henon, {"sharpness": "every:5"}, "sharpness is of trainings: henon has no loss"),
         (henon, {"quadratic_model": True}, "quadratic_model is of trainings"),
         (henon, {"tangent_start": "replicas"}, "there are no tangents"),
-        (henon, {"tangents": 1, "tangent_start": "me"}, "expected 'random' or 'replicas'"),
+        (henon, {"tangents": 1, "tangent_start": "me"}, "expected 'weights', 'random' or 'repl"),
         (
             henon,
             {"tangents": 2, "tangent_start": "replicas", "pairs": True, "replicas": 2},

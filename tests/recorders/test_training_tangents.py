@@ -206,7 +206,7 @@ def test_another_choice_of_what_is_beside_is_no_continuation(tmp_path):
     for change, message in (
         ({"sharpness": "every:5"}, "sharpness is every:7 in the file, every:5 asked"),
         ({"quadratic_model": False}, "quadratic_model is True in the file, not there asked"),
-        ({"tangent_start": "replicas", "tangents": 2}, "tangent_start is not there in the file"),
+        ({"tangent_start": "replicas", "tangents": 2}, "tangent_start is weights in the file"),
     ):
         with pytest.raises(UsageError, match=message):
             nndyn.record(iris(), path, steps=30, **ALL | change, resume=True)

@@ -96,9 +96,15 @@ class SecondOrder:
             raise UsageError(self.missing)
 
     def push(
-        self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
-    ) -> tuple[Array, Array]:
-        """Push vectors ``(P, k)`` along an orbit ``(steps, P)``; see `System.push`."""
+        self,
+        orbit: Array,
+        vectors: Array,
+        start: int,
+        at: Array | Sequence[int],
+        *,
+        companion: bool = False,
+    ) -> tuple[Array, Array, Array]:
+        """Push vectors ``(P, k)`` along an orbit ``(steps, P)``; see `Pusher.push`."""
         self.require()
         size = self._pusher.size
         if vectors.ndim != 2 or vectors.shape[0] != orbit.shape[1]:
@@ -107,10 +113,13 @@ class SecondOrder:
             )
         with torch.no_grad():
             rows = self._tensor(vectors.T[:, :size])
-            rows, logs = self._pusher.push(self._tensor(orbit), rows, start, [int(t) for t in at])
+            times = [int(t) for t in at]
+            rows, logs, alignment = self._pusher.push(
+                self._tensor(orbit), rows, start, times, companion=companion
+            )
             out = np.zeros(vectors.shape)
             out[:size] = rows.T.cpu().numpy()
-        return out, logs
+        return out, logs, alignment
 
     def curvature(self, phase: Array, t: int) -> dict[str, float]:
         """Return extreme eigenvalues of the Hessian at `phase` (P,); see `sharpness.measure`."""

@@ -213,9 +213,7 @@ class Training:
         self.order = batches.Order(len(training), batch_size=size, seed=int(seed))
         self.steps_per_epoch: int | None = self.order.steps_per_epoch
         self.evaluate_every = self.order.steps_per_epoch
-        self.counts = {"": len(training)}
-        if held_out is not None:
-            self.counts["test_"] = len(held_out)
+        self.counts = {"": len(training)} | ({} if held_out is None else {"test_": len(held_out)})
         self._description = {
             "kind": self.kind,
             "model": network.label,
@@ -274,7 +272,14 @@ class Training:
             times = range(start, start + steps)
             orbit = self.advance(phase[None], start, steps, times, part=slice(None)).states[:, 0]
         with self.computing(vectors.shape[1]):
-            return self._second.push(orbit, vectors, start, at)
+            return self._second.push(orbit, vectors, start, at)[:2]
+
+    def push_with_companion(
+        self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
+    ) -> tuple[Array, Array, Array]:
+        """Push one more vector; see `nndyn.systems.protocol.WithCompanion`."""
+        with self.computing(vectors.shape[1]):
+            return self._second.push(orbit, vectors, start, at, companion=True)
 
     def curvature(self, phase: Array, t: int) -> dict[str, float]:
         """Return extreme eigenvalues of the Hessian; see `sharpness.measure`."""
@@ -306,10 +311,7 @@ class Training:
 
     def describe(self) -> dict[str, Any]:
         """Everything that defines the system, as JSON values; equal only for equal systems."""
-        description = dict(self._description)
-        if self.order.reverse:
-            description["summation"] = "reversed"
-        return description
+        return self._description | ({"summation": "reversed"} if self.order.reverse else {})
 
     def work(self, replicas: int) -> float:
         """Rough floating-point operations of one step of `replicas` rows."""

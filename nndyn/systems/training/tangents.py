@@ -35,8 +35,14 @@ class Pusher:
         self.size = curvature.size * (1 + rule.buffers)
 
     def push(
-        self, orbit: Tensor, vectors: Tensor, start: int, at: Sequence[int]
-    ) -> tuple[Tensor, Array]:
+        self,
+        orbit: Tensor,
+        vectors: Tensor,
+        start: int,
+        at: Sequence[int],
+        *,
+        companion: bool = False,
+    ) -> tuple[Tensor, Array, Array]:
         """Push rows ``(k, size)`` along `orbit`.
 
         Parameters
@@ -47,25 +53,31 @@ class Pusher:
         start : int
         at : sequence of int
             Times in ``start + 1 … start + steps`` at which vectors are orthonormalized.
+        companion : bool
+            Whether the last row is one more, which is brought to length 1 at these times and not
+            made orthogonal to the others.
 
         Returns
         -------
         vectors : (k, size)
         stretch : (len(at), k) float64
-            Logarithms of the diagonal of R.
+            Logarithms of the diagonal of R; without the companion.
+        alignment : (len(at),) float64
+            Absolute cosine between the first row and the companion; empty without one.
         """
         chosen = set(map(int, at))
-        logs = []
+        logs, cosines = [], []
+        k = len(vectors) - companion
         for t, phase in enumerate(orbit, start):
             step, products = self._derivative(phase, vectors, t)
             if t + 1 in chosen:
-                vectors, log = self._orthonormal(step, vectors, products)
+                vectors, log = self._orthonormal(step, vectors, products, k)
                 logs.append(log)
+                if companion:
+                    cosines.append(torch.dot(vectors[0], vectors[k]).abs().clamp(max=1.0))
             else:
                 vectors = step(vectors, products)
-        if not logs:
-            return vectors, np.zeros((0, len(vectors)))
-        return vectors, torch.stack(logs).to(torch.float64).cpu().numpy()
+        return vectors, _numbers(logs, (0, k)), _numbers(cosines, (0,))
 
     def _derivative(self, phase: Tensor, vectors: Tensor, t: int) -> tuple[Differential, Tensor]:
         D = self._curvature.size
@@ -74,14 +86,34 @@ class Pusher:
         gradient = point.gradient() if needs_gradient(self._rule) else None
         return differential(self._rule, t, phase[: self.size], gradient), products
 
+    @staticmethod
     def _orthonormal(
-        self, step: Differential, vectors: Tensor, products: Tensor
+        step: Differential, vectors: Tensor, products: Tensor, k: int
     ) -> tuple[Tensor, Tensor]:
-        vectors, log = orthonormal(step.first(vectors, products), graded=step.second is not None)
+        """Step, orthonormalize the first k rows, and bring the others to length 1."""
+        vectors = step.first(vectors, products)
+        frame, log = orthonormal(vectors[:k], graded=step.second is not None)
+        vectors = _joined(frame, vectors[k:])
         if step.second is not None:
-            vectors, more = orthonormal(step.second(vectors), graded=True)
-            log = log + more
+            vectors = step.second(vectors)
+            frame, more = orthonormal(vectors[:k], graded=True)
+            vectors, log = _joined(frame, vectors[k:]), log + more
         return vectors, log
+
+
+def _joined(frame: Tensor, others: Tensor) -> Tensor:
+    """Return orthonormal rows, and others brought to length 1; one that vanished stays 0."""
+    if not len(others):
+        return frame
+    lengths = torch.linalg.vector_norm(others, dim=1, keepdim=True)
+    return torch.cat([frame, others / torch.where(lengths > 0, lengths, 1.0)])
+
+
+def _numbers(found: Sequence[Tensor], none: tuple[int, ...]) -> Array:
+    """Return what was found at some times, `none` being its shape where there were none."""
+    if not found:
+        return np.zeros(none)
+    return np.asarray(torch.stack(list(found)).to(torch.float64).cpu().numpy())
 
 
 def orthonormal(rows: Tensor, *, graded: bool = False) -> tuple[Tensor, Tensor]:

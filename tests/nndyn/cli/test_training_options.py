@@ -3,6 +3,7 @@
 import json
 import os
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,6 +150,22 @@ def test_a_pipe_is_not_replaced(cli, tmp_path):
     assert code == 2
     assert "pipe is a device or a pipe" in err
     assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("start", ["weights", "random"])
+def test_the_options_of_a_run_say_where_its_tangents_began(cli, start):
+    """A file without a word began at random; the options made of it do not mean anything else."""
+    code, _, err = cli(*IRIS, "--tangents", 2, "--tangent-start", start, "-o", "r.nc")
+    assert code == 0, err
+    code, out, _ = cli("info", "--config", "r.nc")
+    assert code == 0
+    assert f'tangent_start = "{start}"' in out
+    Path("options.toml").write_text(out)
+    code, _, err = cli("record", "training", "--config", "options.toml", "-o", "again.nc")
+    assert code == 0, err
+    with xr.open_dataset("r.nc") as one, xr.open_dataset("again.nc") as other:
+        for name in ("tangent_log_stretch", "tangent_alignment"):
+            np.testing.assert_array_equal(one[name].values, other[name].values)
 
 
 def test_tangents_and_curvature_are_recorded_by_one_command(cli):

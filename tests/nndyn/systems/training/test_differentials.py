@@ -143,6 +143,54 @@ def test_pushing_at_once_or_in_parts_gives_the_same():
     np.testing.assert_array_equal(np.vstack([some, rest]), logs)
 
 
+def accompanied(optimizer):
+    system = training(optimizer)
+    rng = np.random.default_rng(0)
+    vectors = np.linalg.qr(rng.standard_normal((system.dimension, 3)))[0]
+    companion = rng.standard_normal((system.dimension, 1))
+    phase = system.initial()
+    orbit = system.advance(phase[None], 0, 9, range(9), part=slice(None)).states[:, 0]
+    return system, vectors, companion / np.linalg.norm(companion), orbit
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_companion_and_the_others_do_not_feel_each_other(optimizer):
+    system, vectors, companion, orbit = accompanied(optimizer)
+    times = range(3, 10, 3)
+    both = np.hstack([vectors, companion])
+    pushed, logs, cosines = system.push_with_companion(orbit, both, 0, times)
+    alone, expected = system.push(orbit[0], vectors, 0, 9, times, orbit)
+    other, _ = system.push(orbit[0], companion, 0, 9, times, orbit)
+    np.testing.assert_allclose(logs, expected, atol=1e-9)
+    np.testing.assert_allclose(pushed[:, :3], alone, atol=1e-7)
+    np.testing.assert_allclose(pushed[:, 3], other[:, 0], atol=1e-7)
+    assert cosines.shape == (3,)
+    assert cosines[-1] == pytest.approx(abs(alone[:, 0] @ other[:, 0]), abs=1e-7)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_companion_pushed_at_once_or_in_parts_has_the_same_bits(optimizer):
+    system, vectors, companion, orbit = accompanied(optimizer)
+    both = np.hstack([vectors, companion])
+    whole, logs, cosines = system.push_with_companion(orbit, both, 0, [3, 6, 9])
+    found, rows, angles = both, [], []
+    for a, b, at in ((0, 4, [3]), (4, 5, []), (5, 9, [6, 9])):
+        found, some, seen = system.push_with_companion(orbit[a:b], found, a, at)
+        rows.append(some)
+        angles.append(seen)
+    np.testing.assert_array_equal(found, whole)
+    np.testing.assert_array_equal(np.vstack(rows), logs)
+    np.testing.assert_array_equal(np.concatenate(angles), cosines)
+
+
+def test_a_companion_that_vanishes_agrees_with_nothing():
+    system, vectors, companion, orbit = accompanied("sgd")
+    both = np.hstack([vectors, 0.0 * companion])
+    pushed, _, cosines = system.push_with_companion(orbit, both, 0, [4, 9])
+    assert (pushed[:, 3] == 0.0).all()
+    np.testing.assert_array_equal(cosines, [0.0, 0.0])
+
+
 def test_rows_of_graded_scales_keep_small_ones_exact():
     rng = np.random.default_rng(0)
     n = 12
