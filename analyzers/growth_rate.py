@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.periods import WHOLE, period
+from analyzers.periods import over_periods, period
 from analyzers.streams import mean_increments, parts
 from nndyn.numerics import autocorrelation_time, batch_means, t_interval
 
@@ -78,48 +78,47 @@ def growth_rate(steps: Array, burn_in: int, *, confidence: float = 0.95) -> Grow
     ----------
     Batch means: Flegal and Jones, Annals of Statistics 38 (2010) 1034, doi:10.1214/09-AOS735.
     """
-    used = _means(steps, burn_in, 1)
+    used = _means(steps, burn_in)
     turns = int(((used[1:-1] > used[:-2]) & (used[1:-1] >= used[2:])).sum())
-    cycle = period(used)
-    if cycle > 1 and (len(steps) - burn_in) // cycle < WHOLE:  # samples without an increment
-        cycle = 1
-    burn_in = -(-burn_in // cycle)
-    if cycle > 1:
-        used = _means(steps, burn_in, cycle)
+    cycle, numerical = period(used), 1e-12
+    if cycle:
+        if not cycle.is_integer():  # known to a sample in all
+            numerical += float(np.abs(used - used.mean()).max()) / len(used)
+        used = over_periods(used, cycle)
     value = float(used.mean())
     time = max(autocorrelation_time(used), 1.0)
     # what repeats itself does not fluctuate: its blocks need not be long
-    possible = int(len(used) // (TIMES * time if cycle == 1 else 1.0))
+    possible = int(len(used) // (1.0 if cycle else TIMES * time))
     blocks = min(max(possible, FEWEST), BLOCKS)
     _, half_width = t_interval(batch_means(used, blocks), confidence)
     del used
-    later = _means(steps, 2 * burn_in, cycle)
-    numerical = 1e-12 + (abs(float(later.mean()) - value) if later.size else 0.0)
-    numerical += disagreement(steps, burn_in, cycle)
+    later = _means(steps, 2 * burn_in)
+    if cycle and len(later) >= cycle:
+        later = over_periods(later, cycle)
+    numerical += abs(float(later.mean()) - value) if later.size else 0.0
+    numerical += disagreement(steps, burn_in)
     return GrowthRate(
         value=value,
         half_width=half_width + numerical,
         blocks=blocks,
-        correlation_time=time * cycle,
+        correlation_time=time * max(cycle, 1.0),
         resolved=possible >= FEWEST,
         numerical=numerical,
         turns=turns,
     )
 
 
-def _cycles(steps: Array, first: int, period: int) -> Iterator[Array]:
-    """Yield the mean increments over periods (m, R) from period number `first` on, in parts."""
-    whole = steps[len(steps) % period + first * period :]
-    for part in parts(len(whole) // period, period * steps.shape[1]):
-        block = whole[part.start * period : part.stop * period]
-        yield block.reshape(-1, period, steps.shape[1]).mean(axis=1) if period > 1 else block
+def _blocks(steps: Array, first: int) -> Iterator[Array]:
+    """Yield the increments (m, R) from sample `first` on, in parts."""
+    whole = steps[first:]
+    for part in parts(len(whole), steps.shape[1]):
+        yield whole[part]
 
 
-def _means(steps: Array, first: int, period: int) -> Array:
-    """Return the mean over replicas of the increments over periods, where there is one."""
-    count = max(len(steps) // period - first, 0)
-    means, n = np.empty(count), 0
-    for block in _cycles(steps, first, period):
+def _means(steps: Array, first: int) -> Array:
+    """Return the mean over replicas of the increments from `first` on, where there is one."""
+    means, n = np.empty(max(len(steps) - first, 0)), 0
+    for block in _blocks(steps, first):
         mean = mean_increments(block)
         mean = mean[np.isfinite(mean)]
         means[n : n + len(mean)] = mean
@@ -127,16 +126,14 @@ def _means(steps: Array, first: int, period: int) -> Array:
     return means[:n]
 
 
-def disagreement(steps: Array, first: int = 0, period: int = 1) -> float:
+def disagreement(steps: Array, first: int = 0) -> float:
     """Return the largest difference between a replica's mean growth and that of all, per sample.
 
     Parameters
     ----------
     steps : (n, R) float64
     first : int, default 0
-        Number of the first period.
-    period : int, default 1
-        Samples over which increments are averaged first.
+        Samples left out at the start.
 
     Returns
     -------
@@ -144,7 +141,7 @@ def disagreement(steps: Array, first: int = 0, period: int = 1) -> float:
         Over the samples at which every replica has an increment; 0 for one replica.
     """
     total, count = np.zeros(steps.shape[1]), 0
-    for block in _cycles(steps, first, period):
+    for block in _blocks(steps, first):
         common = block[np.isfinite(block).all(axis=1)]
         total += common.sum(axis=0)
         count += len(common)

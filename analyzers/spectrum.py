@@ -317,7 +317,7 @@ def _verdict(
     sample = span / len(used.steps)
     course = Course(
         total=float(used.steps[:, 0].sum()) * sample,
-        growth=float(used.used[:, 0].sum()) * sample,
+        growth=used.first.value * len(used.used) * sample,
         doubling=doubling,
         samples=samples,
         time=span,

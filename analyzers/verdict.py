@@ -15,8 +15,9 @@ from analyzers.transient import DECISIVE, Growth
 
 Array = NDArray[Any]
 
-#: Maxima of the growth per sample that tell a power of time from an exponential.
-TURNS = 100
+#: Maxima of the growth per sample that tell a power of time from an exponential, and the fewest
+#: over which no growth is neutral.
+TURNS, FEW_TURNS = 100, 20
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,12 @@ def judge_stationary(
             f"the reference stays on a {course.ends_on[0]} that repels: the exponent in {interval} "
             "is its own, and of no attractor; start elsewhere, --discard steps first",
         )
-    if abs(course.growth) < 1.0 and abs(doubling) < POWER and rate.resolved:
+    turned = rate.resolved or not 0 < rate.turns < FEW_TURNS
+    if course.growth < 1.0 and doubling < POWER and turned:
         return Verdict(
             "regular",
-            f"neutral: |λ| ≤ {bound:.2g} per {unit}; deviations changed by {course.growth:.2g} "
-            f"e-foldings, less than one{weaker}",
+            f"neutral: |λ| ≤ {bound:.2g} per {unit}; deviations {_by(course.growth)}"
+            f"{', less than one' if course.growth > 0.0 else ''}{weaker}",
         )
     if doubling < POWER:
         if 0 < rate.turns < TURNS:

@@ -48,6 +48,11 @@ NULLS = {
 }
 
 
+def family(name, draw):
+    """Return draw number `draw` of a family."""
+    return NULLS[name](np.random.default_rng([sorted(NULLS).index(name), draw]))
+
+
 def burst(length, slope, rng, spread=0.2):
     """Return increments with a burst of growth over fluctuations of each replica's own."""
     steps = spread * rng.normal(size=(STEPS, REPLICAS))

@@ -4,25 +4,24 @@ import numpy as np
 import pytest
 
 from analyzers.lyapunov import lyapunov
-from tests.analyzers.nulls import GROWTH, NULLS, burst, drawn
+from tests.analyzers.nulls import GROWTH, NULLS, burst, drawn, family
 
 DRAWS = 400
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", NULLS)
-def test_a_path_without_a_trend_is_rarely_called_growth(family):
-    called = 0
-    for draw in range(DRAWS):
-        rng = np.random.default_rng([sorted(NULLS).index(family), draw])
-        called += lyapunov(drawn(NULLS[family](rng))).attrs["verdict"] in GROWTH
-    print(f"{family}: {called} of {DRAWS}")
+@pytest.mark.parametrize("name", NULLS)
+def test_a_path_without_a_trend_is_rarely_called_growth(name):
+    called = sum(
+        lyapunov(drawn(family(name, draw))).attrs["verdict"] in GROWTH for draw in range(DRAWS)
+    )
+    print(f"{name}: {called} of {DRAWS}")
     assert called <= 20
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("length", "slope"), [(8, 1.0), (10, 0.8), (15, 0.6), (20, 0.5), (30, 0.5)]
+    ("length", "slope"), [(8, 1.0), (8, 0.75), (15, 0.4), (30, 0.2), (30, 0.5)]
 )
 def test_a_burst_over_fluctuations_is_called_growth(length, slope):
     called = 0

@@ -122,3 +122,17 @@ def test_a_stationary_reference_that_escapes_has_no_exponent():
     found = lyapunov(ds)
     assert found.attrs["verdict"] == "diverged"
     assert to_dict(found)["results"]["lyapunov_max"]["value"] is None
+
+
+def test_growth_that_rounding_cuts_short_is_unresolved_with_the_one_cure():
+    ds = drawn([0.3], [], 300, rescale=5, epsilon=1e-5, labels={"rounding": 2e-8})
+    fine = lyapunov(ds)
+    assert fine.attrs["verdict"] == "unresolved"
+    assert "rounding takes over at step" in fine.attrs["reason"]
+    assert "--epsilon" in fine.attrs["reason"]
+    assert "a lower bound" in fine["growth"].attrs["note"]
+    ds["checkpoint"] = (("slot", "replica", "phase"), np.zeros((2, 7, 4), np.float32))
+    coarse = lyapunov(ds)
+    assert "--dtype float64" in coarse.attrs["reason"]
+    assert "--epsilon" not in coarse.attrs["reason"]
+    assert "rounding may have changed it by" in coarse["growth"].attrs["note"]
