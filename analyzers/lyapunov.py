@@ -72,7 +72,10 @@ def lyapunov(
     xarray.Dataset
         Numbers, in natural logs and per unit of time: ``lyapunov_max`` (with interval), ``window``,
         ``growth`` in e-foldings, ``growth_lower_bound``, whether it ends only because deviations
-        stopped being infinitesimal, ``transient_end``, ``aligned``, ``attractor``; and
+        can no longer be used, ``growth_p``, how often a path of the same steps with random signs
+        grows as much (transients), ``growth_per_doubling``, the e-foldings that the last doubling
+        of the time added (stationary recordings), ``transient_end``, ``aligned``, ``attractor``;
+        and
         ``replica_exponent`` (replica,), each replica's mean growth over the window, of a mirrored
         pair their mean at its first and NaN at its second. Curves over
         (time, replica) or (time,), each a natural log with the rescaling put back:
@@ -99,9 +102,13 @@ def lyapunov(
     weights.
 
     The interval of a stationary recording is over time: Student's t over batch means. That of a
-    transient is over perturbations of this run, not over seeds: a jackknife over replicas. Where
-    replicas of a transient stop being infinitesimal and there are tangents, the first vector is
-    followed from there on.
+    transient is over perturbations of this run, not over seeds, and no evidence for growth: a
+    jackknife over replicas; those that disagree have no exponent. Growth of a transient is called
+    only where ``growth_p`` is at most 0.02, see `analyzers.sign_flips`; chaos of a stationary
+    recording only where an exponential explains the growth and a power of time does not, see
+    `analyzers.doubling`. Where replicas stop being infinitesimal and there are tangents, the first
+    vector is followed from there on. A stationary recording whose reference diverged has no
+    numbers, unless `window` ends before that.
 
     Beside the exponent of a transient stand, where they were recorded, ``sharpness_ratio``
     (sharpness_time), sharpness over the limit above which a minimum repels the optimizer, and
@@ -111,7 +118,9 @@ def lyapunov(
 
     References
     ----------
-    Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980) 9, doi:10.1007/BF02128236.
+    Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980) 9, doi:10.1007/BF02128236; signs:
+    Romano, doi:10.1080/01621459.1990.10474928; powers of time: Contopoulos, Galgani and Giorgilli,
+    doi:10.1103/PhysRevA.18.1183.
     """
     require(recording)
     _check(distance, confidence, burn_in, min_growth, drift, horizon)

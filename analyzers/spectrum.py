@@ -78,9 +78,9 @@ def spectrum(
         where the system knows it and all were, ``exponent_sum_exact``; ``positive_count`` and
         ``zero_count``, exponents with an interval above zero and one that holds zero, whatever
         their order; ``positive_sum``, the sum of the former, an upper bound of the
-        Kolmogorov-Sinai entropy;
-        ``kaplan_yorke_dimension``; of a transient, and without tangents,
-        ``kaplan_yorke_finite_time`` and the ``window`` instead. Series: ``running_exponents``
+        Kolmogorov-Sinai entropy; ``kaplan_yorke_dimension``; ``growth_per_doubling``, the
+        e-foldings of the first vector that the last doubling of the time added; of a transient, and
+        without tangents, ``kaplan_yorke_finite_time`` and the ``window`` instead of both. Series: ``running_exponents``
         (time, exponent), the estimate so far, and ``finite_time_exponents`` (horizon, exponent).
         The verdict is ``chaotic``, ``regular`` or ``unresolved``, and ``finite-time`` of a
         transient and without tangents. Where the reference diverged it is ``diverged``, and all is
@@ -95,7 +95,8 @@ def spectrum(
 
     Notes
     -----
-    Exponents are means of the logarithms of the diagonal of R after the burn-in, neither singular
+    ``chaotic`` are stationary recordings whose growth an exponential explains and a power of time
+    does not, as in `lyapunov`. Exponents are means of the logarithms of the diagonal of R after the burn-in, neither singular
     values nor sorted. Those of a transient belong to the window over which they are taken.
     Intervals are Student's over batch means, the change when the burn-in doubles and 1e-12 added;
     of a transient they say how much the exponent changes along the window. That of the dimension is
