@@ -80,8 +80,9 @@ def spectrum(
         their order; ``positive_sum``, the sum of the former, an upper bound of the
         Kolmogorov-Sinai entropy; ``kaplan_yorke_dimension``; ``growth_per_doubling``, the
         e-foldings of the first vector that the last doubling of the time added; of a transient, and
-        without tangents, ``kaplan_yorke_finite_time`` and the ``window`` instead of both. Series: ``running_exponents``
-        (time, exponent), the estimate so far, and ``finite_time_exponents`` (horizon, exponent).
+        without tangents, ``kaplan_yorke_finite_time`` and the ``window`` instead of both. Series:
+        ``running_exponents`` (time, exponent), the estimate so far, and ``finite_time_exponents``
+        (horizon, exponent).
         The verdict is ``chaotic``, ``regular`` or ``unresolved``, and ``finite-time`` of a
         transient and without tangents. Where the reference diverged it is ``diverged``, and all is
         null unless `window` ends before that.
@@ -96,8 +97,8 @@ def spectrum(
     Notes
     -----
     ``chaotic`` are stationary recordings whose growth an exponential explains and a power of time
-    does not, as in `lyapunov`. Exponents are means of the logarithms of the diagonal of R after the burn-in, neither singular
-    values nor sorted. Those of a transient belong to the window over which they are taken.
+    does not, as in `lyapunov`. Exponents are means of the logarithms of the diagonal of R after the
+    burn-in, neither singular values nor sorted. Those of a transient belong to the window over which they are taken.
     Intervals are Student's over batch means, the change when the burn-in doubles and 1e-12 added;
     of a transient they say how much the exponent changes along the window. That of the dimension is
     from a jackknife of the batches. An exponent is lost, and NaN, where its vector falls so far
