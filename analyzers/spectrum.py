@@ -96,17 +96,18 @@ def spectrum(
 
     Notes
     -----
-    ``chaotic`` are stationary recordings whose growth an exponential explains and a power of time
-    does not, as in `lyapunov`. Exponents are means of the logarithms of the diagonal of R after the
-    burn-in, neither singular values nor sorted. Those of a transient belong to the window over which they are taken.
-    Intervals are Student's over batch means, the change when the burn-in doubles and 1e-12 added;
-    of a transient they say how much the exponent changes along the window. That of the dimension is
-    from a jackknife of the batches. An exponent is lost, and NaN, where its vector falls so far
-    behind the first between two orthonormalizations that rounding hides it, see
-    `analyzers.resolution`; what is made of several exponents is then null unless the others decide
-    it. Where the system knows the sum of all exponents, a warning says where it is not met, and
-    whether the length of the steps is to blame. One pass over the stretching, which is held: T x k
-    numbers, and as many again while it is worked on.
+    ``chaotic`` are stationary recordings whose growth an exponential explains and a power of
+    time does not, as in `lyapunov`. Exponents are means of the logarithms of the diagonal of R
+    after the burn-in, neither singular values nor sorted. Those of a transient belong to the
+    window over which they are taken. Intervals are Student's over batch means, the change when
+    the burn-in doubles and 1e-12 added; of a transient they say how much the exponent changes
+    along the window. That of the dimension is from a jackknife of the batches. An exponent is
+    lost, and NaN, where its vector falls so far behind the first between two
+    orthonormalizations that rounding hides it, see `analyzers.resolution`; what is made of
+    several exponents is then null unless the others decide it. Where the system knows the sum
+    of all exponents, a warning says where it is not met, and whether the length of the steps is
+    to blame. One pass over the stretching, which is held: T x k numbers, and as many again
+    while it is worked on.
 
     References
     ----------
