@@ -40,7 +40,7 @@ def growth_p(steps: Array, main: int) -> float:
     The null: increments are symmetric about zero, each as large as it was, and independent beyond
     two steps. Since every path is searched for its largest rise, the choice of the phase is part of
     the test. Increments with a longer memory do not meet the null: of neutral autoregressions,
-    9 % pass at φ = 0.5 and 27 % at φ = 0.8, which no single run can tell from growth.
+    12 % pass at φ = 0.5 and 27 % at φ = 0.8, which no single run can tell from growth.
 
     One pass over the steps per path, 8 paths at once; memory: 8 bytes a step beyond 262,144 steps.
     Signs are those of a fixed stream.
