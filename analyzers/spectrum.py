@@ -123,12 +123,11 @@ def spectrum(
         "window": None if window is None else list(window),
     }
     ended = escape(recording)
-    if ended and not ends_before(recording, window):
-        note = "what stretches on the way out is no exponent"
-        if "tangent_log_stretch" in recording:
-            note += "; --window A:B takes an earlier time"
-        return escaped(recording, parameters, note)
+    whole = bool(ended) and not ends_before(recording, window)
+    no_exponent = "what stretches on the way out is no exponent"
     if "tangent_log_stretch" not in recording:
+        if whole:
+            return escaped(recording, parameters, no_exponent)
         if window is not None:
             raise UsageError("window is for tangents, of which the recording has none")
         return _offline(recording, parameters)
@@ -145,6 +144,9 @@ def spectrum(
         if not ended:
             raise
         return escaped(recording, parameters, f"nothing to measure in the window: {error}")
+    if whole and not used.steady:
+        note = f"{no_exponent}; --window A:B takes an earlier time"
+        return escaped(recording, parameters, note)
     resolved = resolution(recording, found, used, confidence)
     lose(used, resolved.lost)
     per = f"per {found.unit}"

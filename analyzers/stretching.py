@@ -24,6 +24,8 @@ BURN_IN, SHORTEST = 0.05, 40
 #: No vector stretches by more e-foldings in one interval, or shrinks to what is not zero: twice
 #: those from the smallest number to the largest, since a step may orthonormalize twice.
 POSSIBLE = 1500.0
+#: Share by which rates of a linear system change along an orbit: rounding.
+STEADY = 1e-6
 #: Horizons of the finite-time exponents unless their length is given.
 HORIZONS = 100
 
@@ -80,6 +82,14 @@ class Rates:
     def used(self) -> Array:
         """Rates after the burn-in."""
         return self.steps[self.burn_in :]
+
+    @property
+    def steady(self) -> bool:
+        """Whether all rates stay the same, as of a linear system, wherever its state goes."""
+        used = self.used
+        with np.errstate(invalid="ignore"):  # -inf less -inf, of singular derivatives
+            change = np.ptp(used, axis=0)
+        return bool((change <= STEADY * np.abs(used).max()).all())
 
     def of(self, chosen: Array, confidence: float) -> tuple[float, float]:
         """Return the sum of the chosen rates, and the half-width of its interval."""

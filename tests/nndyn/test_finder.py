@@ -154,7 +154,7 @@ def test_half_of_the_onset_beyond_the_bounds_is_said_so(iris):
     found, _, _ = iris
     onset = float(found["onset"])
     bounded = nndyn.find_onset(
-        "mlp:4-8-3", "iris", lr=(0.6 * onset, 3 * onset), budget=30 * 60, **SMALL
+        "mlp:4-8-3", "iris", lr=(0.6 * onset, 3 * onset), budget=60 * 60, **SMALL
     )
     assert np.isfinite(bounded["training_time_at_onset"])
     assert np.isnan(bounded["training_time_below"])
