@@ -22,7 +22,7 @@ def continued(recording: xr.Dataset, sep: Separation, region: Region) -> tuple[R
     Parameters
     ----------
     recording : xarray.Dataset
-        Of a transient.
+        One whose reference diverged is left as it is.
     sep : Separation
         Changed where deviations stopped being usable before the end, and there are tangents: from
         there on every replica grows as the first vector, and the mean from that of the replicas.
@@ -35,7 +35,8 @@ def continued(recording: xr.Dataset, sep: Separation, region: Region) -> tuple[R
     start : int or None
         Index of the time from which the vector is followed; None where it is not needed.
     """
-    if region.ended_by in ("end", "divergence") or "tangent_log_stretch" not in recording:
+    away = int(recording["diverged_at"].values[0]) >= 0  # where a tangent grows, and is no exponent
+    if away or region.ended_by in ("end", "divergence") or "tangent_log_stretch" not in recording:
         return region, None
     variable = recording["tangent_log_stretch"]
     times = np.asarray(variable[variable.dims[0]].values, np.float64)

@@ -13,6 +13,10 @@ Array = NDArray[Any]
 POWER, EXPONENTIAL = 1.4, 2.0
 #: Share of all growth that the last doubling adds, from which it may be exponential: 3/8 if it is.
 LATE = 0.3
+#: Growth per doubling of what no longer grows at all.
+AT_REST = 0.35
+#: Most times as long a recording that is asked for.
+LONGEST = 1000.0
 #: Power of time that growth has to exceed from the first sample on.
 STEEPEST = 2.0
 
@@ -58,10 +62,10 @@ def longer(total: float, doubling: float, samples: int) -> float:
     float
         If it is exponential, both are in proportion to the length.
     """
-    times = EXPONENTIAL / max(doubling, 0.1)
-    while total * times < needed(samples * times):
+    times = max(EXPONENTIAL / max(doubling, 0.1), 2.0)
+    while times < LONGEST and max(total, 0.1) * times < needed(samples * times):
         times *= 1.1
-    return max(times, 2.0)
+    return times
 
 
 def needed(samples: float) -> float:

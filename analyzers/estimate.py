@@ -67,6 +67,7 @@ def along_stationary(
     min_growth: float,
     window: tuple[int, int] | None,
     ends_on: tuple[str, int],
+    leaving: float,
     **_: Any,
 ) -> Estimate:
     """Estimate the mean growth rate of a stationary recording; options as for `lyapunov`."""
@@ -79,9 +80,15 @@ def along_stationary(
     usable = int(np.isfinite(mean_increments(part[burn:])).sum())
     if usable < FEWEST:
         ended = "" if region.ended_by == "end" else f", deviations being usable up to {last}"
+        cure = longer_use(region.ended_by, sep.rescaled)
+        if region.ended_by == "saturation" and last < 2:
+            cure = "perturb less (--epsilon)"
+        elif region.ended_by == "end" and (window or burn_in is not None):
+            cure = "leave a longer time to it (--burn-in, --window)"
+        where = "in the window" if window else "after the burn-in"
         raise DataError(
-            f"{usable} usable times after the burn-in{ended}: too short to fit, at least {FEWEST} "
-            f"are needed; {longer_use(region.ended_by, sep.rescaled)}"
+            f"{usable} usable times {where}{ended}: too short to fit, at least {FEWEST} "
+            f"are needed; {cure}"
         )
     rate = growth_rate(part, burn, confidence=confidence)
     growth = rate.value * usable
@@ -98,6 +105,8 @@ def along_stationary(
             ends_on=ends_on,
             ended_by=region.ended_by,
             rescaled=sep.rescaled,
+            followed=sep.rescaled or sep.followed is not None,
+            leaving=leaving,
         ),
         min_growth=min_growth,
         unit=sep.unit,
@@ -134,6 +143,7 @@ def along_transient(
     drift: float,
     window: tuple[int, int] | None,
     ends_on: tuple[str, int],
+    **_: Any,
 ) -> Estimate:
     """Estimate the slope of the main growth phase of a transient; options as for `lyapunov`."""
     start = max(1, int(np.ceil((burn_in or 0.0) / dt)))
@@ -141,7 +151,9 @@ def along_transient(
     coarse = sep.resolution > COARSE
     cure = longer_use(region.ended_by, sep.rescaled, coarse)
     if region.stop - start < SHORTEST:
-        if region.ended_by == "saturation" and not (sep.rescaled or coarse):
+        if region.ended_by == "saturation" and region.stop < 2:
+            cure = "perturb less (--epsilon)"
+        elif region.ended_by == "saturation" and not (sep.rescaled or coarse):
             cure = "perturb less (--epsilon) or record with --rescale"
         reason = (
             f"deviations can be used for {max(region.stop - start, 0)} steps after the start only "

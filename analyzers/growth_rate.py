@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 #: Blocks of batch means, where the length allows; and the fewest that give an interval to trust.
 BLOCKS, FEWEST = 20, 4
+#: Fluctuations in units of the mean that are those of rounding.
+STEADY = 1e-6
 #: Shortest block, in integrated autocorrelation times.
 TIMES = 10.0
 
@@ -86,9 +88,10 @@ def growth_rate(steps: Array, burn_in: int, *, confidence: float = 0.95) -> Grow
             numerical += float(np.abs(used - used.mean()).max()) / len(used)
         used = over_periods(used, cycle)
     value = float(used.mean())
-    time = max(autocorrelation_time(used), 1.0)
-    # what repeats itself does not fluctuate: its blocks need not be long
-    possible = int(len(used) // (1.0 if cycle else TIMES * time))
+    steady = float(used.std()) <= STEADY * abs(value) + 1e-12
+    time = 1.0 if steady else max(autocorrelation_time(used), 1.0)
+    # what repeats itself or stays the same does not fluctuate: its blocks need not be long
+    possible = int(len(used) // (1.0 if cycle or steady else TIMES * time))
     blocks = min(max(possible, FEWEST), BLOCKS)
     _, half_width = t_interval(batch_means(used, blocks), confidence)
     del used

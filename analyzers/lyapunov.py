@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analyzers.attractor import attractor
 from analyzers.continuation import continued
 from analyzers.curves import curves, finite_time, replica_exponents, replicas
-from analyzers.escape import ends_before, escape
+from analyzers.escape import ends_before, escape, leaving
 from analyzers.estimate import Estimate, along_stationary, along_transient, leave_out_kinks
 from analyzers.rivals import Rivals, rivals
 from analyzers.separation import Separation, require, separation
@@ -187,6 +187,7 @@ def _measure(
         drift=parameters["drift"],
         window=asked,
         ends_on=ends_on,
+        leaving=leaving(recording) if stationary else 0.0,
     )
     ended = escape(recording)
     if ended:

@@ -59,9 +59,9 @@ def period(x: Array) -> float:
     r = autocorrelation(x)[: longest + 2]
     r /= 1.0 - np.arange(len(r)) / len(x)
     best, closest = 0, ALIKE
-    for lag in (
-        1 + np.flatnonzero((r[1:-1] > r[:-2]) & (r[1:-1] >= r[2:]) & (r[1:-1] > 0.9))[:TRIED]
-    ):
+    apart = int(np.argmax(r < 0.5)) if (r < 0.5).any() else len(r)
+    lags = 1 + np.flatnonzero((r[1:-1] > r[:-2]) & (r[1:-1] >= r[2:]) & (r[1:-1] > 0.9))
+    for lag in lags[lags > max(apart, 1)][:TRIED]:
         changed = change(int(lag))
         if changed < closest:
             best, closest = int(lag), changed
@@ -73,8 +73,8 @@ def period(x: Array) -> float:
     while 2 * times * found <= len(x) / 2:
         times *= 2
         near = round(times * found)
-        lags = [near + i for i in range(-2, 3)]
-        changes = [change(lag) for lag in lags]
+        around = [near + i for i in range(-2, 3)]
+        changes = [change(lag) for lag in around]
         i = min(max(int(np.argmin(changes)), 1), 3)
         if changes[i] > ALIKE:
             break
@@ -82,7 +82,7 @@ def period(x: Array) -> float:
         bend = left - 2.0 * middle + right
         smooth = bend > 0.0 and max(left, right) <= ALIKE  # or it does not bend as a parabola
         shift = 0.5 * (left - right) / bend if smooth else 0.0
-        found = (lags[i] + min(max(shift, -0.5), 0.5)) / times
+        found = (around[i] + min(max(shift, -0.5), 0.5)) / times
     # a whole number, if the difference does not add up to a hundredth of a sample
     nearest = float(round(found))
     return nearest if abs(found - nearest) * n < 0.01 * found else found

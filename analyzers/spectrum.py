@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.attractor import attractor
-from analyzers.doubling import growth_per_doubling
-from analyzers.escape import ends_before, escape, escaped
+from analyzers.escape import ends_before, escape, escaped, leaving
 from analyzers.kaplan_yorke import dimension_of, kaplan_yorke
 from analyzers.offline_spectrum import from_replicas
 from analyzers.resolution import lose, resolution
 from analyzers.separation import require_dataset
-from analyzers.spectrum_labels import exponents, group, order, signs, total
+from analyzers.spectrum_labels import doublings, exponents, group, order, signs, total
 from analyzers.stretching import Rates, manifest, rates, stretching
 from analyzers.tangent_agreement import agreement, in_buffers
-from analyzers.transient import cumulative
 from analyzers.verdict import Course, judge_stationary
 from analyzers.volume import volume_warnings
 from nndyn.errors import DataError, UsageError
@@ -73,19 +71,21 @@ def spectrum(
     Returns
     -------
     xarray.Dataset
-        ``exponents`` (exponent,) in the order of the QR decomposition, ``group`` (exponent,), equal
-        for neighbours that cannot be told apart; ``exponent_sum`` of those that were followed and,
-        where the system knows it and all were, ``exponent_sum_exact``; ``positive_count`` and
-        ``zero_count``, exponents with an interval above zero and one that holds zero, whatever
-        their order; ``positive_sum``, the sum of the former, an upper bound of the
-        Kolmogorov-Sinai entropy; ``kaplan_yorke_dimension``; ``growth_per_doubling``, the
-        e-foldings of the first vector that the last doubling of the time added; of a transient, and
-        without tangents, ``kaplan_yorke_finite_time`` and the ``window`` instead of both. Series:
-        ``running_exponents`` (time, exponent), the estimate so far, and ``finite_time_exponents``
-        (horizon, exponent).
-        The verdict is ``chaotic``, ``regular`` or ``unresolved``, and ``finite-time`` of a
-        transient and without tangents. Where the reference diverged it is ``diverged``, and all is
-        null unless `window` ends before that.
+        ``exponents`` (exponent,) in the order of the QR decomposition, ``group``
+        (exponent,), equal for neighbours that cannot be told apart; ``exponent_sum`` of
+        those that were followed and, where the system knows it and all were,
+        ``exponent_sum_exact``; ``positive_count`` and ``zero_count``, exponents above zero,
+        and those that are not told from it or whose vectors grow or shrink as a power of
+        time, whatever their order; ``positive_sum``, the sum of the former, an upper bound
+        of the Kolmogorov-Sinai entropy; ``kaplan_yorke_dimension``;
+        ``growth_per_doubling``, the e-foldings of the first vector that the last doubling
+        of the time added; of a transient, and without tangents,
+        ``kaplan_yorke_finite_time`` and the ``window`` instead of both. Series:
+        ``running_exponents`` (time, exponent), the estimate so far, and
+        ``finite_time_exponents`` (horizon, exponent). The verdict is ``chaotic``,
+        ``regular`` or ``unresolved``, and ``finite-time`` of a transient and without
+        tangents. Where the reference diverged it is ``diverged``, and all is null unless
+        `window` ends before that.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def spectrum(
             burn_in = 0.0
         elif burn_in is None and not stationary:
             burn_in, agreed = agreement(recording, found)
-        used = rates(found, burn_in, confidence)
+        used = rates(found, burn_in, confidence, stationary=stationary)
     except DataError as error:
         if not ended:
             raise
@@ -151,12 +151,13 @@ def spectrum(
     lose(used, resolved.lost)
     per = f"per {found.unit}"
     k = len(used.values)
+    doubled = doublings(used)
     quantities = {
         "exponents": exponents(used, resolved, per, in_buffers(recording, k)),
         "group": group(used),
         "exponent_sum": total(used, confidence, per),
         "exponent_sum_exact": _exact(recording, found.unit, k, found.dimension),
-        **signs(used, resolved, confidence, per),
+        **signs(used, resolved, doubled if stationary else None, confidence, per),
     }
     warnings = [*used.warnings, *filter(None, [resolved.note])]
     warnings += volume_warnings(recording, used, resolved, *used.of(np.ones(k, bool), confidence))
@@ -164,7 +165,7 @@ def spectrum(
     names: tuple[str, ...] = _SUMMARY
     if stationary:
         quantities["kaplan_yorke_dimension"] = size
-        doubling = _doubling(used)
+        doubling = float(doubled[0])
         known = bool(np.isfinite(doubling))
         quantities["growth_per_doubling"] = Quantity(
             doubling if known else None,
@@ -305,14 +306,6 @@ def _finite_reason(used: Rates, per: str, unit: str) -> str:
     )
 
 
-def _doubling(used: Rates) -> float:
-    """Return the growth per doubling of the time of the first vector; NaN where not known."""
-    if used.first is None:
-        return float("nan")
-    lengths = np.diff(used.time)
-    return growth_per_doubling(cumulative(used.steps[:, 0] * lengths))
-
-
 def _verdict(
     recording: xr.Dataset, used: Rates, doubling: float, samples: int, unit: str
 ) -> tuple[str, str]:
@@ -327,6 +320,7 @@ def _verdict(
         samples=samples,
         time=span,
         ends_on=attractor(recording),
+        leaving=leaving(recording),
     )
     found = judge_stationary(used.first, course, min_growth=MIN_GROWTH, unit=unit, dt=1.0)
     return found.name, found.reason

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.doubling import POWER, growth_per_doubling
 from analyzers.resolution import Resolution
 from analyzers.stretching import Rates
+from analyzers.transient import cumulative
 from nndyn.results import Quantity
 
 Array = NDArray[Any]
@@ -68,8 +70,30 @@ def total(used: Rates, confidence: float, unit: str) -> Quantity:
     )
 
 
-def signs(used: Rates, resolved: Resolution, confidence: float, unit: str) -> dict[str, Quantity]:
+def doublings(used: Rates) -> Array:
+    """Return the growth per doubling of the time of every vector (k,), NaN where not known."""
+    grown = used.steps * np.diff(used.time)[:, None]
+    known = np.isfinite(grown).all(axis=0)
+    out = np.full(len(known), np.nan)
+    for i in np.flatnonzero(known):
+        out[i] = growth_per_doubling(cumulative(grown[:, i]))
+    return out
+
+
+def signs(
+    used: Rates, resolved: Resolution, doubling: Array | None, confidence: float, unit: str
+) -> dict[str, Quantity]:
     """Count the exponents above zero and at zero, and add up the former.
+
+    Parameters
+    ----------
+    used : Rates
+    resolved : Resolution
+    doubling : (k,) float64 or None
+        Growth per doubling of the time, of a stationary recording: what grows or shrinks as a power
+        of time is at zero.
+    confidence : float
+    unit : str
 
     Returns
     -------
@@ -79,10 +103,13 @@ def signs(used: Rates, resolved: Resolution, confidence: float, unit: str) -> di
     """
     positive = used.values - used.half_widths > 0.0
     zero = np.abs(used.values) <= used.half_widths
+    if doubling is not None:
+        zero |= np.abs(doubling) < POWER
+        positive &= ~zero
     out = {}
     for name, chosen, long_name in (
-        ("positive_count", positive, "exponents whose interval lies above zero"),
-        ("zero_count", zero, "exponents whose interval holds zero"),
+        ("positive_count", positive, "exponents above zero"),
+        ("zero_count", zero, "exponents not told from zero"),
     ):
         count = int(chosen.sum())
         note = f"at least {count}: exponents lost in rounding may be of them"

@@ -223,7 +223,9 @@ def intervals(recording: xr.Dataset, time: Array) -> tuple[int | None, int]:
     return int(every), max(1, round(float(time[1] - time[0]) / (every * step)))
 
 
-def rates(found: Stretching, burn_in: float | None, confidence: float) -> Rates:
+def rates(
+    found: Stretching, burn_in: float | None, confidence: float, *, stationary: bool = True
+) -> Rates:
     """Return the mean rates, with intervals by batch means.
 
     Parameters
@@ -232,6 +234,7 @@ def rates(found: Stretching, burn_in: float | None, confidence: float) -> Rates:
     burn_in : float or None
         Time.
     confidence : float
+    stationary : bool, default True
 
     Returns
     -------
@@ -266,7 +269,7 @@ def rates(found: Stretching, burn_in: float | None, confidence: float) -> Rates:
             values[i], half_widths[i] = rate.value, rate.half_width
             out.first = rate if i == 0 else out.first
             few |= not rate.resolved
-    if few:
+    if few and stationary:  # along a transient rates change, and the interval says so
         out.warnings.append(
             f"fewer than {FEWEST} blocks of ten autocorrelation times: intervals are not to be "
             "trusted; record longer"

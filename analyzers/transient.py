@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.phases import SHORTEST, Phase, growth_phases, same_phases
-from analyzers.sign_flips import growth_p
+from analyzers.sign_flips import growth_p, largest_gain
 from analyzers.slopes import autoregression, exponential_evidence, slopes
 from analyzers.streams import filled, mean_increments
 from nndyn.numerics import jackknife_error, t_quantile
@@ -47,6 +47,8 @@ class Growth:
         Last index of the last phase that counts; None where growth goes on to `stop`.
     total : float
         e-foldings from `start` to `end`, or to `stop`.
+    gain : float
+        e-foldings of the largest rise up to `end`, or to `stop`.
     recent : float
         e-foldings, at a tenth of the slope or more, in the last quarter of the recording.
     curve : (stop - start + 1,) float64
@@ -70,6 +72,7 @@ class Growth:
     aligned: bool
     end: int | None
     total: float
+    gain: float
     recent: float
     curve: Array
     breaks: list[int]
@@ -164,6 +167,7 @@ def measure_growth(
         aligned=aligned_from is not None and aligned_from <= chosen[0],
         end=end if counted else None,
         total=total,
+        gain=largest_gain(mean[:last] if counted else mean),
         recent=float(recent),
         curve=cumulative(mean),
         breaks=found.breaks,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.doubling import EXPONENTIAL, LATE, POWER, longer, needed
+from analyzers.doubling import AT_REST, EXPONENTIAL, LATE, POWER, longer, needed
 from analyzers.growth_rate import GrowthRate
 from analyzers.sign_flips import LEVEL
 from analyzers.transient import DECISIVE, Growth
@@ -54,6 +54,10 @@ class Course:
         What ended the part that can be used, see `analyzers.validity.Region`.
     rescaled : bool
         Whether deviations were rescaled on the way.
+    followed : bool
+        Whether they stayed infinitesimal, being rescaled or tangent vectors.
+    leaving : float
+        e-foldings by which the steps of the reference grew.
     """
 
     total: float
@@ -64,6 +68,12 @@ class Course:
     ends_on: tuple[str, int] = ("unknown", -1)
     ended_by: str = "end"
     rescaled: bool = True
+    followed: bool = True
+    leaving: float = 0.0
+
+    def oscillations(self, rate: GrowthRate) -> float:
+        """Return samples that count, three for each time that growth rises and falls."""
+        return min(self.samples, 3 * rate.turns) if rate.turns else self.samples
 
 
 def judge_stationary(
@@ -94,36 +104,31 @@ def judge_stationary(
     cure = longer_use(course.ended_by, course.rescaled)
     doubling = course.doubling if np.isfinite(course.doubling) else 0.0
     added = f"the last doubling of the time added {doubling:.2g} e-foldings"
+    turned = rate.resolved or not 0 < rate.turns < FEW_TURNS
+    if abs(course.growth) < 1.0 and abs(doubling) < POWER and turned:
+        return Verdict(
+            "regular",
+            f"neutral: |λ| ≤ {bound:.2g} per {unit}; deviations changed by {course.growth:.2g} "
+            f"e-foldings, less than one{weaker}",
+        )
     if high < 0.0:
         return Verdict("regular", f"deviations shrink: the exponent lies in {interval}")
+    if course.growth <= -1.0 and doubling < POWER:
+        return Verdict("regular", f"deviations {_by(course.growth)}, at no constant rate{weaker}")
     if low > 0.0 and course.ends_on[1] >= 1:
         return Verdict(
             "unresolved",
             f"the reference stays on a {course.ends_on[0]} that repels: the exponent in {interval} "
             "is its own, and of no attractor; start elsewhere, --discard steps first",
         )
-    turned = rate.resolved or not 0 < rate.turns < FEW_TURNS
-    if course.growth < 1.0 and doubling < POWER and turned:
+    if course.total > 0.0 and course.leaving >= max(0.5 * course.total, 1.0):
         return Verdict(
-            "regular",
-            f"neutral: |λ| ≤ {bound:.2g} per {unit}; deviations {_by(course.growth)}"
-            f"{', less than one' if course.growth > 0.0 else ''}{weaker}",
+            "unresolved",
+            f"the steps of the reference grew by {course.leaving:.3g} e-foldings themselves while "
+            f"deviations grew by {course.total:.3g}: it leaves, and is on no attractor",
         )
     if doubling < POWER:
-        if 0 < rate.turns < TURNS:
-            return Verdict(
-                "unresolved",
-                f"growth per {unit} rose and fell {rate.turns} times only, {TURNS} are needed to "
-                f"tell a power of time from an exponential; {cure}",
-            )
-        if doubling >= LATE * course.total and course.growth >= 1.0:
-            return _undecided(course, f"{added}, {EXPONENTIAL:g} are needed", unit, cure)
-        power = f"as t^{doubling / np.log(2.0):.2g}" if doubling > 0.1 else "no further"
-        return Verdict(
-            "regular",
-            f"deviations grow {power}, not exponentially: {added}, an exponential at the mean rate "
-            f"would have added {0.375 * max(course.total, 0.0):.3g}{weaker}",
-        )
+        return _slow(rate, course, doubling, added, weaker, cure, min_growth, unit)
     if course.ended_by == "saturation" and low > 0.0 and course.growth >= min_growth:
         return Verdict(
             "saturated",
@@ -136,8 +141,11 @@ def judge_stationary(
             f"the usable part holds fewer than 4 blocks of 10 correlation times "
             f"({rate.correlation_time:.3g} samples each); {cure}",
         )
-    if doubling < EXPONENTIAL or course.total < needed(course.samples):
+    enough = needed(course.oscillations(rate))
+    if doubling < EXPONENTIAL:
         return _undecided(course, f"{added}, {EXPONENTIAL:g} are needed", unit, cure)
+    if course.total < enough:
+        return _undecided(course, f"{enough:.3g} exceed what t² gives", unit, cure)
     if low <= 0.0:
         return Verdict(
             "unresolved",
@@ -150,6 +158,45 @@ def judge_stationary(
         )
     return Verdict(
         "chaotic", f"deviations grow exponentially: the exponent lies in {interval}; {added}"
+    )
+
+
+def _slow(
+    rate: GrowthRate,
+    course: Course,
+    doubling: float,
+    added: str,
+    weaker: str,
+    cure: str,
+    min_growth: float,
+    unit: str,
+) -> Verdict:
+    """Judge deviations of which the last doubling of the time added little."""
+    if course.total > 0.0 and 0 < rate.turns < TURNS:
+        return Verdict(
+            "unresolved",
+            f"growth per {unit} rose and fell {rate.turns} times only, {TURNS} are needed to "
+            f"tell a power of time from an exponential; {cure}",
+        )
+    if course.total >= min_growth and doubling < AT_REST and not course.followed:
+        return Verdict(
+            "saturated",
+            f"deviations grew by {course.total:.1f} e-foldings and then no further: they may be as "
+            "large as the attractor; record with --rescale 10 to follow them over the whole run",
+        )
+    if course.total > 0.0 and doubling >= LATE * course.total and course.growth >= 1.0:
+        return _undecided(course, f"{added}, {EXPONENTIAL:g} are needed", unit, cure)
+    if course.total >= needed(course.oscillations(rate)):
+        return Verdict(
+            "unresolved",
+            f"deviations grew by {course.total:.3g} e-foldings, more than a power of time gives, "
+            f"but {added}: growth comes in bursts; {cure}",
+        )
+    power = f"as t^{doubling / np.log(2.0):.2g}" if doubling > 0.1 else "no further"
+    return Verdict(
+        "regular",
+        f"deviations grow {power}, not exponentially: {added}, an exponential at the mean rate "
+        f"would have added {0.375 * max(course.total, 0.0):.3g}{weaker}",
     )
 
 
@@ -240,14 +287,18 @@ def judge_transient(
     -------
     Verdict
     """
-    total, slope = found.total, found.slope / dt
+    slope = found.slope / dt
+    risen = found.gain >= min_growth and found.gain - found.total >= 1.0 and found.p <= LEVEL
+    total = found.gain if risen else found.total
     grown = f"deviations {_by(total)}"
+    if risen:
+        grown += f" from their smallest, {_by(found.total)} in all,"
     until, more = grown, 0.0
     if found.end is not None:
-        more = float(found.curve[-1]) - total
+        more = float(found.curve[-1]) - found.total
         until += f" until {unit} {time[found.end]:g}"
         if abs(more) >= 0.5:
-            until += f" and {_by(more)} from there to {unit} {time[found.stop]:g}"
+            until += f", and {_by(more)} from there to {unit} {time[found.stop]:g}"
     rounded = f"rounding takes over at {unit} {time[found.stop]:g}" if ended_by == "floor" else ""
     at_rest = ends_on[1] >= 1
     stays = f"; the run ends on a {ends_on[0]}" if at_rest else ""
@@ -335,5 +386,7 @@ def judge_transient(
 
 def _by(growth: float) -> str:
     """Return a growth in words."""
+    if growth == 0.0:
+        return "changed by 0 e-foldings"
     amount = f"{abs(growth):.1f}" if abs(growth) >= 1.0 else f"{abs(growth):.2g}"
     return f"{'grew' if growth > 0.0 else 'shrank'} by {amount} e-foldings"

@@ -46,7 +46,7 @@ def volume_warnings(
     if k < recording.sizes.get("phase", k) or not np.isfinite(total):
         return []
     stepped = system.get("kind") == "flow" and system.get("method", "rk4") == "rk4"
-    scale = abs(float(total if exact is None else exact)) or float(np.abs(used.values).max())
+    scale = max(abs(float(total if exact is None else exact)), float(np.abs(used.values).max()))
     found: list[str] = []
     unknown = stepped and error is None  # by files that do not say it
     off = 0.0 if exact is None else abs(total - float(exact))
