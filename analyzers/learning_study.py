@@ -296,7 +296,8 @@ def _parts(
         parts[0] += f", tied with {', '.join(f'{rate:.4g}' for rate in others)}"
     alike = cells.rates[found["indistinguishable"].value]
     if alike.size > 1:
-        parts[0] += f", not told from {alike.min():.4g} to {alike.max():.4g}"
+        told = ", ".join(f"{rate:.4g}" for rate in alike if rate != at.value)
+        parts[0] += f", not told from {told}"
     compared = found["coincidence"]
     if compared.value is not None:
         low, high = compared.ci

@@ -143,7 +143,8 @@ def spectrum(
     except DataError as error:
         if not ended:
             raise
-        return escaped(recording, parameters, f"nothing to measure in the window: {error}")
+        note = no_exponent if whole else f"nothing to measure in the window: {error}"
+        return escaped(recording, parameters, note)
     if whole and not used.steady:
         note = f"{no_exponent}; --window A:B takes an earlier time"
         return escaped(recording, parameters, note)

@@ -29,7 +29,18 @@ def escaping(name):
     return systems.quadratic(3.0, initial=[1.0, 1.0, 1.0], discard=0)
 
 
-@pytest.mark.parametrize("name", ["jerk", "henon", "rossler", "quadratic"])
+def test_exponents_of_a_linear_system_are_its_own_wherever_its_state_goes(tmp_path):
+    run = nndyn.record(
+        escaping("quadratic"), tmp_path / "r.nc", steps=5000, replicas=0, tangents="all"
+    )
+    found = nndyn.spectrum(run)
+    assert found.attrs["verdict"] == "diverged"
+    halves = [nndyn.spectrum(run, window=(a, a + 60.0))["exponents"].values for a in (20.0, 100.0)]
+    np.testing.assert_allclose(halves[0], halves[1], atol=1e-9)
+    np.testing.assert_allclose(found["exponents"], halves[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["jerk", "henon", "rossler"])
 def test_an_escape_has_no_spectrum(tmp_path, name):
     run = nndyn.record(escaping(name), tmp_path / "r.nc", steps=5000, replicas=3, tangents="all")
     assert int(run["diverged_at"][0]) > 0
