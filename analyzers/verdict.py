@@ -288,7 +288,7 @@ def judge_transient(
     Verdict
     """
     slope = found.slope / dt
-    risen = found.gain >= min_growth and found.gain - found.total >= 1.0 and found.p <= LEVEL
+    risen = found.gain >= min_growth > found.total and found.p <= LEVEL
     total = found.gain if risen else found.total
     grown = f"deviations {_by(total)}"
     if risen:
