@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyzers.stretching import manifest
+from analyzers.manifest import system_of
 from nndyn.results import Quantity, result
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def escape(recording: xr.Dataset) -> str:
     if step < 0:
         return ""
     said = f"the reference is not finite from step {step} on"
-    system = manifest(recording).get("system", {})
+    system = system_of(recording)
     if system.get("kind") == "flow" and system.get("method", "rk4") == "rk4":
         said += (
             f"; a shorter --dt than {system['dt']:g}, or --method dop853, tells whether the flow "
@@ -63,11 +63,9 @@ def escaped(recording: xr.Dataset, parameters: dict[str, Any], note: str) -> xr.
     """
     unit = str(recording["time"].attrs.get("units", "step"))
     per = f"per {unit}"
-    dimension = "kaplan_yorke_dimension"
-    if not int(recording.attrs.get("stationary", 0)):
-        dimension = "kaplan_yorke_finite_time"
-    more = {}
+    dimension, more = "kaplan_yorke_finite_time", {}
     if int(recording.attrs.get("stationary", 0)):
+        dimension = "kaplan_yorke_dimension"
         more["growth_per_doubling"] = Quantity(None, "1", "e-foldings per doubling", note=note)
     unknown = np.full(recording.sizes.get("vector", 1), np.nan)
     nothing = {

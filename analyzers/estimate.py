@@ -198,6 +198,7 @@ def along_transient(
         dt=dt,
         time=sep.time,
     )
+    p = found.p
     if window is not None:  # the verdict is on the run, the numbers are those asked for
         found = measure(window=(max(window[0], start), window[1]))
     note_end = ""
@@ -223,7 +224,7 @@ def along_transient(
         over="perturbations",
         start=start,
         cut=found.end is None and region.ended_by in ("saturation", "floor"),
-        p=found.p,
+        p=p,
         rounding=_rounding(sep, region, region.stop if found.end is None else found.end),
     )
 

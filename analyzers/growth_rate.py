@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 #: Blocks of batch means, where the length allows; and the fewest that give an interval to trust.
 BLOCKS, FEWEST = 20, 4
-#: Fluctuations in units of the mean that are those of rounding.
+#: Fluctuations of a rate, in units of it, that are those of rounding.
 STEADY = 1e-6
 #: Shortest block, in integrated autocorrelation times.
 TIMES = 10.0

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.evaluations import Evaluations
+from analyzers.manifest import system_of
 from analyzers.separation import require_dataset
-from analyzers.stability import limit, ratio, system_of
+from analyzers.stability import limit, ratio
 from analyzers.survival import median_time
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL

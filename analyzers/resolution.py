@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.stretching import Rates, Stretching, intervals, manifest
+from analyzers.manifest import manifest, system_of
+from analyzers.stretching import Rates, Stretching, intervals
 from nndyn.numerics import batch_means, t_interval
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _cure(
     recording: xr.Dataset, used: Rates, lost: Array, every: int | None, gap: float, unit: float
 ) -> str:
     """Say what to record instead."""
-    system = manifest(recording).get("system", {})
+    system = system_of(recording)
     limit = -np.log(unit) - MARGIN
     if every is None:
         return "record with a smaller --tangent-every"

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from analyzers.attractor import attractor
 from analyzers.escape import ends_before, escape, escaped, leaving
 from analyzers.kaplan_yorke import dimension_of, kaplan_yorke
+from analyzers.manifest import manifest
 from analyzers.offline_spectrum import from_replicas
 from analyzers.resolution import lose, resolution
 from analyzers.separation import require_dataset
 from analyzers.spectrum_labels import doublings, exponents, group, order, signs, total
-from analyzers.stretching import Rates, manifest, rates, stretching
+from analyzers.stretching import Rates, rates, stretching
 from analyzers.tangent_agreement import agreement, in_buffers
 from analyzers.verdict import Course, judge_stationary
 from analyzers.volume import volume_warnings
@@ -152,19 +153,19 @@ def spectrum(
     lose(used, resolved.lost)
     per = f"per {found.unit}"
     k = len(used.values)
-    doubled = doublings(used)
+    doubled = doublings(used) if stationary else None
     quantities = {
         "exponents": exponents(used, resolved, per, in_buffers(recording, k)),
         "group": group(used),
         "exponent_sum": total(used, confidence, per),
         "exponent_sum_exact": _exact(recording, found.unit, k, found.dimension),
-        **signs(used, resolved, doubled if stationary else None, confidence, per),
+        **signs(used, resolved, doubled, confidence, per),
     }
     warnings = [*used.warnings, *filter(None, [resolved.note])]
     warnings += volume_warnings(recording, used, resolved, *used.of(np.ones(k, bool), confidence))
     size = kaplan_yorke(used, found.dimension, _system_sum(recording), confidence)
     names: tuple[str, ...] = _SUMMARY
-    if stationary:
+    if doubled is not None:
         quantities["kaplan_yorke_dimension"] = size
         doubling = float(doubled[0])
         known = bool(np.isfinite(doubling))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analyzers.manifest import system_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,13 +35,6 @@ class Limit:
     why: str = ""
     variable: str = "sharpness"
     formula: str = "sharpness / limit"
-
-
-def system_of(recording: xr.Dataset) -> dict[str, Any]:
-    """Return what a recording's manifest says of its system."""
-    manifest = json.loads(str(recording.attrs.get("manifest", "{}")))
-    found: dict[str, Any] = manifest.get("system", {})
-    return found
 
 
 def limit(system: dict[str, Any]) -> Limit:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.growth_rate import FEWEST, GrowthRate, growth_rate
+from analyzers.growth_rate import FEWEST, STEADY, GrowthRate, growth_rate
+from analyzers.manifest import manifest
 from nndyn.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ BURN_IN, SHORTEST = 0.05, 40
 #: No vector stretches by more e-foldings in one interval, or shrinks to what is not zero: twice
 #: those from the smallest number to the largest, since a step may orthonormalize twice.
 POSSIBLE = 1500.0
-#: Share by which rates of a linear system change along an orbit: rounding.
-STEADY = 1e-6
 #: Horizons of the finite-time exponents unless their length is given.
 HORIZONS = 100
 
@@ -192,12 +190,6 @@ def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None)
             )
     dimension = recording.sizes.get("phase", total.shape[1])
     return Stretching(time, total, dimension, str(axis.attrs.get("units", "step")))
-
-
-def manifest(recording: xr.Dataset) -> dict[str, Any]:
-    """Return what the recording says of itself."""
-    found: dict[str, Any] = json.loads(str(recording.attrs.get("manifest", "{}")))
-    return found
 
 
 def intervals(recording: xr.Dataset, time: Array) -> tuple[int | None, int]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analyzers.manifest import manifest
 from analyzers.separation import ALIGNED
 from analyzers.stretching import SAMPLES, SHORTEST, Stretching
 from analyzers.transient import ALIGNED_FOR, first_aligned
@@ -106,8 +106,7 @@ def _scales(recording: xr.Dataset, found: Stretching) -> str:
 
 
 def _start(recording: xr.Dataset) -> str:
-    manifest = json.loads(str(recording.attrs.get("manifest", "{}")))
-    return tangent_start(manifest.get("recording", {}))
+    return tangent_start(manifest(recording).get("recording", {}))
 
 
 def _weights(recording: xr.Dataset) -> int | None:

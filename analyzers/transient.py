@@ -47,18 +47,16 @@ class Growth:
         Last index of the last phase that counts; None where growth goes on to `stop`.
     total : float
         e-foldings from `start` to `end`, or to `stop`.
-    gain : float
-        e-foldings of the largest rise up to `end`, or to `stop`.
     recent : float
         e-foldings, at a tenth of the slope or more, in the last quarter of the recording.
-    curve : (stop - start + 1,) float64
-        The mean curve from `start` on.
+    steps : (stop - start,) float64
+        Mean increments from `start` on.
     breaks : list of int
         Where its phases change.
     arrested : bool
         Whether growth stopped where a power of time would have gone on: see `arrested`.
-    p : float
-        Of the sign-flip test, see `analyzers.sign_flips.growth_p`.
+    main : int
+        Samples of the main phase.
     each : (replicas,) float64
         e-foldings of every independent replica over the window; NaN where it has no increment.
     """
@@ -72,12 +70,11 @@ class Growth:
     aligned: bool
     end: int | None
     total: float
-    gain: float
     recent: float
-    curve: Array
+    steps: Array
     breaks: list[int]
     arrested: bool
-    p: float
+    main: int
     each: Array
 
     @property
@@ -86,10 +83,25 @@ class Growth:
         known = self.each[np.isfinite(self.each)]
         return known.size < 3 or bool(known.min() >= AGREE * known.mean())
 
+    @property
+    def whole(self) -> float:
+        """e-foldings from `start` to `stop`."""
+        return float(self.steps.sum())
+
+    @property
+    def gain(self) -> float:
+        """e-foldings of the largest rise up to `end`, or to `stop`."""
+        return largest_gain(self.steps if self.end is None else self.steps[: self.end - self.start])
+
+    @cached_property
+    def p(self) -> float:
+        """Of the sign-flip test, see `analyzers.sign_flips.growth_p`."""
+        return growth_p(self.steps, self.main)
+
     @cached_property
     def evidence(self) -> float:
         """AIC(power law) - AIC(straight phases)."""
-        return exponential_evidence(self.curve, self.start, self.breaks)
+        return exponential_evidence(cumulative(self.steps), self.start, self.breaks)
 
 
 def measure_growth(
@@ -167,12 +179,11 @@ def measure_growth(
         aligned=aligned_from is not None and aligned_from <= chosen[0],
         end=end if counted else None,
         total=total,
-        gain=largest_gain(mean[:last] if counted else mean),
         recent=float(recent),
-        curve=cumulative(mean),
+        steps=mean,
         breaks=found.breaks,
         arrested=arrested(mean, last, start),
-        p=growth_p(mean, main.stop - main.start),
+        main=main.stop - main.start,
         each=np.array([_growth(part[chosen[0] - start : chosen[1] - start], u) for u in units]),
     )
 

@@ -151,12 +151,12 @@ def log_limit(sep: Separation) -> tuple[Array, str]:
     if measured and largest - start > np.log(1e3):
         level = float(largest + np.log(STEP_SHARE))
         what = f"2 % of the largest distance ({np.exp(level):.3g})"
-    elif sep.sizes.extent > 0.0 or start > 0.0:
-        size = sep.sizes.extent if sep.sizes.extent > 0.0 else 1.0
-        level = float(np.log(STEP_SHARE * size))
+    elif sep.sizes.extent > 0.0:
+        level = float(np.log(STEP_SHARE * sep.sizes.extent))
         what = f"2 % of the length of the state ({np.exp(level):.3g})"
-        if not sep.sizes.extent > 0.0:
-            what = "2 % of one, the length of the state being unknown"
+    elif start > 0.0:
+        level = float(np.log(STEP_SHARE))
+        what = "2 % of one, the length of the state being unknown"
     else:
         level = np.inf
         what = "any distance, none having grown a thousandfold"

@@ -295,7 +295,7 @@ def judge_transient(
         grown += f" from their smallest, {_by(found.total)} in all,"
     until, more = grown, 0.0
     if found.end is not None:
-        more = float(found.curve[-1]) - found.total
+        more = found.whole - found.total
         until += f" until {unit} {time[found.end]:g}"
         if abs(more) >= 0.5:
             until += f", and {_by(more)} from there to {unit} {time[found.stop]:g}"

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyzers.manifest import manifest
 from analyzers.resolution import Resolution
-from analyzers.stretching import Rates, manifest
+from analyzers.stretching import Rates
 
 if TYPE_CHECKING:
     import xarray as xr

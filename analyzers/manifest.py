@@ -1,0 +1,21 @@
+"""The manifest: what a recording says of how it was made."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def manifest(recording: xr.Dataset) -> dict[str, Any]:
+    """Return what a recording says of itself; empty where it has no manifest."""
+    found: dict[str, Any] = json.loads(str(recording.attrs.get("manifest", "{}")))
+    return found
+
+
+def system_of(recording: xr.Dataset) -> dict[str, Any]:
+    """Return what a recording's manifest says of its system."""
+    found: dict[str, Any] = manifest(recording).get("system", {})
+    return found
