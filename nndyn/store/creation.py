@@ -13,7 +13,7 @@ from nndyn.store.failures import is_of_write, write_failure
 from nndyn.store.files import part_path, sync_folder
 from nndyn.store.handles import written
 from nndyn.store.layout import Header
-from nndyn.store.locks import WriterLock, journal_path, stale_parts, vacant
+from nndyn.store.locks import WriterLock, check_own, journal_path, stale_parts, vacant
 
 
 def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os.stat_result]:
@@ -36,13 +36,14 @@ def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os
     Raises
     ------
     UsageError
-        If `header` is inconsistent, the folder is missing, or the name is taken.
+        If `header` is inconsistent, the folder is missing, the name is taken, or that of a link.
     StoreError
         If another process writes the recording, the space will not do, or writing fails.
     """
     header.check()
     folder = path.parent
     vacant(path, overwrite=overwrite, cure="overwrite or resume it")
+    check_own(path)
     lock, part = WriterLock(path), part_path(path)
     try:
         for stale in stale_parts(path):

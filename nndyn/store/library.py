@@ -16,6 +16,7 @@ import netCDF4
 
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.store.chunks import SIGNATURE, end_of_file
+from nndyn.store.regular import open_regular
 
 # Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless
 # told. Blocks are read in order, once each: only a chunk that two of them share is read again.
@@ -100,9 +101,9 @@ def check_signature(path: Path) -> None:
         If it is not an HDF5 file, or is shorter than it says.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(48)
-            size = os.fstat(file.fileno()).st_size
+        fd = open_regular(path, os.O_RDONLY, follow=True)
+        head, size = os.pread(fd, 48, 0), os.fstat(fd).st_size
+        os.close(fd)
     except OSError as error:
         raise RecordingError(
             f"{path} cannot be read: {error.strerror}; check the permissions"

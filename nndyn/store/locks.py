@@ -8,9 +8,10 @@ import re
 import time
 from pathlib import Path
 
-from nndyn.errors import StoreError, UsageError
+from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.interrupts import shielded
 from nndyn.store.files import names, remove
+from nndyn.store.regular import kind, open_regular
 
 
 class MissingRecordingError(UsageError, FileNotFoundError):
@@ -22,7 +23,7 @@ class BusyError(StoreError):
 
 
 def existing(path: str | Path) -> Path:
-    """Return `path` if it is a file.
+    """Return `path` if it is a file, or a link to one.
 
     Parameters
     ----------
@@ -38,12 +39,56 @@ def existing(path: str | Path) -> Path:
         If there is nothing of that name.
     UsageError
         If it is a folder.
+    RecordingError
+        If it is a pipe or a device, which may never end.
     """
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder, expected a recording; name a file in it")
     if not path.exists():
         raise MissingRecordingError(f"{path} does not exist; check the name, or record it first")
+    if found := kind(path):
+        raise RecordingError(f"{path} is {found}, expected a recording; name a file")
+    return path
+
+
+def check_own(path: Path) -> None:
+    """Refuse a symbolic link: what is written into is what was named.
+
+    Raises
+    ------
+    UsageError
+        If `path` is one.
+    """
+    if path.is_symlink():
+        raise UsageError(
+            f"{path} is a link, through which nothing is written; name the file it leads to, "
+            f"{os.path.realpath(path)}"
+        )
+
+
+def writable(path: str | Path) -> Path:
+    """Return `path` if it is a file that may be written into.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    MissingRecordingError
+        If there is nothing of that name.
+    UsageError
+        If it is a folder, or a link.
+    RecordingError
+        If it is a pipe or a device.
+    """
+    path = existing(path)
+    check_own(path)
     return path
 
 
@@ -74,13 +119,18 @@ def vacant(path: Path, *, overwrite: bool, cure: str) -> None:
 
 
 def lock_path(path: Path) -> Path:
-    """Name of the lock file of the recording `path`."""
-    return path.with_name(f".{path.name}.lock")
+    """Name of the lock file of the recording `path`: beside the file, not beside a link to it."""
+    return _beside(path, "lock")
 
 
 def journal_path(path: Path) -> Path:
-    """Name of the rollback journal of the recording `path`."""
-    return path.with_name(f".{path.name}.journal")
+    """Name of the rollback journal of the recording `path`: beside the file, as its lock."""
+    return _beside(path, "journal")
+
+
+def _beside(path: Path, what: str) -> Path:
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    return path.with_name(f".{path.name}.{what}")
 
 
 def stale_parts(path: Path) -> list[Path]:
@@ -122,11 +172,11 @@ class WriterLock:
     @shielded()
     def _try(self) -> bool:
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            fd = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StoreError(
-                f"cannot write in {self._path.parent}: {error.strerror}; "
-                "check the permissions or choose another folder"
+                f"cannot lock {self._path}: {error.strerror}; "
+                "check the permissions of its folder, or choose another one"
             ) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,8 +227,8 @@ class WriterLock:
 def has_writer(path: Path) -> bool:
     """Whether some Writer holds the lock of `path` now."""
     try:
-        fd = os.open(lock_path(path), os.O_RDONLY)
-    except OSError:
+        fd = open_regular(lock_path(path), os.O_RDONLY)
+    except OSError:  # of what is no regular file, no Writer holds a lock
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -10,7 +10,7 @@ from nndyn.interrupts import shielded
 from nndyn.store.failures import write_failure
 from nndyn.store.files import whole
 from nndyn.store.handles import written
-from nndyn.store.library import exclusive
+from nndyn.store.library import check_signature, exclusive
 from nndyn.store.locks import vacant
 
 if TYPE_CHECKING:
@@ -69,11 +69,24 @@ def load_result(path: str | Path) -> xr.Dataset:
     Raises
     ------
     RecordingError
-        If it cannot be read.
+        If it cannot be read, or its variables are larger than the file.
     """
     import xarray as xr
 
+    path = Path(path)
+    check_signature(path)
     try:
-        return xr.load_dataset(path, engine="netcdf4", decode_times=False, decode_timedelta=False)
+        with xr.open_dataset(
+            path, engine="netcdf4", decode_times=False, decode_timedelta=False
+        ) as result:
+            size = path.stat().st_size
+            if result.nbytes > 8 * size:  # small integers may be read as float64
+                raise RecordingError(
+                    f"{path} is no result of nndyn's: its values take {result.nbytes} bytes, it "
+                    f"has {size}"
+                )
+            return result.load()
+    except RecordingError:
+        raise
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise RecordingError(f"{path} cannot be read: {error}") from error

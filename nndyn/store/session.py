@@ -21,6 +21,8 @@ from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, rows_of, slot_of
 from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, WriterLock
+from nndyn.store.regular import open_regular
+from nndyn.store.saving import Range
 from nndyn.store.space import give_back, reserve
 
 #: Bytes that any change may take beside what it says it does.
@@ -72,12 +74,12 @@ class Session:
         self.changed = False
         self.is_open = False
         self._lock = lock
-        self._saved: list[journals.Range] = []
+        self._saved: list[Range] = []
         with contextlib.ExitStack() as undo:
             undo.callback(lock.release)
             try:
-                journals.roll_back(path)
-                self._fd = os.open(path, os.O_RDWR)
+                journals.roll_back(path, adopt=True)
+                self._fd = open_regular(path, os.O_RDWR)
                 undo.callback(os.close, self._fd)
                 if file is not None and not os.path.samestat(file, os.fstat(self._fd)):
                     raise StoreError(f"{path} was replaced as soon as it was made; try again")
