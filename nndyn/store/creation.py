@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from nndyn.errors import StoreError, UsageError
 from nndyn.store import layout
 from nndyn.store.failures import is_of_write, write_failure
@@ -76,6 +78,12 @@ def _write_header(part: Path, header: Header) -> os.stat_result:
         layout.define(nc, header)
         nc.sync()
         # Closing only ever shortens the file: what it grows to from here on is chunks.
-        nc.setncattr(layout.EXTENTS, layout.extents_value([(0, part.stat().st_size)]))
+        ranges = [(0, part.stat().st_size)]
+        mark = layout.extents_value(ranges, place=-1)
+        nc.setncattr(layout.EXTENTS, mark)
+        nc.sync()
+        content, looked_for = part.read_bytes(), np.asarray(mark).tobytes()
+        place = content.find(looked_for) if content.count(looked_for) == 1 else 0
+        nc.setncattr(layout.EXTENTS, layout.extents_value(ranges, place))
         nc.sync()
     return part.stat()

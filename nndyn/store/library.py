@@ -22,6 +22,9 @@ from nndyn.store.regular import open_regular
 # told. Blocks are read in order, once each: only a chunk that two of them share is read again.
 _CACHE = 4 * 1024 * 1024
 
+# A file may have so many values of a variable whatever its size; and so many a byte, compressed.
+_LONG, _DENSEST = 1 << 22, 128
+
 # Files (device, inode) that the library still has open after it was to let go of them, and the
 # descriptors it has then: its state is global, so this has to be.
 HELD: dict[tuple[int, int], list[tuple[int, os.stat_result]]] = {}
@@ -74,7 +77,38 @@ def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
         failure = explain(path, error, writing=mode != "r")
         raise failure from error
     nc.set_auto_maskandscale(False)
+    try:
+        if mode != "w":
+            check_lengths(path, nc)
+    except BaseException:
+        close(nc)
+        raise
     return nc
+
+
+def check_lengths(path: Path, nc: netCDF4.Dataset) -> None:
+    """Refuse what would take for ever to read: a variable of one dimension, far beyond the file.
+
+    Parameters
+    ----------
+    path : Path
+    nc : netCDF4.Dataset
+        The same file, open.
+
+    Raises
+    ------
+    RecordingError
+        If there is one. Those are read whole on opening; chunks that were never written may give
+        them any length.
+    """
+    most = max(_LONG, _DENSEST * path.stat().st_size)
+    for name, variable in nc.variables.items():
+        text = variable.dtype == "S1" and variable.ndim == 2
+        if (variable.ndim == 1 or text) and variable.size > most:
+            raise RecordingError(
+                f"{path} is damaged: {name} has {variable.size} values, a file of "
+                f"{path.stat().st_size} bytes cannot hold so many; restore it from a copy"
+            )
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
 from nndyn.store.handles import Handle
 from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, rows_of, slot_of
+from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, is_copy, rows_of, slot_of
 from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, WriterLock
 from nndyn.store.regular import open_regular
@@ -122,7 +122,13 @@ class Session:
                     f"{self.path} is not a recording this version can go on writing: attribute "
                     f"{min(missing)!r} is missing; record to another name"
                 )
-            self._extents = extents_of(self.attrs.pop(EXTENTS))
+            if is_copy(self.path, self.attrs):
+                raise RecordingError(
+                    f"{self.path} is a copy that another program made, which this version cannot "
+                    "go on writing; resume the original, or record to another name"
+                )
+            extents = self.attrs.pop(EXTENTS)
+            self._extents, self._place = extents_of(extents), int(extents[-2])
             self.dims = {n: v.dimensions for n, v in nc.variables.items()}
             self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in nc.variables.items()}
             self._chunk_rows = {
@@ -265,7 +271,7 @@ class Session:
             after = os.fstat(self._fd).st_size
             if after > before:  # attributes went beyond the header: later changes may touch them
                 extents = journals.merged([*self._extents, (before, after)], after)
-                value = extents_value(extents)
+                value = extents_value(extents, self._place)
                 if value is None:
                     raise StoreError(
                         f"{self.path} has been extended too often to take more attributes; "
