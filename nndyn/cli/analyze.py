@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 import analyzers
-from nndyn.cli.output import print_json, print_result, progress_bar
+from nndyn.cli.output import print_json, print_result, progress_bar, say
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
 
@@ -194,13 +194,15 @@ def _all(path: Path, as_json: bool) -> None:
             analyzed, as_dict, shown = partial(_analyzed, recording), to_dict, print_result
         for name in analyzers.rows():
             if not as_json:
-                click.echo(("" if not found else "\n") + name)
+                if found:
+                    say()
+                say(name)
             try:
                 result = analyzed(name)
             except DataError as error:  # it does not apply to this recording
                 found.append({"analyzer": name, "results": {}, "reason": str(error)})
                 if not as_json:
-                    click.echo(f"does not apply: {error}")
+                    say(f"does not apply: {error}")
                 continue
             found.append(as_dict(result))
             if not as_json:

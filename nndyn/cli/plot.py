@@ -11,6 +11,7 @@ import click
 
 import analyzers
 from nndyn.cli.analyze import along, options_of, study_result
+from nndyn.cli.output import say
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
 
@@ -69,7 +70,7 @@ def _run(name: str, *, path: Path, output: Path, **options: Any) -> None:
     with reading(path), open_recording(path) as recording:
         result = analyzers.load(name)(recording, **options)
     save(draw(name, result), output)
-    click.echo(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
+    say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
 def _run_study(path: Path, output: Path, along: str | None) -> None:
@@ -84,7 +85,7 @@ def _run_study(path: Path, output: Path, along: str | None) -> None:
         save(study(growth, learning), name)
         for result in (growth, learning):
             if result is not None:
-                click.echo(f"{name}: {result.attrs['verdict']}: {result.attrs['reason']}")
+                say(f"{name}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
 _study = click.Command(

@@ -10,7 +10,7 @@ import click
 
 from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import counted, duration, progress_bar, size
+from nndyn.cli.output import counted, duration, progress_bar, say, size
 from nndyn.cli.parameters import Grid
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
@@ -128,10 +128,10 @@ def _run(
             "process"
         )
         if dry_run:
-            click.echo(f"{output}: {line}. Nothing was written.")
+            say(f"{output}: {line}. Nothing was written.")
             return 0
         if found.seconds > 10.0:
-            click.echo(f"{output}: {line}", err=True)
+            say(f"{output}: {line}", err=True)
     with progress_bar(output.name) as progress:
         index = sweep(
             name,
@@ -171,14 +171,14 @@ def _say(index: xr.Dataset, output: Path) -> int:
     axes = " x ".join(
         counted(n, "seed") if name == "seed" else f"{n} {name}" for name, n in index.sizes.items()
     )
-    click.echo(f"{output}: {counted(status.size, 'run')} ({axes}): {counts}")
+    say(f"{output}: {counted(status.size, 'run')} ({axes}): {counts}")
     failed = status == "failed"
     reasons = index["reason"].values.ravel()[failed]
     paths = index["path"].values.ravel()[failed]
     for path, reason in list(zip(paths, reasons, strict=True))[:5]:
-        click.echo(f"failed: {path}: {reason}", err=True)
+        say(f"failed: {path}: {reason}", err=True)
     if len(reasons) > 5:
-        click.echo(f"failed: {len(reasons) - 5} more runs", err=True)
+        say(f"failed: {len(reasons) - 5} more runs", err=True)
     return int(failed.any())
 
 

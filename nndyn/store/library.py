@@ -73,7 +73,7 @@ def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
         check_held(path)
     try:
         nc = netCDF4.Dataset(path, mode, format="NETCDF4")
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnicodeEncodeError) as error:  # names are UTF-8 to it
         failure = explain(path, error, writing=mode != "r")
         raise failure from error
     nc.set_auto_maskandscale(False)

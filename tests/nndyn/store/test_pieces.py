@@ -38,7 +38,7 @@ def test_what_xarray_saved_is_not_verified_nor_gone_on_with(tmp_path: Path, how:
         assert "piece_of" not in copy.attrs
     with pytest.raises(RecordingError, match="was not written by nndyn's recorder"):
         verify(tmp_path / "copy.nc")
-    with pytest.raises(RecordingError, match="is missing|is a copy that another program made"):
+    with pytest.raises(RecordingError, match=r"is missing|is a copy that another program made"):
         Writer.resume(tmp_path / "copy.nc")
 
 
