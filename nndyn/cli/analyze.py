@@ -135,6 +135,13 @@ class _Analyze(click.Group):
             formatter.write_dl([("all", _all.help or ""), *rows])
 
 
+def read_from(path: Path) -> list[Path]:
+    """Return what must not be replaced by a result: a recording, or what a study is of."""
+    from nndyn.studies.folder import Folder
+
+    return Folder(path).parts if path.is_dir() else [path]
+
+
 def _run(
     name: str,
     *,
@@ -150,7 +157,7 @@ def _run(
     from nndyn.store import open_recording, reading, save_result, vacant
 
     if output is not None:
-        vacant(output, overwrite=overwrite, cure="overwrite it")
+        vacant(output, overwrite=overwrite, cure="overwrite it", inputs=read_from(path))
     if path.is_dir():
         result = study_result(path, name, along=along, **options)
     elif along is not None:

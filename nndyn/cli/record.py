@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.configuration import load_config
+from nndyn.cli.configuration import config_files, load_config
 from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import duration, progress_bar, say, size
 from nndyn.cli.parameters import Tangents
@@ -328,7 +328,8 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
     system = make()
     options["control"] = not options.pop("no_control")
     planned = {k: v for k, v in options.items() if k not in ("resume", "mix", "overwrite")}
-    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it")
+    inputs = [*config_files(), *getattr(system, "files", ())]
+    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it", inputs=inputs)
     if dry_run:
         cost = estimate(system, **planned)
         say(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.configuration import config_option
+from nndyn.cli.configuration import config_files, config_option
 from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import counted, duration, progress_bar, say, size
 from nndyn.cli.parameters import Grid
@@ -114,11 +114,16 @@ def _run(
     **options: Any,
 ) -> int:
     from nndyn import sweep
+    from nndyn.store.apart import check_apart
+    from nndyn.studies.folder import Folder
     from nndyn.studies.request import request
     from nndyn.studies.sweep import cost
 
     if_interrupted(of_study(output, dry_run=dry_run, overwrite=overwrite))
     name, given = _options_of(kind, options)
+    if overwrite:
+        for part in Folder(output).parts:
+            check_apart(part, config_files())
     asked = request(name, given, seeds=seeds, seed=seed)
     if dry_run or not output.exists():
         found = cost(asked)

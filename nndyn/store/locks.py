@@ -6,10 +6,12 @@ import fcntl
 import os
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.interrupts import shielded
+from nndyn.store.apart import check_apart
 from nndyn.store.files import names, remove
 from nndyn.store.regular import kind, open_regular
 
@@ -92,7 +94,7 @@ def writable(path: str | Path) -> Path:
     return path
 
 
-def vacant(path: Path, *, overwrite: bool, cure: str) -> None:
+def vacant(path: Path, *, overwrite: bool, cure: str, inputs: Iterable[str | Path] = ()) -> None:
     """Check that a file may be made at `path`, before any work is done for it.
 
     Parameters
@@ -102,11 +104,13 @@ def vacant(path: Path, *, overwrite: bool, cure: str) -> None:
         Whether an existing file may be replaced.
     cure : str
         What to do about one, said after "choose another name, or".
+    inputs : iterable of path-like
+        Files and folders that the work reads.
 
     Raises
     ------
     UsageError
-        If the folder is missing, or the name is taken.
+        If the folder is missing, the name is taken, or it is that of something read.
     """
     if not path.parent.is_dir():
         raise UsageError(f"folder {path.parent} does not exist; create it first")
@@ -114,6 +118,7 @@ def vacant(path: Path, *, overwrite: bool, cure: str) -> None:
         raise UsageError(f"{path} is a folder; name a file in it")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is a device or a pipe, which a recording cannot replace")
+    check_apart(path, inputs)
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists; choose another name, or {cure}")
 

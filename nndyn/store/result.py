@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,14 +38,17 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
     Raises
     ------
     UsageError
-        If the folder does not exist, or `path` does and `overwrite` is false.
+        If the folder does not exist, `path` does and `overwrite` is false, or it is the recording
+        that the result is of.
     StoreError
         If the file cannot be written.
     """
     from xarray.backends import NetCDF4DataStore
 
     path = Path(path)
-    vacant(path, overwrite=overwrite, cure="overwrite it")
+    source = str(result.attrs.get("source_path", ""))
+    inputs = [source] if os.path.isfile(source) else []  # a folder is of a study
+    vacant(path, overwrite=overwrite, cure="overwrite it", inputs=inputs)
     try:
         with whole(path) as part, written(part, result.nbytes + _HEADER_BYTES) as nc:
             result.dump_to_store(NetCDF4DataStore(nc))  # type: ignore[no-untyped-call]

@@ -46,6 +46,11 @@ class Folder:
         """Whether there is a plan."""
         return (self.path / PLAN).is_file()
 
+    @property
+    def parts(self) -> list[Path]:
+        """The plan and the folders of the study."""
+        return [self.path / name for name in (PLAN, *_PARTS)]
+
     def design(self) -> Design:
         """Read the plan.
 
