@@ -20,6 +20,10 @@ Notes
 -----
 Order of durable events: journal (fsync) → block → file (fsync) → journal emptied. A journal that
 comes back after a power failure describes the commit before; undoing one commit more is correct.
+
+A journal names the file, by its inode, and the recording, by its id (`nndyn.store.saving`): a
+stranger may put one beside a file or a link of his. A reader undoes a block in that file alone, and
+writes into no other; who resumes undoes it in a copy of both too.
 """
 
 from __future__ import annotations

@@ -179,8 +179,7 @@ class Training:
                 f"activation={activation!r} applies to mlp: and cnn:; a module brings its own"
             )
         loaded = load(data, test, samples=samples, data_dir=data_dir)
-        self.files = files(data, data_dir)
-        training, held_out = loaded.training, loaded.test
+        training, held_out, self.files = loaded.training, loaded.test, files(data, data_dir)
         size = batches.size(batch_size, len(training))
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
         if spec and str(model).startswith("mlp:"):

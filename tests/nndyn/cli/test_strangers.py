@@ -166,3 +166,34 @@ def test_a_model_that_is_code_of_the_author_is_marked(cli, trained, model):
     (line,) = (line for line in out.splitlines() if "is code that the author" in line)
     assert line.startswith("# The model is code that the author of run.nc names, ")
     assert "recording imports and runs it" in line
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "longer", "letters"])
+def test_a_file_of_options_that_is_none_is_refused_at_once(cli, kind):
+    path = Path("c.toml")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "longer":
+        with path.open("wb") as file:
+            file.truncate(2**40)
+    else:
+        path.write_text(f"store = '''{BAD}'''\n")
+    code, out, err = cli("record", "map", "henon", "--config", path, "--steps", 9, "-o", "r.nc")
+    assert (code, out) == (2, "")
+    assert_harmless(err)
+    assert err.count("\n") == 1
+
+
+def test_all_that_a_command_prints_goes_through_one_place():
+    import nndyn.cli.output as place
+
+    folder = Path(place.__file__).parent
+    printing = {p.name for p in folder.glob("*.py") if "click.echo(" in p.read_text()}
+    assert printing == {"output.py", "lazy.py"}
+    lazy = (folder / "lazy.py").read_text()
+    assert re.findall(r"click\.echo\((.*)\)", lazy) == [
+        "error.format_message(), err=True",
+        "err=True",
+    ]
