@@ -205,9 +205,11 @@ def is_copy(path: Path, attrs: Mapping[str, Any]) -> bool:
     bool
         False of files of versions that did not write the place.
     """
-    if EXTENTS not in attrs:
+    value = np.asarray(attrs.get(EXTENTS))
+    if value.dtype != np.int64 or value.shape != (_EXTENTS_LENGTH,):
         return True
-    value = np.asarray(attrs[EXTENTS], np.int64)
+    if not 0 <= value[-2] < path.stat().st_size:
+        return True
     with path.open("rb") as file:
         file.seek(int(value[-2]))
         return bool(value[-2]) and file.read(value.nbytes) != value.tobytes()

@@ -100,3 +100,15 @@ def test_a_replica_or_a_state_without_end_is_refused_at_once(tmp_path: Path) -> 
             assert not verify(copy).sound
         except RecordingError as error:
             assert "is damaged" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("value", ["text", -1, np.zeros(3), np.full(128, -7), np.full(128, 2**62)])
+def test_an_attribute_that_is_no_layout_is_of_a_copy(tmp_path: Path, value: Any) -> None:
+    path = tmp_path / "run.nc"
+    plan = record(path)
+    with netCDF4.Dataset(path, "r+") as nc:
+        nc.setncattr("metadata_extents", value)
+    with open_recording(path) as run:
+        assert_holds(run, plan, 40)
+    with pytest.raises(RecordingError, match="was not written by nndyn's recorder"):
+        verify(path)
