@@ -179,10 +179,9 @@ class WriterLock:
         try:
             fd = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise StoreError(
-                f"cannot lock {self._path}: {error.strerror}; "
-                "check the permissions of its folder, or choose another one"
-            ) from error
+            cure = "check the permissions of its folder, or choose another one"
+            cure = "move it away" if kind(self._path, follow=False) else cure
+            raise StoreError(f"cannot lock {self._path}: {error.strerror}; {cure}") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The one before may have removed the name between our open and our lock: then this

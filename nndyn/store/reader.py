@@ -122,7 +122,8 @@ def _changed(path: Path, before: Any) -> bool:
 def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dataset:
     import xarray as xr
 
-    open_netcdf(path, "r").close()  # xarray reads coordinates whole, however long
+    with reading(path):
+        check_indices(path)  # first, since xarray reads coordinates whole, however long
     try:
         with small_cache():
             recording = xr.open_dataset(
@@ -139,7 +140,6 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
         with reading(path):
             validate(recording, str(path))
             recording = _trimmed(recording, path)
-            check_indices(path)
             if warm:
                 _warm(recording)
     except BaseException:
@@ -189,7 +189,7 @@ def _warm(recording: xr.Dataset) -> None:
 
 
 def check_indices(path: Path) -> None:
-    """Check that the chunk indices lead to every committed chunk.
+    """Check that the chunk indices lead to every committed chunk, and no variable has no end.
 
     Parameters
     ----------
@@ -201,6 +201,9 @@ def check_indices(path: Path) -> None:
         With the first thing that is wrong.
     """
     with contextlib.closing(open_netcdf(path, "r")) as nc:
-        n = int(nc.getncattr("n_committed"))
+        n = int(getattr(nc, "n_committed", -1))
+        dims = {growing(v.dimensions) for v in nc.variables.values()} - {None}
+        if not {"time", *dims} <= set(nc.variables) or not 0 <= n <= nc.dimensions["time"].size:
+            return  # no recording, or a piece: others say what is missing
         for fault in faults(path, nc, rows_of(nc, n), slot_of(nc, n)):
             raise RecordingError(f"{path} is damaged: {fault}; restore it from a copy")
