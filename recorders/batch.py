@@ -108,7 +108,8 @@ def record_batch(
     kept = [file for file in files if resume and file.exists()]
     for file in files:
         if file not in kept:
-            vacant(file, overwrite=overwrite, cure="overwrite or resume it")
+            read = [path for system in systems for path in getattr(system, "files", ())]
+            vacant(file, overwrite=overwrite, cure="overwrite or resume it", inputs=read)
     tally = _Tally(progress, [plan.steps for plan in plans])
     runs: dict[int, Run] = {}
     with deferred() as press, ExitStack() as stack:

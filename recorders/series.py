@@ -62,7 +62,7 @@ def record_series(
     The series is held in memory, and written in blocks.
     """
     path = Path(path)
-    vacant(path, overwrite=overwrite, cure="overwrite it")
+    vacant(path, overwrite=overwrite, cure="overwrite it", inputs=[source])
     rows, names = load(source, variable)
     series = from_array(rows, interval, names=names)
     T, D = rows.shape

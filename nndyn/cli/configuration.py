@@ -11,12 +11,22 @@ from nndyn import config
 from nndyn.cli.parameters import Grid
 from nndyn.errors import UsageError
 
+#: Where a command finds which file its options are from.
+_READ = "nndyn.config"
+
+
+def config_files() -> list[Path]:
+    """Return the file that gave options to the command that runs, if there is one."""
+    path = click.get_current_context().meta.get(_READ)
+    return [] if path is None else [path]
+
 
 def load_config(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     """Let a file give defaults; the command line still comes first."""
     if path is None:
         return
     options = {p.name for p in ctx.command.params if isinstance(p, click.Option) and p.name}
+    ctx.meta[_READ] = path
     values = config.read(path, options - {"config", "help"})
     for option in ctx.command.params:
         if option.name in values and option.name != "param":

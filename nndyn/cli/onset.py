@@ -9,7 +9,7 @@ import click
 
 from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import print_json
+from nndyn.cli.output import print_json, say
 from nndyn.cli.record import record
 from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
@@ -89,7 +89,7 @@ def _run(*, output: Path | None, as_json: bool, strict: bool, **options: Any) ->
         options.pop("model"),
         options.pop("data"),
         path=output,
-        say=lambda line: click.echo(line, err=True),
+        say=lambda line: say(line, err=True),
         **options,
     )
     if as_json:

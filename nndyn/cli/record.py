@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.configuration import load_config
+from nndyn.cli.configuration import config_files, load_config
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import duration, progress_bar, size
+from nndyn.cli.output import duration, progress_bar, say, size
 from nndyn.cli.parameters import Tangents
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
@@ -328,10 +328,11 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
     system = make()
     options["control"] = not options.pop("no_control")
     planned = {k: v for k, v in options.items() if k not in ("resume", "mix", "overwrite")}
-    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it")
+    inputs = [*config_files(), *getattr(system, "files", ())]
+    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it", inputs=inputs)
     if dry_run:
         cost = estimate(system, **planned)
-        click.echo(
+        say(
             f"{system.name}: {options['steps']:,} steps of {_replicas(cost.rows)} with "
             f"{cost.components:,} components; {size(cost.bytes)} in blocks of {cost.block} steps; "
             f"about {duration(cost.seconds)}. Nothing was written."
@@ -341,16 +342,16 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
         cost = estimate(system, timed=False, **planned)
         if cost.work > _LONG:
             cost = estimate(system, **planned)
-            click.echo(f"{path}: {size(cost.bytes)}, about {duration(cost.seconds)}", err=True)
+            say(f"{path}: {size(cost.bytes)}, about {duration(cost.seconds)}", err=True)
     with progress_bar(system.name) as progress:
         recording = write(system, path, **options, progress=progress)
     steps = recording.sizes["time"] - 1
-    click.echo(
+    say(
         f"{path}: {system.name}, {steps:,} steps, {_replicas(recording.sizes['replica'])}, "
         f"{size(path.stat().st_size)}"
     )
     for warning in _warnings(recording):
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
 
 
 def _replicas(count: int) -> str:

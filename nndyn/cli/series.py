@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nndyn.cli.output import size
+from nndyn.cli.output import say, size
 
 
 @click.command("series", help="Store a measured series from a .csv, .npy or .nc file.")
@@ -38,7 +38,7 @@ def series(
     ) as recording:
         times, columns = recording.sizes["time"], recording.sizes["component"]
     plural = "s" if columns != 1 else ""
-    click.echo(
+    say(
         f"{output}: {source.name}, {times:,} times of {columns} component{plural}, "
         f"{size(output.stat().st_size)}"
     )

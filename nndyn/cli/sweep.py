@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.configuration import config_option
+from nndyn.cli.configuration import config_files, config_option
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import counted, duration, progress_bar, size
+from nndyn.cli.output import counted, duration, progress_bar, say, size
 from nndyn.cli.parameters import Grid
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
@@ -114,11 +114,16 @@ def _run(
     **options: Any,
 ) -> int:
     from nndyn import sweep
+    from nndyn.store.apart import check_apart
+    from nndyn.studies.folder import Folder
     from nndyn.studies.request import request
     from nndyn.studies.sweep import cost
 
     if_interrupted(of_study(output, dry_run=dry_run, overwrite=overwrite))
     name, given = _options_of(kind, options)
+    if overwrite:
+        for part in Folder(output).parts:
+            check_apart(part, config_files())
     asked = request(name, given, seeds=seeds, seed=seed)
     if dry_run or not output.exists():
         found = cost(asked)
@@ -128,10 +133,10 @@ def _run(
             "process"
         )
         if dry_run:
-            click.echo(f"{output}: {line}. Nothing was written.")
+            say(f"{output}: {line}. Nothing was written.")
             return 0
         if found.seconds > 10.0:
-            click.echo(f"{output}: {line}", err=True)
+            say(f"{output}: {line}", err=True)
     with progress_bar(output.name) as progress:
         index = sweep(
             name,
@@ -171,14 +176,14 @@ def _say(index: xr.Dataset, output: Path) -> int:
     axes = " x ".join(
         counted(n, "seed") if name == "seed" else f"{n} {name}" for name, n in index.sizes.items()
     )
-    click.echo(f"{output}: {counted(status.size, 'run')} ({axes}): {counts}")
+    say(f"{output}: {counted(status.size, 'run')} ({axes}): {counts}")
     failed = status == "failed"
     reasons = index["reason"].values.ravel()[failed]
     paths = index["path"].values.ravel()[failed]
     for path, reason in list(zip(paths, reasons, strict=True))[:5]:
-        click.echo(f"failed: {path}: {reason}", err=True)
+        say(f"failed: {path}: {reason}", err=True)
     if len(reasons) > 5:
-        click.echo(f"failed: {len(reasons) - 5} more runs", err=True)
+        say(f"failed: {len(reasons) - 5} more runs", err=True)
     return int(failed.any())
 
 

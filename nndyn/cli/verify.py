@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nndyn.cli.output import counted, progress_bar, size
+from nndyn.cli.output import counted, progress_bar, say, size
 
 
 @click.command(
@@ -22,11 +22,11 @@ def verify(path: Path) -> int:
         return _study(path)
     report = check(path)
     for problem in report.problems:
-        click.echo(f"{path}: {problem}")
+        say(f"{path}: {problem}")
     if not report.sound:
         return 4
     total = sum(v.bytes for v in report.variables)
-    click.echo(f"{path}: {len(report.variables)} variables, {size(total)}, all checksums hold")
+    say(f"{path}: {len(report.variables)} variables, {size(total)}, all checksums hold")
     return 0
 
 
@@ -54,14 +54,12 @@ def _study(path: Path) -> int:
             except NndynError as error:
                 problems = [str(error)]
             for problem in problems:
-                click.echo(problem if str(file) in problem else f"{file}: {problem}")
+                say(problem if str(file) in problem else f"{file}: {problem}")
             wrong += bool(problems)
     lacking = f"; {missing} of {counted(len(files), 'run')} not recorded" if missing else ""
     if wrong:
-        click.echo(
-            f"{path}: {wrong} of {counted(len(files) - missing, 'recording')} wrong{lacking}"
-        )
+        say(f"{path}: {wrong} of {counted(len(files) - missing, 'recording')} wrong{lacking}")
         return 4
     checked = counted(len(files) - missing, "recording")
-    click.echo(f"{path}: {checked}, {size(total)}, all checksums hold{lacking}")
+    say(f"{path}: {checked}, {size(total)}, all checksums hold{lacking}")
     return 0

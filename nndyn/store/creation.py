@@ -7,13 +7,15 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from nndyn.errors import StoreError, UsageError
 from nndyn.store import layout
 from nndyn.store.failures import is_of_write, write_failure
 from nndyn.store.files import part_path, sync_folder
 from nndyn.store.handles import written
 from nndyn.store.layout import Header
-from nndyn.store.locks import WriterLock, journal_path, stale_parts, vacant
+from nndyn.store.locks import WriterLock, check_own, journal_path, stale_parts, vacant
 
 
 def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os.stat_result]:
@@ -36,13 +38,14 @@ def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os
     Raises
     ------
     UsageError
-        If `header` is inconsistent, the folder is missing, or the name is taken.
+        If `header` is inconsistent, the folder is missing, the name is taken, or that of a link.
     StoreError
         If another process writes the recording, the space will not do, or writing fails.
     """
     header.check()
     folder = path.parent
     vacant(path, overwrite=overwrite, cure="overwrite or resume it")
+    check_own(path)
     lock, part = WriterLock(path), part_path(path)
     try:
         for stale in stale_parts(path):
@@ -75,6 +78,12 @@ def _write_header(part: Path, header: Header) -> os.stat_result:
         layout.define(nc, header)
         nc.sync()
         # Closing only ever shortens the file: what it grows to from here on is chunks.
-        nc.setncattr(layout.EXTENTS, layout.extents_value([(0, part.stat().st_size)]))
+        ranges = [(0, part.stat().st_size)]
+        mark = layout.extents_value(ranges, place=-1)
+        nc.setncattr(layout.EXTENTS, mark)
+        nc.sync()
+        content, looked_for = part.read_bytes(), np.asarray(mark).tobytes()
+        place = content.find(looked_for) if content.count(looked_for) == 1 else 0
+        nc.setncattr(layout.EXTENTS, layout.extents_value(ranges, place))
         nc.sync()
     return part.stat()

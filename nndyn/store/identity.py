@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nndyn.errors import RecordingError
 from nndyn.store import journal as journals
+from nndyn.store.layout import is_copy
 from nndyn.store.library import exclusive, open_netcdf
 from nndyn.store.locks import existing
 
@@ -61,14 +62,17 @@ def facts(path: str | Path) -> Facts:
 def _read(path: Path) -> Facts:
     with contextlib.closing(open_netcdf(path, "r")) as nc:
         try:
+            committed = int(nc.getncattr("n_committed"))
+            if is_copy(path, {a: nc.getncattr(a) for a in nc.ncattrs()}):
+                committed = min(committed, nc.dimensions["time"].size)  # a piece has fewer
             return Facts(
                 id=str(nc.getncattr("recording_id")),
                 status=str(nc.getncattr("status")),
                 stop_reason=str(nc.getncattr("stop_reason")),
-                committed=int(nc.getncattr("n_committed")),
+                committed=committed,
                 bytes=path.stat().st_size,
             )
-        except (AttributeError, RuntimeError) as error:
+        except (AttributeError, KeyError, RuntimeError) as error:
             raise RecordingError(
                 f"{path} is not an nndyn recording, or damaged: {error}; restore it from a copy"
             ) from error

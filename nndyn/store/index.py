@@ -16,7 +16,7 @@ import numpy as np
 
 from nndyn.recording import CHECKPOINTS
 from nndyn.store.chunks import Layout, Node, TreeError, find_layouts, walk
-from nndyn.store.layout import EXTENTS, Array, extents_of, growing
+from nndyn.store.layout import EXTENTS, Array, extents_of, growing, is_copy
 
 if TYPE_CHECKING:
     import netCDF4
@@ -52,7 +52,7 @@ def faults(
     every chunk must be the next of the grid, of full length and under its checksum, and no two
     may overlap.
     """
-    if EXTENTS not in nc.ncattrs():
+    if is_copy(path, {a: nc.getncattr(a) for a in nc.ncattrs() if a == EXTENTS}):
         return
     wanted: dict[tuple[int, ...], list[Need]] = {}
     for name, variable in nc.variables.items():

@@ -15,7 +15,7 @@ from nndyn.errors import RecordingError
 from nndyn.recording import CHECKPOINTS, DISTANCES, STATUSES, validate
 from nndyn.store import journal as journals
 from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, growing, rows_of, slot_of
+from nndyn.store.layout import EXTENTS, growing, is_copy, rows_of, slot_of
 from nndyn.store.library import exclusive, open_netcdf, reading
 from nndyn.store.locks import existing
 from nndyn.store.reader import open_recording
@@ -103,7 +103,7 @@ def verify(path: str | Path) -> Report:
 def _report(path: Path) -> Report:
     with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
         attrs = {name: nc.getncattr(name) for name in nc.ncattrs()}
-        if EXTENTS not in attrs or "n_committed" not in attrs:
+        if is_copy(path, attrs) or "n_committed" not in attrs:
             raise RecordingError(
                 f"{path} was not written by nndyn's recorder: expected attribute {EXTENTS!r} and "
                 "checksums; verify the original"
@@ -117,7 +117,7 @@ def _report(path: Path) -> Report:
             problems.append(f"no checkpoint is of step {n - 1}, the last: cannot be resumed")
         found = list(faults(path, nc, rows, slot))
         problems += [f for f in found if not any(f in p for p in problems)]
-        checks = [_check(v, rows, slot) for v in nc.variables.values()]
+        checks = [_check(v, rows, slot, path.stat().st_size) for v in nc.variables.values()]
         problems += [f"{c.name}: {c.problem}" for c in checks if c.problem]
         if not any(c.problem for c in checks):
             problems += _values(nc, rows)
@@ -140,7 +140,7 @@ def _contract(path: Path) -> Iterator[str]:
 
 
 def _check(
-    variable: netCDF4.Variable[Any], rows: dict[str, int], slot: int | None
+    variable: netCDF4.Variable[Any], rows: dict[str, int], slot: int | None, most: int
 ) -> VariableCheck:
     """Read what is committed of a variable, so that the library compares every checksum."""
     variable.set_auto_chartostring(False)
@@ -152,6 +152,9 @@ def _check(
     elif variable.name in CHECKPOINTS:
         start, stop = (0, 0) if slot is None else (slot, slot + 1)
     row = variable.dtype.itemsize * math.prod(shape[1:])
+    if row * (stop - start) > most:
+        problem = f"{row * (stop - start)} bytes are committed, more than the file has"
+        return VariableCheck(variable.name, dims, (stop - start, *shape[1:]), 0, problem)
     piece = max(1, _PIECE // row // variable.chunking()[0]) * variable.chunking()[0]
     problem = ""
     if stop > shape[0]:

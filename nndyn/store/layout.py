@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -169,13 +170,49 @@ def attribute(value: Any) -> Any:
     return value
 
 
-def extents_value(ranges: list[tuple[int, int]]) -> Array | None:
-    """`ranges` as the attribute of fixed length, or None if they are too many for it."""
+def extents_value(ranges: list[tuple[int, int]], place: int = 0) -> Array | None:
+    """`ranges` as the attribute of fixed length, or None if they are too many for it.
+
+    Parameters
+    ----------
+    ranges : list of (start, stop)
+    place : int
+        Where in the file the attribute lies, byte; 0 if that is not known yet. It comes last.
+
+    Returns
+    -------
+    (128,) int64 or None
+    """
     value = np.zeros(_EXTENTS_LENGTH, dtype=np.int64)
-    if 2 * len(ranges) > _EXTENTS_LENGTH:
+    if 2 * len(ranges) > _EXTENTS_LENGTH - 2:
         return None
     value[: 2 * len(ranges)] = np.ravel(ranges)
+    value[-2] = place
     return value
+
+
+def is_copy(path: Path, attrs: Mapping[str, Any]) -> bool:
+    """Whether a file was written by another program, from a recording or a piece of one.
+
+    Parameters
+    ----------
+    path : Path
+    attrs : mapping of str to value
+        Its global attributes. A copy has them too, but `EXTENTS` not at the place that it names.
+
+    Returns
+    -------
+    bool
+        False of files of versions that did not write the place.
+    """
+    value = np.asarray(attrs.get(EXTENTS))
+    if value.dtype != np.int64 or value.shape != (_EXTENTS_LENGTH,):
+        return True
+    if not 0 <= value[-2] < path.stat().st_size:
+        return True
+    with path.open("rb") as file:
+        file.seek(int(value[-2]))
+        return bool(value[-2]) and file.read(value.nbytes) != value.tobytes()
 
 
 def extents_of(value: Array) -> list[tuple[int, int]]:

@@ -6,11 +6,14 @@ import fcntl
 import os
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from nndyn.errors import StoreError, UsageError
+from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.interrupts import shielded
+from nndyn.store.apart import check_apart
 from nndyn.store.files import names, remove
+from nndyn.store.regular import kind, open_regular
 
 
 class MissingRecordingError(UsageError, FileNotFoundError):
@@ -22,7 +25,7 @@ class BusyError(StoreError):
 
 
 def existing(path: str | Path) -> Path:
-    """Return `path` if it is a file.
+    """Return `path` if it is a file, or a link to one.
 
     Parameters
     ----------
@@ -38,16 +41,60 @@ def existing(path: str | Path) -> Path:
         If there is nothing of that name.
     UsageError
         If it is a folder.
+    RecordingError
+        If it is a pipe or a device, which may never end.
     """
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder, expected a recording; name a file in it")
     if not path.exists():
         raise MissingRecordingError(f"{path} does not exist; check the name, or record it first")
+    if found := kind(path):
+        raise RecordingError(f"{path} is {found}, expected a recording; name a file")
     return path
 
 
-def vacant(path: Path, *, overwrite: bool, cure: str) -> None:
+def check_own(path: Path) -> None:
+    """Refuse a symbolic link: what is written into is what was named.
+
+    Raises
+    ------
+    UsageError
+        If `path` is one.
+    """
+    if path.is_symlink():
+        raise UsageError(
+            f"{path} is a link, through which nothing is written; name the file it leads to, "
+            f"{os.path.realpath(path)}"
+        )
+
+
+def writable(path: str | Path) -> Path:
+    """Return `path` if it is a file that may be written into.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    MissingRecordingError
+        If there is nothing of that name.
+    UsageError
+        If it is a folder, or a link.
+    RecordingError
+        If it is a pipe or a device.
+    """
+    path = existing(path)
+    check_own(path)
+    return path
+
+
+def vacant(path: Path, *, overwrite: bool, cure: str, inputs: Iterable[str | Path] = ()) -> None:
     """Check that a file may be made at `path`, before any work is done for it.
 
     Parameters
@@ -57,11 +104,13 @@ def vacant(path: Path, *, overwrite: bool, cure: str) -> None:
         Whether an existing file may be replaced.
     cure : str
         What to do about one, said after "choose another name, or".
+    inputs : iterable of path-like
+        Files and folders that the work reads.
 
     Raises
     ------
     UsageError
-        If the folder is missing, or the name is taken.
+        If the folder is missing, the name is taken, or it is that of something read.
     """
     if not path.parent.is_dir():
         raise UsageError(f"folder {path.parent} does not exist; create it first")
@@ -69,18 +118,24 @@ def vacant(path: Path, *, overwrite: bool, cure: str) -> None:
         raise UsageError(f"{path} is a folder; name a file in it")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is a device or a pipe, which a recording cannot replace")
+    check_apart(path, inputs)
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists; choose another name, or {cure}")
 
 
 def lock_path(path: Path) -> Path:
-    """Name of the lock file of the recording `path`."""
-    return path.with_name(f".{path.name}.lock")
+    """Name of the lock file of the recording `path`: beside the file, not beside a link to it."""
+    return _beside(path, "lock")
 
 
 def journal_path(path: Path) -> Path:
-    """Name of the rollback journal of the recording `path`."""
-    return path.with_name(f".{path.name}.journal")
+    """Name of the rollback journal of the recording `path`: beside the file, as its lock."""
+    return _beside(path, "journal")
+
+
+def _beside(path: Path, what: str) -> Path:
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    return path.with_name(f".{path.name}.{what}")
 
 
 def stale_parts(path: Path) -> list[Path]:
@@ -122,12 +177,11 @@ class WriterLock:
     @shielded()
     def _try(self) -> bool:
         try:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            fd = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise StoreError(
-                f"cannot write in {self._path.parent}: {error.strerror}; "
-                "check the permissions or choose another folder"
-            ) from error
+            cure = "check the permissions of its folder, or choose another one"
+            cure = "move it away" if kind(self._path, follow=False) else cure
+            raise StoreError(f"cannot lock {self._path}: {error.strerror}; {cure}") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The one before may have removed the name between our open and our lock: then this
@@ -177,8 +231,8 @@ class WriterLock:
 def has_writer(path: Path) -> bool:
     """Whether some Writer holds the lock of `path` now."""
     try:
-        fd = os.open(lock_path(path), os.O_RDONLY)
-    except OSError:
+        fd = open_regular(lock_path(path), os.O_RDONLY)
+    except OSError:  # of what is no regular file, no Writer holds a lock
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

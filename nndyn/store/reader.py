@@ -14,7 +14,7 @@ from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.recording import GROWING, validate
 from nndyn.store import journal as journals
 from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, committed_rows, growing, rows_of, slot_of
+from nndyn.store.layout import EXTENTS, committed_rows, growing, is_copy, rows_of, slot_of
 from nndyn.store.library import (
     check_held,
     check_signature,
@@ -33,6 +33,8 @@ _LOST = (
     "{path} was recorded, and is no longer what was recorded: it was removed, moved or replaced "
     "since; look for it under another name, or record it again"
 )
+#: Attribute of a piece that another program saved: the times of the recording it was taken from.
+PIECE = "piece_of"
 _PATIENCE = 5.0  # s, for a moment in which a running file stands still
 
 
@@ -56,7 +58,8 @@ def open_recording(
     -------
     xarray.Dataset
         ``encoding["source"]`` is `path`. Of the two checkpoint slots only the committed one is
-        there. Before the first commit of a run there are no times.
+        there. Before the first commit of a run there are no times. A piece that another program
+        saved, such as xarray, has the attribute ``piece_of``, the times of the whole.
 
     Raises
     ------
@@ -119,6 +122,8 @@ def _changed(path: Path, before: Any) -> bool:
 def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dataset:
     import xarray as xr
 
+    with reading(path):
+        check_indices(path)  # first, since xarray reads coordinates whole, however long
     try:
         with small_cache():
             recording = xr.open_dataset(
@@ -135,7 +140,6 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
         with reading(path):
             validate(recording, str(path))
             recording = _trimmed(recording, path)
-            check_indices(path)
             if warm:
                 _warm(recording)
     except BaseException:
@@ -154,6 +158,9 @@ def _trimmed(recording: xr.Dataset, path: Path) -> xr.Dataset:
         raise RecordingError(f"{path} is incomplete: coordinate {missing[0]!r} is missing")
     n = int(recording.attrs["n_committed"])
     found = recording.sizes["time"]
+    if n > found and is_copy(path, recording.attrs):
+        recording.attrs |= {"n_committed": found, PIECE: n}
+        n = found
     if not 0 <= n <= found:
         raise RecordingError(
             f"{path} is damaged: {n} times committed, {found} found; restore it from a copy"
@@ -182,7 +189,7 @@ def _warm(recording: xr.Dataset) -> None:
 
 
 def check_indices(path: Path) -> None:
-    """Check that the chunk indices lead to every committed chunk.
+    """Check that the chunk indices lead to every committed chunk, and no variable has no end.
 
     Parameters
     ----------
@@ -194,6 +201,9 @@ def check_indices(path: Path) -> None:
         With the first thing that is wrong.
     """
     with contextlib.closing(open_netcdf(path, "r")) as nc:
-        n = int(nc.getncattr("n_committed"))
+        n = int(getattr(nc, "n_committed", -1))
+        dims = {growing(v.dimensions) for v in nc.variables.values()} - {None}
+        if not {"time", *dims} <= set(nc.variables) or not 0 <= n <= nc.dimensions["time"].size:
+            return  # no recording, or a piece: others say what is missing
         for fault in faults(path, nc, rows_of(nc, n), slot_of(nc, n)):
             raise RecordingError(f"{path} is damaged: {fault}; restore it from a copy")

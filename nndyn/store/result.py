@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from nndyn.interrupts import shielded
 from nndyn.store.failures import write_failure
 from nndyn.store.files import whole
 from nndyn.store.handles import written
-from nndyn.store.library import exclusive
+from nndyn.store.library import check_signature, exclusive
 from nndyn.store.locks import vacant
 
 if TYPE_CHECKING:
@@ -37,14 +38,17 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
     Raises
     ------
     UsageError
-        If the folder does not exist, or `path` does and `overwrite` is false.
+        If the folder does not exist, `path` does and `overwrite` is false, or it is the recording
+        that the result is of.
     StoreError
         If the file cannot be written.
     """
     from xarray.backends import NetCDF4DataStore
 
     path = Path(path)
-    vacant(path, overwrite=overwrite, cure="overwrite it")
+    source = str(result.attrs.get("source_path", ""))
+    inputs = [source] if os.path.isfile(source) else []  # a folder is of a study
+    vacant(path, overwrite=overwrite, cure="overwrite it", inputs=inputs)
     try:
         with whole(path) as part, written(part, result.nbytes + _HEADER_BYTES) as nc:
             result.dump_to_store(NetCDF4DataStore(nc))  # type: ignore[no-untyped-call]
@@ -69,11 +73,24 @@ def load_result(path: str | Path) -> xr.Dataset:
     Raises
     ------
     RecordingError
-        If it cannot be read.
+        If it cannot be read, or its variables are larger than the file.
     """
     import xarray as xr
 
+    path = Path(path)
+    check_signature(path)
     try:
-        return xr.load_dataset(path, engine="netcdf4", decode_times=False, decode_timedelta=False)
+        with xr.open_dataset(
+            path, engine="netcdf4", decode_times=False, decode_timedelta=False
+        ) as result:
+            size = path.stat().st_size
+            if result.nbytes > 8 * size:  # small integers may be read as float64
+                raise RecordingError(
+                    f"{path} is no result of nndyn's: its values take {result.nbytes} bytes, it "
+                    f"has {size}"
+                )
+            return result.load()
+    except RecordingError:
+        raise
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise RecordingError(f"{path} cannot be read: {error}") from error

@@ -18,9 +18,11 @@ from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
 from nndyn.store.handles import Handle
 from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, rows_of, slot_of
+from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, is_copy, rows_of, slot_of
 from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, WriterLock
+from nndyn.store.regular import open_regular
+from nndyn.store.saving import Range
 from nndyn.store.space import give_back, reserve
 
 #: Bytes that any change may take beside what it says it does.
@@ -72,12 +74,12 @@ class Session:
         self.changed = False
         self.is_open = False
         self._lock = lock
-        self._saved: list[journals.Range] = []
+        self._saved: list[Range] = []
         with contextlib.ExitStack() as undo:
             undo.callback(lock.release)
             try:
-                journals.roll_back(path)
-                self._fd = os.open(path, os.O_RDWR)
+                journals.roll_back(path, adopt=True)
+                self._fd = open_regular(path, os.O_RDWR)
                 undo.callback(os.close, self._fd)
                 if file is not None and not os.path.samestat(file, os.fstat(self._fd)):
                     raise StoreError(f"{path} was replaced as soon as it was made; try again")
@@ -120,7 +122,13 @@ class Session:
                     f"{self.path} is not a recording this version can go on writing: attribute "
                     f"{min(missing)!r} is missing; record to another name"
                 )
-            self._extents = extents_of(self.attrs.pop(EXTENTS))
+            if is_copy(self.path, self.attrs):
+                raise RecordingError(
+                    f"{self.path} is a copy that another program made, which this version cannot "
+                    "go on writing; resume the original, or record to another name"
+                )
+            extents = self.attrs.pop(EXTENTS)
+            self._extents, self._place = extents_of(extents), int(extents[-2])
             self.dims = {n: v.dimensions for n, v in nc.variables.items()}
             self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in nc.variables.items()}
             self._chunk_rows = {
@@ -263,7 +271,7 @@ class Session:
             after = os.fstat(self._fd).st_size
             if after > before:  # attributes went beyond the header: later changes may touch them
                 extents = journals.merged([*self._extents, (before, after)], after)
-                value = extents_value(extents)
+                value = extents_value(extents, self._place)
                 if value is None:
                     raise StoreError(
                         f"{self.path} has been extended too often to take more attributes; "

@@ -16,7 +16,7 @@ from nndyn.recording import CHECKPOINTS, STATUSES
 from nndyn.store import creation, layout
 from nndyn.store.layout import Array, Header
 from nndyn.store.library import exclusive
-from nndyn.store.locks import WriterLock, existing
+from nndyn.store.locks import WriterLock, writable
 from nndyn.store.session import Session
 
 
@@ -84,10 +84,12 @@ class Writer:
             If there is no such file.
         StoreError
             If another process writes it, or it cannot be written.
+        UsageError
+            If it is a folder, or a link.
         RecordingError
             If it is not a recording, or damaged.
         """
-        path = existing(path)
+        path = writable(path)
         return cls(path, WriterLock(path))
 
     def __enter__(self) -> Self:

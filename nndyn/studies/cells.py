@@ -135,7 +135,8 @@ def _results(
     file = folder.results(f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
     cached: dict[str, Found] = {}
     if file.exists():
-        with suppress(NndynError, KeyError, ValueError):  # damaged: it is only a copy, made anew
+        # damaged, or of a kind or size that no result has: it is only a copy, made anew
+        with suppress(NndynError, KeyError, ValueError):
             stored = load_result(file)
             keys_there = map(str, stored["key"].values)
             cached = dict(zip(keys_there, split(stored.drop_vars("key")), strict=True))
@@ -147,9 +148,9 @@ def _results(
         current = {key: cached[key] for key in keys.values() if cached[key].lasting}
         stacked = stack(list(current.values()))
         try:  # of a study that may only be read, or on a full disk, results are not kept
-            file.parent.mkdir(exist_ok=True)
+            folder.ready_for_results()
             save_result(stacked.assign(key=("cell", list(current))), file, overwrite=True)
-        except OSError as error:
+        except (OSError, UsageError) as error:
             warnings.warn(f"results of {name} are not kept: {error}", stacklevel=2)
     return {cell.file: cached[keys[cell.file]] for cell in cells}
 

@@ -17,6 +17,7 @@ from typing import Any
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.store.files import write_whole
 from nndyn.store.locks import BusyError, WriterLock, has_writer
+from nndyn.store.regular import read_regular
 from nndyn.studies.design import Batch, Cell, Design, parse
 
 PLAN = "study.json"
@@ -45,6 +46,11 @@ class Folder:
         """Whether there is a plan."""
         return (self.path / PLAN).is_file()
 
+    @property
+    def parts(self) -> list[Path]:
+        """The plan and the folders of the study."""
+        return [self.path / name for name in (PLAN, *_PARTS)]
+
     def design(self) -> Design:
         """Read the plan.
 
@@ -72,8 +78,10 @@ class Folder:
             )
         plan = self.path / PLAN
         try:
-            text = plan.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_regular(plan).decode("utf-8")
+        except OSError as error:
+            raise RecordingError(f"{plan} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
             raise RecordingError(f"{plan} cannot be read: {error}") from error
         return parse(text, str(plan))
 
@@ -176,6 +184,7 @@ class Folder:
         first. Who claims a batch looks at the plan next; here the plan is written first and claims
         are looked for next: one of the two sees the other.
         """
+        self._ready(*_PARTS)
         self._check_idle()
         before = (self.path / PLAN).read_bytes()
         self._remove(*(self.path / "batches").glob("*.json"))
@@ -187,6 +196,16 @@ class Folder:
             raise
         self._remove(self.path / "cells", self.path / "results")
         self._ready(*_PARTS)
+
+    def ready_for_results(self) -> None:
+        """Make the folder of results.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be made, or is a link.
+        """
+        self._ready("results")
 
     def check_vacant(self) -> None:
         """Check that a study can be made here.
@@ -263,6 +282,12 @@ class Folder:
                 folder.mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot write in {self.path}: {error.strerror}") from error
+        for part in parts:
+            if (self.path / part).is_symlink():
+                raise StoreError(
+                    f"{self.path / part} is a link, through which nothing is written; put what "
+                    f"it leads to in its place, or link the whole study"
+                )
 
     def _note(self, batch: Batch) -> Path:
         return self.path / "batches" / f"{batch.name}.json"
@@ -282,14 +307,19 @@ class Folder:
     def _read(file: Path) -> dict[str, dict[str, Any]]:
         try:
             noted = file.stat().st_mtime_ns
-            tree = json.loads(file.read_text(encoding="utf-8"))
+            tree = json.loads(read_regular(file).decode("utf-8"))
             return {
                 str(name): {**{key: of(one[key]) for key, of in _NOTED}, "noted": noted}
                 for name, one in tree.items()
             }
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except OSError as error:
+            raise RecordingError(
+                f"{file} cannot be read ({error.strerror}); remove it and sweep again: recordings "
+                "stay"
+            ) from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RecordingError(
                 f"{file} cannot be read ({type(error).__name__}: {error}); remove it and sweep "
                 "again: recordings stay"

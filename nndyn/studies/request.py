@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -64,6 +65,15 @@ class Request:
     def system(self, at: Point) -> System:
         """Return the system of a run."""
         return self.recipe.make(self.options(at), int(at["seed"]))
+
+    def files(self) -> list[Path]:
+        """Return the files of the user's that the runs read their data from."""
+        if self.recipe.name != "training" or callable(self.recipe.system):
+            return []
+        from nndyn.systems.training.data import files
+
+        given = self.axes.get("data") or {"": self.fixed.get("data")}
+        return [path for data in given.values() for path in files(data, self.fixed.get("data_dir"))]
 
     def settled(self, before: Mapping[str, Any] | None) -> Request:
         """Return the same request, which says where tangent vectors begin.

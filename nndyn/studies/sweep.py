@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nndyn.errors import UsageError
+from nndyn.store.apart import check_apart
 from nndyn.studies.cluster import spread
 from nndyn.studies.design import Batch, Design, design, differences
 from nndyn.studies.folder import Folder
@@ -124,6 +125,9 @@ def sweep(
     share = _share(task)
     asked = replace(request(system, options, seeds=seeds, seed=seed), mix=mix)
     folder = Folder(path)
+    if overwrite:
+        for part in folder.parts:
+            check_apart(part, asked.files())
     before = folder.design().options if folder.is_study() and not overwrite else None
     asked = asked.settled(before)
     planned = plan(folder, asked, resume=resume, overwrite=overwrite)
