@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from nndyn.errors import StoreError, UsageError
-from nndyn.store import layout
+from nndyn.store import digests, layout
 from nndyn.store.failures import is_of_write, write_failure
 from nndyn.store.files import part_path, sync_folder
 from nndyn.store.handles import written
@@ -76,5 +76,6 @@ def _write_header(part: Path, header: Header) -> os.stat_result:
         nc.sync()
         # Closing only ever shortens the file: what it grows to from here on is chunks.
         nc.setncattr(layout.EXTENTS, layout.extents_value([(0, part.stat().st_size)]))
+        digests.seal(nc)
         nc.sync()
     return part.stat()

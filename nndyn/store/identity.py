@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nndyn.errors import RecordingError
 from nndyn.store import journal as journals
+from nndyn.store.checks import check_header
 from nndyn.store.library import exclusive, open_netcdf
 from nndyn.store.locks import existing
 
@@ -60,6 +61,7 @@ def facts(path: str | Path) -> Facts:
 @exclusive
 def _read(path: Path) -> Facts:
     with contextlib.closing(open_netcdf(path, "r")) as nc:
+        check_header(path, nc)
         try:
             return Facts(
                 id=str(nc.getncattr("recording_id")),
