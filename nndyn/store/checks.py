@@ -47,7 +47,6 @@ class _Table:
     """The digests of one variable, and which chunks were found to have them."""
 
     grid: Grid
-    begun: digests.Hash
     dtype: np.dtype[Any]
     rows: int  # that count
     grows: bool
@@ -70,6 +69,11 @@ class Checks:
     counts : mapping of str to int
         Committed rows of each growing dimension.
 
+    Attributes
+    ----------
+    others_write : bool
+        Whether a Writer may overwrite what does not grow while the recording is open.
+
     Raises
     ------
     RecordingError
@@ -78,9 +82,10 @@ class Checks:
 
     def __init__(self, path: Path, nc: netCDF4.Dataset, counts: Mapping[str, int]) -> None:
         self.path = path
+        self.others_write = False
         self._seen = path.stat().st_mtime_ns
         names = str(nc.getncattr(digests.VARIABLES)).split()
-        identity = str(nc.getncattr("recording_id"))
+        self._identity = str(nc.getncattr("recording_id"))
         entries = np.asarray(nc[digests.NAME][: counts[digests.DIM]])
         order = np.argsort(entries[:, 0], kind="stable")
         entries = entries[order]
@@ -97,7 +102,6 @@ class Checks:
                 raise RecordingError(f"{path} is damaged: its digests are not a list; {_CURE}")
             table = _Table(
                 grid,
-                digests.begun(identity, name),
                 nc[name].dtype,
                 rows,
                 dim in counts,
@@ -182,14 +186,14 @@ class Checks:
         places: Sequence[tuple[int, tuple[slice, ...]]],
     ) -> None:
         """Compare the chunks of a block of rows; rows that are not committed are left out."""
-        grid = table.grid
+        grid, begun = table.grid, digests.begun(self._identity, name)
         for line, first, stop in grid.lines(start, min(start + len(values), table.rows)):
             rows = values[first - start : stop - start]
             for offset, where in places:
                 chunk = line * grid.width + offset
                 if table.good[chunk]:
                     continue
-                known = digests.fresh(table.begun, chunk)
+                known = digests.fresh(begun, chunk)
                 digests.feed(known, rows[where])
                 same = digests.digest(known) == table.words[chunk].tobytes()
                 if not same or table.entry_rows[chunk] != stop - first:
@@ -197,7 +201,8 @@ class Checks:
                 table.good[chunk] = True
 
     def _fault(self, name: str, table: _Table, first: int, stop: int) -> RecordingError:
-        if not table.grows and self.path.stat().st_mtime_ns != self._seen:
+        overwritten = self.others_write and not table.grows
+        if overwritten and self.path.stat().st_mtime_ns != self._seen:
             return RecordingError(
                 f"{name} of {self.path} was written anew since the recording was opened; "
                 "open it again"

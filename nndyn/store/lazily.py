@@ -74,7 +74,7 @@ def opened(path: Path, checks: Checks | None, chunks: Mapping[str, int] | None) 
     if checks is None:
         return xr.open_dataset(path, engine="netcdf4", **options)
     store = _Store.open(os.fspath(path))  # type: ignore[no-untyped-call]
-    store.checks = checks
+    store.checks, checks.others_write = checks, True
     try:
         recording = xr.open_dataset(store, **options)
     except BaseException:

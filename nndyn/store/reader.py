@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 import warnings
 from collections.abc import Mapping
@@ -151,12 +152,17 @@ def _inspected(path: Path) -> tuple[dict[str, int] | None, Checks | None]:
             return None, None
         rows, checks = inspected(path, nc)
     if checks is None:
-        warnings.warn(
-            f"{path} has no digests, as earlier versions of nndyn wrote it: parts of it that were "
-            "lost or exchanged would not all be noticed; keep a checksum of it, or record it again",
-            stacklevel=5,
-        )
+        _warn(path)
     return rows, checks
+
+
+@functools.lru_cache(maxsize=1024)  # once for each file
+def _warn(path: Path) -> None:
+    warnings.warn(
+        f"{path} has no digests, as earlier versions of nndyn wrote it: parts of it that were "
+        "lost or exchanged would not all be noticed; keep a checksum of it, or record it again",
+        stacklevel=2,
+    )
 
 
 def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> xr.Dataset:

@@ -1,5 +1,6 @@
 """What is lost, zeroed, swapped or shortened never becomes a number (issue 20, items 2 and 3)."""
 
+import contextlib
 import pickle
 import threading
 import warnings
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -25,8 +27,6 @@ from tests.nndyn.store.recordings import (
     write,
 )
 
-netCDF4 = pytest.importorskip("netCDF4")
-
 
 def read_everything(path: Path) -> xr.Dataset:
     with reading(path), open_recording(path) as run:
@@ -38,10 +38,8 @@ def assert_refused(path: Path, what: str = "") -> None:
     with pytest.raises(RecordingError, match=what or "damaged") as caught:
         read_everything(path)
     assert "\n" not in str(caught.value)
-    try:
+    with contextlib.suppress(RecordingError):
         assert not verify(path).sound
-    except RecordingError:
-        pass
 
 
 def assert_refused_or_right(path: Path, plan: Header, times: int) -> bool:
@@ -283,7 +281,7 @@ def test_lazy_parts_are_checked_and_the_others_can_be_used(tmp_path: Path) -> No
     path = tmp_path / "run.nc"
     plan = record(path)
     changed(path, place(path.read_bytes(), rows(plan, 0, 40)["state"][16:24, 1]))
-    with open_recording(path, chunks={"time": 10}) as run:
+    with open_recording(path, chunks={"time": 8}) as run:
         np.testing.assert_array_equal(run["state"][:16].compute(), rows(plan, 0, 16)["state"])
         assert run["state"][:, 2].sum().compute() != 0
         with pytest.raises(RecordingError, match="state: rows 16 to 23 are not"):
@@ -327,8 +325,8 @@ def keys(rng: np.random.Generator, size: int) -> Any:
         return slice(None)
     if kind == 2:
         return slice(int(a), int(b), int(rng.integers(1, 4)))
-    if kind == 3:
-        return slice(int(b), None if a == 0 else int(a) - 1, -1)
+    if kind == 3 and a < b:
+        return slice(int(b) - 1, None if a == 0 else int(a) - 1, -1)
     return rng.integers(0, size, rng.integers(0, 6))
 
 
@@ -342,7 +340,7 @@ def test_any_selection_is_what_numpy_selects(
     plan = record(path, times=45)
     expected = rows(plan, 0, 45)["state"]
     rng = np.random.default_rng(across)
-    for _ in range(60):
+    for _ in range(25):
         with open_recording(path) as run:
             for _ in range(2):
                 key = [keys(rng, n) for n in expected.shape]
