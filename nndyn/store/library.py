@@ -15,11 +15,14 @@ from typing import Literal, ParamSpec, TypeVar
 import netCDF4
 
 from nndyn.errors import NndynError, RecordingError, StoreError
-from nndyn.store.chunks import SIGNATURE, end_of_file
+from nndyn.store.chunks import SIGNATURE, end_of_file, endless_heap
 
 # Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless
 # told. Blocks are read in order, once each: only a chunk that two of them share is read again.
 _CACHE = 4 * 1024 * 1024
+
+# Bytes in which the header of a recording ends.
+_HEAD = 1024 * 1024
 
 # Files (device, inode) that the library still has open after it was to let go of them, and the
 # descriptors it has then: its state is global, so this has to be.
@@ -88,7 +91,7 @@ def small_cache() -> Iterator[None]:
 
 
 def check_signature(path: Path) -> None:
-    """Check the first bytes of `path` and its length.
+    """Check the beginning of `path` and its length.
 
     Parameters
     ----------
@@ -97,11 +100,11 @@ def check_signature(path: Path) -> None:
     Raises
     ------
     RecordingError
-        If it is not an HDF5 file, or is shorter than it says.
+        If it is not an HDF5 file, is shorter than it says, or would hold the library forever.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(48)
+            head = file.read(_HEAD)
             size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise RecordingError(
@@ -116,6 +119,10 @@ def check_signature(path: Path) -> None:
     if end is not None and size < end:
         raise RecordingError(
             f"{path} is cut off: expected {end} bytes, found {size}; restore it from a copy"
+        )
+    if endless_heap(head):
+        raise RecordingError(
+            f"{path} is damaged: a part of its header has no length; restore it from a copy"
         )
 
 

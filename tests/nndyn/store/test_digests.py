@@ -148,6 +148,17 @@ def test_words_that_a_fletcher32_takes_for_one_another_are_refused(tmp_path: Pat
     assert_refused(path, "damaged: time: rows 8 to 15 are not what was written")
 
 
+def test_a_zeroed_heap_does_not_hold_the_library_forever(tmp_path: Path) -> None:
+    path = tmp_path / "run.nc"
+    record(path)
+    heap = path.read_bytes().index(b"GCOL")
+    changed(path, slice(heap + 512, heap + 1024))
+    for function in (open_recording, verify, facts, Writer.resume):
+        with pytest.raises(RecordingError, match="a part of its header has no length"):
+            function(path)
+
+
+@pytest.mark.slow
 def test_a_zeroed_part_of_the_header_is_refused_or_harmless(tmp_path: Path) -> None:
     plan = header()
     path = tmp_path / "run.nc"
@@ -277,11 +288,12 @@ def test_each_chunk_is_checked_once_when_it_is_first_read(
 
 
 def test_lazy_parts_are_checked_and_the_others_can_be_used(tmp_path: Path) -> None:
-    pytest.importorskip("dask")
+    dask = pytest.importorskip("dask")
     path = tmp_path / "run.nc"
     plan = record(path)
     changed(path, place(path.read_bytes(), rows(plan, 0, 40)["state"][16:24, 1]))
-    with open_recording(path, chunks={"time": 8}) as run:
+    # in threads the other tasks go on after the first that fails
+    with dask.config.set(scheduler="synchronous"), open_recording(path, chunks={"time": 8}) as run:
         np.testing.assert_array_equal(run["state"][:16].compute(), rows(plan, 0, 16)["state"])
         assert run["state"][:, 2].sum().compute() != 0
         with pytest.raises(RecordingError, match="state: rows 16 to 23 are not"):
@@ -289,10 +301,8 @@ def test_lazy_parts_are_checked_and_the_others_can_be_used(tmp_path: Path) -> No
         with pytest.raises(RecordingError, match="state: rows 16 to 23 are not"):
             run["state"].sum().compute()
         copy = pickle.loads(pickle.dumps(run))
-        with pytest.raises(RecordingError, match="state: rows 16 to 23 are not"):
+        with copy, pytest.raises(RecordingError, match="state: rows 16 to 23 are not"):
             copy["state"].sum().compute()
-        with pytest.raises(RecordingError, match="damaged"):
-            run["distance_l1"].sum().compute() + run["state"].max().compute()
 
 
 def test_two_threads_read_what_one_reads(tmp_path: Path) -> None:
