@@ -163,15 +163,18 @@ class Checks:
         line = table.dtype.itemsize * grid.chunk[0] * math.prod(len(w) for w in whole)
         order, rows = _ordered(wanted[0])
         out = np.empty([len(index) for index in wanted], dtype=table.dtype)
-        for lines in _runs(touched[0], max(1, _PIECE // line)):
+        read = len(touched[0]) * line // table.dtype.itemsize
+        # where nearly all that is read is wanted, in one piece: it need not be copied
+        most = len(touched[0]) if out.size > 0.9 * read else max(1, _PIECE // line)
+        for lines in _runs(touched[0], most):
             start = int(lines[0]) * grid.chunk[0]
             stop = min(length, (int(lines[-1]) + 1) * grid.chunk[0])
             values = get((slice(start, stop), *map(_key, whole)))
             self._check(name, table, start, values, places)
             low, high = np.searchsorted(rows, [start, stop])
             part = _taken(values, [_step(rows[low:high] - start), *inside])
-            if part.shape == values.shape == out.shape and order is None:
-                out = values
+            if part.size == out.size and order is None:
+                out = part if 2 * part.size > values.size else part.copy()
             else:
                 out[slice(low, high) if order is None else order[low:high]] = part
         axes = tuple(i for i, k in enumerate(key) if not isinstance(k, slice) and np.ndim(k) == 0)

@@ -327,7 +327,7 @@ def test_two_threads_read_what_one_reads(tmp_path: Path) -> None:
 
 def keys(rng: np.random.Generator, size: int) -> Any:
     """Draw one of the ways to ask for a part of an axis."""
-    kind = rng.integers(5)
+    kind = rng.integers(6)
     a, b = sorted(rng.integers(0, size + 1, 2))
     if kind == 0:
         return int(rng.integers(-size, size))
@@ -337,6 +337,8 @@ def keys(rng: np.random.Generator, size: int) -> Any:
         return slice(int(a), int(b), int(rng.integers(1, 4)))
     if kind == 3 and a < b:
         return slice(int(b) - 1, None if a == 0 else int(a) - 1, -1)
+    if kind == 4:
+        return rng.permutation(size)
     return rng.integers(0, size, rng.integers(0, 6))
 
 
