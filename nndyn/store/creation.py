@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nndyn.errors import StoreError, UsageError
-from nndyn.store import layout
+from nndyn.store import digests, layout
 from nndyn.store.failures import is_of_write, write_failure
 from nndyn.store.files import part_path, sync_folder
 from nndyn.store.handles import written
@@ -85,5 +85,6 @@ def _write_header(part: Path, header: Header) -> os.stat_result:
         content, looked_for = part.read_bytes(), np.asarray(mark).tobytes()
         place = content.find(looked_for) if content.count(looked_for) == 1 else 0
         nc.setncattr(layout.EXTENTS, layout.extents_value(ranges, place))
+        digests.seal(nc)
         nc.sync()
     return part.stat()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nndyn.errors import RecordingError
 from nndyn.store import journal as journals
+from nndyn.store.checks import check_header
 from nndyn.store.layout import is_copy
 from nndyn.store.library import exclusive, open_netcdf
 from nndyn.store.locks import existing
@@ -65,6 +66,8 @@ def _read(path: Path) -> Facts:
             committed = int(nc.getncattr("n_committed"))
             if is_copy(path, {a: nc.getncattr(a) for a in nc.ncattrs()}):
                 committed = min(committed, nc.dimensions["time"].size)  # a piece has fewer
+            else:
+                check_header(path, nc)
             return Facts(
                 id=str(nc.getncattr("recording_id")),
                 status=str(nc.getncattr("status")),

@@ -16,7 +16,7 @@ import numpy as np
 
 from nndyn.recording import CHECKPOINTS
 from nndyn.store.chunks import Layout, Node, TreeError, find_layouts, walk
-from nndyn.store.layout import EXTENTS, Array, extents_of, growing, is_copy
+from nndyn.store.layout import EXTENTS, Array, extents_of, is_copy, own
 
 if TYPE_CHECKING:
     import netCDF4
@@ -55,11 +55,10 @@ def faults(
     if is_copy(path, {a: nc.getncattr(a) for a in nc.ncattrs() if a == EXTENTS}):
         return
     wanted: dict[tuple[int, ...], list[Need]] = {}
-    for name, variable in nc.variables.items():
+    for name, variable in own(nc).items():
         chunk = tuple(int(c) for c in variable.chunking())
         grid = tuple(-(-s // c) for s, c in zip(variable.shape, chunk, strict=True))
-        dim = growing(variable.dimensions)
-        lines = grid[0] if dim is None else -(-rows[dim] // chunk[0])
+        lines = -(-rows.get(variable.dimensions[0], variable.shape[0]) // chunk[0])
         if name in CHECKPOINTS:
             lines = 0 if slot is None else slot + 1
         need = (name, grid[1:], lines * math.prod(grid[1:]))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.errors import UsageError
+from nndyn.errors import RecordingError, UsageError
 from nndyn.recording import CHECKPOINTS, CONVENTIONS, GROWING, SCHEMA, Variable
+from nndyn.store import digests
 
 if TYPE_CHECKING:
     import netCDF4
@@ -227,8 +228,7 @@ def define(nc: netCDF4.Dataset, header: Header) -> None:
     dims = dict.fromkeys(d for v in header.variables for d in v.dims)
     for dim in dims:
         nc.createDimension(dim, None if dim in GROWING else header.sizes[dim])
-    nc.setncatts(header.globals())
-    nc.setncattr(EXTENTS, extents_value([]))
+    nc.setncatts({**header.globals(), EXTENTS: extents_value([])})
     text = {v.name: _encoded(header.fixed[v.name]) for v in header.variables if v.dtype == "str"}
     for variable in header.variables:
         dim_names, chunk = variable.dims, header.chunk(variable)
@@ -247,11 +247,19 @@ def define(nc: netCDF4.Dataset, header: Header) -> None:
         )
         target.set_auto_chartostring(False)
         target.setncatts(_attributes(variable, header))
+    names = [v.name for v in header.variables]
+    digests.define(nc, names, [d for d in dims if d in GROWING])
+    ledger = digests.Ledger(str(nc.getncattr("recording_id")), digests.grids(nc, names))
     for name, values in _initial(header).items():
         stored = text.get(name)
         if stored is not None:
             values = stored.view("S1").reshape(*stored.shape, -1)
+        values = np.broadcast_to(np.asarray(values, dtype=nc[name].dtype), nc[name].shape)
         nc[name][...] = values
+        ledger.add(name, 0, values)
+    count = ledger.count
+    nc[digests.NAME][:count] = ledger.entries()
+    digests.set_counts(nc, {**dict.fromkeys(dims, 0), digests.DIM: count})
 
 
 def _attributes(variable: Variable, header: Header) -> dict[str, Any]:
@@ -302,10 +310,80 @@ def committed_rows(coordinates: Mapping[str, Array], n_committed: int) -> dict[s
     return rows
 
 
-def rows_of(nc: netCDF4.Dataset, n_committed: int) -> dict[str, int]:
-    """Return `committed_rows` of an open file."""
+def own(nc: netCDF4.Dataset) -> dict[str, netCDF4.Variable[Any]]:
+    """Return the variables that can be the writer's, which are in chunks."""
+    return {n: v for n, v in nc.variables.items() if v.chunking() != "contiguous"}
+
+
+def rows_of(path: Path, nc: netCDF4.Dataset, n_committed: int) -> dict[str, int]:
+    """Return the committed rows of each growing dimension of an open file.
+
+    Parameters
+    ----------
+    path : Path
+    nc : netCDF4.Dataset
+    n_committed : int
+        Number of committed times.
+
+    Returns
+    -------
+    dict of str to int
+        As stored; of files without digests, `committed_rows`.
+
+    Raises
+    ------
+    RecordingError
+        If the file has less, or times do not increase.
+    """
     dims = {d for v in nc.variables.values() if (d := growing(v.dimensions)) is not None}
-    return committed_rows({d: np.asarray(nc[d][:]) for d in dims | {"time"}}, n_committed)
+    dims |= {"time"}
+    missing = [d for d in dims if d not in nc.variables]
+    if missing:
+        raise RecordingError(f"{path} is incomplete: coordinate {missing[0]!r} is missing")
+    found = {d: len(nc.dimensions[d]) for d in dims}
+    if not 0 <= n_committed <= found["time"]:
+        raise RecordingError(
+            f"{path} is damaged: {n_committed} times committed, {found['time']} found; "
+            "restore it from a copy"
+        )
+    if digests.COUNTS not in nc.ncattrs():
+        return committed_rows({d: np.asarray(nc[d][:]) for d in dims}, n_committed)
+    rows = digests.counts_of(nc)
+    found[digests.DIM] = len(nc.dimensions[digests.DIM])
+    short = [d for d in found if not 0 <= rows.get(d, -1) <= found[d]]
+    if short or rows["time"] != n_committed:
+        dim = short[0] if short else "time"
+        raise RecordingError(
+            f"{path} is damaged: {rows.get(dim)} rows of {dim} committed, {found[dim]} found; "
+            "restore it from a copy"
+        )
+    return rows
+
+
+def check_times(path: Path, coordinates: Mapping[str, Array]) -> None:
+    """Check that committed times can be.
+
+    Parameters
+    ----------
+    path : Path
+    coordinates : mapping of str to array
+        Committed values of the coordinate of each growing dimension, ``time`` among them.
+
+    Raises
+    ------
+    RecordingError
+        If one does not increase, is not finite, or goes beyond the last time.
+    """
+    end = coordinates["time"][-1:]
+    for dim, values in coordinates.items():
+        if not np.isfinite(values).all() or (np.diff(values) <= 0).any():
+            raise RecordingError(
+                f"{path} is damaged: {dim} does not increase; restore it from a copy"
+            )
+        if values.size and not (end.size and values[-1] <= end[0]):
+            raise RecordingError(
+                f"{path} is damaged: {dim} goes beyond the last time; restore it from a copy"
+            )
 
 
 def slot_of(nc: netCDF4.Dataset, n_committed: int) -> int | None:

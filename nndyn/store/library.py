@@ -15,7 +15,7 @@ from typing import Literal, ParamSpec, TypeVar
 import netCDF4
 
 from nndyn.errors import NndynError, RecordingError, StoreError
-from nndyn.store.chunks import SIGNATURE, end_of_file
+from nndyn.store.chunks import SIGNATURE, end_of_file, endless_heap
 from nndyn.store.regular import open_regular
 
 # Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless
@@ -24,6 +24,9 @@ _CACHE = 4 * 1024 * 1024
 
 # A file may have so many values of a variable whatever its size; and so many a byte, compressed.
 _LONG, _DENSEST = 1 << 22, 128
+
+# Bytes in which the header of a recording ends.
+_HEAD = 1024 * 1024
 
 # Files (device, inode) that the library still has open after it was to let go of them, and the
 # descriptors it has then: its state is global, so this has to be.
@@ -123,7 +126,7 @@ def small_cache() -> Iterator[None]:
 
 
 def check_signature(path: Path) -> None:
-    """Check the first bytes of `path` and its length.
+    """Check the beginning of `path` and its length.
 
     Parameters
     ----------
@@ -132,11 +135,11 @@ def check_signature(path: Path) -> None:
     Raises
     ------
     RecordingError
-        If it is not an HDF5 file, or is shorter than it says.
+        If it is not an HDF5 file, is shorter than it says, or would hold the library forever.
     """
     try:
         fd = open_regular(path, os.O_RDONLY, follow=True)
-        head, size = os.pread(fd, 48, 0), os.fstat(fd).st_size
+        head, size = os.pread(fd, _HEAD, 0), os.fstat(fd).st_size
         os.close(fd)
     except OSError as error:
         raise RecordingError(
@@ -151,6 +154,10 @@ def check_signature(path: Path) -> None:
     if end is not None and size < end:
         raise RecordingError(
             f"{path} is cut off: expected {end} bytes, found {size}; restore it from a copy"
+        )
+    if endless_heap(head):
+        raise RecordingError(
+            f"{path} is damaged: a part of its header has no length; restore it from a copy"
         )
 
 

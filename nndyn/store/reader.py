@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
 from nndyn.recording import GROWING, validate
 from nndyn.store import journal as journals
-from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, committed_rows, growing, is_copy, rows_of, slot_of
+from nndyn.store.checks import Checks
+from nndyn.store.inspection import inspected
+from nndyn.store.layout import EXTENTS, check_times, committed_rows, growing, is_copy
 from nndyn.store.library import (
     check_held,
     check_signature,
@@ -75,9 +78,10 @@ def open_recording(
 
     Notes
     -----
-    Reads coordinates, per-replica variables, and the chunk indices (about 50 bytes a chunk). Values
-    are read when they are used, and a checksum that does not match surfaces only then, as the
-    library's RuntimeError: see `reading`.
+    Reads coordinates, per-replica variables, the chunk indices (about 50 bytes a chunk) and the
+    digests (40 bytes). Values are read when they are used, and each chunk is then compared with its
+    digest, once for each time that the file is opened: a RecordingError is raised where it differs.
+    A file of an earlier version, which has no digests, is opened with a warning.
     """
     if identity is None:
         return _opened(existing(path), chunks)
@@ -120,26 +124,20 @@ def _changed(path: Path, before: Any) -> bool:
 
 @exclusive
 def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dataset:
-    import xarray as xr
+    from nndyn.store.lazily import opened
 
-    with reading(path):
-        check_indices(path)  # first, since xarray reads coordinates whole, however long
+    rows, checks = _inspected(path)
     try:
         with small_cache():
-            recording = xr.open_dataset(
-                path,
-                engine="netcdf4",
-                chunks=chunks,
-                mask_and_scale=False,
-                decode_times=False,
-                decode_timedelta=False,
-            )
+            recording = opened(path, checks, chunks)
+    except NndynError:
+        raise
     except (OSError, RuntimeError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise explain(path, error) from error
     try:
         with reading(path):
             validate(recording, str(path))
-            recording = _trimmed(recording, path)
+            recording = _trimmed(recording, path, rows)
             if warm:
                 _warm(recording)
     except BaseException:
@@ -150,7 +148,28 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
     return recording
 
 
-def _trimmed(recording: xr.Dataset, path: Path) -> xr.Dataset:
+def _inspected(path: Path) -> tuple[dict[str, int] | None, Checks | None]:
+    """Return committed rows and digests of a recording as nndyn laid it out; None of others."""
+    with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
+        attrs = {name: nc.getncattr(name) for name in nc.ncattrs() if name == EXTENTS}
+        if is_copy(path, attrs) or "n_committed" not in nc.ncattrs():
+            return None, None
+        rows, checks = inspected(path, nc)
+    if checks is None:
+        _warn(path)
+    return rows, checks
+
+
+@functools.lru_cache(maxsize=1024)  # once for each file
+def _warn(path: Path) -> None:
+    warnings.warn(
+        f"{path} has no digests, as earlier versions of nndyn wrote it: parts of it that were "
+        "lost or exchanged would not all be noticed; keep a checksum of it, or record it again",
+        stacklevel=2,
+    )
+
+
+def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> xr.Dataset:
     """Keep the committed rows and the committed checkpoint slot."""
     dims = [d for d in GROWING if d in recording.dims]
     missing = [d for d in dims if d not in recording.coords]
@@ -165,13 +184,15 @@ def _trimmed(recording: xr.Dataset, path: Path) -> xr.Dataset:
         raise RecordingError(
             f"{path} is damaged: {n} times committed, {found} found; restore it from a copy"
         )
-    rows = committed_rows({d: recording[d].values for d in dims}, n)
-    keep: dict[str, Any] = {d: slice(0, count) for d, count in rows.items()}
+    if rows is None:
+        rows = committed_rows({d: recording[d].values for d in dims}, n)
+    keep: dict[str, Any] = {d: slice(0, rows[d]) for d in dims}
     if "checkpoint_step" in recording:
         keep["slot"] = np.flatnonzero(recording["checkpoint_step"].values == n - 1)[:1]
     closer = recording.close
     trimmed = recording.isel(keep)
     trimmed.set_close(closer)
+    check_times(path, {d: trimmed[d].values for d in dims})
     return trimmed
 
 
@@ -186,24 +207,3 @@ def _warm(recording: xr.Dataset) -> None:
     for variable in recording.variables.values():
         if growing(tuple(map(str, variable.dims))) is not None and variable.shape[0]:
             np.asarray(variable[-1:].values)
-
-
-def check_indices(path: Path) -> None:
-    """Check that the chunk indices lead to every committed chunk, and no variable has no end.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    RecordingError
-        With the first thing that is wrong.
-    """
-    with contextlib.closing(open_netcdf(path, "r")) as nc:
-        n = int(getattr(nc, "n_committed", -1))
-        dims = {growing(v.dimensions) for v in nc.variables.values()} - {None}
-        if not {"time", *dims} <= set(nc.variables) or not 0 <= n <= nc.dimensions["time"].size:
-            return  # no recording, or a piece: others say what is missing
-        for fault in faults(path, nc, rows_of(nc, n), slot_of(nc, n)):
-            raise RecordingError(f"{path} is damaged: {fault}; restore it from a copy")

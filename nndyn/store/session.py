@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import NndynError, RecordingError, StoreError
-from nndyn.recording import GROWING
 from nndyn.store import journal as journals
+from nndyn.store.book import Book
+from nndyn.store.digests import DIM, OF_THE_FILE
 from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
 from nndyn.store.handles import Handle
-from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, is_copy, rows_of, slot_of
+from nndyn.store.inspection import inspected
+from nndyn.store.layout import EXTENTS, Array, check_times, extents_of, extents_value, is_copy, own
 from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, WriterLock
 from nndyn.store.regular import open_regular
@@ -129,25 +130,21 @@ class Session:
                 )
             extents = self.attrs.pop(EXTENTS)
             self._extents, self._place = extents_of(extents), int(extents[-2])
-            self.dims = {n: v.dimensions for n, v in nc.variables.items()}
-            self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in nc.variables.items()}
-            self._chunk_rows = {
-                dim: {int(v.chunking()[0]) for v in nc.variables.values() if v.dimensions[0] == dim}
-                for dim in nc.dimensions
-                if dim in GROWING
-            }
-            self.n_committed = int(self.attrs["n_committed"])
-            found = nc.dimensions["time"].size
-            if found < self.n_committed:
-                raise RecordingError(
-                    f"{self.path} is damaged: {self.n_committed} times committed, {found} found; "
-                    "restore it from a copy"
-                )
-            self.committed = rows_of(nc, self.n_committed)
+            for name in OF_THE_FILE:
+                self.attrs.pop(name, None)
+            there = own(nc)
+            self.dims = {n: v.dimensions for n, v in there.items()}
+            self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in there.items()}
+            self.committed, checks = inspected(self.path, nc)
+            self._book = book = Book(self.path, self._identity, checks)
+            self.n_committed = self.committed["time"]
             self.ends = dict(self.committed)
-            slot = slot_of(nc, self.n_committed)
-            for fault in faults(self.path, nc, self.committed, slot):
-                raise RecordingError(f"{self.path} is damaged: {fault}; restore it from a copy")
+            self._chunk_rows = {
+                dim: {int(v.chunking()[0]) for v in there.values() if v.dimensions[0] == dim}
+                for dim in self.committed
+            }
+            times = {d: slice(0, n) for d, n in self.committed.items() if d != DIM}
+            check_times(self.path, {d: book.read(nc, d, where) for d, where in times.items()})
 
     @contextlib.contextmanager
     def change(self, size: int = 0, *, of_rows: bool = True) -> Iterator[None]:
@@ -267,6 +264,7 @@ class Session:
         with self.change(4 * sum(len(str(value)) for value in attrs.values())):
             before = os.fstat(self._fd).st_size
             self.nc.setncatts(dict(attrs))
+            self._book.seal(self.nc, attrs)
             self.nc.sync()
             after = os.fstat(self._fd).st_size
             if after > before:  # attributes went beyond the header: later changes may touch them
@@ -278,27 +276,28 @@ class Session:
                         "record to another name"
                     )
                 self.nc.setncattr(EXTENTS, value)
-                self.nc.sync()
                 self._extents = extents
+                self._book.seal(self.nc)
+                self.nc.sync()
             self.settle()
         self.attrs.update({name: _plain(value) for name, value in attrs.items()})
 
-    def values(self, name: str, where: Any = np.s_[...]) -> Array:
-        """Read values of a variable.
+    def values(self, name: str, where: slice = slice(None)) -> Array:
+        """Return rows of a variable, checked unless this session wrote some."""
+        return self._book.read(self.nc, name, where)
 
-        Parameters
-        ----------
-        name : str
-        where : index
+    def put(self, name: str, values: Any, start: int = 0) -> None:
+        """Write rows of a variable from `start` on, within a change."""
+        self._book.write(self.nc, name, values, start)
 
-        Returns
-        -------
-        array
+    @property
+    def entries(self) -> int:
+        """Digests that `count` will write."""
+        return self._book.new
 
-        """
-        with reading(self.path):
-            values = np.asarray(self.nc[name][where])
-        return values
+    def count(self) -> None:
+        """Let what was written count, within a change."""
+        self._book.count(self.nc, self.ends)
 
     def room(self, name: str, rows: int) -> int:
         """Return the bytes that `rows` new rows of a variable take."""

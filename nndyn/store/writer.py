@@ -14,6 +14,7 @@ from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.interrupts import shielded
 from nndyn.recording import CHECKPOINTS, STATUSES
 from nndyn.store import creation, layout
+from nndyn.store.digests import DIM, NAME
 from nndyn.store.layout import Array, Header
 from nndyn.store.library import exclusive
 from nndyn.store.locks import WriterLock, writable
@@ -118,7 +119,7 @@ class Writer:
     @property
     def names(self) -> frozenset[str]:
         """Names of the variables there are."""
-        return frozenset(self._session.dims)
+        return frozenset(self._session.dims) - {NAME}
 
     @property
     def n_committed(self) -> int:
@@ -128,7 +129,7 @@ class Writer:
     @property
     def committed(self) -> dict[str, int]:
         """Committed rows of each growing dimension."""
-        return self._session.committed
+        return {d: n for d, n in self._session.committed.items() if d != DIM}
 
     @exclusive
     def checkpoint(self) -> tuple[Array, int]:
@@ -143,8 +144,7 @@ class Writer:
         RecordingError
             If nothing was committed, or no slot belongs to the last commit.
         """
-        session = self._usable()
-        return session.values("checkpoint", self._committed_slot()), self.n_committed - 1
+        return self.checkpoint_of("checkpoint"), self.n_committed - 1
 
     @exclusive
     def checkpoint_of(self, name: str) -> Array:
@@ -164,7 +164,9 @@ class Writer:
         RecordingError
             If nothing was committed, or no slot belongs to the last commit.
         """
-        return self._usable().values(name, self._committed_slot())
+        slot = self._committed_slot()
+        values: Array = self._usable().values(name, slice(slot, slot + 1))[0]
+        return values
 
     def _committed_slot(self) -> int:
         slot = self._slot()
@@ -203,7 +205,7 @@ class Writer:
         if dim is None:
             return session.values(name)
         stop = self.committed[dim]
-        return session.values(name, np.s_[0 if last is None else max(0, stop - last) : stop])
+        return session.values(name, slice(0 if last is None else max(0, stop - last), stop))
 
     @shielded()
     @exclusive
@@ -234,7 +236,7 @@ class Writer:
                 dim = session.dims[name][0]
                 start = session.ends[dim]
                 if counts[dim]:
-                    session.nc[name][start : start + counts[dim]] = values
+                    session.put(name, values, start)
             for dim, count in counts.items():
                 session.ends[dim] += count
 
@@ -256,12 +258,12 @@ class Writer:
             If writing fails.
         """
         session = self._usable()
-        fixed = [n for n, dims in session.dims.items() if layout.growing(dims) is None]
+        fixed = [n for n in self.names if layout.growing(session.dims[n]) is None]
         fixed = [n for n in fixed if not n.startswith("checkpoint")]
         if name not in fixed:
             raise UsageError(f"{name!r} cannot be set; expected one of {sorted(fixed)}")
         with session.change():
-            session.nc[name][...] = values
+            session.put(name, values)
 
     @shielded()
     @exclusive
@@ -318,15 +320,18 @@ class Writer:
                 raise UsageError(f"checkpoint is of step {step}, the last time is {total - 1}")
             before = self._slot()
             slot = 0 if before is None else 1 - before
-            kept = {"checkpoint": checkpoint, **(beside or {}), "checkpoint_step": step}
-            if session.values("checkpoint_step")[slot] < 0:
+            kept = {"checkpoint": checkpoint, **(beside or {})}
+            steps = session.values("checkpoint_step").copy()
+            if steps[slot] < 0:
                 size = sum(session.room(name, 1) for name in kept)
+            steps[slot] = step
         with session.change(size):
             for name, values in kept.items():
-                session.nc[name][slot] = values
-            session.nc.sync()  # data first, then the counter: a reader may be looking
-            session.nc.setncattr("n_committed", np.int64(total))
-            session.nc.sync()
+                session.put(name, np.asarray(values)[None], slot)
+            if kept:
+                session.put("checkpoint_step", steps)
+        with session.change(session.room(NAME, session.entries) if session.entries else 0):
+            session.count()
             session.settle()
         session.n_committed = session.attrs["n_committed"] = total
         session.committed = dict(session.ends)
