@@ -38,6 +38,7 @@ def record(
     resume: bool = False,
     mix: bool = False,
     overwrite: bool = False,
+    take_over: bool = False,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Run a reference and perturbed replicas together and store what happens.
@@ -100,6 +101,10 @@ def record(
         their last bits; the manifest says from which step on.
     overwrite : bool, default False
         Replace an existing file.
+    take_over : bool, default False
+        With `resume` or `overwrite`, take a file over that a process of another host has, as it
+        seems: one known to have ended. Without, it is free ten minutes after that process was heard
+        of last, or after as long as three blocks took.
     progress : callable, optional
         Called with (steps done, steps asked for), a few times a second.
 
@@ -148,6 +153,7 @@ def record(
         resume=resume,
         mix=mix,
         overwrite=overwrite,
+        take_over=take_over,
         progress=progress,
         replicas=replicas,
         epsilon=epsilon,

@@ -98,7 +98,7 @@ def open_recording(
 def _opened(path: Path, chunks: Mapping[str, int] | None) -> xr.Dataset:
     deadline = time.monotonic() + _PATIENCE
     while True:
-        running = journals.settle(path, max(0.0, deadline - time.monotonic()))
+        running = bool(journals.settle(path, max(0.0, deadline - time.monotonic())))
         check_signature(path)
         check_held(path)
         before = path.stat()

@@ -40,7 +40,14 @@ class Writer:
     @classmethod
     @shielded()
     @exclusive
-    def create(cls, path: str | Path, header: Header, *, overwrite: bool = False) -> Self:
+    def create(
+        cls,
+        path: str | Path,
+        header: Header,
+        *,
+        overwrite: bool = False,
+        take_over: bool = False,
+    ) -> Self:
         """Make a new recording without rows; it takes its name once its header is on disk.
 
         Parameters
@@ -49,6 +56,8 @@ class Writer:
         header : Header
         overwrite : bool
             Replace a file of that name, at that moment.
+        take_over : bool, default False
+            As of `nndyn.store.locks.WriterLock`.
 
         Returns
         -------
@@ -63,17 +72,19 @@ class Writer:
             If another process writes the recording, the space will not do, or writing fails.
         """
         path = Path(path)
-        return cls(path, *creation.make(path, header, overwrite=overwrite))
+        return cls(path, *creation.make(path, header, overwrite=overwrite, take_over=take_over))
 
     @classmethod
     @shielded()
     @exclusive
-    def resume(cls, path: str | Path) -> Self:
+    def resume(cls, path: str | Path, *, take_over: bool = False) -> Self:
         """Open a recording at its committed end, undoing what a dead writer left behind.
 
         Parameters
         ----------
         path : str or Path
+        take_over : bool, default False
+            As of `nndyn.store.locks.WriterLock`.
 
         Returns
         -------
@@ -91,7 +102,7 @@ class Writer:
             If it is not a recording, or damaged.
         """
         path = writable(path)
-        return cls(path, WriterLock(path))
+        return cls(path, WriterLock(path, take_over=take_over))
 
     def __enter__(self) -> Self:
         """Return the Writer itself."""
