@@ -133,7 +133,8 @@ def record(
     -----
     One pass; memory beside what the system needs is twice a block of states, 128 MiB at most (or
     two states, where one is larger), and the tangent vectors. A kill loses at most the last block:
-    some seconds.
+    some seconds. While the file is being recorded ``nndyn.open`` shows what counts of it, and plain
+    ``xarray.open_dataset`` may show other values; its attribute ``comment`` says so.
 
     Beside the tangent vectors of a training one more is followed, which begins elsewhere and is
     never made orthogonal to them: ``tangent_alignment`` is the absolute cosine between it and the

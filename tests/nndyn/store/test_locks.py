@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nndyn.errors import RecordingError, StoreError
+from nndyn.errors import RecordingError
 from nndyn.store import Writer, facts, holder, locks, open_recording, verify
 from nndyn.store.holder import Holder, parsed
 from nndyn.store.journal import UnsettledError
