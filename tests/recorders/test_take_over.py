@@ -109,6 +109,14 @@ def test_a_run_is_overwritten_where_python_is_told_to_take_over(killed):
     complete(killed)
 
 
+def test_a_series_too_is_stored_over_what_another_host_had_only_when_told(killed, tmp_path):
+    (tmp_path / "x.csv").write_text("x\n" + "1\n2\n4\n" * 5)
+    arguments = ["record", "series", str(tmp_path / "x.csv"), "--overwrite", "-o", str(killed)]
+    assert isinstance(CliRunner().invoke(command, arguments).exception, BusyError)
+    assert CliRunner().invoke(command, [*arguments, "--take-over"]).exit_code == 0
+    complete(killed)
+
+
 def test_a_claim_of_another_host_is_left_unless_old_or_taken_over(tmp_path):
     asked = request("logistic", {**MAP, "r": [3.9]})
     folder = Folder(tmp_path / "s")

@@ -273,10 +273,15 @@ holder.here = locks.here = lambda: me
 path, plan = Path(sys.argv[1]), header(replicas=4, components=200)
 """
 _WRITER = """
+import time
 from nndyn.store import Writer
 with Writer.create(path, plan) as writer:
     print("ready", flush=True)
-    write(writer, plan, 0, int(sys.argv[3]))
+    times = int(sys.argv[3])
+    write(writer, plan, 0, times - 160)  # faster than it opens
+    for start in range(times - 160, times, 8):
+        time.sleep(0.25)
+        write(writer, plan, start, start + 8)
     writer.finish("complete")
 print("done", flush=True)
 """
@@ -308,7 +313,7 @@ def _process(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 def test_a_reader_on_another_host_without_flock_destroys_no_running_file(tmp_path):
-    path, plan, times = tmp_path / "run.nc", header(replicas=4, components=200), 2400
+    path, plan, times = tmp_path / "run.nc", header(replicas=4, components=200), 960
     with _process(_WRITER, path, "node7", times) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
@@ -318,7 +323,7 @@ def test_a_reader_on_another_host_without_flock_destroys_no_running_file(tmp_pat
     assert (rest, failed, writer.returncode) == ("done\n", "", 0)
     assert (wrong, reader.returncode) == ("", 0)
     opened, seen = map(int, said.split())
-    assert opened >= 1
+    assert opened >= 5
     assert seen == times
     assert verify(path).sound
     with open_recording(path) as run:
