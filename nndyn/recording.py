@@ -50,7 +50,21 @@ ATTRIBUTES = (
     "n_committed",
     "manifest",
 )
-STATUSES = ("recording", "complete", "stopped")
+#: What ``status`` may be, and what the file then says to who opens it with another program.
+COMMENT = "comment"
+_WHOLE = "recorded by nndyn; nndyn.open compares every value with its digest"
+COMMENTS = {
+    "recording": "being recorded, or cut short: until status is complete or stopped nndyn.open "
+    "gives what counts, and other readers may get other values",
+    "complete": _WHOLE,
+    "stopped": _WHOLE,
+}
+STATUSES = tuple(COMMENTS)
+
+
+def of_status(status: str) -> dict[str, str]:
+    """Return the global attributes that say how far a recording is."""
+    return {"status": status, COMMENT: COMMENTS[status]}
 
 
 @dataclass(frozen=True)

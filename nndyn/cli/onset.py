@@ -74,6 +74,11 @@ def _params() -> list[click.Parameter]:
         click.Option(
             ["--mix"], is_flag=True, help="Go on there with runs of a version with other rounding."
         ),
+        click.Option(
+            ["--take-over"],
+            is_flag=True,
+            help="Go on there with what processes of another host had that are known to be gone.",
+        ),
         config_option(),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
         click.Option(["--strict"], is_flag=True, help="Exit with 3 where it is not found."),

@@ -111,6 +111,11 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--overwrite", is_flag=True, help="Replace the file."),
         click.option(
+            "--take-over",
+            is_flag=True,
+            help="Resume or replace what a process of another host had that is known to be gone.",
+        ),
+        click.option(
             "--config",
             type=click.Path(path_type=Path, dir_okay=False),
             is_eager=True,
@@ -327,7 +332,7 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
 
     system = make()
     options["control"] = not options.pop("no_control")
-    planned = {k: v for k, v in options.items() if k not in ("resume", "mix", "overwrite")}
+    planned = {k: v for k, v in options.items() if k not in _OF_THE_FILE}
     inputs = [*config_files(), *getattr(system, "files", ())]
     vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it", inputs=inputs)
     if dry_run:
@@ -380,5 +385,7 @@ def _warnings(recording: xr.Dataset) -> Iterator[str]:
             yield f"replica {r} is not finite from step {at} on"
 
 
+#: Options that say what to do with a file there.
+_OF_THE_FILE = ("resume", "mix", "overwrite", "take_over")
 #: Floating-point operations above which a run is announced with its size and expected time.
 _LONG = 2e11

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 #: Options of `nndyn record` that a sweep has its own of.
-_OWN = ("seed", "resume", "mix", "overwrite", "config", "dry_run", "output")
+_OWN = ("seed", "resume", "mix", "overwrite", "take_over", "config", "dry_run", "output")
 
 _GRIDS = (
     "Every option with one value can be a grid: A,B,C; LO:HI:N, N values in equal steps; "
@@ -55,6 +55,11 @@ def _options() -> list[click.Parameter]:
             help="Go on with runs that a version with other rounding began; their files note it.",
         ),
         click.Option(["--overwrite"], is_flag=True, help="Remove the study in the folder first."),
+        click.Option(
+            ["--take-over"],
+            is_flag=True,
+            help="Go on with what processes of another host had that are known to be gone.",
+        ),
         config_option(" A list is a grid."),
         click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
         click.Option(
@@ -110,6 +115,7 @@ def _run(
     resume: bool,
     mix: bool,
     overwrite: bool,
+    take_over: bool,
     dry_run: bool,
     **options: Any,
 ) -> int:
@@ -149,6 +155,7 @@ def _run(
             resume=resume,
             mix=mix,
             overwrite=overwrite,
+            take_over=take_over,
             progress=progress,
             **given,
         )

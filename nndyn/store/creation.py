@@ -15,10 +15,12 @@ from nndyn.store.failures import is_of_write, write_failure
 from nndyn.store.files import part_path, sync_folder
 from nndyn.store.handles import written
 from nndyn.store.layout import Header
-from nndyn.store.locks import WriterLock, check_own, journal_path, stale_parts, vacant
+from nndyn.store.locks import BusyError, WriterLock, check_own, journal_path, stale_parts, vacant
 
 
-def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os.stat_result]:
+def make(
+    path: Path, header: Header, *, overwrite: bool, take_over: bool = False
+) -> tuple[WriterLock, os.stat_result]:
     """Put a recording without rows at `path`.
 
     Parameters
@@ -27,6 +29,8 @@ def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os
     header : Header
     overwrite : bool
         Replace a file of that name, at the last moment.
+    take_over : bool, default False
+        As of `WriterLock`.
 
     Returns
     -------
@@ -40,13 +44,15 @@ def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os
     UsageError
         If `header` is inconsistent, the folder is missing, the name is taken, or that of a link.
     StoreError
-        If another process writes the recording, the space will not do, or writing fails.
+        If the space will not do, or writing fails.
+    BusyError
+        If another process writes the recording.
     """
     header.check()
     folder = path.parent
     vacant(path, overwrite=overwrite, cure="overwrite or resume it")
     check_own(path)
-    lock, part = WriterLock(path), part_path(path)
+    lock, part = WriterLock(path, take_over=take_over), part_path(path)
     try:
         for stale in stale_parts(path):
             stale.unlink(missing_ok=True)
@@ -59,6 +65,8 @@ def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os
         file = _write_header(part, header)
         if path.exists() and not overwrite:
             raise UsageError(f"{path} has appeared meanwhile; choose another name")
+        if not lock.keep():
+            raise BusyError(f"{path} was begun by another process meanwhile; choose another name")
         part.replace(path)
         journal_path(path).unlink(missing_ok=True)
         sync_folder(folder)

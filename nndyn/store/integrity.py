@@ -95,8 +95,8 @@ def verify(path: str | Path) -> Report:
     headers, attributes and the superblock carry checksums that the library compares on opening.
     """
     path = existing(path)
-    if journals.settle(path):
-        raise RecordingError(f"{path} is being written; verify it when its writer is done")
+    if writer := journals.settle(path):
+        raise RecordingError(f"{path} is being written; verify it when {writer} is done")
     return _report(path)
 
 

@@ -28,6 +28,7 @@ writes into no other; who resumes undoes it in a copy of both too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Collection, Iterable
@@ -38,7 +39,7 @@ from nndyn.interrupts import shielded
 from nndyn.store import saving
 from nndyn.store.chunks import Layout, TreeError, find_layouts, walk
 from nndyn.store.files import names, remove, sync_folder, write_at
-from nndyn.store.locks import WriterLock, has_writer, journal_path
+from nndyn.store.locks import WriterLock, journal_path, writer_of
 from nndyn.store.regular import MOST_TEXT, make_new, open_regular
 from nndyn.store.saving import Range
 
@@ -118,6 +119,10 @@ def _tree_ranges(fd: int, layout: Layout, tails: Collection[tuple[int, int]]) ->
             sizes = node.keys["size"][:-1][inside].tolist()
             ranges += [(a, a + size) for a, size in zip(addresses, sizes, strict=True)]
     return ranges
+
+
+class UnsettledError(RecordingError):
+    """A block of it is being written, or was left by a writer of another host."""
 
 
 class Journal:
@@ -238,14 +243,17 @@ def roll_back(path: Path, *, adopt: bool = False) -> bool:
 
 def busy(path: Path) -> bool:
     """Whether a block of `path` is being written, or was when its writer died."""
+    journal = journal_path(path)
+    with contextlib.suppress(OSError):  # a shared folder looks anew for what is opened
+        os.close(open_regular(journal, os.O_RDONLY))
     try:
-        return journal_path(path).lstat().st_size > 0
+        return journal.lstat().st_size > 0
     except FileNotFoundError:
         return False
 
 
-def settle(path: Path, patience: float = 5.0) -> bool:
-    """Wait until `path` is between two blocks; undo the block of a dead writer.
+def settle(path: Path, patience: float = 5.0) -> str:
+    """Wait until `path` is between two blocks; undo the block of a dead writer of this host.
 
     Parameters
     ----------
@@ -255,24 +263,31 @@ def settle(path: Path, patience: float = 5.0) -> bool:
 
     Returns
     -------
-    bool
-        Whether a writer is at work.
+    str
+        Who is at work on it, or may be on another host; empty if nobody is.
 
     Raises
     ------
+    UnsettledError
+        If the block does not end in time.
     RecordingError
-        If the block does not end in time, or a dead writer's cannot be undone.
+        If that of a dead writer cannot be undone.
+
+    Notes
+    -----
+    Whether a writer of another host lives cannot be told: what it left is written into by nobody
+    who only reads.
     """
     deadline = time.monotonic() + patience
     while True:
-        writer = has_writer(path)
+        found = writer_of(path)
         if not busy(path):
-            return writer
-        if not writer:
+            return "" if found is None else str(found)
+        if found is None:
             try:
-                lock = WriterLock(path)
+                lock = WriterLock(path, local=True)
             except StoreError as error:
-                if not has_writer(path):
+                if writer_of(path) is None:
                     raise RecordingError(
                         f"{path} was left in the middle of a block by a writer that died; "
                         f"open it once with permission to write it and its folder ({error})"
@@ -283,6 +298,9 @@ def settle(path: Path, patience: float = 5.0) -> bool:
             finally:
                 lock.release()
         elif time.monotonic() > deadline:
-            raise RecordingError(f"{path} is just being written; try again in a moment")
+            cure = "try again in a moment"
+            if not found.held:
+                cure += ", or, if it is gone, open it once on that host, or resume with --take-over"
+            raise UnsettledError(f"{path} is just being written by {found}; {cure}")
         else:
             time.sleep(0.01)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nndyn.errors import RecordingError, UsageError
-from nndyn.recording import CHECKPOINTS, CONVENTIONS, GROWING, SCHEMA, Variable
+from nndyn.recording import CHECKPOINTS, CONVENTIONS, GROWING, SCHEMA, Variable, of_status
 from nndyn.store import digests
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Header:
             "Conventions": CONVENTIONS,
             "nndyn_schema": SCHEMA,
             "recording_id": uuid.uuid4().hex,
-            "status": "recording",
+            **of_status("recording"),
             "stop_reason": "",
             "stationary": 0,
             "n_committed": 0,

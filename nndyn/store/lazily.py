@@ -12,6 +12,7 @@ from xarray.backends import NetCDF4DataStore
 from xarray.backends.netCDF4_ import NetCDF4ArrayWrapper
 from xarray.core import indexing
 
+from nndyn.recording import COMMENT, COMMENTS
 from nndyn.store import digests
 from nndyn.store.checks import Checks
 from nndyn.store.library import reading
@@ -77,6 +78,8 @@ def opened(path: Path, checks: Checks | None, chunks: Mapping[str, int] | None) 
         recording = _with_checks(path, checks, options)
     for name in digests.OF_THE_FILE:
         recording.attrs.pop(name, None)
+    if recording.attrs.get(COMMENT) in COMMENTS.values():  # of the file too
+        del recording.attrs[COMMENT]
     recording.encoding["unlimited_dims"] = set(recording.encoding["unlimited_dims"]) - {digests.DIM}
     return recording
 

@@ -47,7 +47,9 @@ def open_recording(
     """Open a recording: validated, lazy, trimmed to what is committed.
 
     A file that a dead writer left in the middle of a block is first put back to its last commit.
-    A file that is being written is shown as of its last commit.
+    A file that is being written is shown as of its last commit, by this function alone: what plain
+    `xarray.open_dataset` gives of it may be other values, until its ``status`` is ``complete`` or
+    ``stopped``. One that a process of another host has is only read, between two of its blocks.
 
     Parameters
     ----------
@@ -71,7 +73,8 @@ def open_recording(
     UsageError
         If `path` is a folder.
     RecordingError
-        If it is not a recording, damaged, or cannot be repaired.
+        If it is not a recording, damaged, or cannot be repaired; or a block of it is being written
+        for seconds, or was left by a process of another host.
     StoreError
         If it has another `identity`, or writing it failed earlier in this process and the library
         will not let go of it.
@@ -98,7 +101,7 @@ def open_recording(
 def _opened(path: Path, chunks: Mapping[str, int] | None) -> xr.Dataset:
     deadline = time.monotonic() + _PATIENCE
     while True:
-        running = journals.settle(path, max(0.0, deadline - time.monotonic()))
+        running = bool(journals.settle(path, max(0.0, deadline - time.monotonic())))
         check_signature(path)
         check_held(path)
         before = path.stat()
@@ -106,14 +109,16 @@ def _opened(path: Path, chunks: Mapping[str, int] | None) -> xr.Dataset:
             recording = _open(path, chunks, warm=running)
         except RecordingError:
             # A running file may have changed under our hands; a quiet one is what it is.
-            if not (running and _changed(path, before) and time.monotonic() < deadline):
+            if not _changed(path, before):
                 raise
-            continue
-        if not running or not _changed(path, before):
-            return recording
-        recording.close()
+        else:
+            if not _changed(path, before):
+                return recording
+            recording.close()
         if time.monotonic() > deadline:
-            raise RecordingError(f"{path} is written faster than it opens; try again in a moment")
+            raise journals.UnsettledError(
+                f"{path} is written faster than it opens; try again in a moment"
+            )
 
 
 def _changed(path: Path, before: Any) -> bool:

@@ -21,7 +21,7 @@ from nndyn.store.handles import Handle
 from nndyn.store.inspection import inspected
 from nndyn.store.layout import EXTENTS, Array, check_times, extents_of, extents_value, is_copy, own
 from nndyn.store.library import forget_readers, open_netcdf, reading
-from nndyn.store.locks import BusyError, WriterLock
+from nndyn.store.locks import BusyError, TakenOverError, WriterLock
 from nndyn.store.regular import open_regular
 from nndyn.store.saving import Range
 from nndyn.store.space import give_back, reserve
@@ -86,6 +86,7 @@ class Session:
                     raise StoreError(f"{path} was replaced as soon as it was made; try again")
                 forget_readers(self._fd)
                 self._inspect()
+                lock.sign(self._identity)
                 self._length = os.fstat(self._fd).st_size
                 self._journal = journals.Journal(path)
                 undo.callback(self._journal.close)
@@ -198,6 +199,8 @@ class Session:
         ------
         StoreError
             If not: it says what happened, what is safe and what to do.
+        TakenOverError
+            If a process of another host writes it now.
         """
         lost = loss(self._fd, self.path, self.n_committed)
         if lost:
@@ -207,8 +210,14 @@ class Session:
                 f"{self.path} was written over by something else while it was being recorded; "
                 "record it again, under another name"
             )
+        held = self._lock.keep()
+        if self._lock.taker is not None:
+            raise TakenOverError(
+                f"{self.path} was taken over by {self._lock.taker} while it was being recorded; "
+                "this process writes no more into it"
+            )
         # who found no lock may have undone the block under way: its journal is gone then
-        if not self._lock.keep() or (self.changed and not self._journal.in_place):
+        if not held or (self.changed and not self._journal.in_place):
             raise StoreError(
                 f"{self.path} was opened by another process while it was being recorded, since "
                 "somebody removed its lock or its journal; leave files named .*.lock and "
@@ -250,6 +259,7 @@ class Session:
         os.fsync(self._fd)
         self._check()
         self._journal.clear()
+        self._lock.renew()
         self._length = os.fstat(self._fd).st_size
         self.changed = False
 

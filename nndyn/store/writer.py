@@ -12,12 +12,13 @@ import numpy as np
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.interrupts import shielded
-from nndyn.recording import CHECKPOINTS, STATUSES
+from nndyn.recording import CHECKPOINTS, STATUSES, of_status
 from nndyn.store import creation, layout
 from nndyn.store.digests import DIM, NAME
 from nndyn.store.layout import Array, Header
 from nndyn.store.library import exclusive
 from nndyn.store.locks import WriterLock, writable
+from nndyn.store.rows import counted
 from nndyn.store.session import Session
 
 
@@ -40,7 +41,9 @@ class Writer:
     @classmethod
     @shielded()
     @exclusive
-    def create(cls, path: str | Path, header: Header, *, overwrite: bool = False) -> Self:
+    def create(
+        cls, path: str | Path, header: Header, *, overwrite: bool = False, take_over: bool = False
+    ) -> Self:
         """Make a new recording without rows; it takes its name once its header is on disk.
 
         Parameters
@@ -49,6 +52,8 @@ class Writer:
         header : Header
         overwrite : bool
             Replace a file of that name, at that moment.
+        take_over : bool, default False
+            As of `nndyn.store.locks.WriterLock`.
 
         Returns
         -------
@@ -63,17 +68,19 @@ class Writer:
             If another process writes the recording, the space will not do, or writing fails.
         """
         path = Path(path)
-        return cls(path, *creation.make(path, header, overwrite=overwrite))
+        return cls(path, *creation.make(path, header, overwrite=overwrite, take_over=take_over))
 
     @classmethod
     @shielded()
     @exclusive
-    def resume(cls, path: str | Path) -> Self:
+    def resume(cls, path: str | Path, *, take_over: bool = False) -> Self:
         """Open a recording at its committed end, undoing what a dead writer left behind.
 
         Parameters
         ----------
         path : str or Path
+        take_over : bool, default False
+            As of `nndyn.store.locks.WriterLock`.
 
         Returns
         -------
@@ -91,7 +98,7 @@ class Writer:
             If it is not a recording, or damaged.
         """
         path = writable(path)
-        return cls(path, WriterLock(path))
+        return cls(path, WriterLock(path, take_over=take_over))
 
     def __enter__(self) -> Self:
         """Return the Writer itself."""
@@ -227,7 +234,7 @@ class Writer:
             If writing fails; the recording stays as it was committed.
         """
         session = self._usable()
-        counts = self._counts(rows)
+        counts = counted(self.path, rows, session.dims, session.nc)
         if not any(counts.values()):
             return
         size = sum(session.room(name, counts[session.dims[name][0]]) for name in rows)
@@ -359,7 +366,7 @@ class Writer:
             raise UsageError(f"status {status!r} is unknown; expected one of {STATUSES}")
         if self._usable().changed:
             raise UsageError(f"{self.path} has rows that are not committed; commit them first")
-        self.set_attrs(status=status, stop_reason=reason)
+        self.set_attrs(**of_status(status), stop_reason=reason)
 
     @shielded()
     @exclusive
@@ -383,28 +390,6 @@ class Writer:
             return None
         found = np.flatnonzero(self._session.values("checkpoint_step") == self.n_committed - 1)
         return int(found[0]) if found.size else None
-
-    def _counts(self, rows: Mapping[str, Array]) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for name, values in rows.items():
-            dims = self._session.dims.get(name)
-            dim = None if dims is None else layout.growing(dims)
-            if dims is None or dim is None:
-                raise UsageError(f"{name!r} is not a variable of {self.path} that grows")
-            shape = np.shape(values)
-            expected = tuple(len(self._session.nc.dimensions[d]) for d in dims[1:])
-            if shape[1:] != expected or len(shape) != len(dims):
-                raise UsageError(
-                    f"{name} has shape {shape}, expected (rows, *{expected}) over {dims}"
-                )
-            if counts.setdefault(dim, shape[0]) != shape[0]:
-                raise UsageError(
-                    f"{name} has {shape[0]} rows, others along {dim} have {counts[dim]}"
-                )
-        for name, dims in self._session.dims.items():
-            if counts.get(dims[0] if dims else "") and name not in rows:
-                raise UsageError(f"rows along {dims[0]} lack {name}")
-        return counts
 
     def _usable(self) -> Session:
         if not self._session.is_open:

@@ -88,7 +88,7 @@ class Adaptive:
             return
         new = design(asked, points=todo, before=self.design)
         self.design = new if self.design is None else _joined(self.design, new)
-        with self.folder.planning():
+        with self.folder.planning(take_over=asked.take_over):
             self.folder.create(self.design)
         for batch in new.batches:
             if not work(self.folder.path, asked, batch, study=self.design.id):

@@ -8,6 +8,7 @@ All but the recordings appear whole or not at all.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,7 +17,8 @@ from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.store.files import write_whole
-from nndyn.store.locks import BusyError, WriterLock, has_writer
+from nndyn.store.holder import clock
+from nndyn.store.locks import BusyError, WriterLock, lock_path, standing
 from nndyn.store.regular import read_regular
 from nndyn.studies.design import Batch, Cell, Design, parse
 
@@ -168,8 +170,14 @@ class Folder:
         self._ready(*_PARTS)
         write_whole(self.path / PLAN, design.to_json().encode())
 
-    def replace(self, design: Design) -> None:
+    def replace(self, design: Design, *, take_over: bool = False) -> None:
         """Put another study into the folder, and remove what there is of the one before.
+
+        Parameters
+        ----------
+        design : Design
+        take_over : bool, default False
+            Whether processes of other hosts are known to have ended.
 
         Raises
         ------
@@ -185,12 +193,12 @@ class Folder:
         are looked for next: one of the two sees the other.
         """
         self._ready(*_PARTS)
-        self._check_idle()
+        self._check_idle(take_over=take_over)
         before = (self.path / PLAN).read_bytes()
         self._remove(*(self.path / "batches").glob("*.json"))
         write_whole(self.path / PLAN, design.to_json().encode())
         try:
-            self._check_idle()
+            self._check_idle(take_over=take_over)
         except BusyError:
             write_whole(self.path / PLAN, before)
             raise
@@ -226,19 +234,27 @@ class Folder:
                     "another folder"
                 )
 
-    def _check_idle(self) -> None:
+    def _check_idle(self, *, take_over: bool) -> None:
         """Check that nobody records here: claims no batch, writes no recording."""
+        # at the end of all times no process of another host is waited for any more
+        now = math.inf if take_over else clock(self.path)
         for part in ("cells", "batches"):
             for lock in (self.path / part).glob(".*.lock"):
-                if has_writer(lock.with_name(lock.name[1:].removesuffix(".lock"))):
+                found = standing(lock)
+                if found is not None and found.writes(now):
                     raise BusyError(
-                        f"another process records in {self.path}; wait for it, or sweep into "
-                        "another folder"
+                        f"another process records in {self.path}; wait for it ({found}), or "
+                        "sweep into another folder"
                     )
 
     @contextmanager
-    def planning(self) -> Iterator[None]:
+    def planning(self, *, take_over: bool = False) -> Iterator[None]:
         """Be alone in looking at the plan and changing it; others wait for a moment.
+
+        Parameters
+        ----------
+        take_over : bool, default False
+            After that moment, take over from a process of another host.
 
         Yields
         ------
@@ -250,26 +266,34 @@ class Folder:
             If another process takes longer than that.
         """
         self._ready()
-        lock = self._patient(self.path / PLAN)
+        lock = self._patient(self.path / PLAN, take_over=take_over)
         try:
             yield
         finally:
             lock.release()
 
-    def claim(self, batch: Batch) -> WriterLock | None:
+    def claim(self, batch: Batch, *, take_over: bool = False) -> WriterLock | None:
         """Claim a batch for this process; None where another one has it."""
         self._ready(*_PARTS)
         try:
-            return WriterLock(self.path / "batches" / batch.name)
+            return WriterLock(self._claimed(batch), take_over=take_over)
         except BusyError:
             return None
 
+    def claimant(self, batch: Batch) -> str:
+        """Return which process of another host has a batch, and since when; empty if none has."""
+        found = standing(lock_path(self._claimed(batch)))
+        return str(found) if found is not None and found.elsewhere else ""
+
+    def _claimed(self, batch: Batch) -> Path:
+        return self.path / "batches" / batch.name
+
     @staticmethod
-    def _patient(path: Path, attempts: int = 50) -> WriterLock:
+    def _patient(path: Path, *, take_over: bool, attempts: int = 50) -> WriterLock:
         for _ in range(attempts):
             with suppress(BusyError):
                 return WriterLock(path)
-        raise BusyError(f"{path} is being written by another process; try again")
+        return WriterLock(path, take_over=take_over)
 
     def _ready(self, *parts: str) -> None:
         """Make the folder, and folders in it."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from nndyn.errors import RecordingError
 from nndyn.store import MissingRecordingError, facts
+from nndyn.store.journal import UnsettledError
 from nndyn.store.locks import has_writer
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import Folder
@@ -119,6 +120,8 @@ def look(folder: Folder, cell: Cell, known: dict[str, Any]) -> dict[str, Any]:
         now = facts(file)
     except MissingRecordingError:
         return gone
+    except UnsettledError as error:
+        return {**known, "status": "interrupted", "reason": " ".join(str(error).split())}
     except RecordingError as error:
         reason = f"{' '.join(str(error).split())}; or remove it and sweep again"
         return {"status": "damaged", "id": known.get("id", ""), "reason": reason}

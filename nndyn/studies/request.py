@@ -40,12 +40,15 @@ class Request:
         Swept options, numbers in ascending order; ``seed`` comes last.
     mix : bool
         Whether runs may go on that a version with another arithmetic began.
+    take_over : bool
+        Whether batches and runs are taken over that processes of other hosts have, as it seems.
     """
 
     recipe: Recipe
     fixed: Mapping[str, Any]
     axes: Mapping[str, Mapping[Label, Any]]
     mix: bool = False
+    take_over: bool = False
 
     def points(self) -> Iterator[Point]:
         """Yield every run, the last axis fastest.
@@ -147,7 +150,7 @@ def request(
     """
     recipe = Recipe(system)
     options = {key.replace("-", "_"): value for key, value in options.items()}
-    for key in ("seed", "path", "resume", "mix", "overwrite", "progress"):
+    for key in ("seed", "path", "resume", "mix", "overwrite", "take_over", "progress"):
         if key in options:
             raise UsageError(f"{key} is no option of single runs of a sweep")
     recipe.check(options)

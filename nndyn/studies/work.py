@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nndyn.errors import NndynError, StoreError
 from nndyn.store import BusyError, facts
+from nndyn.store.locks import TakenOverError, WriterLock
 from nndyn.studies.design import Batch, Cell
 from nndyn.studies.folder import Folder
 from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Request
 from recorders.batch import record_batch
+
+#: Seconds between two signs of life.
+_PULSE = 2.0
 
 #: Called with the steps done and the steps asked for.
 Progress = Callable[[int, int], None]
@@ -54,6 +61,8 @@ def work(
     ------
     StoreError
         If there is another study in the folder by now, or it cannot be written.
+    TakenOverError
+        If a process of another host took the batch, or a run of it, over.
     KeyboardInterrupt
         On Ctrl-C, after what is done was committed.
 
@@ -62,9 +71,10 @@ def work(
     A run that fails is noted with its reason, and the others go on.
     """
     folder = Folder(path)
-    lock = folder.claim(batch)
-    if lock is None:
+    claim = folder.claim(batch, take_over=request.take_over)
+    if claim is None:
         return False
+    stop = _pulse(claim, stop)
     try:
         if study is not None and folder.design().id != study:
             raise StoreError(
@@ -80,8 +90,33 @@ def work(
             found |= _record(folder, request, left, threads=threads, progress=progress, stop=stop)
         folder.note(batch, folder.of(batch) | found)
         return len(found) == len(missing)
+    except KeyboardInterrupt:
+        if claim.taker is None:
+            raise
+        raise TakenOverError(
+            f"a batch of {path} was taken over by {claim.taker}; this process ends"
+        ) from None
     finally:
-        lock.release()
+        claim.release()
+
+
+def _pulse(claim: WriterLock, stop: Callable[[], bool] | None) -> Callable[[], bool]:
+    """Return a `stop` that keeps a claim alive, and says so too where it was taken over."""
+    alone, last = threading.Lock(), time.monotonic()
+
+    def ask() -> bool:
+        nonlocal last
+        if time.monotonic() - last > _PULSE and alone.acquire(blocking=False):
+            try:
+                last = time.monotonic()
+                with suppress(StoreError):
+                    if claim.keep():
+                        claim.renew()
+            finally:
+                alone.release()
+        return claim.taker is not None or (stop is not None and stop())
+
+    return ask
 
 
 def _longer(folder: Folder, cells: Sequence[Cell], steps: int) -> dict[str, dict[str, Any]]:
@@ -106,6 +141,8 @@ def _record(
     made: dict[str, str] = {}
     try:
         made = _together(folder, request, cells, **how)
+    except TakenOverError:
+        raise
     except Exception as error:  # a network or a map of the user's may fail in any way
         if len(cells) == 1:
             failures[cells[0].file] = error
@@ -138,6 +175,7 @@ def _together(
         workers=threads,
         resume=True,
         mix=request.mix,
+        take_over=request.take_over,
         progress=progress,
         stop=stop,
         identities=made,
