@@ -16,7 +16,8 @@ import numpy as np
 
 from nndyn.recording import CHECKPOINTS
 from nndyn.store.chunks import Layout, Node, TreeError, find_layouts, walk
-from nndyn.store.layout import EXTENTS, Array, extents_of, is_copy, own
+from nndyn.store.committed import own
+from nndyn.store.layout import EXTENTS, Array, extents_of, is_copy
 
 if TYPE_CHECKING:
     import netCDF4
@@ -63,7 +64,7 @@ def faults(
             lines = 0 if slot is None else slot + 1
         need = (name, grid[1:], lines * math.prod(grid[1:]))
         wanted.setdefault((*chunk, variable.dtype.itemsize), []).append(need)
-    extents = extents_of(nc.getncattr(EXTENTS))
+    extents = extents_of(path, nc.getncattr(EXTENTS))
     fd = os.open(path, os.O_RDONLY)
     try:
         header = os.pread(fd, extents[0][1], 0) if extents else b""

@@ -10,7 +10,14 @@ import xarray as xr
 
 from nndyn.errors import RecordingError
 from nndyn.store import Writer, facts, open_recording, verify
-from tests.nndyn.store.recordings import assert_holds, phase_at, record, rows, without_digests, write
+from tests.nndyn.store.recordings import (
+    assert_holds,
+    phase_at,
+    record,
+    rows,
+    without_digests,
+    write,
+)
 
 
 @pytest.mark.parametrize("how", [open_recording, xr.open_dataset])
