@@ -57,8 +57,7 @@ TRAINED = {
     "dtype": TEXT,
     "device": TEXT,
 }
-#: Options of recordings, there too.
-RECORDED = {
+_RUN = {
     "replicas": whole(),
     "epsilon": null_or(number()),
     "perturb": null_or(TEXT),
@@ -72,6 +71,9 @@ RECORDED = {
     "tangent_start": TEXT,
     "sharpness": TEXT,
     "quadratic_model": FLAG,
+    "perturbations": null_or(TEXT),
+    "tangents": whole(),
+    "seed": whole(most=None),
 }
 _NEEDED = {
     "Conventions": TEXT,
@@ -87,12 +89,6 @@ _FURTHER = {"block": whole(1), "floor_steps": whole(), "redrawn": TEXT, PIECE: w
 _ATTRIBUTES = table(_NEEDED, _FURTHER)
 _REDRAWN = items(items(whole(), 2))
 
-_RUN = {
-    **RECORDED,
-    "perturbations": null_or(TEXT),
-    "tangents": whole(),
-    "seed": whole(most=None),
-}
 _FORMULA = {
     "name": TEXT,
     "parameters": by_name(ANY),
@@ -262,7 +258,7 @@ def options(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = _json(attrs, "options", "{}", "the study")
     trained = all(_fits(found[key], kind) for key, kind in TRAINED.items() if key in found)
-    known = {**RECORDED, **dict.fromkeys(TRAINED, ANY if trained else _NONE)}
+    known = {"rescale": null_or(number()), **dict.fromkeys(TRAINED, ANY if trained else _NONE)}
     return {key: value for key, value in found.items() if _fits(value, known.get(key, ANY))}
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.recording import CHECKPOINTS
-from nndyn.store.chunks import Layout, Node, TreeError, find_layouts, walk
+from nndyn.store.chunks import UNDEFINED, Layout, Node, TreeError, find_layouts, walk
 from nndyn.store.committed import own
 from nndyn.store.layout import EXTENTS, Array, extents_of, is_copy
 
@@ -68,9 +68,12 @@ def faults(
     fd = os.open(path, os.O_RDONLY)
     try:
         header = os.pread(fd, extents[0][1], 0) if extents else b""
+        # of a message that the library moved a stale copy is left: one of the two will do
         found: dict[tuple[int, ...], list[Layout]] = {}
         for layout in find_layouts(header, wanted):
-            found.setdefault(layout.shape, []).append(layout)
+            others = found.setdefault(layout.shape, [])
+            if layout.root == UNDEFINED or all(layout.root != other.root for other in others):
+                others.append(layout)
         taken: list[Array] = []
         for shape, needs in wanted.items():
             yield from _trees(fd, found.get(shape, []), needs, taken)

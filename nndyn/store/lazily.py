@@ -28,7 +28,7 @@ class _Checked(NetCDF4ArrayWrapper):
     def _getitem(self, key: Any) -> Any:
         checks, get = self.datastore.checks, super()._getitem
         with reading(self.datastore.path):
-            if checks is None:
+            if checks is None or self.variable_name not in checks.grids:
                 return get(key)  # type: ignore[no-untyped-call]
             return checks.read(self.variable_name, key, get, self.shape[0])
 

@@ -15,8 +15,8 @@ from nndyn.systems.catalogue import CATALOGUE
 #: Texts that a manifest repeats as they were given; others it puts in a form of its own.
 _REPEATED = {"optimizer", "activation", "init", "loss", "dtype", "method"}
 _REPEATED |= {"perturb", "state", "tangent_start"}
-#: Options of runs that went on, and what stands elsewhere.
-_APART = ("steps", "seed")
+#: Runs may have gone on; seeds stand elsewhere; what a system or a run lacks is asked in vain.
+_APART = ("steps", "seed", "evaluate", "control")
 
 
 def foreign(file: Path, planned: Design, cell: Cell, known: Mapping[str, Any], found: Facts) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import RecordingError
+from nndyn.errors import RecordingError, UsageError
 from nndyn.store import MissingRecordingError, facts
 from nndyn.store.locks import has_writer
 from nndyn.studies.belonging import foreign
@@ -122,7 +122,7 @@ def look(folder: Folder, planned: Design, cell: Cell, known: dict[str, Any]) -> 
         now = facts(file)
     except MissingRecordingError:
         return gone
-    except RecordingError as error:
+    except (RecordingError, UsageError) as error:  # a folder, too, is no recording
         reason = f"{' '.join(str(error).split())}; or remove it and sweep again"
         return {"status": "damaged", "id": known.get("id", ""), "reason": reason}
     other = foreign(file, planned, cell, known, now)

@@ -22,8 +22,15 @@ _AXIS = Kind(
 )
 
 
+#: As an option it may have been given as 1e3.
+_STEPS = Kind(
+    "a whole number, 1 or more",
+    lambda v: whole(1, 2**53).fits(int(v) if isinstance(v, float) and v.is_integer() else v),
+)
+
+
 def _axes(value: dict[str, Any]) -> Parts:
-    counts = {"seed": whole(), "steps": whole(1)}
+    counts = {"seed": whole(), "steps": _STEPS}
     for name, labels in value.items():
         yield f" {shown(name)}", name, _NAME
         yield f".{name}", labels, _AXIS
@@ -34,14 +41,14 @@ def _axes(value: dict[str, Any]) -> Parts:
 _NAME = Kind("the name of an option that can be swept", can_be_swept)
 _FILE = Kind(
     "the name of a file in cells/",
-    lambda v: isinstance(v, str) and v.isprintable() and "/" not in v and not v.startswith("."),
+    lambda v: isinstance(v, str) and v.isprintable() and "/" not in v and v[:1] not in ("", "."),
 )
 _PLAN = table(
     {
         "nndyn_study": whole(1),
         "id": Kind("a text of one line", lambda v: isinstance(v, str) and v.isprintable()),
         "system": TEXT,
-        "options": table({}, {"steps": whole(1), "tangent_start": TEXT}),
+        "options": table({}, {"steps": _STEPS, "tangent_start": TEXT}),
         "axes": Kind(
             "an object, seed the last in it",
             lambda v: isinstance(v, dict) and [*v][-1:] == ["seed"],
@@ -118,6 +125,8 @@ def _fault(planned: Design) -> str:
     for name, labels in planned.axes.items():
         if len(set(labels)) < len(labels):
             return f"axes.{name} has a value twice"
+    if not all(batch.cells for batch in planned.batches) or not planned.batches:
+        return "it has no runs, or none in a batch"
     cells, many = planned.cells, prod(map(len, planned.axes.values()))
     if many > max(_GRID, 100 * len(cells)):
         return f"its axes have {shown(many)} combinations, for {len(cells)} runs"

@@ -35,9 +35,8 @@ def can_be_swept(name: Any) -> bool:
 
 
 def _is_label(value: Any) -> bool:
-    return (
-        isinstance(value, bool) or kinds.whole(-(2**63)).fits(value) or kinds.number().fits(value)
-    )
+    number = kinds.number() if isinstance(value, float) else kinds.whole(-(2**63))
+    return isinstance(value, bool) or number.fits(value)
 
 
 #: What can stand for a value on an axis.

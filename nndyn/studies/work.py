@@ -125,7 +125,8 @@ def _forget(folder: Folder, batch: Batch, cells: Sequence[Cell]) -> None:
     noted = [cell for cell in cells if known.get(cell.file, {}).get("id")]
     gone = [cell.file for cell in noted if not folder.recording(cell).exists()]
     if gone:
-        folder.note(batch, folder.of(batch) | dict.fromkeys(gone, {**_FAILED, "status": BEGUN}))
+        begun = {file: {**_FAILED, "status": BEGUN} for file in gone}
+        folder.note(batch, folder.of(batch) | begun)
 
 
 def _record(
