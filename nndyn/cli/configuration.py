@@ -51,7 +51,8 @@ def config_option(more: str = "") -> click.Option:
 
 def _listed(value: Any) -> str:
     """Return a value of a file as it is written on the command line."""
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    each = value if isinstance(value, list) else [value]
+    return ",".join(v if isinstance(v, str) else shown(v) for v in each)
 
 
 def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:

@@ -11,9 +11,11 @@ import nndyn
 from nndyn.errors import RecordingError
 from nndyn.store import facts
 from nndyn.studies import sealed
+from nndyn.studies.adaptive import Adaptive
 from nndyn.studies.analysis import analyze_study
 from nndyn.studies.belonging import foreign
 from nndyn.studies.folder import Folder
+from nndyn.studies.request import request
 from tests.nndyn.studies.small import MAP, TRAINING, logistic, statuses, values
 
 
@@ -204,3 +206,20 @@ def test_kept_results_that_were_changed_are_made_anew(study):
     before = kept.stat().st_mtime_ns
     assert analyze_study(study, "lyapunov").identical(expected)
     assert kept.stat().st_mtime_ns == before
+
+
+def test_a_search_does_not_believe_the_recording_of_another_run(tmp_path):
+    asked = request("training", {**TRAINING, "steps": 6}, seeds=1)
+    points = [{"lr": 0.1, "seed": 0}, {"lr": 2.0, "seed": 0}]
+    runs = Adaptive(Folder(tmp_path / "s"), asked)
+    runs.record(points, 6)
+    assert runs.lacking(points, 6) == 0
+    cells = tmp_path / "s/cells"
+    shutil.copyfile(cells / "lr=0.1_seed=0.nc", cells / "lr=2_seed=0.nc")
+    again = Adaptive(Folder(tmp_path / "s"), asked)
+    assert again.lacking(points, 6) == 6
+    with pytest.raises(RecordingError, match=r"lr is 0\.1 in the file, 2\.0 in the plan"):
+        again.record(points, 6)
+    (cells / "lr=2_seed=0.nc").unlink()
+    again.record(points, 6)
+    assert again.lacking(points, 6) == 0
