@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from nndyn import header
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
 
 def manifest(recording: xr.Dataset) -> dict[str, Any]:
     """Return what a recording says of itself; empty where it has no manifest."""
-    found: dict[str, Any] = json.loads(str(recording.attrs.get("manifest", "{}")))
-    return found
+    return header.manifest(recording.attrs)
 
 
 def system_of(recording: xr.Dataset) -> dict[str, Any]:

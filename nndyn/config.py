@@ -37,8 +37,10 @@ def read(path: Path, known: Iterable[str]) -> dict[str, Any]:
         tree = tomllib.loads(read_regular(path, _MOST).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path} is TOML of too many levels, expected options") from error
     options = {key.replace("-", "_"): value for key, value in tree.items()}
     known = sorted(known)
     unknown = [key for key in options if key not in known]

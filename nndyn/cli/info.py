@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nndyn import config
+from nndyn import config, header
 from nndyn.cli.output import print_json, print_lines, say, show, size
 from nndyn.errors import UsageError
 from nndyn.recording import tangent_start
@@ -26,13 +26,14 @@ from nndyn.text import escaped
 @click.option("--config", "as_config", is_flag=True, help="Print TOML for `record --config`.")
 def info(path: Path, as_json: bool, as_config: bool) -> None:
     """Print the facts of a recording."""
-    from nndyn.store import PIECE, open_recording, reading
+    from nndyn.header import PIECE
+    from nndyn.store import open_recording, reading
 
     if path.is_dir():
         _study(path, as_json=as_json, as_config=as_config)
         return
     with reading(path), open_recording(path) as recording:
-        manifest = json.loads(recording.attrs["manifest"])
+        manifest = header.manifest(recording.attrs, str(path), made=True)
         facts = {
             "path": str(path),
             "id": recording.attrs["recording_id"],
@@ -99,7 +100,9 @@ def _print(facts: dict[str, Any]) -> None:
     if "piece_of" in facts:
         status = f"a piece, {sizes['time']:,} of {facts['piece_of']:,} times, of a run {status}"
     system = {k: v for k, v in manifest["system"].items() if not isinstance(v, dict | list)}
-    system |= manifest["system"].get("parameters", {}) if system["kind"] != "training" else {}
+    if system.get("kind") != "training":
+        given = manifest["system"].get("parameters", {})
+        system |= given if isinstance(given, dict) else {}
     lines = {
         "recording": facts["id"],
         "status": f"{status} ({max(0, sizes['time'] - 1):,} of {asked:,} steps)",
@@ -119,7 +122,8 @@ def _made(session: dict[str, Any]) -> str:
     """Return when, with what and where steps were computed."""
     hardware = session.get("hardware", {})
     where = " ".join(filter(None, (hardware.get("processor"), hardware.get("instructions"))))
-    return ", ".join(filter(None, (session["created"], _pairs(session["versions"]), where)))
+    versions = _pairs(session.get("versions", {}))
+    return ", ".join(filter(None, (session.get("created"), versions, where)))
 
 
 def _pairs(values: dict[str, Any]) -> str:
@@ -130,7 +134,8 @@ def _config(path: Path, manifest: dict[str, Any]) -> str:
     """Return the options that make a recording again, as TOML."""
     code = ""
     system, options = dict(manifest["system"]), dict(manifest["recording"])
-    if system["kind"] == "series":
+    kind = system.get("kind")
+    if kind == "series":
         raise UsageError("a series comes from its file: nndyn record series FILE stores it again")
     if options.get("tangents"):
         options["tangent_start"] = tangent_start(options)
@@ -141,7 +146,7 @@ def _config(path: Path, manifest: dict[str, Any]) -> str:
     options.pop("steps", None)
     options["no_control"] = not options.pop("control")
     options["rescale"] = options["rescale"] or None
-    if system["kind"] == "training":
+    if kind == "training":
         named = system["loss"] in ("cross-entropy", "mse") and ":" in str(system["model"])
         if system["data"] == "arrays" or not named:
             raise UsageError("model, data or loss came from Python: no options make this run again")
@@ -156,12 +161,14 @@ def _config(path: Path, manifest: dict[str, Any]) -> str:
                 "imports and runs it. See first what it is."
             )
     else:
+        if kind not in ("map", "flow", "gd"):
+            raise UsageError("the system came from Python: no options make this run again")
         if system["initial"] is not None:
             raise UsageError("the initial state was given in Python: no options make it again")
         options |= {"param": system["parameters"], "discard": system["discard"]}
         options["dt"] = system["dt"]
         del options["evaluate"]
-        words = shlex.join([str(system["kind"]), str(system["name"])])
+        words = shlex.join([kind, system["name"]])
         head = f"nndyn record {words} --config FILE --output run.nc"
     lines = "".join(f"# {escaped(line)}\n" for line in (head, code) if line)
     return lines + config.write({"steps": manifest["steps"], **options})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -367,6 +366,7 @@ def _warnings(recording: xr.Dataset) -> Iterator[str]:
     """Say what a reader of the recording has to know."""
     import numpy as np
 
+    from nndyn.header import redrawn
     from nndyn.recording import CONTROL
 
     stopped = recording.attrs["status"] == "stopped"
@@ -378,7 +378,7 @@ def _warnings(recording: xr.Dataset) -> Iterator[str]:
             f"the unperturbed control departs from the reference, up to {np.nanmax(control):.2g}: "
             "replicas are not rounded alike, and distances of that size mean nothing"
         )
-    for r, at in json.loads(recording.attrs["redrawn"])[:5]:
+    for r, at in redrawn(recording.attrs)[:5]:
         yield f"replica {r} met the reference and was redrawn at step {at}"
     for r, at in enumerate(recording["diverged_at"].values[1:], start=1):
         if at >= 0 and not stopped:

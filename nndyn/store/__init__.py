@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from nndyn.store.layout import Header
     from nndyn.store.library import reading
     from nndyn.store.locks import BusyError, MissingRecordingError, vacant
-    from nndyn.store.reader import PIECE, open_recording
+    from nndyn.store.reader import open_recording
     from nndyn.store.result import load_result, save_result
     from nndyn.store.writer import Writer
 
 __all__ = [
-    "PIECE",
     "BusyError",
     "Facts",
     "Header",
@@ -47,7 +46,6 @@ _HOME = {
     "Facts": "identity",
     "Header": "layout",
     "MissingRecordingError": "locks",
-    "PIECE": "reader",
     "Report": "integrity",
     "VariableCheck": "integrity",
     "facts": "identity",

@@ -16,6 +16,7 @@ import numpy as np
 
 from nndyn.errors import RecordingError
 from nndyn.store import digests
+from nndyn.store.committed import own
 from nndyn.store.digests import Array, Grid
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ Key = tuple[Any, ...]  # of an int, a slice or an array of ints for each axis
 
 _PIECE = 8 * 1024 * 1024  # bytes read at once
 _CURE = "restore it from a copy"
+# Chunks of a variable that may wait for their first commit: a slot of a checkpoint.
+_UNWRITTEN = 1 << 20
 
 
 class DigestError(RecordingError):
@@ -85,8 +88,17 @@ class Checks:
         self.others_write = False
         self._seen = path.stat().st_mtime_ns
         names = str(nc.getncattr(digests.VARIABLES)).split()
+        there = own(nc).keys() - {digests.NAME}
+        if there != set(names) or len(there) < len(names):
+            odd = min(there ^ set(names), default="one of them twice")
+            raise RecordingError(
+                f"{path} is damaged: {digests.VARIABLES} are not the variables of the schema that "
+                f"it has, {odd}; {_CURE}"
+            )
         self._identity = str(nc.getncattr("recording_id"))
         entries = np.asarray(nc[digests.NAME][: counts[digests.DIM]])
+        if entries.dtype != np.int64 or entries.shape[1:] != (digests.WORDS,):
+            raise RecordingError(f"{path} is damaged: its digests are not a list; {_CURE}")
         order = np.argsort(entries[:, 0], kind="stable")
         entries = entries[order]
         bounds = np.searchsorted(entries[:, 0], np.arange(len(names) + 1))
@@ -98,6 +110,7 @@ class Checks:
             size = -(-rows // grid.chunk[0]) * grid.width
             mine = entries[bounds[grid.number] : bounds[grid.number + 1]]
             known = known and bool(((mine[:, 1] >= 0) & (mine[:, 1] < size)).all())
+            known = known and size <= len(entries) + _UNWRITTEN
             if not known:
                 raise RecordingError(f"{path} is damaged: its digests are not a list; {_CURE}")
             table = _Table(

@@ -57,7 +57,7 @@ DIMENSIONS, COUNTS = "committed_dimensions", "committed_counts"
 #: Global attributes that belong to a file and not to what is in it.
 OF_THE_FILE = (VARIABLES, ATTRIBUTES, HEADER, DIMENSIONS, COUNTS)
 
-_WORDS = 5
+WORDS = 5
 _BYTES = 16
 _MEANING = ("units", "long_name", "axis", "flag_values", "flag_meanings", "_Encoding")
 
@@ -219,7 +219,7 @@ class Ledger:
     def entries(self) -> Array:
         """Return the entries of all that was added since the last call: (n, 5) int64."""
         new, self._new = self._new, {}
-        found = np.zeros((len(new), _WORDS), dtype=np.int64)
+        found = np.zeros((len(new), WORDS), dtype=np.int64)
         found[:, :2] = np.array(list(new), dtype=np.int64).reshape(-1, 2)
         found[:, 2] = [rows for rows, _ in new.values()]
         raw = b"".join(digest(known) for _, known in new.values())
@@ -239,9 +239,9 @@ def define(nc: netCDF4.Dataset, names: Sequence[str], dims: Sequence[str]) -> No
         Growing dimensions.
     """
     nc.createDimension(DIM, None)
-    nc.createDimension(WORD, _WORDS)
+    nc.createDimension(WORD, WORDS)
     variable = nc.createVariable(
-        NAME, "i8", (DIM, WORD), chunksizes=(CHUNK_ROWS, _WORDS), fletcher32=True, fill_value=False
+        NAME, "i8", (DIM, WORD), chunksizes=(CHUNK_ROWS, WORDS), fletcher32=True, fill_value=False
     )
     variable.setncatts({"long_name": LONG_NAME, "units": "1"})
     dims = [*dims, DIM]
@@ -261,13 +261,6 @@ def set_counts(nc: netCDF4.Dataset, counts: Mapping[str, int]) -> None:
     """Store the committed rows of every growing dimension."""
     dims = str(nc.getncattr(DIMENSIONS)).split()
     nc.setncattr(COUNTS, np.array([counts[d] for d in dims], dtype=np.int64))
-
-
-def counts_of(nc: netCDF4.Dataset) -> dict[str, int]:
-    """Return what `set_counts` stored."""
-    dims = str(nc.getncattr(DIMENSIONS)).split()
-    counts = np.atleast_1d(nc.getncattr(COUNTS))
-    return {d: int(n) for d, n in zip(dims, counts, strict=True)}
 
 
 def seal(nc: netCDF4.Dataset, new: Iterable[str] = ()) -> None:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.recording import CHECKPOINTS
-from nndyn.store.chunks import Layout, Node, TreeError, find_layouts, walk
-from nndyn.store.layout import EXTENTS, Array, extents_of, is_copy, own
+from nndyn.store.chunks import UNDEFINED, Layout, Node, TreeError, find_layouts, walk
+from nndyn.store.committed import own
+from nndyn.store.layout import EXTENTS, Array, extents_of, is_copy
 
 if TYPE_CHECKING:
     import netCDF4
@@ -63,13 +64,16 @@ def faults(
             lines = 0 if slot is None else slot + 1
         need = (name, grid[1:], lines * math.prod(grid[1:]))
         wanted.setdefault((*chunk, variable.dtype.itemsize), []).append(need)
-    extents = extents_of(nc.getncattr(EXTENTS))
+    extents = extents_of(path, nc.getncattr(EXTENTS))
     fd = os.open(path, os.O_RDONLY)
     try:
         header = os.pread(fd, extents[0][1], 0) if extents else b""
+        # of a message that the library moved a stale copy is left: one of the two will do
         found: dict[tuple[int, ...], list[Layout]] = {}
         for layout in find_layouts(header, wanted):
-            found.setdefault(layout.shape, []).append(layout)
+            others = found.setdefault(layout.shape, [])
+            if layout.root == UNDEFINED or all(layout.root != other.root for other in others):
+                others.append(layout)
         taken: list[Array] = []
         for shape, needs in wanted.items():
             yield from _trees(fd, found.get(shape, []), needs, taken)

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nndyn.errors import RecordingError
+from nndyn.header import CURE, Stated, read
 from nndyn.store.checks import Checks, check_header
+from nndyn.store.committed import attributes, rows_of, slot_of
 from nndyn.store.index import faults
-from nndyn.store.layout import rows_of, slot_of
 
 if TYPE_CHECKING:
     import netCDF4
 
 
-def inspected(path: Path, nc: netCDF4.Dataset) -> tuple[dict[str, int], Checks | None]:
-    """Check counters, header and chunk indices of a recording that nndyn laid out.
+@dataclass(frozen=True)
+class Inspected:
+    """What was found.
+
+    Attributes
+    ----------
+    attrs : Stated
+    rows : dict of str to int
+        Committed rows of each growing dimension.
+    checks : Checks or None
+        Its digests; none in a file of an earlier version.
+    """
+
+    attrs: Stated
+    rows: dict[str, int]
+    checks: Checks | None
+
+
+def inspected(path: Path, nc: netCDF4.Dataset) -> Inspected:
+    """Check header, counters and chunk indices of a recording that nndyn laid out.
 
     Parameters
     ----------
@@ -25,18 +45,16 @@ def inspected(path: Path, nc: netCDF4.Dataset) -> tuple[dict[str, int], Checks |
 
     Returns
     -------
-    dict of str to int
-        Committed rows of each growing dimension.
-    Checks or None
-        Its digests; none in a file of an earlier version.
+    Inspected
 
     Raises
     ------
     RecordingError
         With the first thing that is wrong.
     """
-    rows = rows_of(path, nc, int(nc.getncattr("n_committed")))
     sealed = check_header(path, nc)
+    attrs = read(attributes(path, nc), str(path))
+    rows = rows_of(path, nc, attrs.n_committed, sealed=sealed)
     for fault in faults(path, nc, rows, slot_of(nc, rows["time"])):
-        raise RecordingError(f"{path} is damaged: {fault}; restore it from a copy")
-    return rows, Checks(path, nc, rows) if sealed else None
+        raise RecordingError(f"{path} is damaged: {fault}; {CURE}")
+    return Inspected(attrs, rows, Checks(path, nc, rows) if sealed else None)

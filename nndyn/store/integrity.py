@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import RecordingError
-from nndyn.recording import CHECKPOINTS, DISTANCES, GROWING, STATUSES, validate
+from nndyn.header import read
+from nndyn.recording import CHECKPOINTS, DISTANCES, GROWING, validate
 from nndyn.store import journal as journals
 from nndyn.store.checks import Checks, DigestError, check_header
+from nndyn.store.committed import attributes, own, rows_of, slot_of
 from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, is_copy, own, rows_of, slot_of
+from nndyn.store.layout import EXTENTS, is_copy
 from nndyn.store.library import exclusive, open_netcdf, reading
 from nndyn.store.locks import existing
 from nndyn.store.reader import open_recording
@@ -103,27 +105,28 @@ def verify(path: str | Path) -> Report:
 @exclusive
 def _report(path: Path) -> Report:
     with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
-        attrs = {name: nc.getncattr(name) for name in nc.ncattrs()}
-        if is_copy(path, attrs) or "n_committed" not in attrs:
+        found = attributes(path, nc)
+        if is_copy(path, found):
             raise RecordingError(
                 f"{path} was not written by nndyn's recorder: expected attribute {EXTENTS!r} and "
                 "checksums; verify the original"
             )
         problems = list(_contract(path))
-        n = int(attrs["n_committed"])
+        status, n = "", 0
         try:
-            rows = rows_of(path, nc, n)
-            digests = Checks(path, nc, rows) if check_header(path, nc) else None
+            sealed = check_header(path, nc)
+            attrs = read(found, str(path))
+            status, n = attrs.status, attrs.n_committed
+            rows = rows_of(path, nc, n, sealed=sealed)
+            digests = Checks(path, nc, rows) if sealed else None
         except RecordingError as error:  # nothing says what there ought to be
             problems = list(dict.fromkeys([*problems, str(error)]))
-            return Report(str(path), str(attrs.get("status", "")), n, 0, (), tuple(problems))
+            return Report(str(path), status, n, 0, (), tuple(problems))
         slot = slot_of(nc, n)
-        if attrs.get("status") not in STATUSES:
-            problems.append(f"status is {attrs.get('status')!r}, expected one of {STATUSES}")
         if slot is None and n and "checkpoint_step" in nc.variables:
             problems.append(f"no checkpoint is of step {n - 1}, the last: cannot be resumed")
-        found = list(faults(path, nc, rows, slot))
-        problems += [f for f in found if not any(f in p for p in problems)]
+        wrong = list(faults(path, nc, rows, slot))
+        problems += [f for f in wrong if not any(f in p for p in problems)]
         most = path.stat().st_size
         checks = [_check(v, rows, slot, digests, most) for v in own(nc).values()]
         problems += [f"{c.name}: {c.problem}" for c in checks if c.problem]
@@ -131,7 +134,7 @@ def _report(path: Path) -> Report:
             problems += _values(nc, rows)
     return Report(
         path=str(path),
-        status=str(attrs.get("status", "")),
+        status=status,
         n_committed=n,
         bytes=sum(c.bytes for c in checks),
         variables=tuple(checks),

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nndyn.errors import RecordingError, UsageError
-from nndyn.recording import CHECKPOINTS, CONVENTIONS, GROWING, SCHEMA, Variable, of_status
+from nndyn.header import CURE, SCHEMA, of_status
+from nndyn.recording import CHECKPOINTS, CONVENTIONS, GROWING, Variable
 from nndyn.store import digests
 
 if TYPE_CHECKING:
@@ -216,10 +217,32 @@ def is_copy(path: Path, attrs: Mapping[str, Any]) -> bool:
         return bool(value[-2]) and file.read(value.nbytes) != value.tobytes()
 
 
-def extents_of(value: Array) -> list[tuple[int, int]]:
-    """Inverse of `extents_value`."""
-    pairs = np.reshape(value, (-1, 2)).tolist()
-    return [(start, stop) for start, stop in pairs if stop > start]
+def extents_of(path: Path, value: Array) -> list[tuple[int, int]]:
+    """Return what `extents_value` was given, but the place.
+
+    Parameters
+    ----------
+    path : Path
+    value : array
+        The attribute of a file that is no copy.
+
+    Returns
+    -------
+    list of (start, stop)
+
+    Raises
+    ------
+    RecordingError
+        If these are no parts of the file, one after the other.
+    """
+    pairs = np.reshape(value, (-1, 2))[:-1].tolist()
+    found = [(start, stop) for start, stop in pairs if stop > start]
+    edges = [edge for pair in found for edge in pair]
+    if edges and not (edges[0] >= 0 and edges[-1] <= path.stat().st_size + _HEADER_BYTES):
+        edges = [1, 0]
+    if edges != sorted(edges):
+        raise RecordingError(f"{path} is damaged: {EXTENTS} are no parts of it; {CURE}")
+    return found
 
 
 def define(nc: netCDF4.Dataset, header: Header) -> None:
@@ -282,113 +305,3 @@ def _initial(header: Header) -> Mapping[str, Array]:
 
 def _encoded(text: Array) -> Array:
     return np.char.encode(np.asarray(text, dtype=str), "utf-8")
-
-
-def committed_rows(coordinates: Mapping[str, Array], n_committed: int) -> dict[str, int]:
-    """Rows of each growing dimension that belong to the last commit.
-
-    Parameters
-    ----------
-    coordinates : mapping of str to array
-        The coordinate of each growing dimension, ``time`` among them.
-    n_committed : int
-        Number of committed times.
-
-    Returns
-    -------
-    dict of str to int
-        Of ``time``, `n_committed`; of the others, the leading entries that increase strictly and
-        do not exceed the last committed time.
-    """
-    time = coordinates["time"][:n_committed]
-    rows = {"time": n_committed}
-    for dim, values in coordinates.items():
-        if dim != "time":
-            good = values <= time[-1] if time.size else np.zeros(values.shape, dtype=bool)
-            good[1:] &= np.diff(values) > 0
-            rows[dim] = int(np.argmin(good)) if not good.all() else int(values.size)
-    return rows
-
-
-def own(nc: netCDF4.Dataset) -> dict[str, netCDF4.Variable[Any]]:
-    """Return the variables that can be the writer's, which are in chunks."""
-    return {n: v for n, v in nc.variables.items() if v.chunking() != "contiguous"}
-
-
-def rows_of(path: Path, nc: netCDF4.Dataset, n_committed: int) -> dict[str, int]:
-    """Return the committed rows of each growing dimension of an open file.
-
-    Parameters
-    ----------
-    path : Path
-    nc : netCDF4.Dataset
-    n_committed : int
-        Number of committed times.
-
-    Returns
-    -------
-    dict of str to int
-        As stored; of files without digests, `committed_rows`.
-
-    Raises
-    ------
-    RecordingError
-        If the file has less, or times do not increase.
-    """
-    dims = {d for v in nc.variables.values() if (d := growing(v.dimensions)) is not None}
-    dims |= {"time"}
-    missing = [d for d in dims if d not in nc.variables]
-    if missing:
-        raise RecordingError(f"{path} is incomplete: coordinate {missing[0]!r} is missing")
-    found = {d: len(nc.dimensions[d]) for d in dims}
-    if not 0 <= n_committed <= found["time"]:
-        raise RecordingError(
-            f"{path} is damaged: {n_committed} times committed, {found['time']} found; "
-            "restore it from a copy"
-        )
-    if digests.COUNTS not in nc.ncattrs():
-        return committed_rows({d: np.asarray(nc[d][:]) for d in dims}, n_committed)
-    rows = digests.counts_of(nc)
-    found[digests.DIM] = len(nc.dimensions[digests.DIM])
-    short = [d for d in found if not 0 <= rows.get(d, -1) <= found[d]]
-    if short or rows["time"] != n_committed:
-        dim = short[0] if short else "time"
-        raise RecordingError(
-            f"{path} is damaged: {rows.get(dim)} rows of {dim} committed, {found[dim]} found; "
-            "restore it from a copy"
-        )
-    return rows
-
-
-def check_times(path: Path, coordinates: Mapping[str, Array]) -> None:
-    """Check that committed times can be.
-
-    Parameters
-    ----------
-    path : Path
-    coordinates : mapping of str to array
-        Committed values of the coordinate of each growing dimension, ``time`` among them.
-
-    Raises
-    ------
-    RecordingError
-        If one does not increase, is not finite, or goes beyond the last time.
-    """
-    end = coordinates["time"][-1:]
-    for dim, values in coordinates.items():
-        if not np.isfinite(values).all() or (np.diff(values) <= 0).any():
-            raise RecordingError(
-                f"{path} is damaged: {dim} does not increase; restore it from a copy"
-            )
-        if values.size and not (end.size and values[-1] <= end[0]):
-            raise RecordingError(
-                f"{path} is damaged: {dim} goes beyond the last time; restore it from a copy"
-            )
-
-
-def slot_of(nc: netCDF4.Dataset, n_committed: int) -> int | None:
-    """Return the checkpoint slot of the last commit of an open file, None if there is none."""
-    if "checkpoint_step" not in nc.variables or n_committed == 0:
-        return None
-    found = np.flatnonzero(np.asarray(nc["checkpoint_step"][:]) == n_committed - 1)
-    return int(found[0]) if found.size else None

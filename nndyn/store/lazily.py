@@ -12,7 +12,7 @@ from xarray.backends import NetCDF4DataStore
 from xarray.backends.netCDF4_ import NetCDF4ArrayWrapper
 from xarray.core import indexing
 
-from nndyn.recording import COMMENT, COMMENTS
+from nndyn.header import COMMENT, COMMENTS
 from nndyn.store import digests
 from nndyn.store.checks import Checks
 from nndyn.store.library import reading
@@ -28,14 +28,17 @@ class _Checked(NetCDF4ArrayWrapper):
 
     def _getitem(self, key: Any) -> Any:
         checks, get = self.datastore.checks, super()._getitem
-        with reading(checks.path):
+        with reading(self.datastore.path):
+            if checks is None or self.variable_name not in checks.grids:
+                return get(key)  # type: ignore[no-untyped-call]
             return checks.read(self.variable_name, key, get, self.shape[0])
 
 
 class _Store(NetCDF4DataStore):
-    """An open recording that has digests."""
+    """An open recording; without `checks` it is of an earlier version, or a copy."""
 
-    checks: Checks
+    path: Path
+    checks: Checks | None
 
     def open_store_variable(self, name: str, var: netCDF4.Variable[Any]) -> xr.Variable:
         """Return a variable that is checked when it is read."""
@@ -72,23 +75,18 @@ def opened(path: Path, checks: Checks | None, chunks: Mapping[str, int] | None) 
         "decode_timedelta": False,
         "drop_variables": [digests.NAME],
     }
-    if checks is None:  # of an earlier version, or a copy by another program
-        recording = xr.open_dataset(path, engine="netcdf4", **options)
-    else:
-        recording = _with_checks(path, checks, options)
+    store = _Store.open(os.fspath(path))  # type: ignore[no-untyped-call]
+    store.path, store.checks = path, checks
+    if checks is not None:
+        checks.others_write = True
+    try:
+        recording = xr.open_dataset(store, **options)
+    except BaseException:
+        store.close()  # else whoever opens the file next is given what the library remembers of it
+        raise
     for name in digests.OF_THE_FILE:
         recording.attrs.pop(name, None)
     if recording.attrs.get(COMMENT) in COMMENTS.values():  # of the file too
         del recording.attrs[COMMENT]
     recording.encoding["unlimited_dims"] = set(recording.encoding["unlimited_dims"]) - {digests.DIM}
     return recording
-
-
-def _with_checks(path: Path, checks: Checks, options: Mapping[str, Any]) -> xr.Dataset:
-    store = _Store.open(os.fspath(path))  # type: ignore[no-untyped-call]
-    store.checks, checks.others_write = checks, True
-    try:
-        return xr.open_dataset(store, **options)
-    except BaseException:
-        store.close()  # else whoever opens the file next is given what the library remembers of it
-        raise

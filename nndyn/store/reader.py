@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
+from nndyn.header import CURE, PIECE, read
 from nndyn.recording import GROWING, validate
 from nndyn.store import journal as journals
 from nndyn.store.checks import Checks
+from nndyn.store.committed import attributes, check_times, committed_rows
 from nndyn.store.inspection import inspected
-from nndyn.store.layout import EXTENTS, check_times, committed_rows, growing, is_copy
+from nndyn.store.layout import EXTENTS, growing, is_copy
 from nndyn.store.library import (
     check_held,
     check_signature,
@@ -36,8 +38,6 @@ _LOST = (
     "{path} was recorded, and is no longer what was recorded: it was removed, moved or replaced "
     "since; look for it under another name, or record it again"
 )
-#: Attribute of a piece that another program saved: the times of the recording it was taken from.
-PIECE = "piece_of"
 _PATIENCE = 5.0  # s, for a moment in which a running file stands still
 
 
@@ -137,7 +137,7 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
             recording = opened(path, checks, chunks)
     except NndynError:
         raise
-    except (OSError, RuntimeError, ValueError, KeyError, AttributeError, IndexError) as error:
+    except (OSError, RuntimeError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise explain(path, error) from error
     try:
         with reading(path):
@@ -156,13 +156,14 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
 def _inspected(path: Path) -> tuple[dict[str, int] | None, Checks | None]:
     """Return committed rows and digests of a recording as nndyn laid it out; None of others."""
     with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
-        attrs = {name: nc.getncattr(name) for name in nc.ncattrs() if name == EXTENTS}
-        if is_copy(path, attrs) or "n_committed" not in nc.ncattrs():
+        attrs = attributes(path, nc)
+        if is_copy(path, attrs):
+            read(attrs, str(path))
             return None, None
-        rows, checks = inspected(path, nc)
-    if checks is None:
+        found = inspected(path, nc)
+    if found.checks is None:
         _warn(path)
-    return rows, checks
+    return found.rows, found.checks
 
 
 @functools.lru_cache(maxsize=1024)  # once for each file
@@ -185,15 +186,14 @@ def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> 
     if n > found and is_copy(path, recording.attrs):
         recording.attrs |= {"n_committed": found, PIECE: n}
         n = found
-    if not 0 <= n <= found:
-        raise RecordingError(
-            f"{path} is damaged: {n} times committed, {found} found; restore it from a copy"
-        )
+    if n > found:
+        raise RecordingError(f"{path} is damaged: {n} times committed, {found} found; {CURE}")
     if rows is None:
         rows = committed_rows({d: recording[d].values for d in dims}, n)
     keep: dict[str, Any] = {d: slice(0, rows[d]) for d in dims}
     if "checkpoint_step" in recording:
-        keep["slot"] = np.flatnonzero(recording["checkpoint_step"].values == n - 1)[:1]
+        steps = recording["checkpoint_step"].values  # -1 where there is none
+        keep["slot"] = np.flatnonzero((steps == n - 1) & (steps >= 0))[:1]
     closer = recording.close
     trimmed = recording.isel(keep)
     trimmed.set_close(closer)

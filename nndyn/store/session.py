@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import NndynError, RecordingError, StoreError
+from nndyn.header import CURE
+from nndyn.kinds import shown
 from nndyn.store import journal as journals
 from nndyn.store.book import Book
+from nndyn.store.committed import attributes, check_times, own
 from nndyn.store.digests import DIM, OF_THE_FILE
 from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
 from nndyn.store.handles import Handle
 from nndyn.store.inspection import inspected
-from nndyn.store.layout import EXTENTS, Array, check_times, extents_of, extents_value, is_copy, own
+from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, is_copy
 from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, TakenOverError, WriterLock
 from nndyn.store.regular import open_regular
@@ -117,7 +120,8 @@ class Session:
             reading(self.path),
             contextlib.closing(open_netcdf(self.path, "r")) as nc,
         ):
-            self.attrs: dict[str, Any] = {a: _plain(nc.getncattr(a)) for a in nc.ncattrs()}
+            found = attributes(self.path, nc)
+            self.attrs: dict[str, Any] = {name: _plain(value) for name, value in found.items()}
             missing = {EXTENTS, "n_committed", "recording_id", "block"} - set(self.attrs)
             if missing:
                 raise RecordingError(
@@ -130,14 +134,20 @@ class Session:
                     "go on writing; resume the original, or record to another name"
                 )
             extents = self.attrs.pop(EXTENTS)
-            self._extents, self._place = extents_of(extents), int(extents[-2])
+            self._extents, self._place = extents_of(self.path, extents), int(extents[-2])
             for name in OF_THE_FILE:
                 self.attrs.pop(name, None)
             there = own(nc)
             self.dims = {n: v.dimensions for n, v in there.items()}
             self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in there.items()}
-            self.committed, checks = inspected(self.path, nc)
-            self._book = book = Book(self.path, self._identity, checks)
+            looked = inspected(self.path, nc)
+            self.committed = looked.rows
+            self._book = book = Book(self.path, looked.attrs.id, looked.checks)
+            if self.attrs["block"] != self._shapes["time"][0]:
+                raise RecordingError(
+                    f"{self.path} is damaged: block is {shown(self.attrs['block'])}, expected "
+                    f"{self._shapes['time'][0]}, the times of a chunk; {CURE}"
+                )
             self.n_committed = self.committed["time"]
             self.ends = dict(self.committed)
             self._chunk_rows = {

@@ -11,8 +11,9 @@ from typing import Any, Self
 import numpy as np
 
 from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.header import STATUSES, of_status
 from nndyn.interrupts import shielded
-from nndyn.recording import CHECKPOINTS, STATUSES, of_status
+from nndyn.recording import CHECKPOINTS
 from nndyn.store import creation, layout
 from nndyn.store.digests import DIM, NAME
 from nndyn.store.layout import Array, Header

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.studies.design import Batch, Cell, Design, design, differences
-from nndyn.studies.folder import Folder
+from nndyn.studies.folder import FINISHED, Folder
+from nndyn.studies.index import look
 from nndyn.studies.request import Point, Request
 from nndyn.studies.work import work
 
@@ -58,7 +59,7 @@ class Adaptive:
 
     def lacking(self, points: Iterable[Point], steps: int) -> int:
         """Return the training steps that are missing for runs to have so many."""
-        have = {} if self.design is None else self._lengths(self.design)
+        have = self._there()
         return sum(max(0, steps - have.get((at["lr"], at["seed"]), 0)) for at in points)
 
     def record(self, points: list[Point], steps: int) -> None:
@@ -82,7 +83,7 @@ class Adaptive:
             fixed={**self._asked.fixed, "steps": steps},
             axes={key: dict(sorted(values.items())) for key, values in axes.items()},
         )
-        have = {} if self.design is None else self._lengths(self.design)
+        have = self._there()
         todo = [at for at in points if have.get((at["lr"], at["seed"]), 0) < steps]
         if not todo:
             return
@@ -98,12 +99,15 @@ class Adaptive:
             if known[cell.file]["status"] == "failed":
                 raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
 
-    @staticmethod
-    def _lengths(planned: Design) -> dict[tuple[object, object], int]:
+    def _there(self) -> dict[tuple[object, object], int]:
+        """Return up to which step runs were recorded that are there, by rate and seed."""
+        planned, known = self.design, self.folder.known()
         return {
             (cell.at["lr"], cell.at["seed"]): batch.steps
-            for batch in planned.batches
+            for batch in (planned.batches if planned else ())
             for cell in batch.cells
+            if planned
+            and look(self.folder, planned, cell, known.get(cell.file, {}))["status"] in FINISHED
         }
 
 

@@ -2,12 +2,11 @@
 
 ``study.json`` is the plan, ``cells/`` holds the recordings. Of every batch that was gone through
 ``batches/NAME.json`` says what became of its runs; results of analyzers are kept in ``results/``.
-All but the recordings appear whole or not at all.
+All but the recordings appear whole or not at all, and have a checksum.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Iterator, Sequence
@@ -16,16 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.header import STATUSES
+from nndyn.kinds import TEXT, by_name, check, one_of, table, whole
 from nndyn.store.files import write_whole
 from nndyn.store.holder import clock
 from nndyn.store.locks import BusyError, WriterLock, lock_path, standing
 from nndyn.store.regular import read_regular
-from nndyn.studies.design import Batch, Cell, Design, parse
+from nndyn.studies import sealed
+from nndyn.studies.design import Batch, Cell, Design
+from nndyn.studies.plan import parse, text
 
 PLAN = "study.json"
 _PARTS = ("cells", "batches", "results")
-#: What a note says of a run, and of which kind it is.
-_NOTED = (("id", str), ("status", str), ("reason", str), ("committed", int), ("bytes", int))
+#: Status of a run that is recorded anew, of a run that failed, and of a finished one.
+BEGUN, FAILED, FINISHED = "begun", "failed", ("complete", "stopped")
+#: What a note says of a run; earlier versions did not say when its file was written last.
+_NOTED = {
+    "id": TEXT,
+    "status": one_of(*STATUSES, BEGUN, FAILED),
+    "reason": TEXT,
+    "committed": whole(),
+    "bytes": whole(),
+}
+_MORE = {"mtime": whole()}
 
 
 class MissingStudyError(UsageError, FileNotFoundError):
@@ -80,12 +92,12 @@ class Folder:
             )
         plan = self.path / PLAN
         try:
-            text = read_regular(plan).decode("utf-8")
+            content = read_regular(plan).decode("utf-8")
         except OSError as error:
             raise RecordingError(f"{plan} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise RecordingError(f"{plan} cannot be read: {error}") from error
-        return parse(text, str(plan))
+        return parse(content, str(plan))
 
     def recording(self, cell: Cell) -> Path:
         """Return the file of a run."""
@@ -101,8 +113,8 @@ class Folder:
         Returns
         -------
         dict of str to dict
-            ``id``, ``status``, ``reason``, ``committed``, ``bytes``; the latest word on each, and
-            ``noted``, when that was, in ns.
+            ``id``, ``status``, ``reason``, ``committed``, ``bytes``, and ``mtime`` of the file, in
+            ns; the latest word on each.
         """
         times: list[tuple[int, Path]] = []
         for file in (self.path / "batches").glob("*.json"):
@@ -144,18 +156,21 @@ class Folder:
     def sound(self, cell: Cell, known: dict[str, Any], steps: int = 0) -> bool:
         """Whether a run is recorded, over so many steps, and its file as it was then."""
         short = known.get("status") == "complete" and known["committed"] <= steps
-        if known.get("status") not in ("complete", "stopped") or short:
+        if known.get("status") not in FINISHED or short:
             return False
         try:
             now = self.recording(cell).stat()
-            return bool(now.st_size == known["bytes"] and now.st_mtime_ns <= known["noted"])
         except OSError:
             return False
+        return (now.st_size, now.st_mtime_ns) == (known["bytes"], known.get("mtime"))
 
     def note(self, batch: Batch, known: dict[str, dict[str, Any]]) -> None:
         """Write what became of the runs of a batch."""
-        tree = {name: {key: one[key] for key, _ in _NOTED} for name, one in known.items()}
-        write_whole(self._note(batch), json.dumps(tree, indent=1).encode())
+        tree = {
+            name: {key: one[key] for key in (*_NOTED, *_MORE) if key in one}
+            for name, one in known.items()
+        }
+        write_whole(self._note(batch), sealed.written(tree).encode())
 
     def create(self, design: Design) -> None:
         """Make the folder, or put another plan into it.
@@ -168,7 +183,7 @@ class Folder:
             If it cannot be written.
         """
         self._ready(*_PARTS)
-        write_whole(self.path / PLAN, design.to_json().encode())
+        write_whole(self.path / PLAN, text(design).encode())
 
     def replace(self, design: Design, *, take_over: bool = False) -> None:
         """Put another study into the folder, and remove what there is of the one before.
@@ -196,7 +211,7 @@ class Folder:
         self._check_idle(take_over=take_over)
         before = (self.path / PLAN).read_bytes()
         self._remove(*(self.path / "batches").glob("*.json"))
-        write_whole(self.path / PLAN, design.to_json().encode())
+        write_whole(self.path / PLAN, text(design).encode())
         try:
             self._check_idle(take_over=take_over)
         except BusyError:
@@ -329,22 +344,15 @@ class Folder:
 
     @staticmethod
     def _read(file: Path) -> dict[str, dict[str, Any]]:
+        cure = "remove it and sweep again: recordings stay"
         try:
-            noted = file.stat().st_mtime_ns
-            tree = json.loads(read_regular(file).decode("utf-8"))
-            return {
-                str(name): {**{key: of(one[key]) for key, of in _NOTED}, "noted": noted}
-                for name, one in tree.items()
-            }
+            content = read_regular(file).decode("utf-8")
         except FileNotFoundError:
             return {}
-        except OSError as error:
-            raise RecordingError(
-                f"{file} cannot be read ({error.strerror}); remove it and sweep again: recordings "
-                "stay"
-            ) from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise RecordingError(
-                f"{file} cannot be read ({type(error).__name__}: {error}); remove it and sweep "
-                "again: recordings stay"
-            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise RecordingError(f"{file} cannot be read ({why}); {cure}") from error
+        known: dict[str, dict[str, Any]] = sealed.read(content, says=str(file), cure=cure)
+        says = f"{file} is no note on a batch"
+        check(known, by_name(table(_NOTED, _MORE)), place="note", says=says, cure=cure)
+        return known

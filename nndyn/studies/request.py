@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from nndyn import kinds
 from nndyn.errors import UsageError
+from nndyn.kinds import Kind, shown
 from nndyn.recording import own_tangent_start, tangent_start
 from nndyn.studies.recipe import Recipe
 
@@ -25,6 +27,23 @@ Label: TypeAlias = float | int | str | bool
 Point: TypeAlias = dict[str, Label]
 #: Names that the index of a study, and results over it, have beside the swept options.
 _TAKEN = ("path", "status", "id", "reason", "verdict", "failure", "stationary", "file", "cell")
+
+
+def can_be_swept(name: Any) -> bool:
+    """Whether an option of that name can be an axis: studies have something of some names."""
+    return isinstance(name, str) and name.isidentifier() and name not in (*_TAKEN, "bound")
+
+
+def _is_label(value: Any) -> bool:
+    number = kinds.number() if isinstance(value, float) else kinds.whole(-(2**63))
+    return isinstance(value, bool) or number.fits(value)
+
+
+#: What can stand for a value on an axis.
+LABEL = Kind(
+    "a finite number, true, false or a printable text",
+    lambda v: v.isprintable() if isinstance(v, str) else _is_label(v),
+)
 
 
 @dataclass(frozen=True)
@@ -158,11 +177,18 @@ def request(
     recipe.factory()
     grids = {k: v for k, v in options.items() if _is_grid(v)}
     for key in grids:
-        if key in (*_TAKEN, "bound"):
-            raise UsageError(f"{key} cannot be swept: every study has something of that name")
+        if not can_be_swept(key):
+            raise UsageError(
+                f"{key} cannot be swept: every study has something of that name, or it is no name"
+            )
     axes = {k: _axis(k, list(v)) for k, v in grids.items()}
     axes["seed"] = _axis("seed", _seeds(seeds, seed))
-    return Request(recipe, {k: v for k, v in options.items() if k not in grids}, axes)
+    fixed = {k: v for k, v in options.items() if k not in grids}
+    for key, value in fixed.items():
+        numbers = [v for v in np.ravel(np.asarray(_plain(value), object)) if isinstance(v, float)]
+        if not np.isfinite(numbers).all():
+            raise UsageError(f"{key} is {shown(value)}, expected finite numbers, as JSON has them")
+    return Request(recipe, fixed, axes)
 
 
 def file_name(at: Point, taken: set[str]) -> str:
@@ -212,6 +238,8 @@ def _axis(name: str, values: Sequence[Any]) -> dict[Label, Any]:
             label = str(label)
         if not isinstance(value, str | int | float | bool | tuple | os.PathLike | type(None)):
             label = f"{label}-{i}"
+        if not LABEL.fits(label):
+            raise UsageError(f"{name} has the value {shown(label)}, expected {LABEL.said}")
         if label in found:
             raise UsageError(f"{name} has the value {label} twice")
         found[label] = value

@@ -45,7 +45,7 @@ def header(*, replicas: int = 3, components: int = 5, block: int = 8, **changes:
             "parameter_size": np.array([components - 1, 1]),
         },
         "block": block,
-        "attrs": {"stationary": 0, "manifest": '{"system": "test"}'},
+        "attrs": {"stationary": 0, "manifest": '{"system": {"name": "test"}}'},
         "time_unit": "step",
         "dtype": "float64",
     }

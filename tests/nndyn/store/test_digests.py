@@ -220,6 +220,7 @@ def test_committed_rows_that_are_missing_are_named(tmp_path: Path) -> None:
         assert dict(zip(dims, counts, strict=True))["evaluation_time"] == 14
         counts[dims.index("evaluation_time")] = 15
         nc.setncattr(digests.COUNTS, counts)
+        digests.seal(nc)
     assert_refused(path, "15 rows of evaluation_time committed, 14 found")
 
 

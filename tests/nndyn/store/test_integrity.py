@@ -11,7 +11,15 @@ import pytest
 import xarray as xr
 
 from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
-from nndyn.store import Header, MissingRecordingError, Writer, open_recording, reading, verify
+from nndyn.store import (
+    Header,
+    MissingRecordingError,
+    Writer,
+    digests,
+    open_recording,
+    reading,
+    verify,
+)
 from nndyn.store.chunks import find_layouts, walk
 from nndyn.store.library import explain
 from tests.nndyn.store.recordings import (
@@ -159,6 +167,7 @@ def test_a_counter_beyond_the_rows_is_refused(tmp_path: Path) -> None:
     record(tmp_path / "run.nc")
     with netCDF4.Dataset(tmp_path / "run.nc", "r+") as nc:
         nc.n_committed = np.int64(41)
+        digests.seal(nc)
     with pytest.raises(RecordingError, match=r"41 times committed, 40 found"):
         open_recording(tmp_path / "run.nc")
     assert not verify(tmp_path / "run.nc").sound
