@@ -16,7 +16,6 @@ import analyzers
 from nndyn._version import __version__
 from nndyn.errors import DataError, NndynError, UsageError
 from nndyn.interrupts import deaf_children
-from nndyn.studies import sealed
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import FINISHED, Folder
 from nndyn.studies.index import locate, look
@@ -131,6 +130,7 @@ def _results(
 ) -> dict[str, Found]:
     """Return what an analyzer finds on runs, by file; from the folder as far as it is there."""
     from nndyn.store import load_result, save_result
+    from nndyn.store.result import CHECKSUM
 
     text = json.dumps([name, options, list(keep), __version__], sort_keys=True)
     file = folder.results(f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
@@ -139,7 +139,7 @@ def _results(
         # damaged, or without a checksum: it is only a copy, made anew
         with suppress(NndynError, LookupError, TypeError, ValueError):
             stored = load_result(file)
-            if stored.attrs.get(sealed.KEY) == sealed.checksum_of(stored):
+            if CHECKSUM in stored.attrs:
                 keys_there = map(str, stored["key"].values)
                 cached = dict(zip(keys_there, split(stored.drop_vars("key")), strict=True))
     todo = [cell for cell in cells if keys[cell.file] not in cached]
@@ -151,9 +151,7 @@ def _results(
         stacked = stack(list(current.values()))
         try:  # of a study that may only be read, or on a full disk, results are not kept
             folder.ready_for_results()
-            stacked = stacked.assign(key=("cell", list(current)))
-            stacked.attrs[sealed.KEY] = sealed.checksum_of(stacked)
-            save_result(stacked, file, overwrite=True)
+            save_result(stacked.assign(key=("cell", list(current))), file, overwrite=True)
         except (OSError, UsageError) as error:
             warnings.warn(f"results of {name} are not kept: {error}", stacklevel=2)
     return {cell.file: cached[keys[cell.file]] for cell in cells}

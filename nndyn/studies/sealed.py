@@ -1,19 +1,14 @@
-"""JSON with a checksum of its own, of plans and notes; and the checksum of kept results."""
+"""JSON with a checksum of its own, of plans and notes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from nndyn.errors import RecordingError
 from nndyn.kinds import parsed
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 #: The key of the checksum: of the other keys, as JSON without blanks, keys in order.
 KEY = "sha256"
@@ -48,31 +43,6 @@ def read(text: str, *, says: str, cure: str) -> Any:
         if checksum != _checksum(tree):
             raise RecordingError(f"{says} is not what was written: its checksum differs; {cure}")
     return tree
-
-
-def checksum_of(results: xr.Dataset) -> str:
-    """Return the checksum of a Dataset of numbers and texts, the same when it was saved and read.
-
-    Parameters
-    ----------
-    results : xarray.Dataset
-
-    Returns
-    -------
-    str
-        Of names, dimensions, values and attributes of the variables; 64 hexadecimal digits.
-    """
-    known = hashlib.sha256()
-    for name in sorted(map(str, results.variables)):
-        variable = results.variables[name]
-        attrs = {key: np.ravel(value).tolist() for key, value in sorted(variable.attrs.items())}
-        text = variable.dtype.kind in "OSU"
-        known.update(json.dumps([name, variable.dims, variable.shape, text, attrs]).encode())
-        if text:
-            known.update(json.dumps([str(v) for v in variable.values.ravel()]).encode())
-        else:
-            known.update(np.ascontiguousarray(variable.values, "<f8").tobytes())
-    return known.hexdigest()
 
 
 def _checksum(tree: Mapping[str, Any]) -> str:
