@@ -31,7 +31,7 @@ def saved(tmp_path: Path) -> Path:
         "number": ("n", np.array([0.5, np.nan, np.inf]), {"unit": "1", "levels": [0.1, 0.2]}),
         "truth": ((), np.array(True)),
         "whole": ((), np.int64(-3)),
-        "text": ("n", np.array(["a", "", "µ"])),
+        "text": ("n", np.array(["a", "", "é"])),
     }
     attrs = {"verdict": "regular", "one": [1], "none": [], "texts": ["a", "b"]}
     save_result(xr.Dataset(values, attrs=attrs), tmp_path / "result.nc")

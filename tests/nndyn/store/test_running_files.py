@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from nndyn.errors import RecordingError
-from nndyn.recording import COMMENT
+from nndyn.header import COMMENT
 from nndyn.store import Writer, journal, open_recording, reader, verify
 from tests.nndyn.store.recordings import (
     assert_holds,
