@@ -144,7 +144,7 @@ def _results(
                 cached = dict(zip(keys_there, split(stored.drop_vars("key")), strict=True))
     todo = [cell for cell in cells if keys[cell.file] not in cached]
     if todo:
-        runs = [(str(folder.recording(c)), keys[c.file].partition("-")[0]) for c in todo]
+        runs = [(str(folder.recording(c)), keys[c.file].rpartition("-")[0]) for c in todo]
         fresh = _analyzed(name, options, tuple(keep), runs, workers, progress)
         cached |= dict(zip((keys[cell.file] for cell in todo), fresh, strict=True))
         current = {key: cached[key] for key in keys.values() if cached[key].lasting}
@@ -199,7 +199,11 @@ def _one(
     try:
         with reading(path), open_recording(path) as recording:
             if recording.attrs["recording_id"] != identity:
-                return Found(failure=f"{path} was replaced", lasting=False)
+                why = (
+                    f"{path} is not the recording of its run: {identity} was noted as its "
+                    "recording_id; put the right one in its place, or move it away and sweep again"
+                )
+                return Found(failure=why, lasting=False)
             result = analyzers.load(name)(recording, **options)
             return reduce(result, keep, float(recording.attrs["stationary"]))
     except NndynError as error:

@@ -11,6 +11,8 @@ import pytest
 
 from nndyn import open_study
 from nndyn.errors import NndynError, RecordingError, UnknownNameError
+from nndyn.store import digests
+from nndyn.studies import sealed
 from nndyn.text import escaped, escaped_json, escaped_toml
 
 #: Clears a screen, sets a title, goes back over a line, begins another, turns it round.
@@ -28,6 +30,7 @@ def changed(path, manifest=None, **attrs):
                 at = at[folder]
             at[key] = value
         nc.setncatts({"manifest": json.dumps(tree), **attrs})
+        digests.seal(nc)
 
 
 @pytest.fixture
@@ -100,20 +103,17 @@ def test_no_control_character_of_a_name_reaches_the_terminal(cli, run, command):
 def test_no_control_character_of_a_study_reaches_the_terminal(cli):
     words = ("--steps", 60, "--rescale", 5, "--param", "r=3.5,3.9", "-o", "s")
     assert cli("sweep", "map", "logistic", *words)[0] == 0
-    plan = json.loads(Path("s/study.json").read_text())
-    plan["system"] = plan["id"] = plan["options"][BAD] = BAD
-    plan["axes"] = {BAD: plan["axes"]["r"], "seed": plan["axes"]["seed"]}
-    for batch in plan["batches"]:
-        for cell in batch["cells"]:
-            cell["at"] = {BAD: cell["at"]["r"], "seed": cell["at"]["seed"]}
-    Path("s/study.json").write_text(json.dumps(plan))
+    plan = sealed.read(Path("s/study.json").read_text(), says="", cure="")
     cell = Path(str(open_study("s")["path"].values.ravel()[0]))
     cell.write_text(BAD)
-    commands = (("info",), ("info", "--json"), ("verify",), ("analyze", "lyapunov"), ("sweep",))
-    for command in commands:
-        words = ("sweep", "map", "logistic", "--steps", 60, "-o") if "sweep" in command else command
-        _, out, err = cli(*words, "s")
-        assert_harmless(out, err)
+    axis = {"axes": {BAD: plan["axes"]["r"], "seed": plan["axes"]["seed"]}}
+    shown = {"system": BAD, "options": {**plan["options"], BAD: BAD}}
+    for change in (shown, {"id": BAD}, axis):
+        Path("s/study.json").write_text(sealed.written(plan | change))
+        for command in (("info",), ("info", "--json"), ("verify",), ("analyze", "lyapunov")):
+            assert_harmless(*cli(*command, "s")[1:])
+        assert_harmless(*cli("sweep", "map", "logistic", "--steps", 60, "-o", "s")[1:])
+    Path("s/study.json").write_text(sealed.written(plan))
     note = next(Path("s/batches").glob("*.json"))
     for text in (json.dumps({"x": {"id": BAD}}), '{"x": "\x1b[2J"}'):
         note.write_text(text)
