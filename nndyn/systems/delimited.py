@@ -143,6 +143,18 @@ class Table:
         )
         return width - 1 if ended else width
 
+    def has_row_names(self) -> bool:
+        """Whether rows begin with a name or number, over which the header has nothing."""
+        # as R writes them; any other field too many is a mistake
+        records = [fields for _, fields in self.records()]
+        first = [fields[0] for fields in records[1:]]
+        if any(len(fields) != len(records[0]) + 1 for fields in records[1:]):
+            return False
+        if not any(map(self.is_number, first)):
+            return True
+        start = int(first[0]) if first[0].isdecimal() else 0
+        return first == [str(start + row) for row in range(len(first))]
+
     def number(self, field: str) -> float:
         """Return a field as a number; `ValueError` if it is none."""
         if "_" in field or (self.decimal == "," and "." in field):

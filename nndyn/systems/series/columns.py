@@ -167,8 +167,8 @@ def _headed(table: Table) -> Table:
         if len(first) > 1 and first == counts:
             _refuse_counts(table, line)
         return table.named(named(None, width), headed=False)
-    if len(first) == width - 1:
-        first.insert(0, "")  # as R writes names of rows
+    if len(first) == width - 1 and table.has_row_names():
+        first.insert(0, "")
     names = [name or f"Unnamed: {i}" for i, name in enumerate(first)]
     return table.named(names, headed=True)
 

@@ -170,8 +170,8 @@ def read_table(path: Path, *, classes: bool = False) -> Samples:
     if not headed or len(names) == width + 1:
         del names[width:]
     if headed:
-        if len(names) == width - 1:
-            names.insert(0, "")  # as R writes names of rows
+        if len(names) == width - 1 and table.has_row_names():
+            names.insert(0, "")
         named = [i for i, name in enumerate(names) if name.lower() in LABELS]
         if len(named) > 1:
             raise UsageError(

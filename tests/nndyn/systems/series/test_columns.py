@@ -142,6 +142,7 @@ def test_a_table_is_read_as_it_is_meant(tmp_path, text, options, rows, names):
         ("0,1\n5.5,2\n1,1.5\n", {}, "line 1 counts the columns from 0, .* write numbers as 0.0"),
         # lines
         ("x,y\n1,2\n0,3,4\n", {}, "line 3 has 3 fields and line 1 has 2; mend the line, or begin"),
+        ("x,y\n1,2,3\n4,5,6\n0,1,2\n", {}, "line 2 has 3 fields and line 1 has 2"),
         ("x,y\n1,2\n3\n", {}, "line 3 has 1 field and line 1 has 2"),
         ("made by me\nx,y,z\n1,2,3\n0,3,3\n", {}, "lines that are no rows with #"),
         ('x,y\n1,"2\n', {}, "line 2 cannot be read: .*; mend its quotes"),

@@ -95,6 +95,7 @@ def test_a_table_is_read_as_it_is_meant(tmp_path, text, x, y, classes):
         (b"1,\xff\n2,1\n", DataError, "line 1 is neither a header nor a row: 'ÿ'"),
         ("0,1\n1,1\n2,0\n", DataError, "column '1' numbers the rows; remove it"),
         ("1,5.5,a\n2,5,b\n3,1,a\n4,1,a\n", DataError, "column '1' numbers the rows"),
+        ("p,y\n1,2,0\n5,1,1\n", DataError, "line 2 has 3 fields and line 1 has 2"),
         (",p,y\n5,1,0\n4,2,1\n", DataError, "column '' numbers the rows; remove it, or give it"),
         ("Id,p,y\n7,1,0\n3,2,1\n", DataError, "column 'Id' numbers the rows"),
         ("p,Unnamed: 0,y\n7,1,0\n3,2,1\n", DataError, "'Unnamed: 0' numbers the rows"),
