@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import nndyn
 from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.systems.series.files import load
 from recorders.series import record_series
@@ -298,7 +299,7 @@ def test_numbers_are_read_to_the_last_bit(tmp_path):
 @pytest.mark.parametrize("options", [{"time": "YEAR"}, {"column": "SUNACTIVITY"}])
 def test_sunspots_have_the_determinism_of_their_numbers(tmp_path, options):
     with record_series(SUNSPOTS, tmp_path / "s.nc", **options) as run:
-        found = run.nndyn.recurrence(radius="rate:0.05")
+        found = nndyn.recurrence(run, radius="rate:0.05")
         assert float(found["determinism"]) == pytest.approx(0.219471, abs=5e-7)
         assert int(found["max_diagonal_length"]) == 5
         assert run["time"].attrs["units"] == ("year" if "time" in options else "step")
@@ -316,4 +317,4 @@ def test_row_numbers_do_not_make_a_sine_superdiffusive(tmp_path):
     for options in ({"time": "Unnamed: 0"}, {"column": "x"}):
         with record_series(tmp_path / "s.csv", tmp_path / "s.nc", overwrite=True, **options) as run:
             np.testing.assert_array_equal(run["state"].values[:, 0, 0], sine)
-            assert abs(float(run.nndyn.exploration()["msd_exponent"])) < 0.3
+            assert abs(float(nndyn.exploration(run)["msd_exponent"])) < 0.3
