@@ -149,7 +149,7 @@ record.add_command(series)
     "--data",
     default="digits",
     show_default=True,
-    help="digits, iris, wine, breast-cancer, fashion-mnist, mnist, or a .npz or .csv file.",
+    help="digits, iris, wine, breast-cancer, fashion-mnist, mnist, a .npz file or a table (.csv).",
 )
 @click.option(
     "--data-dir",

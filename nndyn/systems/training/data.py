@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.systems import text_files
 from nndyn.systems.training import images, subsets, tables
 from nndyn.systems.training import named as wheel
 from nndyn.systems.training.samples import Samples, check, from_arrays
@@ -46,15 +47,17 @@ def load(
     *,
     samples: int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    loss: Any = None,
 ) -> Loaded:
     """Return the training and the test set that `data` means, checked.
 
     Parameters
     ----------
     data : str, path, or tuple (x, y) of arrays or tensors
-        One of `NAMES`, dashes or underscores alike; a path that ends ``.npz`` or ``.csv`` (see
-        `nndyn.systems.training.tables`); or arrays, which enter as given: x (N, ...), y (N,)
-        integers for class labels, or real-valued targets (N, ...).
+        One of `NAMES`, dashes or underscores alike; the path of a ``.npz`` file or a table,
+        ``.csv``, ``.tsv``, ``.txt`` or ``.dat`` (see `nndyn.systems.training.tables`); or arrays,
+        which enter as given: x (N, ...), y (N,) integers for class labels, or real-valued targets
+        (N, ...).
     test : tuple (x, y), optional
         Test set for given arrays.
     samples : int, optional
@@ -62,6 +65,8 @@ def load(
         set; all of them unless given.
     data_dir : path, optional
         Folder of the files of ``fashion-mnist`` or ``mnist``.
+    loss : str or callable, optional
+        With ``cross-entropy`` all labels of a table are classes, 1.0 as well as 1.
 
     Returns
     -------
@@ -101,7 +106,7 @@ def load(
     elif name in wheel.NAMES:
         training, held_out = wheel.read(name)
     elif by_name:
-        training, held_out = tables.read(Path(data))
+        training, held_out = tables.read(Path(data), classes=loss == "cross-entropy")
     else:
         training = from_arrays(data, "data", names=NAMES)
         held_out = None if test is None else from_arrays(test, "test")
@@ -143,7 +148,7 @@ def _name(data: str | os.PathLike[str]) -> str:
     text = os.fspath(data)
     if isinstance(data, str) and text.replace("_", "-") in NAMES:
         return text.replace("_", "-")
-    if Path(text).suffix.lower() in tables.SUFFIXES:
+    if text_files.suffix(Path(text)) in tables.SUFFIXES:
         return Path(text).name
     raise UnknownNameError(
         f"unknown data {text!r}; known are {', '.join(NAMES)}, or give the path of a .npz or .csv "

@@ -46,8 +46,8 @@ class Training:
         module; or a module, which is copied and cast, never changed.
     data : str, path or tuple (x, y)
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
-        a ``.npz`` or ``.csv`` file; or arrays or tensors, which enter as they are: x (samples, …),
-        y integer labels from 0 (samples,) or real-valued targets (samples, …). See
+        a ``.npz`` file or a table (``.csv``); or arrays or tensors, which enter as they are: x
+        (samples, …), y integer labels from 0 (samples,) or real-valued targets (samples, …). See
         `nndyn.systems.training.data.load`.
     test : tuple (x, y), optional
         Test set for given arrays; the others bring their own.
@@ -178,7 +178,7 @@ class Training:
             raise UsageError(
                 f"activation={activation!r} applies to mlp: and cnn:; a module brings its own"
             )
-        loaded = load(data, test, samples=samples, data_dir=data_dir)
+        loaded = load(data, test, samples=samples, data_dir=data_dir, loss=loss)
         training, held_out, self.files = loaded.training, loaded.test, files(data, data_dir)
         size = batches.size(batch_size, len(training))
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]

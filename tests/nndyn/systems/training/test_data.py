@@ -84,7 +84,7 @@ class Odd:
     ("arguments", "error", "message"),
     [
         (dict(data="iriss"), UnknownNameError, "digits, iris, .*mnist, or give the path"),
-        (dict(data="table.txt"), UnknownNameError, "table.txt"),
+        (dict(data="table.doc"), UnknownNameError, "table.doc"),
         (dict(data=X), UsageError, "data is ndarray; give a pair"),
         (dict(data=(X, Y, Y)), UsageError, "data is 3 items; give a pair"),
         (dict(data=None), UsageError, "data is NoneType.* or one of digits, iris"),
