@@ -53,8 +53,8 @@ def load(
     ----------
     data : str, path, or tuple (x, y) of arrays or tensors
         One of `NAMES`, dashes or underscores alike; a path that ends ``.npz`` or ``.csv`` (see
-        `nndyn.systems.training.tables`); or arrays, which enter as given: x (N, ...), y (N,)
-        integers for class labels, or real-valued targets (N, ...).
+        `nndyn.systems.training.tables`); or arrays, which enter as given: x (N, ...), y (N, ...)
+        integers, such as class labels, or real-valued targets.
     test : tuple (x, y), optional
         Test set for given arrays.
     samples : int, optional
@@ -73,8 +73,7 @@ def load(
         If an argument is wrong or does not apply, a file is not there, or shapes do not fit;
         `UnknownNameError` for a name that is not known.
     DataError
-        If a file is damaged or cannot be downloaded, a value is missing or not finite, a label is
-        negative, or all labels are the same.
+        If a file is damaged or cannot be downloaded, or a value is missing or not finite.
 
     Notes
     -----
@@ -106,7 +105,7 @@ def load(
         training = from_arrays(data, "data", names=NAMES)
         held_out = None if test is None else from_arrays(test, "test")
     what = name if by_name else "data"
-    check(training, held_out, what)
+    check(training, held_out)
     if by_name and held_out is None:
         rows, test_rows = subsets.fifth(training, what)
         training, held_out = training.take(rows), training.take(test_rows)

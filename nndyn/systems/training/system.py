@@ -25,7 +25,7 @@ from nndyn.systems.training.differentials import log_volume
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.quadratic import Expansion
-from nndyn.systems.training.samples import classes
+from nndyn.systems.training.samples import Samples, check_classes, classes
 from nndyn.systems.training.second_order import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
@@ -47,13 +47,19 @@ class Training:
     data : str, path or tuple (x, y)
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
         a ``.npz`` or ``.csv`` file; or arrays or tensors, which enter as they are: x (samples, …),
-        y integer labels from 0 (samples,) or real-valued targets (samples, …). See
+        y integers, such as labels from 0, or real-valued targets, (samples, …). See
         `nndyn.systems.training.data.load`.
     test : tuple (x, y), optional
         Test set for given arrays; the others bring their own.
     loss : {"cross-entropy", "mse"} or callable
-        Mean over samples. ``mse`` is the mean over all entries, on class labels against one-hot
-        rows. A callable takes (output, target) and returns a scalar tensor.
+        ``cross-entropy`` is the mean over labels, as in torch: outputs (samples, classes, …) and
+        labels (samples, …), of which -100 is left out; with options as in
+        ``cross-entropy:label_smoothing=0.1:ignore_index=0:weight=1,2,1``. ``mse`` is the mean over
+        all entries, on class labels (samples,) against one-hot rows. A callable takes (output,
+        target), or (output, target, input), and returns a scalar tensor; the output is what the
+        model returns, a tensor or a tuple, list, dict or dataclass of them. A module among
+        callables, such as ``torch.nn.CrossEntropyLoss(weight=…)``, is copied and cast; parameters
+        of its own do not train.
     optimizer : {"sgd", "adam", "adamw", "rmsprop"}
         As in ``torch.optim``, to rounding.
     lr : float
@@ -109,9 +115,10 @@ class Training:
     -----
     The phase is the weights, in the order of ``torch.nn.utils.parameters_to_vector``, followed by
     the optimizer's buffers (none for sgd, one with momentum, two for adam, one or two for rmsprop)
-    and the running statistics of batch normalisation. A step is in the mode the module is in (as
-    a rule ``train()``), evaluations are in evaluation mode; a step's randomness, as of dropout, is
-    drawn from (`seed`, step) and shared by the replicas.
+    and the running statistics of batch normalisation. Parameters that do not require a gradient
+    are constants, no part of it, and hashed in the description. A step is in the mode the module
+    is in (as a rule ``train()``), evaluations are in evaluation mode; a step's randomness, as of
+    dropout, is drawn from (`seed`, step) and shared by the replicas.
 
     Perceptrons with a named loss are computed by a pass of our own, other modules by
     ``torch.func``; see `nndyn.systems.training.mlp` and `nndyn.systems.training.modular`. Rows of
@@ -180,6 +187,10 @@ class Training:
             )
         loaded = load(data, test, samples=samples, data_dir=data_dir)
         training, held_out = loaded.training, loaded.test
+        given, loss = loss, criteria.chosen(loss, *_targets(training, held_out))
+        ignored = criteria.ignored(loss)
+        if isinstance(loss, str) or ignored is not None:
+            check_classes(training, loaded.name if isinstance(data, str) else "data", ignored)
         size = batches.size(batch_size, len(training))
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
         if spec and str(model).startswith("mlp:"):
@@ -190,7 +201,7 @@ class Training:
             training.y,
             test=None if held_out is None else held_out.x,
             image=training.image,
-            classes=classes(training, held_out),
+            classes=classes(training, held_out, ignored),
             loss=loss,
             activation=activation,
             init=init,
@@ -213,7 +224,9 @@ class Training:
         self.order = batches.Order(len(training), batch_size=size, seed=int(seed))
         self.steps_per_epoch: int | None = self.order.steps_per_epoch
         self.evaluate_every = self.order.steps_per_epoch
-        self.counts = {"": len(training)} | ({} if held_out is None else {"test_": len(held_out)})
+        self.counts = {"": self.task.counted(training)}
+        if held_out is not None:
+            self.counts["test_"] = self.task.counted(held_out)
         self._description = {
             "kind": self.kind,
             "model": network.label,
@@ -225,13 +238,13 @@ class Training:
             "data": loaded.name,
             "train": training.describe(),
             "test": None if held_out is None else held_out.describe(),
-            "loss": criteria.name(loss),
+            "loss": criteria.name(given),
             **hyperparameters,
             "batch_size": size,
             "seed": int(seed),
             "dtype": dtype,
             "device": devices.describe(self.device),
-            **({} if isinstance(loss, str) else {"loss_sha256": function_digest(loss)}),
+            **({} if isinstance(given, str) else {"loss_sha256": function_digest(given)}),
             **({} if samples is None else {"samples": int(samples)}),
         }
         self._hyperparameters = hyperparameters
@@ -247,6 +260,15 @@ class Training:
     def no_tangents(self) -> str:
         """Why there are no tangents, empty where there are."""
         return self._second.missing
+
+    def one_by_one(self, replicas: int) -> str | None:
+        """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
+        network = self.task.network
+        if not isinstance(network, Module):
+            return None
+        if network.reason is not None or self.device.type != "cpu":
+            return network.reason
+        return self.task.engine([self.order], replicas).reason  # which tries all places of a batch
 
     @property
     def tangent_size(self) -> int:
@@ -418,3 +440,7 @@ class Training:
                 f"phase has shape {np.shape(phase)}; it must be (rows, {self.dimension})"
             )
         return rows
+
+
+def _targets(*sets: Samples | None) -> list[torch.Tensor]:
+    return [torch.from_numpy(some.y) for some in sets if some is not None]

@@ -63,6 +63,10 @@ class Task:
         bias, outputs = network.layers[0].bias, network.outputs
         return batches.inputs(samples, outputs=outputs, bias=bias, dtype=self.dtype)
 
+    def counted(self, samples: Samples) -> int:
+        """Return how many labels of `samples` count in the share that is right."""
+        return self.network.counted(samples.y) if isinstance(self.network, Module) else len(samples)
+
     def engine(self, orders: Sequence[Order], replicas: int) -> Engine:
         """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
         training, test = self._inputs
@@ -73,12 +77,11 @@ class Task:
             self.network, loss, training, test, orders, replicas=replicas, dtype=self.dtype
         )
 
-    def curvature(self, order: Order, samples: int | None = None) -> Curvature:
-        """Return what gives second derivatives of a run, of the first `samples` alone if given."""
+    def curvature(self, order: Order, *, forward: bool = True) -> Curvature:
+        """Return what gives second derivatives of a run; see `ModuleCurvature` for `forward`."""
         training, _ = self._inputs
         if isinstance(self.network, Module):
-            few = training if samples is None else training.take(slice(samples))
-            return ModuleCurvature(self.network, few, order)
+            return ModuleCurvature(self.network, training, order, forward=forward)
         return PerceptronCurvature(
             self.network, LOSSES[str(self.loss)](), training, order, self.dtype
         )

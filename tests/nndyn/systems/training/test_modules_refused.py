@@ -71,16 +71,14 @@ def lazily():
     return nn.Sequential(nn.LazyLinear(3))
 
 
-def frozen():
-    net = Net()
-    net.linear.bias.requires_grad_(False)
-    return net
+def thaws(self, x, z):
+    self.linear.bias.requires_grad_(False)
+    return z
 
 
-def integer():
-    net = Net()
-    net.steps = nn.Parameter(torch.zeros(2, dtype=torch.int64), requires_grad=False)
-    return net
+def overwrites(self, x, z):
+    x.mul_(2)
+    return z
 
 
 def infinite():
@@ -105,8 +103,9 @@ def unpicklable():
     [
         (3, "model is builtins.int; give a spec"),
         (nn.Sequential(nn.Flatten(), nn.Tanh()), "Sequential has no parameters"),
-        (frozen, "parameter 'linear.bias' is frozen; every parameter must train"),
-        (integer, "parameter 'steps' is torch.int64"),
+        (lambda: Net().requires_grad_(False), "all 2 parameters of Net are frozen; let one train"),
+        (lambda: Net(thaws), "changes which parameters require a gradient; freeze them before"),
+        (lambda: Net(overwrites), "changes the samples it is given; let it copy them"),
         (lambda: nn.Linear(6, 3, dtype=torch.complex64), "'weight' is complex"),
         (lambda: nn.Linear(6, 3, device="meta"), "'weight' is on the device meta"),
         (lazily, "'0.weight' has no shape yet.*run one forward first"),
@@ -256,7 +255,7 @@ class Peeks(nn.Module):
 
 
 def test_what_cannot_be_batched_runs_one_by_one_and_one_warning_says_why():
-    with pytest.warns(UserWarning, match=r"Peeks cannot be batched: .*item.*one after") as seen:
+    with pytest.warns(UserWarning, match=r"Peeks is not batched: .*item.*one after") as seen:
         found = build(Peeks(), X, Y)
     assert len(seen) == 1
     assert not found.batched
@@ -293,6 +292,6 @@ class Shared(torch.autograd.Function):
 
 
 def test_a_wrong_batching_rule_is_noticed():
-    with pytest.warns(UserWarning, match="Net cannot be batched: its results differ"):
+    with pytest.warns(UserWarning, match="Net is not batched: its results differ"):
         found = build(Net(lambda self, x, z: Shared.apply(z)), X, Y)
     assert not found.batched

@@ -143,7 +143,6 @@ X, Y = np.eye(3), np.array([0, 1, 2])
         ({"x": X, "y": np.array([0, 1, None])}, "Python objects"),
         ({"x": X + np.nan, "y": Y}, "x is nan in row 0, column 0"),
         ({"x": X, "y": np.array(["a", " ", "b"])}, "y is empty in row 1"),
-        ({"x": X, "y": -Y}, "label in row 1 is -1"),
         ({"x": X, "y": Y, "x_test": X + np.inf, "y_test": Y}, r"\(test\): x is"),
     ],
 )
