@@ -11,6 +11,8 @@ from torch import nn
 from torch.nn.utils import prune
 
 import nndyn
+from nndyn.cli import nndyn as command
+from nndyn.cli.lazy import run as invoke
 from nndyn.systems.training.randomness import step_key
 from tests.recorders.plain_loops import made, record
 from tests.recorders.user_networks import (
@@ -134,8 +136,7 @@ NO_TANGENTS = {"weight norm", "weight norm, old"}
 
 
 def classes_apart():
-    x, y = vectors()
-    return x, np.r_[0:4, np.arange(20) % 4]
+    return vectors()[0], np.r_[0:4, np.arange(20) % 4]
 
 
 def by_hand(build, start, x, y, loss, steps):
@@ -155,9 +156,8 @@ def by_hand(build, start, x, y, loss, steps):
             torch.manual_seed(step_key(0, t))
             output = net(taken)
             target = torch.as_tensor(y)
-            (
-                loss(output, target, **of_input(taken)) if of_input else loss(output, target)
-            ).backward()
+            name = {residual_of_input: "x", penalized: "input"}.get(loss)
+            loss(output, target, **({name: taken} if name else {})).backward()
         optimizer.step()
     return np.array(found)
 
@@ -185,7 +185,7 @@ def test_what_people_have_is_recorded_as_torch_trains_it(tmp_path, kind):
         assert np.isfinite(found["tangent_log_stretch"]).all()
 
 
-def test_frozen_weights_are_hashed_listed_and_compared_on_resume(tmp_path):
+def test_frozen_weights_are_hashed_listed_and_compared_on_resume(tmp_path, capsys):
     def system(value=0.5):
         net = made(Language)
         with torch.no_grad():
@@ -199,8 +199,9 @@ def test_frozen_weights_are_hashed_listed_and_compared_on_resume(tmp_path):
     assert "position.weight" not in run["parameter_name"].values
     assert "head.weight" not in run["parameter_name"].values
     run.close()
-    shown = command("info", str(path)).stdout
-    assert "frozen     position.weight (5, 8)" in shown
+    capsys.readouterr()
+    assert invoke(command, ["info", str(path)]) == 0
+    assert "frozen     position.weight (5, 8)" in capsys.readouterr().out
     with pytest.raises(nndyn.NndynError, match=r"layers.frozen.position.weight.sha256 is .* asked"):
         nndyn.record(system(0.6), path, steps=5, perturb="all", resume=True)
     nndyn.record(system(), path, steps=5, perturb="all", resume=True).close()

@@ -191,7 +191,7 @@ class Criterion:
             found: Tensor = self.loss(output, target, *placed, **named)
             return found
         if self.loss == "mse":
-            per_sample = output[0].numel()
+            per_sample: int = output[0].numel()
             squares: Tensor = functional.mse_loss(output, target, reduction="sum")
             return squares / (count * per_sample)
         summed: Tensor = functional.cross_entropy(output, target, reduction="sum")
