@@ -47,7 +47,7 @@ def build(
         `factories.call`), or a module.
     x : (N, ...) float64 or int64
         Training samples.
-    y : (N,) int64 or (N, ...) float64
+    y : (N, ...) int64 or float64
         Labels or real targets.
     test : (N, ...), optional
         Samples of the test set, on which a module must work, too.
@@ -94,7 +94,9 @@ def build(
     """
     models.check_init(init)
     inputs, targets = torch.as_tensor(x), torch.as_tensor(y)
-    loss = chosen(loss, targets)
+    if loss == "mse" and targets.dim() > 1:
+        targets = targets.to(torch.float64)  # of such a shape they are numbers, not classes
+    loss = chosen(loss)
     _warn_of_weights(loss)
     criterion = Criterion(
         loss, labelled=not targets.is_floating_point(), dtype=dtype, device=device

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from nndyn.errors import UnknownNameError, UsageError
 from nndyn.systems.training.losses import LOSSES
+from nndyn.systems.training.samples import Samples
 
 Tensor = torch.Tensor
 Loss = str | Callable[..., Any]
@@ -30,7 +31,7 @@ _OPTIONS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def chosen(loss: Loss, *targets: Tensor | None) -> Loss:
+def chosen(loss: Loss, *sets: Samples | None) -> Loss:
     """Return what computes `loss`: a name without options, or what is called.
 
     Parameters
@@ -38,8 +39,8 @@ def chosen(loss: Loss, *targets: Tensor | None) -> Loss:
     loss : str or callable
         ``cross-entropy``, with options as in ``cross-entropy:label_smoothing=0.1:weight=1,2.5``
         or ``cross-entropy:ignore_index=0``; ``mse``; or a callable.
-    *targets : (N, ...), optional
-        Of the training and the test set.
+    *sets : Samples, optional
+        The training and the test set.
 
     Returns
     -------
@@ -80,9 +81,7 @@ def chosen(loss: Loss, *targets: Tensor | None) -> Loss:
             ) from None
     if not 0 <= options.get("label_smoothing", 0.0) <= 1:
         raise UsageError(f"loss {loss!r}: label_smoothing must lie in [0, 1]")
-    ignoring = any(
-        y is not None and not y.is_floating_point() and bool((y == IGNORED).any()) for y in targets
-    )
+    ignoring = any(s is not None and s.labelled and bool((s.y == IGNORED).any()) for s in sets)
     if options or (name == "cross-entropy" and ignoring):
         return nn.CrossEntropyLoss(**options)
     return name
@@ -170,13 +169,13 @@ class Criterion:
 
     def targets(self, y: Tensor, outputs: tuple[int, ...] | None, dtype: torch.dtype) -> Tensor:
         """Return `y` as the loss takes it, for an output of shape `outputs` a sample."""
-        if self.loss == "mse" and self.labelled and y.dim() == 1 and outputs:
+        if self.loss == "mse" and self.labelled and outputs:
             return functional.one_hot(y, outputs[0]).to(dtype)
         if self.loss == "mse" and {tuple(y.shape[1:]), outputs} == {(), (1,)}:
             return y.to(dtype).reshape(len(y), *(outputs or ()))  # one number a sample, either way
         if self.ignored is not None and outputs is not None and y.shape[1:] == (1,):
             return y.reshape(-1) if len(outputs) == 1 else y  # one label a sample, either way
-        return y if self.labelled and self.loss != "mse" else y.to(dtype)
+        return y if self.labelled else y.to(dtype)
 
     def labels(self, y: Tensor, outputs: tuple[int, ...] | None) -> Tensor:
         """Return class labels as outputs are held to them, -1 where none counts."""

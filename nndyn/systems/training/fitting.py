@@ -52,9 +52,9 @@ def misfit(output: Any, y: Tensor, criterion: Criterion) -> str | None:
         return f"an output of shape {shape}; its first dimension must be the {n} samples"
     if by_class:
         return _misplaced_classes(shape, tuple(y.shape))
-    if criterion.loss == "mse" and criterion.labelled and y.dim() == 1 and len(shape) != 2:
+    if criterion.loss == "mse" and criterion.labelled and len(shape) != 2:
         return f"an output of shape {shape}; mse on labels takes (samples, classes)"
-    if criterion.loss == "mse" and not (criterion.labelled and y.dim() == 1):
+    if criterion.loss == "mse" and not criterion.labelled:
         target = criterion.targets(y, shape[1:], output.dtype)
         if shape != tuple(target.shape):
             return f"an output of shape {shape}; mse takes that of the targets, {tuple(y.shape)}"
@@ -109,16 +109,10 @@ def check_loss(
     except Exception as error:
         shape = f"of shape {tuple(output.shape)}" if isinstance(output, Tensor) else "it gets"
         said = first_line(error)
-        cure = (
-            f"; what it holds must be {str(numbers(output)[0].dtype).removeprefix('torch.')}: of "
-            "an nn.Module it is cast"
-            if "dtype" in said or "scalar type" in said
-            else ""
-        )
         raise UsageError(
             f"loss {criterion.name} raises {type(error).__name__} for an output {shape} and a "
             f"target of shape {tuple(target.shape)} {str(target.dtype).removeprefix('torch.')}: "
-            f"{said}{cure}"
+            f"{said}{_cure(said, output, target)}"
         ) from error
     if not isinstance(loss, Tensor):
         raise UsageError(
@@ -161,5 +155,16 @@ def check_loss(
     except Exception as error:
         raise UsageError(
             f"model: the backward pass raises {type(error).__name__}: {first_line(error)}"
+            f"{_cure(first_line(error), output, target)}"
         ) from error
     return random
+
+
+def _cure(said: str, output: Any, target: Tensor) -> str:
+    """Return what to do where torch is given numbers of two kinds, empty for other errors."""
+    if "dtype" not in said and "type" not in said:
+        return ""
+    kind = str(numbers(output)[0].dtype).removeprefix("torch.")
+    if not target.is_floating_point():
+        return f"; integers in y stay integers: give {kind} where they are no labels"
+    return f"; what the loss holds must be {kind}: in an nn.Module it is cast"

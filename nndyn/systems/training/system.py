@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +18,13 @@ from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.training import batches, criteria, factories, optimizers, sharpness
 from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
-from nndyn.systems.training.contents import function_digest
 from nndyn.systems.training.data import load
+from nndyn.systems.training.description import describe
 from nndyn.systems.training.differentials import log_volume
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.quadratic import Expansion
-from nndyn.systems.training.samples import Samples, check_classes, classes
+from nndyn.systems.training.samples import check_classes, classes
 from nndyn.systems.training.second_order import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
@@ -187,9 +186,9 @@ class Training:
             )
         loaded = load(data, test, samples=samples, data_dir=data_dir)
         training, held_out = loaded.training, loaded.test
-        given, loss = loss, criteria.chosen(loss, *_targets(training, held_out))
+        given, loss = loss, criteria.chosen(loss, training, held_out)
         ignored = criteria.ignored(loss)
-        if isinstance(loss, str) or ignored is not None:
+        if ignored is not None or (loss == "mse" and training.y.ndim == 1):
             check_classes(training, loaded.name if isinstance(data, str) else "data", ignored)
         size = batches.size(batch_size, len(training))
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
@@ -227,26 +226,22 @@ class Training:
         self.counts = {"": self.task.counted(training)}
         if held_out is not None:
             self.counts["test_"] = self.task.counted(held_out)
-        self._description = {
-            "kind": self.kind,
-            "model": network.label,
-            "layers": network.describe(),
-            "parameters": [parameter.name for parameter in network.parameters],
-            "activation": activation if spec else None,
-            "init": (init or "normal:1") if spec else init,
-            "initial_sha256": hashlib.sha256(network.initial.tobytes()).hexdigest(),
-            "data": loaded.name,
-            "train": training.describe(),
-            "test": None if held_out is None else held_out.describe(),
-            "loss": criteria.name(given),
+        self._description = describe(
+            network,
+            training,
+            held_out,
+            given,
+            self.kind,
+            activation=activation if spec else None,
+            init=(init or "normal:1") if spec else init,
+            data=loaded.name,
             **hyperparameters,
-            "batch_size": size,
-            "seed": int(seed),
-            "dtype": dtype,
-            "device": devices.describe(self.device),
-            **({} if isinstance(given, str) else {"loss_sha256": function_digest(given)}),
+            batch_size=size,
+            seed=int(seed),
+            dtype=dtype,
+            device=devices.describe(self.device),
             **({} if samples is None else {"samples": int(samples)}),
-        }
+        )
         self._hyperparameters = hyperparameters
         self._alone = Together([self])
         self._second = SecondOrder(self.task, self.rule, self.order)
@@ -440,7 +435,3 @@ class Training:
                 f"phase has shape {np.shape(phase)}; it must be (rows, {self.dimension})"
             )
         return rows
-
-
-def _targets(*sets: Samples | None) -> list[torch.Tensor]:
-    return [torch.from_numpy(some.y) for some in sets if some is not None]

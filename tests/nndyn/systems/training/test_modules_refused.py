@@ -190,6 +190,55 @@ def test_losses_that_are_none_are_refused(loss, error, message):
         build(Net(), X, Y, loss=loss)
 
 
+def test_an_error_about_kinds_of_numbers_says_which_to_give():
+    held = torch.ones(3)
+    with pytest.raises(UsageError, match=r"what the loss holds must be float64: in an nn.Module"):
+        build(Net(), X, X[:, :3], loss=lambda z, y: (held @ (z - y).T).mean())
+    with pytest.raises(UsageError, match="integers in y stay integers: give float64"):
+        build(Net(), X, np.arange(36).reshape(12, 3), loss=lambda z, y: (z @ y.T).mean())
+
+
+@pytest.mark.parametrize(
+    ("then", "y", "message"),
+    [
+        (lambda self, x, z: z[:, None].repeat(1, 5, 1), (12, 5), "output.movedim"),
+        (lambda self, x, z: z, (12, 5), r"takes \(samples, classes, 5\) for labels of.*\(4, 5\)"),
+    ],
+)
+def test_classes_in_another_place_are_refused_with_the_cure(then, y, message):
+    with pytest.raises(UsageError, match=message):
+        build(Net(then), X, np.zeros(y, np.int64))
+
+
+def test_labels_that_are_no_class_are_named_by_their_place():
+    spread = Net(lambda self, x, z: z[:, :, None].repeat(1, 1, 5))
+    y = np.zeros((12, 5), np.int64)
+    y[7, 2] = 3
+    with pytest.raises(DataError, match=r"label in row 7, position 2 is 3; .* 0 to 2.* -100"):
+        build(spread, X, y)
+    with pytest.raises(DataError, match="all labels are -100, which the loss leaves out"):
+        build(spread, X, np.full((12, 5), -100))
+
+
+def test_a_loss_that_keeps_state_or_draws_elsewhere_is_refused():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, output, target):
+            self.calls += 1
+            return output.square().mean()
+
+    numbers = itertools.count()
+    with pytest.raises(
+        UsageError, match=r"Counting changes its 'calls'.*keep no state in the loss"
+    ):
+        build(Net(), X, Y, loss=Counting())
+    with pytest.raises(UsageError, match="differs for the same output, target and torch seed"):
+        build(Net(), X, Y, loss=lambda z, y: z.square().mean() + next(numbers))
+
+
 def test_targets_must_suit_loss_and_output():
     real = X[:, :3]
     with pytest.raises(UsageError, match="takes integer class labels"):
