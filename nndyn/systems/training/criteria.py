@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nndyn.errors import UnknownNameError, UsageError
+from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.systems.training.losses import LOSSES
 from nndyn.systems.training.samples import Samples
 
@@ -104,6 +104,36 @@ def ignored(loss: Loss) -> int | None:
     if bound.func in (functional.cross_entropy, functional.nll_loss):
         return int(bound.keywords.get("ignore_index", IGNORED))
     return None
+
+
+def check_classes(loss: Loss, training: Samples, what: str) -> None:
+    """Refuse labels of one class alone, where `loss` is known to take classes.
+
+    Parameters
+    ----------
+    loss : str or callable
+    training : Samples
+    what : str
+        What messages call the training set.
+
+    Raises
+    ------
+    DataError
+        If all training labels are the same.
+    """
+    left_out = ignored(loss)
+    known = left_out is not None or (loss == "mse" and training.y.ndim == 1)
+    if not (known and training.labelled):
+        return
+    labels = training.y.reshape(-1)
+    labels = labels if left_out is None else labels[labels != left_out]
+    if len(labels) and (labels == labels[0]).all():
+        label = int(labels[0])
+        named = f" ({training.classes[label]!r})" if training.classes else ""
+        raise DataError(
+            f"{what}: all {len(labels)} labels are {label}{named}; training needs at least two "
+            "classes (or targets that are not integers)"
+        )
 
 
 class Criterion:

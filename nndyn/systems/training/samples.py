@@ -188,35 +188,6 @@ def _numbers(array: Array, what: str) -> Array:
     return array
 
 
-def check_classes(training: Samples, what: str, ignored: int | None) -> None:
-    """Refuse labels of one class alone.
-
-    Parameters
-    ----------
-    training : Samples
-    what : str
-        What messages call the training set.
-    ignored : int or None
-        Label that the loss leaves out.
-
-    Raises
-    ------
-    DataError
-        If all training labels are the same.
-    """
-    if not training.labelled:
-        return
-    labels = training.y.reshape(-1)
-    labels = labels if ignored is None else labels[labels != ignored]
-    if len(labels) and (labels == labels[0]).all():
-        label = int(labels[0])
-        name = f" ({training.classes[label]!r})" if training.classes else ""
-        raise DataError(
-            f"{what}: all {len(labels)} labels are {label}{name}; training needs at least two "
-            "classes (or targets that are not integers)"
-        )
-
-
 def classes(training: Samples, test: Samples | None, ignored: int | None) -> int | None:
     """Return the number of classes, of which the training set may lack the last; None if none."""
     sets = (training,) if test is None else (training, test)

@@ -24,7 +24,7 @@ from nndyn.systems.training.differentials import log_volume
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.quadratic import Expansion
-from nndyn.systems.training.samples import check_classes, classes
+from nndyn.systems.training.samples import classes
 from nndyn.systems.training.second_order import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
@@ -46,19 +46,16 @@ class Training:
     data : str, path or tuple (x, y)
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
         a ``.npz`` or ``.csv`` file; or arrays or tensors, which enter as they are: x (samples, …),
-        y integers, such as labels from 0, or real-valued targets, (samples, …). See
-        `nndyn.systems.training.data.load`.
+        y integers, such as labels, or real-valued targets, (samples, …). See `data.load`.
     test : tuple (x, y), optional
         Test set for given arrays; the others bring their own.
     loss : {"cross-entropy", "mse"} or callable
-        ``cross-entropy`` is the mean over labels, as in torch: outputs (samples, classes, …) and
-        labels (samples, …), of which -100 is left out; with options as in
-        ``cross-entropy:label_smoothing=0.1:ignore_index=0:weight=1,2,1``. ``mse`` is the mean over
-        all entries, on class labels (samples,) against one-hot rows. A callable takes (output,
-        target), or (output, target, input), and returns a scalar tensor; the output is what the
-        model returns, a tensor or a tuple, list, dict or dataclass of them. A module among
-        callables, such as ``torch.nn.CrossEntropyLoss(weight=…)``, is copied and cast; parameters
-        of its own do not train.
+        ``cross-entropy``: mean over labels (samples, …), -100 left out, of outputs (samples,
+        classes, …); options as in ``cross-entropy:label_smoothing=0.1:ignore_index=0:weight=1,2``.
+        ``mse``: mean over all entries, on class labels (samples,) against one-hot rows. A callable
+        takes (output, target), or (output, target, input), and returns a scalar tensor; outputs
+        may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and cast, its
+        own parameters do not train.
     optimizer : {"sgd", "adam", "adamw", "rmsprop"}
         As in ``torch.optim``, to rounding.
     lr : float
@@ -179,17 +176,11 @@ class Training:
         self.device = devices.check(device)
         if not batches.is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
-        spec = isinstance(model, str) and not factories.is_named(model)
-        if not spec and activation != "tanh":
-            raise UsageError(
-                f"activation={activation!r} applies to mlp: and cnn:; a module brings its own"
-            )
+        spec = factories.is_spec(model, activation)
         loaded = load(data, test, samples=samples, data_dir=data_dir)
         training, held_out = loaded.training, loaded.test
         given, loss = loss, criteria.chosen(loss, training, held_out)
-        ignored = criteria.ignored(loss)
-        if ignored is not None or (loss == "mse" and training.y.ndim == 1):
-            check_classes(training, loaded.name if isinstance(data, str) else "data", ignored)
+        criteria.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
         size = batches.size(batch_size, len(training))
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
         if spec and str(model).startswith("mlp:"):
@@ -200,7 +191,7 @@ class Training:
             training.y,
             test=None if held_out is None else held_out.x,
             image=training.image,
-            classes=classes(training, held_out, ignored),
+            classes=classes(training, held_out, criteria.ignored(loss)),
             loss=loss,
             activation=activation,
             init=init,
@@ -218,14 +209,10 @@ class Training:
         self.dimension = self._moved + len(network.initial_statistics)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
-        counted = not isinstance(network, Module) or network.classes is not None
-        self.labelled = training.labelled and counted  # whether there are accuracies
+        self.labelled, self.counts = self.task.labelled, self.task.counts
         self.order = batches.Order(len(training), batch_size=size, seed=int(seed))
         self.steps_per_epoch: int | None = self.order.steps_per_epoch
         self.evaluate_every = self.order.steps_per_epoch
-        self.counts = {"": self.task.counted(training)}
-        if held_out is not None:
-            self.counts["test_"] = self.task.counted(held_out)
         self._description = describe(
             network,
             training,
@@ -258,12 +245,7 @@ class Training:
 
     def one_by_one(self, replicas: int) -> str | None:
         """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
-        network = self.task.network
-        if not isinstance(network, Module):
-            return None
-        if network.reason is not None or self.device.type != "cpu":
-            return network.reason
-        return self.task.engine([self.order], replicas).reason  # which tries all places of a batch
+        return self.task.one_by_one(self.order, replicas)
 
     @property
     def tangent_size(self) -> int:

@@ -63,9 +63,31 @@ class Task:
         bias, outputs = network.layers[0].bias, network.outputs
         return batches.inputs(samples, outputs=outputs, bias=bias, dtype=self.dtype)
 
-    def counted(self, samples: Samples) -> int:
-        """Return how many labels of `samples` count in the share that is right."""
-        return self.network.counted(samples.y) if isinstance(self.network, Module) else len(samples)
+    @property
+    def labelled(self) -> bool:
+        """Whether there are class labels, hence accuracies."""
+        counted = not isinstance(self.network, Module) or self.network.classes is not None
+        return self.training.labelled and counted
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Labels that count in the training set, ``""``, and the test set, ``"test_"``."""
+        sets = {"": self.training, "test_": self.test}
+        network = self.network
+        return {
+            name: network.counted(some.y) if isinstance(network, Module) else len(some)
+            for name, some in sets.items()
+            if some is not None
+        }
+
+    def one_by_one(self, order: Order, replicas: int) -> str | None:
+        """Return why `replicas` rows are computed one after the other, None where they are not."""
+        network = self.network
+        if not isinstance(network, Module):
+            return None
+        if network.reason is not None or self.device.type != "cpu":
+            return network.reason
+        return self.engine([order], replicas).reason  # which tries all places of a batch
 
     def engine(self, orders: Sequence[Order], replicas: int) -> Engine:
         """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
