@@ -114,9 +114,18 @@ _SESSION = {
 }
 
 
+_FROZEN = by_name(table({"shape": items(whole())}))
+_LAYERS = Kind(
+    "an object or a list",
+    lambda v: isinstance(v, dict | list),
+    lambda v: table({}, {"frozen": _FROZEN}).parts(v) if isinstance(v, dict) else (),
+)
+
+
 def _of_system(value: dict[str, Any]) -> Parts:
     kind = value.get("kind")
-    known = _FORMULA if kind in ("map", "flow", "gd") else {**TRAINED, "seed": whole(most=None)}
+    trained = {**TRAINED, "seed": whole(most=None), "layers": _LAYERS}
+    known = _FORMULA if kind in ("map", "flow", "gd") else trained
     return table({"dt": _POSITIVE} if kind == "flow" else {}, {"kind": TEXT, **known}).parts(value)
 
 
@@ -126,6 +135,7 @@ _MANIFEST = table(
         "system": Kind("an object", lambda v: isinstance(v, dict), _of_system),
         "recording": table({}, _RUN),
         "steps": whole(),
+        "one_by_one": TEXT,
         "exponent_sum": null_or(number()),
         "exponent_sum_error": null_or(number()),
         "continued": items(table({"from_step": whole()}, _SESSION)),

@@ -173,7 +173,12 @@ record.add_command(series)
     "--init",
     help="normal:S (default normal:1 of mlp: and cnn:), xavier, kaiming or default (torch's).",
 )
-@click.option("--loss", default="cross-entropy", show_default=True, help="cross-entropy or mse.")
+@click.option(
+    "--loss",
+    default="cross-entropy",
+    show_default=True,
+    help="cross-entropy (:label_smoothing=S:ignore_index=K:weight=W,W) or mse.",
+)
 @click.option("--optimizer", default="sgd", show_default=True, help="sgd, adam, adamw or rmsprop.")
 @click.option("--lr", type=float, help="Learning rate.  [default: 0.1 of sgd, 0.001 of the others]")
 @click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd and rmsprop.")

@@ -179,7 +179,6 @@ class Once(nn.Module):
         return _Once.apply(self.layer(x).tanh())
 
 
-@pytest.mark.filterwarnings("ignore:model .* cannot be batched")
 def test_a_module_that_is_differentiable_once_is_refused(tmp_path):
     system = nndyn.Training(Once(), "iris", lr=0.1)
     path = tmp_path / "r.nc"

@@ -47,7 +47,7 @@ def load(
     *,
     samples: int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
-    loss: Any = None,
+    classes: bool = False,
 ) -> Loaded:
     """Return the training and the test set that `data` means, checked.
 
@@ -56,8 +56,8 @@ def load(
     data : str, path, or tuple (x, y) of arrays or tensors
         One of `NAMES`, dashes or underscores alike; the path of a ``.npz`` file or a table,
         ``.csv``, ``.tsv``, ``.txt`` or ``.dat`` (see `nndyn.systems.training.tables`); or arrays,
-        which enter as given: x (N, ...), y (N,) integers for class labels, or real-valued targets
-        (N, ...).
+        which enter as given: x (N, ...), y (N, ...) integers, such as class labels, or real-valued
+        targets.
     test : tuple (x, y), optional
         Test set for given arrays.
     samples : int, optional
@@ -65,8 +65,8 @@ def load(
         set; all of them unless given.
     data_dir : path, optional
         Folder of the files of ``fashion-mnist`` or ``mnist``.
-    loss : str or callable, optional
-        With ``cross-entropy`` all labels of a table are classes, 1.0 as well as 1.
+    classes : bool, default False
+        Whether all labels of a table are classes, 1.0 as well as 1: the loss takes such.
 
     Returns
     -------
@@ -78,8 +78,7 @@ def load(
         If an argument is wrong or does not apply, a file is not there, or shapes do not fit;
         `UnknownNameError` for a name that is not known.
     DataError
-        If a file is damaged or cannot be downloaded, a value is missing or not finite, a label is
-        negative, or all labels are the same.
+        If a file is damaged or cannot be downloaded, or a value is missing or not finite.
 
     Notes
     -----
@@ -106,12 +105,12 @@ def load(
     elif name in wheel.NAMES:
         training, held_out = wheel.read(name)
     elif by_name:
-        training, held_out = tables.read(Path(data), classes=loss == "cross-entropy")
+        training, held_out = tables.read(Path(data), classes=classes)
     else:
         training = from_arrays(data, "data", names=NAMES)
         held_out = None if test is None else from_arrays(test, "test")
     what = name if by_name else "data"
-    check(training, held_out, what)
+    check(training, held_out)
     if by_name and held_out is None:
         rows, test_rows = subsets.fifth(training, what)
         training, held_out = training.take(rows), training.take(test_rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +18,12 @@ from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.training import batches, criteria, factories, optimizers, sharpness
 from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
-from nndyn.systems.training.contents import function_digest
 from nndyn.systems.training.data import files, load
+from nndyn.systems.training.description import describe
 from nndyn.systems.training.differentials import log_volume
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.quadratic import Expansion
-from nndyn.systems.training.samples import classes
 from nndyn.systems.training.second_order import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
@@ -47,13 +45,17 @@ class Training:
     data : str, path or tuple (x, y)
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
         a ``.npz`` file or a table (``.csv``); or arrays or tensors, which enter as they are: x
-        (samples, …), y integer labels from 0 (samples,) or real-valued targets (samples, …). See
-        `nndyn.systems.training.data.load`.
+        (samples, …), y integers, such as labels, or real-valued targets, (samples, …). See
+        `data.load`.
     test : tuple (x, y), optional
         Test set for given arrays; the others bring their own.
     loss : {"cross-entropy", "mse"} or callable
-        Mean over samples. ``mse`` is the mean over all entries, on class labels against one-hot
-        rows. A callable takes (output, target) and returns a scalar tensor.
+        ``cross-entropy``: mean over labels (samples, …), -100 left out, of outputs (samples,
+        classes, …); options as in ``cross-entropy:label_smoothing=0.1:ignore_index=0:weight=1,2``.
+        ``mse``: mean over all entries, on class labels (samples,) against one-hot rows. A callable
+        takes (output, target), or (output, target, input), and returns a scalar tensor; outputs
+        may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and cast, its
+        own parameters do not train.
     optimizer : {"sgd", "adam", "adamw", "rmsprop"}
         As in ``torch.optim``, to rounding.
     lr : float
@@ -109,9 +111,10 @@ class Training:
     -----
     The phase is the weights, in the order of ``torch.nn.utils.parameters_to_vector``, followed by
     the optimizer's buffers (none for sgd, one with momentum, two for adam, one or two for rmsprop)
-    and the running statistics of batch normalisation. A step is in the mode the module is in (as
-    a rule ``train()``), evaluations are in evaluation mode; a step's randomness, as of dropout, is
-    drawn from (`seed`, step) and shared by the replicas.
+    and the running statistics of batch normalisation. Parameters that do not require a gradient
+    are constants, no part of it, and hashed in the description. A step is in the mode the module
+    is in (as a rule ``train()``), evaluations are in evaluation mode; a step's randomness, as of
+    dropout, is drawn from (`seed`, step) and shared by the replicas.
 
     Perceptrons with a named loss are computed by a pass of our own, other modules by
     ``torch.func``; see `nndyn.systems.training.mlp` and `nndyn.systems.training.modular`. Rows of
@@ -173,13 +176,12 @@ class Training:
         self.device = devices.check(device)
         if not batches.is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
-        spec = isinstance(model, str) and not factories.is_named(model)
-        if not spec and activation != "tanh":
-            raise UsageError(
-                f"activation={activation!r} applies to mlp: and cnn:; a module brings its own"
-            )
-        loaded = load(data, test, samples=samples, data_dir=data_dir, loss=loss)
+        spec = factories.is_spec(model, activation)
+        classes = criteria.ignored(loss) is not None
+        loaded = load(data, test, samples=samples, data_dir=data_dir, classes=classes)
         training, held_out, self.files = loaded.training, loaded.test, files(data, data_dir)
+        given, loss = loss, criteria.chosen(loss, training, held_out)
+        criteria.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
         size = batches.size(batch_size, len(training))
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
         if spec and str(model).startswith("mlp:"):
@@ -190,7 +192,7 @@ class Training:
             training.y,
             test=None if held_out is None else held_out.x,
             image=training.image,
-            classes=classes(training, held_out),
+            classes=classes(training, held_out, criteria.ignored(loss)),
             loss=loss,
             activation=activation,
             init=init,
@@ -208,32 +210,26 @@ class Training:
         self.dimension = self._moved + len(network.initial_statistics)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
-        counted = not isinstance(network, Module) or network.classes is not None
-        self.labelled = training.labelled and counted  # whether there are accuracies
+        self.labelled, self.counts = self.task.labelled, self.task.counts
         self.order = batches.Order(len(training), batch_size=size, seed=int(seed))
         self.steps_per_epoch: int | None = self.order.steps_per_epoch
         self.evaluate_every = self.order.steps_per_epoch
-        self.counts = {"": len(training)} | ({} if held_out is None else {"test_": len(held_out)})
-        self._description = {
-            "kind": self.kind,
-            "model": network.label,
-            "layers": network.describe(),
-            "parameters": [parameter.name for parameter in network.parameters],
-            "activation": activation if spec else None,
-            "init": (init or "normal:1") if spec else init,
-            "initial_sha256": hashlib.sha256(network.initial.tobytes()).hexdigest(),
-            "data": loaded.name,
-            "train": training.describe(),
-            "test": None if held_out is None else held_out.describe(),
-            "loss": criteria.name(loss),
+        self._description = describe(
+            network,
+            training,
+            held_out,
+            given,
+            self.kind,
+            activation=activation if spec else None,
+            init=(init or "normal:1") if spec else init,
+            data=loaded.name,
             **hyperparameters,
-            "batch_size": size,
-            "seed": int(seed),
-            "dtype": dtype,
-            "device": devices.describe(self.device),
-            **({} if isinstance(loss, str) else {"loss_sha256": function_digest(loss)}),
+            batch_size=size,
+            seed=int(seed),
+            dtype=dtype,
+            device=devices.describe(self.device),
             **({} if samples is None else {"samples": int(samples)}),
-        }
+        )
         self._hyperparameters = hyperparameters
         self._alone = Together([self])
         self._second = SecondOrder(self.task, self.rule, self.order)
@@ -247,6 +243,10 @@ class Training:
     def no_tangents(self) -> str:
         """Why there are no tangents, empty where there are."""
         return self._second.missing
+
+    def one_by_one(self, replicas: int) -> str | None:
+        """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
+        return self.task.one_by_one(self.order, replicas)
 
     @property
     def tangent_size(self) -> int:
