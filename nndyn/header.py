@@ -118,7 +118,7 @@ _FROZEN = by_name(table({"shape": items(whole())}))
 _LAYERS = Kind(
     "an object or a list",
     lambda v: isinstance(v, dict | list),
-    lambda v: table({}, {"frozen": _FROZEN}).parts(v) if isinstance(v, dict) else (),
+    lambda v: table({}, {"frozen": _FROZEN}).parts(v if isinstance(v, dict) else {}),
 )
 
 

@@ -177,8 +177,8 @@ class Training:
         if not batches.is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
         spec = factories.is_spec(model, activation)
-        classes = criteria.ignored(loss) is not None
-        loaded = load(data, test, samples=samples, data_dir=data_dir, classes=classes)
+        labels = criteria.ignored(loss) is not None
+        loaded = load(data, test, samples=samples, data_dir=data_dir, classes=labels)
         training, held_out, self.files = loaded.training, loaded.test, files(data, data_dir)
         given, loss = loss, criteria.chosen(loss, training, held_out)
         criteria.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
