@@ -24,6 +24,7 @@ from nndyn.systems.training.differentials import log_volume
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.quadratic import Expansion
+from nndyn.systems.training.samples import classes
 from nndyn.systems.training.second_order import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
