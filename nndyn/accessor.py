@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 import analyzers
+from nndyn.analysis import analyzer
 from nndyn.errors import DataError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Accessor:
         if name.startswith("_") or name not in analyzers.names():
             known = ", ".join(analyzers.names())
             raise AttributeError(f"no analyzer {name!r}; known: {known}")
-        function = analyzers.load(name)
+        function = analyzer(name)
         if "nndyn_study" in self._recording.attrs:
             return partial(self._study, name)
         return wraps(function)(partial(function, self._recording))
@@ -134,4 +135,4 @@ class Accessor:
             return self._plot_study(**options)
         if name not in FIGURES:
             raise UnknownNameError(f"no figure {name!r}; known: {', '.join(FIGURES)}")
-        return draw(name, analyzers.load(name)(self._recording, **options))
+        return draw(name, analyzer(name)(self._recording, **options))

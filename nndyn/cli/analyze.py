@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 import analyzers
+from nndyn.analysis import analyzer
 from nndyn.cli.output import print_json, print_result, progress_bar
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
@@ -52,17 +52,21 @@ def _radius(text: Any) -> Any:
         return text
 
 
+def _recording(text: str) -> int | Path:
+    """Read the number of a replica, or the path of another recording."""
+    return int(text) if text.isdecimal() else Path(text)
+
+
 def click_option(option: analyzers.Option) -> click.Option:
     """Return the command-line option of an analyzer's keyword."""
-    from nndyn.results import Radius
+    from nndyn.results import Radius, Recording
 
-    kind: Any = option.annotation
+    kind: Any = analyzers.without_none(option.annotation)
     metavar = None
     if kind == Radius:
         kind, metavar = _radius, "R|rate:R|scale:S"
-    members = [m for m in typing.get_args(kind) if m is not type(None)]
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        kind = members[0]
+    elif kind == Recording:
+        kind, metavar = _recording, "FILE|N"
     flag = f"--{option.name.replace('_', '-')}"
     if kind is bool:
         return click.Option(
@@ -157,7 +161,7 @@ def _run(
         raise UsageError(f"--along is of studies, and {path} is no folder")
     else:
         with reading(path), open_recording(path) as recording:
-            result = analyzers.load(name)(recording, **options)
+            result = analyzer(name)(recording, **options)
     if output is not None:
         save_result(result, output, overwrite=overwrite)
     if path.is_dir():

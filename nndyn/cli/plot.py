@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-import analyzers
+from nndyn.analysis import analyzer
 from nndyn.cli.analyze import along, options_of, study_result
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
@@ -67,7 +67,7 @@ def _run(name: str, *, path: Path, output: Path, **options: Any) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder; nndyn plot study draws a study")
     with reading(path), open_recording(path) as recording:
-        result = analyzers.load(name)(recording, **options)
+        result = analyzer(name)(recording, **options)
     save(draw(name, result), output)
     click.echo(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 

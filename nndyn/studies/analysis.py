@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import analyzers
+from nndyn.analysis import takes_recordings
 from nndyn.errors import DataError, UsageError
 from nndyn.studies.cells import Progress, cells_of
 from nndyn.studies.design import Design
@@ -73,10 +74,17 @@ def analyze_study(
     folder = Folder(path)
     planned = folder.design()
     name = name.replace("-", "_")
-    defaults = {o.name: o.default for o in analyzers.options(analyzers.load(name))}
+    function = analyzers.load(name)
+    defaults = {o.name: o.default for o in analyzers.options(function)}
     unknown = [key for key in options if key not in defaults]
     if unknown:
         raise UsageError(f"{name} has no option {unknown[0]!r}; known: {', '.join(defaults)}")
+    for key in takes_recordings(function):
+        if not isinstance(options.get(key), int | np.integer | type(None)):
+            raise UsageError(
+                f"{key} is another recording, and {folder.path} holds many to set against it; give "
+                "the number of a replica, or analyze a recording of the study"
+            )
     options = {key: value for key, value in options.items() if value != defaults[key]}
     row = analyzers.rows()[name]
     rate = _along(planned, along)
