@@ -63,8 +63,8 @@ def _picture(result: xr.Dataset, ax: Axes) -> None:
         vmax=_darkest(shares),
         interpolation="nearest" if shares.shape[0] < 256 else "auto",
     )
-    units = [result[name].attrs["units"] for name in ("column_time", "row_time")]
-    finish(ax, *(f"time ({unit})" for unit in units))
+    across, up = (f"time ({result[t].attrs['units']})" for t in ("column_time", "row_time"))
+    finish(ax, across, up)
     ax.spines[["top", "right"]].set_visible(True)
 
 

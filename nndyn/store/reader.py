@@ -56,7 +56,9 @@ def open_recording(
     -------
     xarray.Dataset
         ``encoding["source"]`` is `path`. Of the two checkpoint slots only the committed one is
-        there. Before the first commit of a run there are no times.
+        there. Before the first commit of a run there are no times. ``parameter``, a coordinate
+        along ``component``, is the name of the parameter that a component belongs to, and
+        ``buffers`` of what follows the weights in a phase.
 
     Raises
     ------
@@ -147,7 +149,9 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
 
 
 def _trimmed(recording: xr.Dataset, path: Path) -> xr.Dataset:
-    """Keep the committed rows and the committed checkpoint slot."""
+    """Keep the committed rows and the committed checkpoint slot; name the components."""
+    from nndyn.components import named
+
     dims = [d for d in GROWING if d in recording.dims]
     missing = [d for d in dims if d not in recording.coords]
     if missing:
@@ -163,7 +167,7 @@ def _trimmed(recording: xr.Dataset, path: Path) -> xr.Dataset:
     if "checkpoint_step" in recording:
         keep["slot"] = np.flatnonzero(recording["checkpoint_step"].values == n - 1)[:1]
     closer = recording.close
-    trimmed = recording.isel(keep)
+    trimmed = named(recording.isel(keep))
     trimmed.set_close(closer)
     return trimmed
 

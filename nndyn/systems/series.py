@@ -62,6 +62,8 @@ def from_array(
     """
     import xarray as xr
 
+    from nndyn.components import named
+
     rows = _rows(states)
     step = _interval(interval)
     layout = _names(names, rows.shape[1])
@@ -91,7 +93,7 @@ def from_array(
         "redrawn": "[]",
         "manifest": json.dumps(manifest),
     }
-    return validate(xr.Dataset(data, attrs=attrs).set_coords("time"), "the series")
+    return named(validate(xr.Dataset(data, attrs=attrs).set_coords("time"), "the series"))
 
 
 def fixed(names: Sequence[str]) -> dict[str, Array]:
