@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import analyzers
 from nndyn.errors import NndynError
+from nndyn.paths import located
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -72,7 +72,7 @@ def _opened(name: str, given: Any, stack: ExitStack) -> Any:
     if isinstance(given, str | os.PathLike):
         from nndyn.store import open_recording
 
-        return stack.enter_context(open_recording(Path(given)))
+        return stack.enter_context(open_recording(located(given, name)))
     if given is None or hasattr(given, "data_vars") or not hasattr(given, "__len__"):
         return given
     from nndyn.systems.series import from_array

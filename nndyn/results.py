@@ -145,7 +145,7 @@ def result(
             for name, origin in {"source": _origin(recording), **others}.items()
             for key, value in origin.items()
         },
-        "parameters": json.dumps({**parameters, **others}),
+        "parameters": json.dumps({**parameters, **others}, default=_python),
         "verdict": verdict,
         "reason": reason,
         "summary": json.dumps(list(summary)),
@@ -153,6 +153,11 @@ def result(
         "nndyn_version": __version__,
     }
     return ds
+
+
+def _python(value: Any) -> Any:
+    """Return an option of numpy's as JSON has it."""
+    return np.asarray(value).tolist()
 
 
 def _origin(recording: xr.Dataset) -> dict[str, str]:

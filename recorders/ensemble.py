@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nndyn.progress import Progress
 from nndyn.store import open_recording
 from nndyn.systems.protocol import System
-from recorders.batch import Progress, record_batch
+from nndyn.systems.recipe import made
+from recorders.batch import record_batch
 from recorders.plan import TangentStart
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def record(
-    system: System,
+    system: System | str | Callable[..., System],
     path: str | Path,
     *,
     steps: int,
@@ -39,13 +42,16 @@ def record(
     mix: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    **options: Any,
 ) -> xr.Dataset:
     """Run a reference and perturbed replicas together and store what happens.
 
     Parameters
     ----------
-    system : System
-        ``nndyn.Training(…)``, ``nndyn.systems.henon()``, …
+    system : System, str or callable
+        ``nndyn.Training(…)``, ``nndyn.systems.henon()``, …; or what makes it from `options`:
+        ``"training"``, the name of a map, flow or gradient-descent map, or a function (`seed` is
+        given to trainings, and to functions that have such a parameter).
     path : path-like
         The netCDF file to write; its folder must exist.
     steps : int
@@ -100,8 +106,11 @@ def record(
         their last bits; the manifest says from which step on.
     overwrite : bool, default False
         Replace an existing file.
-    progress : callable, optional
-        Called with (steps done, steps asked for), a few times a second.
+    progress : bool or callable, optional
+        True draws a bar where there is a terminal or a notebook. Called with (steps done, steps
+        asked for), a few times a second.
+    **options
+        Of a system given by name or by a function, as of ``nndyn.sweep``.
 
     Returns
     -------
@@ -136,7 +145,7 @@ def record(
     """
     identities: dict[Path, str] = {}
     (file,) = record_batch(
-        [system],
+        [made(system, options, seed)],
         [path],
         steps=steps,
         seed=seed,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nndyn import provenance
+from nndyn.paths import located
 from nndyn.recording import VARIABLES
 from nndyn.store import Header, Writer, open_recording, vacant
 from nndyn.systems.series import describe, fixed, from_array, load
@@ -61,7 +62,7 @@ def record_series(
     -----
     The series is held in memory, and written in blocks.
     """
-    path = Path(path)
+    path = located(path)
     vacant(path, overwrite=overwrite, cure="overwrite it")
     rows, names = load(source, variable)
     series = from_array(rows, interval, names=names)

@@ -17,7 +17,7 @@ from analyzers.recurrence.radius import Threshold, find, parse
 from analyzers.recurrence.trajectories import Trajectory, afford, cut, is_recording
 from analyzers.recurrence.wide import Wide
 from analyzers.separation import require_dataset
-from nndyn.errors import UsageError
+from nndyn.errors import UsageError, is_one_of, is_whole
 from nndyn.results import Quantity, Radius, Recording, Window, result
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _check(recording: Any, given: dict[str, Any]) -> int:
         if not _is_index(value, smallest):
             raise UsageError(f"{name} is {value!r}, expected a whole number of at least {smallest}")
     for name, choices in (("norm", tuple(NORMS)), ("kind", ("auto", "cross", "joint"))):
-        if given[name] not in choices:
+        if not is_one_of(given[name], choices):
             raise UsageError(f"{name} is {given[name]!r}, expected one of {', '.join(choices)}")
     kind, theiler = given["kind"], given["theiler"]
     other = given["other"]
@@ -292,8 +292,7 @@ def _check(recording: Any, given: dict[str, Any]) -> int:
 
 
 def _is_index(value: Any, least: int = 0) -> bool:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return whole and bool(value >= least)
+    return is_whole(value) and bool(value >= least)
 
 
 def _starts(points: int, width: int | None, step: int | None) -> range:

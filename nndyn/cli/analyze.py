@@ -13,9 +13,11 @@ import click
 
 import analyzers
 from nndyn.analysis import analyzer
-from nndyn.cli.output import print_json, print_result, progress_bar
+from nndyn.cli.output import print_json, print_result
+from nndyn.cli.parameters import FilePath
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
+from nndyn.progress import progress_bar
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -118,12 +120,12 @@ class _Analyze(click.Group):
             callback=lambda **options: _run(cmd_name, **options),
             help=summary,
             params=[
-                click.Argument(["path"], type=click.Path(path_type=Path)),
+                click.Argument(["path"], type=FilePath()),
                 *options_of(cmd_name),
                 click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
                 click.Option(
                     ["-o", "--output"],
-                    type=click.Path(path_type=Path, dir_okay=False),
+                    type=FilePath(dir_okay=False),
                     help="Write the whole result to this netCDF file.",
                 ),
                 click.Option(["--overwrite"], is_flag=True, help="Replace that file."),
@@ -180,7 +182,7 @@ def _verdicts(result: xr.Dataset) -> list[str]:
 
 
 @click.command("all", help="Everything that applies, with the defaults.")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def _all(path: Path, as_json: bool) -> None:
     from nndyn.errors import DataError

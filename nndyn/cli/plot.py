@@ -11,6 +11,7 @@ import click
 
 from nndyn.analysis import analyzer
 from nndyn.cli.analyze import along, options_of, study_result
+from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
 
@@ -34,7 +35,7 @@ class _Plot(click.Group):
             help=FIGURES[cmd_name].summary,
             short_help=FIGURES[cmd_name].summary,
             params=[
-                click.Argument(["path"], type=click.Path(path_type=Path)),
+                click.Argument(["path"], type=FilePath()),
                 *options_of(cmd_name),
                 _output(),
             ],
@@ -44,7 +45,7 @@ class _Plot(click.Group):
 def _output() -> click.Option:
     return click.Option(
         ["-o", "--output"],
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FilePath(dir_okay=False),
         required=True,
         callback=_drawable,
         help="The figure: .png, .pdf or .svg.",
@@ -92,7 +93,7 @@ _study = click.Command(
     callback=_run_study,
     help="Exponent, growth and training time of a study along a swept option, with the onset.",
     short_help="Exponent, growth and training time along a swept option.",
-    params=[click.Argument(["path"], type=click.Path(path_type=Path)), along(), _output()],
+    params=[click.Argument(["path"], type=FilePath()), along(), _output()],
 )
 
 

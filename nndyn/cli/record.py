@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nndyn.cli.configuration import load_config
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import duration, progress_bar, size
-from nndyn.cli.parameters import Tangents
+from nndyn.cli.output import duration, size
+from nndyn.cli.parameters import FilePath, Tangents
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.studies.recipe import TRAINING, Recipe
+from nndyn.progress import progress_bar
 from nndyn.systems.catalogue import CATALOGUE, entry
+from nndyn.systems.recipe import TRAINING, Recipe
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -112,7 +112,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--overwrite", is_flag=True, help="Replace the file."),
         click.option(
             "--config",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=FilePath(dir_okay=False),
             is_eager=True,
             expose_value=False,
             callback=load_config,
@@ -122,7 +122,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "-o",
             "--output",
-            type=click.Path(path_type=Path),
+            type=FilePath(),
             required=True,
             help="The netCDF file to write.",
         ),
@@ -149,7 +149,7 @@ record.add_command(series)
 )
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Folder of the files of fashion-mnist and mnist.",
 )
 @click.option("--samples", type=int, metavar="N", help="Train on N samples, stratified by label.")

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from nndyn.cli.output import size
+from nndyn.cli.parameters import FilePath
 
 
 @click.command("series", help="Store a measured series from a .csv, .npy or .nc file.")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=FilePath())
 @click.option(
     "--interval",
     type=float,
@@ -23,7 +24,7 @@ from nndyn.cli.output import size
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     required=True,
     help="The netCDF file to write.",
 )

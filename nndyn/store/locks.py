@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nndyn.errors import StoreError, UsageError
 from nndyn.interrupts import shielded
+from nndyn.paths import located
 from nndyn.store.files import names, remove
 
 
@@ -39,7 +40,7 @@ def existing(path: str | Path) -> Path:
     UsageError
         If it is a folder.
     """
-    path = Path(path)
+    path = located(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder, expected a recording; name a file in it")
     if not path.exists():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nndyn.errors import RecordingError
 from nndyn.interrupts import shielded
+from nndyn.paths import located
 from nndyn.store.failures import write_failure
 from nndyn.store.files import whole
 from nndyn.store.handles import written
@@ -43,7 +44,7 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
     """
     from xarray.backends import NetCDF4DataStore
 
-    path = Path(path)
+    path = located(path)
     vacant(path, overwrite=overwrite, cure="overwrite it")
     try:
         with whole(path) as part, written(part, result.nbytes + _HEADER_BYTES) as nc:
@@ -74,6 +75,8 @@ def load_result(path: str | Path) -> xr.Dataset:
     import xarray as xr
 
     try:
-        return xr.load_dataset(path, engine="netcdf4", decode_times=False, decode_timedelta=False)
+        return xr.load_dataset(
+            located(path), engine="netcdf4", decode_times=False, decode_timedelta=False
+        )
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise RecordingError(f"{path} cannot be read: {error}") from error

@@ -12,6 +12,7 @@ import numpy as np
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.interrupts import shielded
+from nndyn.paths import located
 from nndyn.recording import CHECKPOINTS, STATUSES
 from nndyn.store import creation, layout
 from nndyn.store.layout import Array, Header
@@ -61,7 +62,7 @@ class Writer:
         StoreError
             If another process writes the recording, the space will not do, or writing fails.
         """
-        path = Path(path)
+        path = located(path)
         return cls(path, *creation.make(path, header, overwrite=overwrite))
 
     @classmethod

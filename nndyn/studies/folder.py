@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.paths import located
 from nndyn.store.files import write_whole
 from nndyn.store.locks import BusyError, WriterLock, has_writer
 from nndyn.studies.design import Batch, Cell, Design, parse
@@ -39,7 +40,7 @@ class Folder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = located(path)
 
     def is_study(self) -> bool:
         """Whether there is a plan."""

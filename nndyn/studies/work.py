@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import NndynError, StoreError
+from nndyn.progress import Called
 from nndyn.store import BusyError, facts
 from nndyn.studies.design import Batch, Cell
 from nndyn.studies.folder import Folder
-from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Request
+from nndyn.systems.recipe import recorded
 from recorders.batch import record_batch
-
-#: Called with the steps done and the steps asked for.
-Progress = Callable[[int, int], None]
 
 
 def work(
@@ -26,7 +24,7 @@ def work(
     *,
     study: str | None = None,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Called | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> bool:
     """Record what is missing of a batch.
@@ -125,7 +123,7 @@ def _together(
     cells: Sequence[Cell],
     *,
     threads: int | None,
-    progress: Progress | None,
+    progress: Called | None,
     stop: Callable[[], bool] | None,
 ) -> dict[str, str]:
     """Record runs as a batch; return the identity of each."""

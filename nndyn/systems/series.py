@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nndyn.errors import DataError, UsageError
+from nndyn.paths import located
 from nndyn.provenance import digest
 from nndyn.recording import CONVENTIONS, REFERENCE, SCHEMA, VARIABLES, validate
 
@@ -137,7 +138,7 @@ def load(path: str | Path, variable: str | None = None) -> tuple[Array, tuple[st
     DataError
         If it cannot be read, or holds anything but finite numbers.
     """
-    path = Path(path)
+    path = located(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path} is none of {', '.join(SUFFIXES)}; save the series as one of them")

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.paths import located
+from nndyn.systems.spelling import canonical
 from nndyn.systems.training import images, subsets, tables
 from nndyn.systems.training import named as wheel
 from nndyn.systems.training.samples import Samples, check, from_arrays
@@ -101,7 +103,7 @@ def load(
     elif name in wheel.NAMES:
         training, held_out = wheel.read(name)
     elif by_name:
-        training, held_out = tables.read(Path(data))
+        training, held_out = tables.read(located(data, "data"))
     else:
         training = from_arrays(data, "data", names=NAMES)
         held_out = None if test is None else from_arrays(test, "test")
@@ -121,8 +123,8 @@ def load(
 def _name(data: str | os.PathLike[str]) -> str:
     """Return what the set is called, refusing what is neither known nor a file's path."""
     text = os.fspath(data)
-    if isinstance(data, str) and text.replace("_", "-") in NAMES:
-        return text.replace("_", "-")
+    if isinstance(data, str) and canonical(text) in NAMES:
+        return str(canonical(text))
     if Path(text).suffix.lower() in tables.SUFFIXES:
         return Path(text).name
     raise UnknownNameError(

@@ -16,6 +16,7 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
+from nndyn.systems.spelling import canonical
 from nndyn.systems.training import batches, criteria, factories, optimizers, sharpness
 from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
@@ -31,8 +32,6 @@ from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
 from nndyn.systems.training.together import Together
 from nndyn.systems.training.trajectory import evaluations
-
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 class Training:
@@ -55,7 +54,7 @@ class Training:
         Mean over samples. ``mse`` is the mean over all entries, on class labels against one-hot
         rows. A callable takes (output, target) and returns a scalar tensor.
     optimizer : {"sgd", "adam", "adamw", "rmsprop"}
-        As in ``torch.optim``, to rounding.
+        As in ``torch.optim``, to rounding; names may have capitals, and dtypes be torch's.
     lr : float
         Learning rate.
     momentum : float, default 0
@@ -155,9 +154,12 @@ class Training:
         samples: int | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         seed: int = 0,
-        dtype: str = "float64",
+        dtype: str | torch.dtype = "float64",
         device: str | torch.device = "cpu",
     ) -> None:
+        optimizer, loss, activation, init, schedule = map(
+            canonical, (optimizer, loss, activation, init, schedule)
+        )
         self.rule, hyperparameters = optimizers.make(
             optimizer,
             lr=lr,
@@ -169,7 +171,7 @@ class Training:
             schedule=schedule,
             clip_norm=clip_norm,
         )
-        optimizers.choice("dtype", dtype, DTYPES)
+        self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
         if not batches.is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
@@ -181,7 +183,6 @@ class Training:
         loaded = load(data, test, samples=samples, data_dir=data_dir)
         training, held_out = loaded.training, loaded.test
         size = batches.size(batch_size, len(training))
-        self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
         if spec and str(model).startswith("mlp:"):
             training, held_out = training.in_rows(), held_out and held_out.in_rows()
         network = build(
@@ -229,7 +230,7 @@ class Training:
             **hyperparameters,
             "batch_size": size,
             "seed": int(seed),
-            "dtype": dtype,
+            "dtype": self.dtype.name,
             "device": devices.describe(self.device),
             **({} if isinstance(loss, str) else {"loss_sha256": function_digest(loss)}),
             **({} if samples is None else {"samples": int(samples)}),
@@ -414,7 +415,5 @@ class Training:
     def _rows(self, phase: Array) -> Array:
         rows = np.ascontiguousarray(phase, dtype=self.dtype)
         if rows.ndim != 2 or rows.shape[1] != self.dimension or len(rows) == 0:
-            raise UsageError(
-                f"phase has shape {np.shape(phase)}; it must be (rows, {self.dimension})"
-            )
+            raise UsageError(f"phase has shape {np.shape(phase)}, not (rows, {self.dimension})")
         return rows
