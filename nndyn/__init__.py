@@ -83,7 +83,7 @@ def __getattr__(name: str) -> Any:
         analyzers = import_module("analyzers")
         if name not in analyzers.names():
             raise AttributeError(f"module 'nndyn' has no attribute {name!r}")
-        value = analyzers.load(name)
+        value = import_module("nndyn.analysis").analyzer(name)
     if name != "NndynError":
         import_module("nndyn.accessor")
     globals()[name] = value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nndyn import provenance
+from nndyn.paths import located
 from nndyn.store import Header, Writer, open_recording, vacant
 from nndyn.systems.series.arrays import as_recording, describe, fixed, variables
 from nndyn.systems.series.files import load
@@ -80,7 +81,7 @@ def record_series(
     -----
     The series is held in memory, and written in blocks.
     """
-    path = Path(path)
+    path, source = located(path), located(source, "source")
     vacant(path, overwrite=overwrite, cure="overwrite it", inputs=[source])
     series = load(
         source,
@@ -98,7 +99,7 @@ def record_series(
     growing = ("time", "state", "log_rescale")
     block = max(1, min(T, _BLOCK_BYTES // (8 * (D + 2))))
     manifest = {
-        "system": describe(series) | {"name": Path(source).name},
+        "system": describe(series) | {"name": source.name},
         "recording": {},
         "steps": T - 1,
         "parameter_shapes": {name: [1] for name in series.names},

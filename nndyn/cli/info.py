@@ -12,16 +12,17 @@ import click
 
 from nndyn import config, header
 from nndyn.cli.output import print_json, print_lines, say, show, size
+from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
 from nndyn.recording import tangent_start
-from nndyn.studies.recipe import RECORDING, TRAINING
+from nndyn.systems.recipe import RECORDING, TRAINING
 from nndyn.text import escaped
 
 
 @click.command(
     help="Say what a recording or study holds, or print the options that make a recording again."
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--config", "as_config", is_flag=True, help="Print TOML for `record --config`.")
 def info(path: Path, as_json: bool, as_config: bool) -> None:

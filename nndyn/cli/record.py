@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nndyn.cli.configuration import config_files, load_config
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import duration, progress_bar, say, size
-from nndyn.cli.parameters import Tangents
+from nndyn.cli.output import duration, say, size
+from nndyn.cli.parameters import FilePath, Tangents
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.studies.recipe import TRAINING, Recipe
+from nndyn.progress import progress_bar
 from nndyn.systems.catalogue import CATALOGUE, entry
+from nndyn.systems.recipe import TRAINING, Recipe
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -116,7 +116,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--config",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=FilePath(dir_okay=False),
             is_eager=True,
             expose_value=False,
             callback=load_config,
@@ -126,7 +126,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "-o",
             "--output",
-            type=click.Path(path_type=Path),
+            type=FilePath(),
             required=True,
             help="The netCDF file to write.",
         ),
@@ -153,7 +153,7 @@ record.add_command(series)
 )
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Folder of the files of fashion-mnist and mnist.",
 )
 @click.option("--samples", type=int, metavar="N", help="Train on N samples, stratified by label.")

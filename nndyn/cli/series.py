@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nndyn.cli.output import say, size
+from nndyn.cli.parameters import FilePath
 
 
 @click.command(
@@ -16,7 +17,7 @@ from nndyn.cli.output import say, size
     help="Store a measured series from a table (.csv, .tsv, .txt, .dat, gzipped or not), a .npy or "
     "a .nc file.",
 )
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=FilePath())
 @click.option(
     "--interval",
     type=float,
@@ -54,7 +55,7 @@ from nndyn.cli.output import say, size
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     required=True,
     help="The netCDF file to write.",
 )

@@ -111,6 +111,8 @@ def as_recording(series: Series) -> xr.Dataset:
     """Return a series as a recording in memory."""
     import xarray as xr
 
+    from nndyn.components import named as with_components
+
     T = len(series.rows)
     values = {
         "time": series.interval * np.arange(T),
@@ -135,7 +137,8 @@ def as_recording(series: Series) -> xr.Dataset:
         "redrawn": "[]",
         "manifest": json.dumps(manifest),
     }
-    return validate(xr.Dataset(data, attrs=attrs).set_coords("time"), "the series")
+    made = validate(xr.Dataset(data, attrs=attrs).set_coords("time"), "the series")
+    return with_components(made)
 
 
 def variables(series: Series) -> tuple[Variable, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.paths import located
 from nndyn.systems import text_files
 from nndyn.systems.delimited import shown_path
 from nndyn.systems.series import columns
@@ -69,7 +70,7 @@ def load(
     DataError
         If it cannot be read, holds anything but finite numbers, or can be read in two ways.
     """
-    path = Path(path)
+    path = located(path)
     source = shown_path(path)
     suffix = text_files.suffix(path)
     if suffix not in SUFFIXES:

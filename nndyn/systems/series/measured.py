@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.errors import DataError, UsageError
+from nndyn.errors import DataError, UsageError, is_number
 
 Array = NDArray[Any]
 
@@ -173,7 +173,6 @@ def interval_of(interval: Any) -> float:
     """
     if interval is None:
         return 1.0
-    number = isinstance(interval, int | float | np.number) and not isinstance(interval, bool)
-    if not number or not np.isfinite(interval) or not interval > 0:
+    if not is_number(interval) or not np.isfinite(interval) or not interval > 0:
         raise UsageError(f"interval is {interval!r}, expected a time above 0")
     return float(interval)

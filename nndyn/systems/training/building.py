@@ -116,17 +116,21 @@ def build(
         with torch.no_grad():
             nn.utils.vector_to_parameters(torch.from_numpy(weights), made.parameters())
         label = label or network.label
-    return _tried(
-        prepare(made, init=init, seed=seed, dtype=dtype, device=device),
-        label or type(made).__name__,
-        inputs,
-        targets,
-        None if test is None else torch.as_tensor(test),
-        image,
-        criterion,
-        batch_size,
-        int(targets.max()) + 1 if classes is None and criterion.labelled else classes,
-    )
+    tried = min(len(inputs), probing.SAMPLES)
+    try:
+        return _tried(
+            prepare(made, init=init, seed=seed, dtype=dtype, device=device),
+            label or type(made).__name__,
+            inputs,
+            targets,
+            None if test is None else torch.as_tensor(test),
+            image,
+            criterion,
+            batch_size,
+            int(targets.max()) + 1 if classes is None and criterion.labelled else classes,
+        )
+    except UsageError as error:
+        raise UsageError(f"{error} (tried on the first {tried} samples)") from error
 
 
 def _module(

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.paths import located
 from nndyn.systems import text_files
+from nndyn.systems.spelling import canonical
 from nndyn.systems.training import images, subsets, tables
 from nndyn.systems.training import named as wheel
 from nndyn.systems.training.samples import Samples, check, from_arrays
@@ -105,7 +107,7 @@ def load(
     elif name in wheel.NAMES:
         training, held_out = wheel.read(name)
     elif by_name:
-        training, held_out = tables.read(Path(data), classes=classes)
+        training, held_out = tables.read(located(data, "data"), classes=classes)
     else:
         training = from_arrays(data, "data", names=NAMES)
         held_out = None if test is None else from_arrays(test, "test")
@@ -139,14 +141,14 @@ def files(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple[Pa
     name = _name(data)
     if data_dir is not None:
         return tuple(images.locate(name, data_dir))
-    return () if name in NAMES else (Path(data),)
+    return () if name in NAMES else (located(data, "data"),)
 
 
 def _name(data: str | os.PathLike[str]) -> str:
     """Return what the set is called, refusing what is neither known nor a file's path."""
     text = os.fspath(data)
-    if isinstance(data, str) and text.replace("_", "-") in NAMES:
-        return text.replace("_", "-")
+    if isinstance(data, str) and canonical(text) in NAMES:
+        return str(canonical(text))
     if text_files.suffix(Path(text)) in tables.SUFFIXES:
         return Path(text).name
     raise UnknownNameError(

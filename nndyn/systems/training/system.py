@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +14,7 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
+from nndyn.systems.spelling import canonical
 from nndyn.systems.training import batches, criteria, factories, optimizers, sharpness
 from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
@@ -29,9 +29,7 @@ from nndyn.systems.training.second_order import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
 from nndyn.systems.training.together import Together
-from nndyn.systems.training.trajectory import evaluations
-
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
+from nndyn.systems.training.trajectory import check_times, evaluations
 
 
 class Training:
@@ -58,7 +56,7 @@ class Training:
         may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and cast, its
         own parameters do not train.
     optimizer : {"sgd", "adam", "adamw", "rmsprop"}
-        As in ``torch.optim``, to rounding.
+        As in ``torch.optim``, to rounding; names may have capitals, and dtypes be torch's.
     lr : float
         Learning rate.
     momentum : float, default 0
@@ -159,9 +157,12 @@ class Training:
         samples: int | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         seed: int = 0,
-        dtype: str = "float64",
+        dtype: str | torch.dtype = "float64",
         device: str | torch.device = "cpu",
     ) -> None:
+        optimizer, loss, activation, init, schedule = map(
+            canonical, (optimizer, loss, activation, init, schedule)
+        )
         self.rule, hyperparameters = optimizers.make(
             optimizer,
             lr=lr,
@@ -173,7 +174,7 @@ class Training:
             schedule=schedule,
             clip_norm=clip_norm,
         )
-        optimizers.choice("dtype", dtype, DTYPES)
+        self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
         if not batches.is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
@@ -184,7 +185,6 @@ class Training:
         given, loss = loss, criteria.chosen(loss, training, held_out)
         criteria.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
         size = batches.size(batch_size, len(training))
-        self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
         if spec and str(model).startswith("mlp:"):
             training, held_out = training.in_rows(), held_out and held_out.in_rows()
         network = build(
@@ -227,7 +227,7 @@ class Training:
             **hyperparameters,
             batch_size=size,
             seed=int(seed),
-            dtype=dtype,
+            dtype=self.dtype.name,
             device=devices.describe(self.device),
             **({} if samples is None else {"samples": int(samples)}),
         )
@@ -398,11 +398,7 @@ class Training:
         part: slice | None,
     ) -> Block:
         phase = self._rows(phase)
-        end = start + max(steps, 1)
-        for what, times in (("keep", keep), ("evaluate", evaluate)):
-            ascending = all(a < b for a, b in itertools.pairwise(times))
-            if len(times) and not (ascending and start <= times[0] and times[-1] < end):
-                raise UsageError(f"{what}: times must ascend within [{start}, {end})")
+        check_times(start, steps, keep=keep, evaluate=evaluate)
         with self.computing(len(phase)):
             return self._alone.run(phase[None], start, steps, keep, evaluate, part)[0]
 
@@ -415,7 +411,5 @@ class Training:
     def _rows(self, phase: Array) -> Array:
         rows = np.ascontiguousarray(phase, dtype=self.dtype)
         if rows.ndim != 2 or rows.shape[1] != self.dimension or len(rows) == 0:
-            raise UsageError(
-                f"phase has shape {np.shape(phase)}; it must be (rows, {self.dimension})"
-            )
+            raise UsageError(f"phase has shape {np.shape(phase)}, not (rows, {self.dimension})")
         return rows
