@@ -56,7 +56,7 @@ def _radius(text: Any) -> Any:
 
 def click_option(option: analyzers.Option) -> click.Option:
     """Return the command-line option of an analyzer's keyword."""
-    from nndyn.results import Radius, Recording
+    from nndyn.results import Radius, Recording, Window
 
     kind: Any = analyzers.without_none(option.annotation)
     metavar = None
@@ -73,7 +73,7 @@ def click_option(option: analyzers.Option) -> click.Option:
         kind = click.Choice([str(choice) for choice in typing.get_args(kind)])
     elif typing.get_origin(kind) is not None:
         kind, metavar = _numbers, "A,B,C"
-    elif kind.__name__ == "Window":
+    elif kind is Window:
         kind, metavar = _window, "A:B"
     return click.Option(
         [flag],
