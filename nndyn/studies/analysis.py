@@ -88,7 +88,8 @@ def analyze_study(
                 f"{key} is another recording, and {folder.path} holds many to set against it; give "
                 "the number of a replica, or analyze a recording of the study"
             )
-    options = {key: value for key, value in options.items() if value != defaults[key]}
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in options.items()}
+    options = {key: value for key, value in plain.items() if value != defaults[key]}
     row = analyzers.rows()[name]
     rate = _along(planned, along)
     with following(progress, name) as told:

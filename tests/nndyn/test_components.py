@@ -73,6 +73,24 @@ def test_a_recording_copied_by_xarray_or_sent_elsewhere_keeps_the_names(path, tm
         assert run["parameter"].values[0] == "0.weight"
 
 
+def test_a_piece_keeps_the_names_of_its_components_or_has_none(path, tmp_path):
+    some = slice(30, 42)
+    with nndyn.open(path) as run, xr.open_dataset(path) as plain:
+        bias = run["state"][..., 32:40].values
+        run.isel(component=some).to_netcdf(tmp_path / "named.nc")
+        plain.isel(component=some).to_netcdf(tmp_path / "bare.nc")
+        plain.drop_vars("parameter_start").to_netcdf(tmp_path / "less.nc")
+    with nndyn.open(tmp_path / "named.nc") as piece:
+        assert piece["parameter"].values.tolist() == NAMES[some]
+        np.testing.assert_array_equal(piece.nndyn.layer("0.bias"), bias)
+    with nndyn.open(tmp_path / "bare.nc") as piece:
+        assert "parameter" not in piece.coords
+        with pytest.raises(DataError, match="components were selected, and which is not known"):
+            piece.nndyn.layer("0.bias")
+    with nndyn.open(tmp_path / "less.nc") as piece:
+        assert "parameter" not in piece.coords
+
+
 def test_without_states_there_are_no_components_to_name(tmp_path):
     system = nndyn.systems.logistic()
     with nndyn.record(system, tmp_path / "m.nc", steps=5, store="distances") as run:

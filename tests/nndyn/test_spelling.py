@@ -37,6 +37,7 @@ SHORT = {"steps": 3, "replicas": 1, "control": False}
         ("optimizer", "AdamW", "adamw"),
         ("loss", "MSE", "mse"),
         ("loss", "cross_entropy", "cross-entropy"),
+        ("loss", "Cross_Entropy:Label_Smoothing=0.1", "cross-entropy:label_smoothing=0.1"),
         ("activation", "ReLU", "relu"),
         ("init", "Kaiming", "kaiming"),
         ("schedule", "Cosine:30", "cosine:30"),
@@ -116,6 +117,8 @@ def test_numbers_may_be_numpys(tmp_path):
     study = {**SHORT, "seeds": i(2), "workers": None, "r": list(map(f, (3.5, 3.75)))}
     index = nndyn.sweep("logistic", tmp_path / "study", **study)
     assert index["r"].values.tolist() == [3.5, 3.75]
+    found = index.nndyn.recurrence(kind="cross", other=i(1), radius=f(0.1), theiler=i(0))
+    assert '"other": 1' in found.attrs["parameters"]
 
 
 @pytest.mark.parametrize("grid", [torch.tensor([3.5, 3.75]), pd.Series([3.5, 3.75])])

@@ -92,7 +92,7 @@ def from_array(
             raise UsageError(f"time is {time!r}; it is of DataArrays and DataFrames, leave it out")
         rows = checked(states)
         if names is None:
-            refuse_lying(rows, "give names, one for each column,")
+            refuse_lying(rows, "give nndyn.from_array names, one for each column,")
         series = at_even_times(
             rows,
             named(names, rows.shape[1]),

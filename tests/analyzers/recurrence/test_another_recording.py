@@ -116,7 +116,12 @@ def test_a_recording_that_diverges_is_cut_there_and_its_name_is_said():
             "40 are taken of the recording an",
         ),
         ({"kind": "cross", "other": noise(20, 2, 1)}, DataError, "the one has 3 components, the o"),
-        ({"kind": "cross", "other": noise(1, 3, 1)}, DataError, "at least 2 states in the other r"),
+        ({"kind": "cross", "other": noise(2, 3, 1)}, DataError, "^other: .* or give nndyn.from_arr"),
+        (
+            {"kind": "cross", "other": recording(noise(1, 3, 1))},
+            DataError,
+            "at least 2 states in the other r",
+        ),
         ({"kind": "cross", "other": np.full((9, 3), np.inf)}, DataError, "^other: the series is"),
         ({"kind": "cross", "other": [["a"]]}, UsageError, "^other: states is an array of"),
         ({"kind": "cross", "other": -1}, UsageError, "other is -1, expected the number of a rep"),

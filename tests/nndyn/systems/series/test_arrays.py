@@ -58,7 +58,7 @@ def test_analyzers_take_a_series():
             np.zeros((4, 400)),
             {},
             DataError,
-            "4 rows and 400 columns, .*transpose it, or give names",
+            "4 rows and 400 columns, .*transpose it, or give nndyn.from_array names",
         ),
         (np.zeros((1, 2)), {}, DataError, "1 row and 2 columns"),
         ([1.0], {"time": "t"}, UsageError, "it is of DataArrays and DataFrames"),
