@@ -230,7 +230,7 @@ def manifest(
     source : str
         What messages call the recording.
     made : bool, default False
-        Whether it has to say all that tells the run, and makes it again.
+        Whether it has to say which system was recorded, how, and over how many steps.
 
     Returns
     -------
@@ -247,16 +247,29 @@ def manifest(
     found: dict[str, Any] = _json(attrs, "manifest", "{}", source)
     check(found, _MANIFEST, place="manifest", says=says, cure=CURE)
     if made:
-        system = found.get("system", {})
-        kind = system.get("kind")
-        of_system, asked = _MADE.get(kind, ()), _ASKED if kind in _MADE else ()
-        needed = {
-            "system": table(dict.fromkeys(of_system, ANY)),
-            "recording": table(dict.fromkeys(asked, ANY)),
-            "steps": ANY,
-        }
+        needed = dict.fromkeys(("system", "recording", "steps"), ANY)
         check(found, table(needed), place="manifest", says=says, cure=CURE)
     return found
+
+
+def lacking(manifest: Mapping[str, Any]) -> str:
+    """Say what a manifest lacks of what makes a run of its kind again.
+
+    Parameters
+    ----------
+    manifest : mapping of str to value
+        Of a recording that says how it was made.
+
+    Returns
+    -------
+    str
+        Such as ``system.parameters``, which a system of the user's own need not have; empty where
+        nothing is missing.
+    """
+    needed = {"system": _MADE.get(manifest["system"].get("kind"), ()), "recording": _ASKED}
+    return next(
+        (f"{of}.{k}" for of, keys in needed.items() for k in keys if k not in manifest[of]), ""
+    )
 
 
 def redrawn(attrs: Mapping[str, Any], source: str = "the recording") -> list[list[int]]:

@@ -148,6 +148,13 @@ def _config(path: Path, manifest: dict[str, Any]) -> str:
     kind = system.get("kind")
     if kind == "series":
         raise UsageError("a series comes from its file: nndyn record series FILE stores it again")
+    if kind not in ("training", "map", "flow", "gd"):
+        raise UsageError("the system came from Python: no options make this run again")
+    if missing := header.lacking(manifest):
+        raise UsageError(
+            f"manifest.{missing} is missing, as where the system came from Python: no options make "
+            "this run again"
+        )
     if options.get("tangents"):
         options["tangent_start"] = tangent_start(options)
     if options.pop("perturbations") is not None:
@@ -172,8 +179,6 @@ def _config(path: Path, manifest: dict[str, Any]) -> str:
                 "imports and runs it. See first what it is."
             )
     else:
-        if kind not in ("map", "flow", "gd"):
-            raise UsageError("the system came from Python: no options make this run again")
         if system["initial"] is not None:
             raise UsageError("the initial state was given in Python: no options make it again")
         options |= {"param": system["parameters"], "discard": system["discard"]}

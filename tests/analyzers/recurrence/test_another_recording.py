@@ -116,7 +116,11 @@ def test_a_recording_that_diverges_is_cut_there_and_its_name_is_said():
             "40 are taken of the recording an",
         ),
         ({"kind": "cross", "other": noise(20, 2, 1)}, DataError, "the one has 3 components, the o"),
-        ({"kind": "cross", "other": noise(2, 3, 1)}, DataError, "^other: .* or give nndyn.from_arr"),
+        (
+            {"kind": "cross", "other": noise(2, 3, 1)},
+            DataError,
+            "^other: .* or give nndyn.from_arr",
+        ),
         (
             {"kind": "cross", "other": recording(noise(1, 3, 1))},
             DataError,
