@@ -17,7 +17,6 @@ import numpy as np
 from tests.damage.damages import OF_FILES, OF_STUDIES, OF_TEXTS
 from tests.damage.subjects import SUBJECTS, Answer, Subject, make
 
-
 #: What is said of a cell that a study goes on without.
 _SPARED = ("damaged", "missing", "foreign", "not recorded")
 

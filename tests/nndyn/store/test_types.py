@@ -214,6 +214,21 @@ def test_a_variable_that_another_program_added_is_left_alone(
     assert_holds(open_recording(path), plan, 40)
 
 
+def test_a_file_whose_header_another_program_moved_is_read_and_not_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    """A further dimension lets the library write headers anew, elsewhere."""
+    path = tmp_path / "run.nc"
+    plan = record(path)
+    with netCDF4.Dataset(path, "r+") as nc:
+        nc.createDimension("station", 4)
+        nc.createVariable("station", "f8", ("station",), contiguous=True)[:] = np.arange(4.0)
+    assert_holds(open_recording(path), plan, 40)
+    assert verify(path).sound
+    with pytest.raises(RecordingError, match=r"the chunk index of .* is not where it was written"):
+        Writer.resume(path)
+
+
 @pytest.mark.parametrize("chunks", [None, {}, {"time": 8}])
 @pytest.mark.parametrize("way", ["digests", "earlier version", "copy"])
 def test_reading_a_damaged_file_when_values_are_used_raises_one_error(
