@@ -28,14 +28,12 @@ def main() -> None:
         make(folder)
         return
     answers, sys.stdout = sys.stdout, sys.stderr  # nothing else may be said there
-    right = {}
+    right = {name: _right(subject, folder) for name, subject in SUBJECTS.items()}
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         name, damage, seed = json.loads(line)
-        subject = SUBJECTS[name]
-        if name not in right:
-            right[name] = _right(subject, folder)
-        outcome = _tried(subject, folder, damage, np.random.default_rng(seed), right[name])
+        rng = np.random.default_rng(seed)
+        outcome = _tried(SUBJECTS[name], folder, damage, rng, right[name])
         _say(outcome, answers)
 
 
