@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
 
-.PHONY: demo test check lint types slow arithmetic bench clean
+.PHONY: demo test check lint types slow damage arithmetic bench clean
 
 demo: $(SETUP)
 	$(BIN)/nndyn demo
@@ -23,6 +23,10 @@ types: $(SETUP)
 
 slow: $(SETUP)
 	$(BIN)/python -m pytest -q -m slow
+
+# files damaged in two thousand ways; prints the table of docs/reliability.md
+damage: $(SETUP)
+	$(BIN)/python -m tests.damage.campaign 2000
 
 # the default tests as other processors compute them, and with other threads
 ARITHMETICS := MKL_CBWR=AVX2 MKL_CBWR=COMPATIBLE OMP_NUM_THREADS=1 OMP_NUM_THREADS=2

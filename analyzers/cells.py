@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nndyn import header
 from nndyn.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class Cells:
     @property
     def options(self) -> dict[str, Any]:
         """With what all of its runs were recorded, as far as the study says so."""
-        found: dict[str, Any] = json.loads(str(self.data.attrs.get("options", "{}")))
-        return found
+        return header.options(self.data.attrs)
 
     @property
     def done(self) -> Array:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from nndyn import header
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -11,11 +12,12 @@ if TYPE_CHECKING:
 
 def manifest(recording: xr.Dataset) -> dict[str, Any]:
     """Return what a recording says of itself; empty where it has no manifest."""
-    found: dict[str, Any] = json.loads(str(recording.attrs.get("manifest", "{}")))
-    return found
+    return header.manifest(recording.attrs)
 
 
 def system_of(recording: xr.Dataset) -> dict[str, Any]:
-    """Return what a recording's manifest says of its system."""
+    """Return what a recording's manifest says of its system; of a training's, arguments too."""
     found: dict[str, Any] = manifest(recording).get("system", {})
-    return found
+    if found.get("kind", "training") == "training":
+        return found
+    return {key: value for key, value in found.items() if key not in header.TRAINED}

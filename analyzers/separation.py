@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from analyzers.states import extent, scan
 from analyzers.streams import mean_increments, parts, rows
 from nndyn.errors import DataError, UsageError
+from nndyn.header import redrawn as redrawn_of
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 
 if TYPE_CHECKING:
@@ -387,7 +387,7 @@ def _redrawn(recording: xr.Dataset, time: Array, replicas: Array) -> list[tuple[
     """Increments that end at, or span, a step at which the replica was drawn anew."""
     redrawn = []
     steps = recording["time"].values
-    for replica, step in json.loads(str(recording.attrs.get("redrawn", "[]"))):
+    for replica, step in redrawn_of(recording.attrs):
         if step >= steps.size:
             continue
         index = int(np.searchsorted(time, steps[step])) - 1

@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import UsageError
+from nndyn.store.regular import read_regular
+from nndyn.text import escaped_toml
+
+#: Most bytes of a file of options.
+_MOST = 1024 * 1024
 
 
 def read(path: Path, known: Iterable[str]) -> dict[str, Any]:
@@ -29,11 +34,13 @@ def read(path: Path, known: Iterable[str]) -> dict[str, Any]:
         If the file cannot be read, is not TOML, or has a key that is no option.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(read_regular(path, _MOST).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path} is TOML of too many levels, expected options") from error
     options = {key.replace("-", "_"): value for key, value in tree.items()}
     known = sorted(known)
     unknown = [key for key in options if key not in known]
@@ -43,22 +50,25 @@ def read(path: Path, known: Iterable[str]) -> dict[str, Any]:
 
 
 def write(options: Mapping[str, Any]) -> str:
-    """Return options as TOML; those that are None are left out."""
-    lines = []
-    for key, value in options.items():
-        if isinstance(value, Mapping):
-            inner = ", ".join(f"{k} = {_value(v)}" for k, v in value.items())
-            lines.append(f"{key} = {{ {inner} }}" if inner else "")
-        elif value is not None:
-            lines.append(f"{key} = {_value(value)}")
-    return "\n".join(line for line in lines if line) + "\n"
+    """Return options as TOML; those that are None are left out.
 
+    Parameters
+    ----------
+    options : mapping of str to value
+        As JSON has them.
 
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
-    return repr(value)
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UsageError
+        If TOML has no such value, a null in a list.
+    """
+    import tomli_w
+
+    try:
+        return escaped_toml(tomli_w.dumps({k: v for k, v in options.items() if v is not None}))
+    except TypeError as error:
+        raise UsageError(f"these options cannot be written as TOML: {error}") from error

@@ -3,11 +3,17 @@
 A child also inherits the builtin a caller expects, so that ``except ValueError`` works as well.
 """
 
+from nndyn.text import escaped
+
 
 class NndynError(Exception):
     """Base of every error nndyn raises on purpose; the message is one line and names the cure."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return the message; what a file says in it cannot act on a terminal."""
+        return escaped(Exception.__str__(self), keep="\n")
 
 
 class UsageError(NndynError, ValueError):
@@ -18,8 +24,6 @@ class UsageError(NndynError, ValueError):
 
 class UnknownNameError(UsageError, KeyError):
     """A name that is not known, of a system, data set or analyzer: lists the known."""
-
-    __str__ = Exception.__str__  # KeyError would print the message in quotes
 
 
 class DataError(NndynError, ValueError):

@@ -55,6 +55,7 @@ def find_onset(
     confidence: float = 0.95,
     path: str | Path | None = None,
     mix: bool = False,
+    take_over: bool = False,
     say: Say | None = None,
     **options: Any,
 ) -> xr.Dataset:
@@ -85,6 +86,8 @@ def find_onset(
         Keep the runs, a study, in this folder; the same call goes on there.
     mix : bool, default False
         Go on there with runs that another version began, as of ``nndyn.record``.
+    take_over : bool, default False
+        Go on there with what processes of another host had that are known to have ended.
     say : callable, optional
         Called with a line before every round of runs.
     **options
@@ -123,7 +126,7 @@ def find_onset(
     """
     bounds = _check(lr, steps, seeds, precision, budget)
     chosen = {"store": "distances", **options, "model": model, "data": data, "steps": steps}
-    asked = replace(request("training", chosen, seed=seed), mix=mix)
+    asked = replace(request("training", chosen, seed=seed), mix=mix, take_over=take_over)
     if len(asked.axes) > 1:
         raise UsageError(f"{next(iter(asked.axes))} is a grid; sweep it instead")
     with ExitStack() as stack:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nndyn.errors import RecordingError
+from nndyn.header import CURE, read
+from nndyn.kinds import shown
 
 if TYPE_CHECKING:
     import xarray as xr
 
-SCHEMA = 1
 CONVENTIONS = "CF-1.11"
 
 REFERENCE, PERTURBED, CONTROL = 0, 1, 2
@@ -38,19 +39,6 @@ CHECKPOINTS = (
     "checkpoint_companion",
     "checkpoint_quadratic",
 )
-
-#: Global attributes every recording has.
-ATTRIBUTES = (
-    "Conventions",
-    "nndyn_schema",
-    "recording_id",
-    "status",
-    "stop_reason",
-    "stationary",
-    "n_committed",
-    "manifest",
-)
-STATUSES = ("recording", "complete", "stopped")
 
 
 @dataclass(frozen=True)
@@ -305,24 +293,14 @@ def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset
     Raises
     ------
     RecordingError
-        If an attribute or variable is missing, a dimension is not the schema's, the schema is
-        newer than this version reads, or the reference is not replica 0.
+        If an attribute or variable is missing or of another kind, a dimension is not the schema's,
+        the schema is newer than this version reads, or the reference is not replica 0.
 
     Notes
     -----
     Reads coordinates and per-replica variables only: no pass over the data.
     """
-    missing = [a for a in ATTRIBUTES if a not in recording.attrs]
-    if missing:
-        raise RecordingError(
-            f"{source} is not an nndyn recording: attribute {missing[0]!r} is missing"
-        )
-    schema = int(recording.attrs["nndyn_schema"])
-    if schema != SCHEMA:
-        raise RecordingError(
-            f"{source} has schema {schema}, this version of nndyn reads schema {SCHEMA}; "
-            "use a version of nndyn that matches"
-        )
+    read(recording.attrs, source)
     missing = [name for name in REQUIRED if name not in recording.variables]
     if missing:
         raise RecordingError(f"{source} is incomplete: variable {missing[0]!r} is missing")
@@ -332,14 +310,32 @@ def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset
         if name not in recording.variables:
             continue
         allowed = [variable.dims] + [variable.on(d).dims for d in _OTHER_TIMES]
-        if recording[name].dims not in allowed:
+        found = recording[name]
+        if found.dims not in allowed:
             raise RecordingError(
-                f"{source}: {name} has dimensions {recording[name].dims}, "
-                f"the schema has {variable.dims}"
+                f"{source}: {name} has dimensions {found.dims}, the schema has {variable.dims}"
             )
+        _check_kind(variable, found, source)
     roles = recording["role"].values
     if roles.size == 0 or roles[0] != REFERENCE or (roles[1:] == REFERENCE).any():
         raise RecordingError(
             f"{source}: replica 0 and no other must be the reference, roles are {roles.tolist()}"
         )
     return recording
+
+
+def _check_kind(variable: Variable, found: xr.DataArray, source: str) -> None:
+    """Check of which type values are, and that what labels them is text."""
+    kinds = {"f": "f", "i": "iu", "s": "OSU"}[variable.dtype[0]]
+    if found.dtype.kind not in kinds:
+        raise RecordingError(
+            f"{source} is damaged: {variable.name} is of type {found.dtype}, expected "
+            f"{variable.dtype}; {CURE}"
+        )
+    for name in ("units", "long_name"):
+        label = found.attrs.get(name, "")
+        if not isinstance(label, str):
+            raise RecordingError(
+                f"{source} is damaged: {name} of {variable.name} is {shown(label)}, expected a "
+                f"text; {CURE}"
+            )

@@ -35,6 +35,7 @@ def record_batch(
     resume: bool = False,
     mix: bool = False,
     overwrite: bool = False,
+    take_over: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
     identities: dict[Path, str] | None = None,
@@ -59,7 +60,7 @@ def record_batch(
         Threads among which the runs are dealt; as many as there are processor cores to use,
         unless given, and one for systems that are not `concurrent`. Runs of one system object
         share a thread.
-    resume, mix, overwrite : bool, default False
+    resume, mix, overwrite, take_over : bool, default False
         As for `record`; of the runs to resume, complete ones are left alone and others go on from
         where each stands.
     progress : callable, optional
@@ -108,7 +109,8 @@ def record_batch(
     kept = [file for file in files if resume and file.exists()]
     for file in files:
         if file not in kept:
-            vacant(file, overwrite=overwrite, cure="overwrite or resume it")
+            read = [path for system in systems for path in getattr(system, "files", ())]
+            vacant(file, overwrite=overwrite, cure="overwrite or resume it", inputs=read)
     tally = _Tally(progress, [plan.steps for plan in plans])
     runs: dict[int, Run] = {}
     with deferred() as press, ExitStack() as stack:
@@ -126,7 +128,7 @@ def record_batch(
 
         every = range(len(files))
         writers = {
-            m: stack.enter_context(Writer.resume(files[m]))
+            m: stack.enter_context(Writer.resume(files[m], take_over=take_over))
             for m in unless_interrupted(every)
             if files[m] in kept
         }
@@ -143,7 +145,10 @@ def record_batch(
             start = starts[m]
             if m not in writers:
                 new = Writer.create(
-                    files[m], header(systems[m], plans[m], start), overwrite=overwrite
+                    files[m],
+                    header(systems[m], plans[m], start),
+                    overwrite=overwrite,
+                    take_over=take_over,
                 )
                 writers[m] = stack.enter_context(new)
             runs[m] = Run(systems[m], plans[m], writers[m], start, tally.of(m))

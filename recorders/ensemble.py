@@ -38,6 +38,7 @@ def record(
     resume: bool = False,
     mix: bool = False,
     overwrite: bool = False,
+    take_over: bool = False,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Run a reference and perturbed replicas together and store what happens.
@@ -100,6 +101,10 @@ def record(
         their last bits; the manifest says from which step on.
     overwrite : bool, default False
         Replace an existing file.
+    take_over : bool, default False
+        With `resume` or `overwrite`, take a file over that a process of another host has, as it
+        seems: one known to have ended. Without, it is free ten minutes after that process was heard
+        of last, or after as long as three blocks took.
     progress : callable, optional
         Called with (steps done, steps asked for), a few times a second.
 
@@ -128,7 +133,8 @@ def record(
     -----
     One pass; memory beside what the system needs is twice a block of states, 128 MiB at most (or
     two states, where one is larger), and the tangent vectors. A kill loses at most the last block:
-    some seconds.
+    some seconds. While the file is being recorded ``nndyn.open`` shows what counts of it, and plain
+    ``xarray.open_dataset`` may show other values; its attribute ``comment`` says so.
 
     Beside the tangent vectors of a training one more is followed, which begins elsewhere and is
     never made orthogonal to them: ``tangent_alignment`` is the absolute cosine between it and the
@@ -148,6 +154,7 @@ def record(
         resume=resume,
         mix=mix,
         overwrite=overwrite,
+        take_over=take_over,
         progress=progress,
         replicas=replicas,
         epsilon=epsilon,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nndyn import header as header_of
 from nndyn import provenance
 from nndyn.errors import UsageError
 from nndyn.recording import VARIABLES, Variable, tangent_start
@@ -125,7 +126,7 @@ def as_begun(plan: Plan, writer: Writer) -> Plan:
     """Return a plan to go on with the file of `writer`, where it does not say how that began."""
     if plan.tangent_start_asked:
         return plan
-    options = json.loads(str(writer.attrs["manifest"]))["recording"]
+    options = _manifest(writer)["recording"]
     own = plan.tangent_start if "tangent_start" in options else tangent_start(options)
     return replace(plan, tangent_start=own)
 
@@ -151,7 +152,7 @@ def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:
         If the file was made with another system or other options (each is named with both
         values), already holds more steps, or is to go on with another arithmetic.
     """
-    manifest = json.loads(str(writer.attrs["manifest"]))
+    manifest = _manifest(writer)
     kept = _flat({"system": manifest["system"], "recording": manifest["recording"]})
     asked = _flat({"system": system.describe(), "recording": plan.options()})
     differences = [
@@ -188,13 +189,17 @@ def reopen(plan: Plan, writer: Writer) -> None:
     """
     if writer.attrs["status"] == "complete":
         writer.finish("recording")
-    manifest = json.loads(str(writer.attrs["manifest"]))
+    manifest = _manifest(writer)
     manifest["steps"] = plan.steps
     last, now = _last_session(manifest), provenance.provenance()
     if any(last.get(key) != now[key] for key in ("arithmetic", "versions", "hardware")):
         session = {"from_step": writer.n_committed, **now}
         manifest["continued"] = [*manifest.get("continued", []), session]
     writer.set_attrs(manifest=json.dumps(manifest))
+
+
+def _manifest(writer: Writer) -> dict[str, Any]:
+    return header_of.manifest(writer.attrs, str(writer.path), made=True)
 
 
 def _last_session(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nndyn import header
 from nndyn.store import Writer
 from nndyn.systems.protocol import Array, Block, System
 from recorders import perturbations as ensembles
@@ -61,9 +62,9 @@ class Run:
         self.targets = ensembles.lengths(start)
         size = len(range(*system.components.indices(system.dimension)))
         self._width = system.dimension if plan.whole_phase else size
-        self.block = int(writer.attrs["block"])
-        self.floor_steps = int(writer.attrs["floor_steps"])
-        self.redrawn: list[list[int]] = json.loads(str(writer.attrs["redrawn"]))
+        self.block = writer.attrs["block"]
+        self.floor_steps = writer.attrs.get("floor_steps", 0)
+        self.redrawn = header.redrawn(writer.attrs, str(writer.path))
         self.pending: list[Piece] = []
         self.names = {v.name for v in variables(system, plan)}
         if not self.floor_steps:  # as the file has it, which a longer run may continue

@@ -27,6 +27,7 @@ def record_series(
     interval: float = 1.0,
     variable: str | None = None,
     overwrite: bool = False,
+    take_over: bool = False,
 ) -> xr.Dataset:
     """Store the series in a file as a recording.
 
@@ -42,6 +43,8 @@ def record_series(
         Which one of a ``.nc`` file.
     overwrite : bool, default False
         Replace an existing file.
+    take_over : bool, default False
+        As of `recorders.ensemble.record`.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def record_series(
     The series is held in memory, and written in blocks.
     """
     path = Path(path)
-    vacant(path, overwrite=overwrite, cure="overwrite it")
+    vacant(path, overwrite=overwrite, cure="overwrite it", inputs=[source])
     rows, names = load(source, variable)
     series = from_array(rows, interval, names=names)
     T, D = rows.shape
@@ -90,7 +93,7 @@ def record_series(
         dtype="float64",
         expected_bytes=8 * T * (D + 2) + 64 * 2**10,
     )
-    with Writer.create(path, header, overwrite=overwrite) as writer:
+    with Writer.create(path, header, overwrite=overwrite, take_over=take_over) as writer:
         for start in range(0, T, block):
             part = slice(start, start + block)
             writer.append({name: np.asarray(series[name][part]) for name in growing})

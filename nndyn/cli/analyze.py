@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 import analyzers
-from nndyn.cli.output import print_json, print_result, progress_bar
+from nndyn.cli.output import print_json, print_result, progress_bar, say
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
 
@@ -135,6 +135,13 @@ class _Analyze(click.Group):
             formatter.write_dl([("all", _all.help or ""), *rows])
 
 
+def read_from(path: Path) -> list[Path]:
+    """Return what must not be replaced by a result: a recording, or what a study is of."""
+    from nndyn.studies.folder import Folder
+
+    return Folder(path).parts if path.is_dir() else [path]
+
+
 def _run(
     name: str,
     *,
@@ -150,7 +157,7 @@ def _run(
     from nndyn.store import open_recording, reading, save_result, vacant
 
     if output is not None:
-        vacant(output, overwrite=overwrite, cure="overwrite it")
+        vacant(output, overwrite=overwrite, cure="overwrite it", inputs=read_from(path))
     if path.is_dir():
         result = study_result(path, name, along=along, **options)
     elif along is not None:
@@ -194,13 +201,15 @@ def _all(path: Path, as_json: bool) -> None:
             analyzed, as_dict, shown = partial(_analyzed, recording), to_dict, print_result
         for name in analyzers.rows():
             if not as_json:
-                click.echo(("" if not found else "\n") + name)
+                if found:
+                    say()
+                say(name)
             try:
                 result = analyzed(name)
             except DataError as error:  # it does not apply to this recording
                 found.append({"analyzer": name, "results": {}, "reason": str(error)})
                 if not as_json:
-                    click.echo(f"does not apply: {error}")
+                    say(f"does not apply: {error}")
                 continue
             found.append(as_dict(result))
             if not as_json:

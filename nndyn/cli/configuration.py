@@ -10,6 +10,16 @@ import click
 from nndyn import config
 from nndyn.cli.parameters import Grid
 from nndyn.errors import UsageError
+from nndyn.kinds import shown
+
+#: Where a command finds which file its options are from.
+_READ = "nndyn.config"
+
+
+def config_files() -> list[Path]:
+    """Return the file that gave options to the command that runs, if there is one."""
+    path = click.get_current_context().meta.get(_READ)
+    return [] if path is None else [path]
 
 
 def load_config(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
@@ -17,6 +27,7 @@ def load_config(ctx: click.Context, parameter: click.Parameter, path: Path | Non
     if path is None:
         return
     options = {p.name for p in ctx.command.params if isinstance(p, click.Option) and p.name}
+    ctx.meta[_READ] = path
     values = config.read(path, options - {"config", "help"})
     for option in ctx.command.params:
         if option.name in values and option.name != "param":
@@ -40,7 +51,8 @@ def config_option(more: str = "") -> click.Option:
 
 def _listed(value: Any) -> str:
     """Return a value of a file as it is written on the command line."""
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    each = value if isinstance(value, list) else [value]
+    return ",".join(v if isinstance(v, str) else shown(v) for v in each)
 
 
 def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
@@ -53,4 +65,4 @@ def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
         kind = kind | str
     good = (grid or len(items) == option.nargs) and all(isinstance(v, kind) for v in items)
     if not good or (kind is not bool and any(isinstance(v, bool) for v in items)):
-        raise UsageError(f"{path}: {option.name} is {value!r}, expected {option.type.name}")
+        raise UsageError(f"{path}: {option.name} is {shown(value)}, expected {option.type.name}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nndyn.cli.output import progress_bar, show
+from nndyn.cli.output import print_lines, progress_bar, say, show
 from nndyn.errors import UsageError
 
 _MODEL, _DATA, _STEPS, _RESCALE = "mlp:64-32-10", "digits", 400, 5
@@ -44,10 +44,10 @@ def demo(output: Path) -> None:
         "averaged over all steps of the second run it would be many times smaller. "
         "An exponent of one run speaks of that run; seeds differ (see the table in README.md)."
     )
-    click.echo("Go on from here:")
-    click.echo(f"  nndyn info {output / 'growing.nc'}")
-    click.echo(f"  nndyn analyze lyapunov {output / 'growing.nc'} --json")
-    click.echo(f"  python -c \"import xarray; print(xarray.open_dataset('{output}/growing.nc'))\"")
+    say("Go on from here:")
+    say(f"  nndyn info {output / 'growing.nc'}")
+    say(f"  nndyn analyze lyapunov {output / 'growing.nc'} --json")
+    say(f"  python -c \"import xarray; print(xarray.open_dataset('{output}/growing.nc'))\"")
 
 
 def _run(path: Path, *, lr: float, rescale: int | None) -> Any:
@@ -55,7 +55,7 @@ def _run(path: Path, *, lr: float, rescale: int | None) -> Any:
     from nndyn.figures import draw, save
 
     again = "" if rescale is None else f" --rescale {rescale}"
-    click.echo(
+    say(
         f"$ nndyn record training --data {_DATA} --model {_MODEL} --lr {lr:g} "
         f"--steps {_STEPS}{again} -o {path}"
     )
@@ -69,7 +69,7 @@ def _run(path: Path, *, lr: float, rescale: int | None) -> Any:
             progress=progress,
         )
     with recording:
-        click.echo(f"$ nndyn analyze lyapunov {path}")
+        say(f"$ nndyn analyze lyapunov {path}")
         result = lyapunov(recording)
         result.attrs["final"] = float(recording["test_accuracy"][-1, 0])
     save(draw("lyapunov", result), path.with_suffix(".png"))
@@ -83,7 +83,7 @@ def _explain(result: Any, path: Path) -> None:
     first, last = (float(v) for v in result["window"])
     growth = float(result["growth"])
     end = show(float(result["transient_end"]))
-    click.echo(
+    say(
         f"  lyapunov_max {rate:.4f} [{low:.4f}, {high:.4f}] per step, over steps "
         f"{first:g} to {last:g}; growth {growth:.1f} e-foldings"
     )
@@ -105,4 +105,4 @@ def _explain(result: Any, path: Path) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(textwrap.fill(text, 88, break_on_hyphens=False) + "\n")
+    print_lines(textwrap.fill(text, 88, break_on_hyphens=False) + "\n\n")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nndyn import config
-from nndyn.cli.output import print_json, show, size
+from nndyn import config, header
+from nndyn.cli.output import print_json, print_lines, say, show, size
 from nndyn.errors import UsageError
 from nndyn.recording import tangent_start
-from nndyn.studies.recipe import TRAINING
+from nndyn.studies.recipe import RECORDING, TRAINING
+from nndyn.text import escaped
 
 
 @click.command(
@@ -23,19 +26,21 @@ from nndyn.studies.recipe import TRAINING
 @click.option("--config", "as_config", is_flag=True, help="Print TOML for `record --config`.")
 def info(path: Path, as_json: bool, as_config: bool) -> None:
     """Print the facts of a recording."""
+    from nndyn.header import PIECE
     from nndyn.store import open_recording, reading
 
     if path.is_dir():
         _study(path, as_json=as_json, as_config=as_config)
         return
     with reading(path), open_recording(path) as recording:
-        manifest = json.loads(recording.attrs["manifest"])
+        manifest = header.manifest(recording.attrs, str(path), made=True)
         facts = {
             "path": str(path),
             "id": recording.attrs["recording_id"],
             "schema": int(recording.attrs["nndyn_schema"]),
             "status": recording.attrs["status"],
             "stop_reason": recording.attrs["stop_reason"],
+            **({"piece_of": int(recording.attrs[PIECE])} if PIECE in recording.attrs else {}),
             "stationary": bool(recording.attrs["stationary"]),
             "bytes": path.stat().st_size,
             "sizes": {str(k): int(v) for k, v in recording.sizes.items()},
@@ -43,7 +48,7 @@ def info(path: Path, as_json: bool, as_config: bool) -> None:
             "manifest": manifest,
         }
     if as_config:
-        click.echo(_config(manifest), nl=False)
+        print_lines(_config(path, manifest))
     elif as_json:
         print_json(facts)
     else:
@@ -77,7 +82,7 @@ def _study(path: Path, *, as_json: bool, as_config: bool) -> None:
         ("options", _pairs(facts["options"])),
         *((("axes" if i == 0 else ""), axis) for i, axis in enumerate(axes)),
     ):
-        click.echo(f"{key:10} {value}")
+        say(f"{key:10} {value}")
 
 
 def _span(values: list[Any]) -> str:
@@ -92,8 +97,12 @@ def _print(facts: dict[str, Any]) -> None:
     manifest, sizes = facts["manifest"], facts["sizes"]
     asked = manifest["steps"]
     status = facts["status"] + (f": {facts['stop_reason']}" if facts["stop_reason"] else "")
+    if "piece_of" in facts:
+        status = f"a piece, {sizes['time']:,} of {facts['piece_of']:,} times, of a run {status}"
     system = {k: v for k, v in manifest["system"].items() if not isinstance(v, dict | list)}
-    system |= manifest["system"].get("parameters", {}) if system["kind"] != "training" else {}
+    if system.get("kind") != "training":
+        given = manifest["system"].get("parameters", {})
+        system |= given if isinstance(given, dict) else {}
     lines = {
         "recording": facts["id"],
         "status": f"{status} ({max(0, sizes['time'] - 1):,} of {asked:,} steps)",
@@ -106,44 +115,70 @@ def _print(facts: dict[str, Any]) -> None:
     for session in manifest.get("continued", []):
         lines[f"from {session['from_step']:,}"] = _made(session)
     for key, value in lines.items():
-        click.echo(f"{key:10} {value}")
+        say(f"{key:10} {value}")
 
 
 def _made(session: dict[str, Any]) -> str:
     """Return when, with what and where steps were computed."""
     hardware = session.get("hardware", {})
     where = " ".join(filter(None, (hardware.get("processor"), hardware.get("instructions"))))
-    return ", ".join(filter(None, (session["created"], _pairs(session["versions"]), where)))
+    versions = _pairs(session.get("versions", {}))
+    return ", ".join(filter(None, (session.get("created"), versions, where)))
 
 
 def _pairs(values: dict[str, Any]) -> str:
     return ", ".join(f"{k} {v}" for k, v in values.items() if v is not None)
 
 
-def _config(manifest: dict[str, Any]) -> str:
+#: What a manifest says of systems that options make, and of the recording of any.
+_FORMULA = ("name", "parameters", "initial", "discard", "dt")
+_MADE: dict[Any, tuple[str, ...]] = {
+    "training": ("model", "data", "loss", "device", "seed"),
+    **dict.fromkeys(("map", "flow", "gd"), _FORMULA),
+}
+_ASKED = {"perturbations", "control", "rescale", "evaluate", "seed"}
+
+
+def _config(path: Path, manifest: dict[str, Any]) -> str:
+    """Return the options that make a recording again, as TOML."""
+    code = ""
     system, options = dict(manifest["system"]), dict(manifest["recording"])
-    if system["kind"] == "series":
+    kind = str(system.get("kind"))
+    if kind == "series":
         raise UsageError("a series comes from its file: nndyn record series FILE stores it again")
+    needed = _MADE.get(kind, ())
+    if not needed or not system.keys() >= {*needed} or not options.keys() >= _ASKED:
+        raise UsageError("the system came from Python: no options make this run again")
     if options.get("tangents"):
         options["tangent_start"] = tangent_start(options)
     if options.pop("perturbations") is not None:
         raise UsageError("perturbations were given as an array: no options make this run again")
+    # only what `record` has: a file may say more, such as where to write
+    options = {key: options[key] for key in (*RECORDING, "seed") if key in options}
+    options.pop("steps", None)
     options["no_control"] = not options.pop("control")
     options["rescale"] = options["rescale"] or None
-    if system["kind"] == "training":
+    if kind == "training":
         named = system["loss"] in ("cross-entropy", "mse") and ":" in str(system["model"])
         if system["data"] == "arrays" or not named:
             raise UsageError("model, data or loss came from Python: no options make this run again")
         if system["seed"] != options["seed"]:
             raise UsageError("the run has two seeds, set in Python: no options make it again")
-        options |= {key: system.get(key) for key in TRAINING}
+        options |= {key: system.get(key) for key in TRAINING if key != "data_dir"}
         options["device"] = str(system["device"]).split()[0]  # cuda, not the model of the GPU
-        head = "# nndyn record training --config FILE --output run.nc\n"
+        head = "nndyn record training --config FILE --output run.nc"
+        if not re.fullmatch(r"(mlp|cnn):[\d-]+", str(system["model"])):
+            code = (
+                f"The model is code that the author of {path} names, {system['model']}: recording "
+                "imports and runs it. See first what it is."
+            )
     else:
         if system["initial"] is not None:
             raise UsageError("the initial state was given in Python: no options make it again")
         options |= {"param": system["parameters"], "discard": system["discard"]}
         options["dt"] = system["dt"]
         del options["evaluate"]
-        head = f"# nndyn record {system['kind']} {system['name']} --config FILE --output run.nc\n"
-    return head + config.write({"steps": manifest["steps"], **options})
+        words = shlex.join([kind, system["name"]])
+        head = f"nndyn record {words} --config FILE --output run.nc"
+    lines = "".join(f"# {escaped(line)}\n" for line in (head, code) if line)
+    return lines + config.write({"steps": manifest["steps"], **options})

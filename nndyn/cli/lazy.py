@@ -14,6 +14,7 @@ import click
 
 from nndyn._version import __version__
 from nndyn.cli.interrupts import EXIT_CODE, Listener
+from nndyn.cli.output import print_lines, say
 from nndyn.errors import NndynError
 
 #: Where a command leaves what to say if it is interrupted.
@@ -107,7 +108,7 @@ def run(group: click.Group, arguments: Sequence[str], *, listener: Listener | No
                 raise
             return code
         if debug:
-            traceback.print_exc()
+            _print_traceback()
     else:
         if listener is None or not listener.pressed:
             return value if isinstance(value, int) else 0
@@ -171,14 +172,18 @@ def _one_line(error: click.ClickException) -> str:
     return message
 
 
+def _print_traceback() -> None:
+    print_lines(traceback.format_exc(), err=True)
+
+
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
-        traceback.print_exc()
+        _print_traceback()
     try:
         sys.stdout.flush()
     except OSError:  # the interpreter would try again, and complain
         _discard_output()
-    click.echo(f"nndyn: {' '.join(message.split())}", err=True)
+    say(f"nndyn: {' '.join(message.split())}", err=True)
     return code
 
 
@@ -191,13 +196,13 @@ def show_warning(
     line: str | None = None,
 ) -> None:
     """Show a Python warning as a line on standard error."""
-    click.echo(f"warning: {' '.join(str(message).split())}", err=True)
+    say(f"warning: {' '.join(str(message).split())}", err=True)
 
 
 def unexpected(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """Say in one line that nndyn itself failed; the traceback comes with ``--debug``."""
     if "--debug" in sys.argv:
-        sys.__excepthook__(kind, error, trace)
+        print_lines("".join(traceback.format_exception(error)), err=True)
         return
     message = " ".join(f"{kind.__name__}: {error}".split())
-    click.echo(f"nndyn: internal error, {message}; run again with --debug and report it", err=True)
+    say(f"nndyn: internal error, {message}; run again with --debug and report it", err=True)

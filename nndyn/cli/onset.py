@@ -9,7 +9,7 @@ import click
 
 from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import print_json
+from nndyn.cli.output import print_json, say
 from nndyn.cli.record import record
 from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
@@ -74,6 +74,11 @@ def _params() -> list[click.Parameter]:
         click.Option(
             ["--mix"], is_flag=True, help="Go on there with runs of a version with other rounding."
         ),
+        click.Option(
+            ["--take-over"],
+            is_flag=True,
+            help="Go on there with what processes of another host had that are known to be gone.",
+        ),
         config_option(),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
         click.Option(["--strict"], is_flag=True, help="Exit with 3 where it is not found."),
@@ -89,7 +94,7 @@ def _run(*, output: Path | None, as_json: bool, strict: bool, **options: Any) ->
         options.pop("model"),
         options.pop("data"),
         path=output,
-        say=lambda line: click.echo(line, err=True),
+        say=lambda line: say(line, err=True),
         **options,
     )
     if as_json:

@@ -12,15 +12,37 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nndyn.text import escaped, escaped_json
+
 if TYPE_CHECKING:
     import xarray as xr
     from rich.console import Console
     from rich.table import Table
 
 
+def say(line: object = "", *, err: bool = False) -> None:
+    """Print one line, on standard output or error; what files say in it cannot act on a terminal.
+
+    Parameters
+    ----------
+    line : object
+        Control characters in it are escaped, line feeds too.
+    err : bool, default False
+        Whether it goes to standard error.
+    """
+    click.echo(escaped(line), err=err)
+
+
+def print_lines(text: str, *, err: bool = False) -> None:
+    """Print text of several lines as `say` prints one."""
+    for line in text.removesuffix("\n").split("\n"):
+        say(line, err=err)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON object on standard output."""
-    click.echo(json.dumps(value, allow_nan=False, indent=2, ensure_ascii=False))
+    text = json.dumps(value, allow_nan=False, indent=2, ensure_ascii=False)
+    click.echo(escaped_json(text))
 
 
 def print_result(result: xr.Dataset) -> None:
@@ -33,7 +55,8 @@ def print_result(result: xr.Dataset) -> None:
     values = to_dict(result)
     console, piped = terminal()
     if values["verdict"]:
-        line = Text.assemble((values["verdict"], "bold"), f": {values['reason']}")
+        reason = escaped(values["reason"])
+        line = Text.assemble((escaped(values["verdict"]), "bold"), f": {reason}")
         console.print(line, soft_wrap=piped)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", "value", "interval", "unit"):
@@ -43,17 +66,24 @@ def print_result(result: xr.Dataset) -> None:
         value, ci = entry["value"], entry["ci"]
         if isinstance(value, list) and isinstance(ci, list):  # one row for each of several
             for at, one, bounds in zip(_labels(result, name), value, ci, strict=True):
-                table.add_row(f"{name} {at}", show(one), show(bounds), entry["unit"])
+                add_row(table, f"{name} {at}", show(one), show(bounds), entry["unit"])
         else:
-            table.add_row(name, show(value), "" if ci is None else show(ci), entry["unit"])
+            add_row(table, name, show(value), "" if ci is None else show(ci), entry["unit"])
         if "note" in entry and entry["note"] not in (values["reason"], *notes.values()):
             notes[name] = entry["note"]
     if table.row_count:
         print_table(console, table)
     for name, note in notes.items():
-        console.print(Text(f"{name}: {note}", style="dim"), soft_wrap=piped)
+        console.print(Text(escaped(f"{name}: {note}"), style="dim"), soft_wrap=piped)
     for warning in values["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
+
+
+def add_row(table: Table, *cells: object) -> None:
+    """Add a row of a table; what files say in it is neither markup nor acts on a terminal."""
+    from rich.text import Text
+
+    table.add_row(*(Text(escaped(cell)) for cell in cells))
 
 
 def terminal() -> tuple[Console, bool]:
@@ -145,7 +175,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
             return Text(f"{task.speed:.3g}/s" if task.speed else "")
 
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
@@ -153,7 +183,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
         console=Console(stderr=True),
         transient=True,
     )
-    began, task = time.monotonic(), bar.add_task(label, total=None)
+    began, task = time.monotonic(), bar.add_task(escaped(label), total=None)
 
     def update(done: int, total: int) -> None:
         bar.update(task, completed=done, total=total)

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 import analyzers
-from nndyn.cli.analyze import along, options_of, study_result
+from nndyn.cli.analyze import along, options_of, read_from, study_result
+from nndyn.cli.output import say
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
 
@@ -63,28 +64,33 @@ def _drawable(ctx: click.Context, parameter: click.Parameter, output: Path) -> P
 
 def _run(name: str, *, path: Path, output: Path, **options: Any) -> None:
     from nndyn.store import open_recording, reading
+    from nndyn.store.apart import check_apart
 
     if path.is_dir():
         raise UsageError(f"{path} is a folder; nndyn plot study draws a study")
+    check_apart(output, [path])
     with reading(path), open_recording(path) as recording:
         result = analyzers.load(name)(recording, **options)
     save(draw(name, result), output)
-    click.echo(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
+    say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
 def _run_study(path: Path, output: Path, along: str | None) -> None:
     from nndyn.figures.study import study
+    from nndyn.store.apart import check_apart
     from nndyn.studies.analysis import growth_and_learning
 
+    check_apart(output, read_from(path))
     found = growth_and_learning(partial(study_result, path, along=along))
     for label, growth, learning in found:
         name = output
         if label:
             name = output.with_stem(f"{output.stem}_{re.sub(r'[^A-Za-z0-9.=+-]+', '-', label)}")
+            check_apart(name, read_from(path))
         save(study(growth, learning), name)
         for result in (growth, learning):
             if result is not None:
-                click.echo(f"{name}: {result.attrs['verdict']}: {result.attrs['reason']}")
+                say(f"{name}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
 _study = click.Command(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.configuration import load_config
+from nndyn.cli.configuration import config_files, load_config
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import duration, progress_bar, size
+from nndyn.cli.output import duration, progress_bar, say, size
 from nndyn.cli.parameters import Tangents
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
@@ -110,6 +109,11 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Resume what a version with other rounding began; the file notes it.",
         ),
         click.option("--overwrite", is_flag=True, help="Replace the file."),
+        click.option(
+            "--take-over",
+            is_flag=True,
+            help="Resume or replace what a process of another host had that is known to be gone.",
+        ),
         click.option(
             "--config",
             type=click.Path(path_type=Path, dir_okay=False),
@@ -327,11 +331,12 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
 
     system = make()
     options["control"] = not options.pop("no_control")
-    planned = {k: v for k, v in options.items() if k not in ("resume", "mix", "overwrite")}
-    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it")
+    planned = {k: v for k, v in options.items() if k not in _OF_THE_FILE}
+    inputs = [*config_files(), *getattr(system, "files", ())]
+    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it", inputs=inputs)
     if dry_run:
         cost = estimate(system, **planned)
-        click.echo(
+        say(
             f"{system.name}: {options['steps']:,} steps of {_replicas(cost.rows)} with "
             f"{cost.components:,} components; {size(cost.bytes)} in blocks of {cost.block} steps; "
             f"about {duration(cost.seconds)}. Nothing was written."
@@ -341,16 +346,16 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
         cost = estimate(system, timed=False, **planned)
         if cost.work > _LONG:
             cost = estimate(system, **planned)
-            click.echo(f"{path}: {size(cost.bytes)}, about {duration(cost.seconds)}", err=True)
+            say(f"{path}: {size(cost.bytes)}, about {duration(cost.seconds)}", err=True)
     with progress_bar(system.name) as progress:
         recording = write(system, path, **options, progress=progress)
     steps = recording.sizes["time"] - 1
-    click.echo(
+    say(
         f"{path}: {system.name}, {steps:,} steps, {_replicas(recording.sizes['replica'])}, "
         f"{size(path.stat().st_size)}"
     )
     for warning in _warnings(recording):
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
 
 
 def _replicas(count: int) -> str:
@@ -361,6 +366,7 @@ def _warnings(recording: xr.Dataset) -> Iterator[str]:
     """Say what a reader of the recording has to know."""
     import numpy as np
 
+    from nndyn.header import redrawn
     from nndyn.recording import CONTROL
 
     stopped = recording.attrs["status"] == "stopped"
@@ -372,12 +378,14 @@ def _warnings(recording: xr.Dataset) -> Iterator[str]:
             f"the unperturbed control departs from the reference, up to {np.nanmax(control):.2g}: "
             "replicas are not rounded alike, and distances of that size mean nothing"
         )
-    for r, at in json.loads(recording.attrs["redrawn"])[:5]:
+    for r, at in redrawn(recording.attrs)[:5]:
         yield f"replica {r} met the reference and was redrawn at step {at}"
     for r, at in enumerate(recording["diverged_at"].values[1:], start=1):
         if at >= 0 and not stopped:
             yield f"replica {r} is not finite from step {at} on"
 
 
+#: Options that say what to do with a file there.
+_OF_THE_FILE = ("resume", "mix", "overwrite", "take_over")
 #: Floating-point operations above which a run is announced with its size and expected time.
 _LONG = 2e11

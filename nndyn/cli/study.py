@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from nndyn.cli.output import print_json, print_result, print_table, show, terminal
+from nndyn.cli.output import add_row, print_json, print_result, print_table, say, show, terminal
+from nndyn.text import escaped
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,11 +28,13 @@ def print_study(result: xr.Dataset, *, as_json: bool = False) -> None:
         numbers = [n for n in summary if result.attrs["along"] not in part[n].dims]
         part.attrs |= {"warnings": "[]", "summary": json.dumps(numbers)}
         if label:
-            click.echo(("\n" if i else "") + label)
+            if i:
+                say()
+            say(label)
         print_result(part)
         _print_series(part)
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
 
 
 def study_dict(result: xr.Dataset) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def _print_series(part: xr.Dataset) -> None:
     """Print what there is along the swept option."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     rate = part.attrs["along"]
     names = [name for name in _series(part) if part[name].dims == (rate,)]
@@ -83,10 +85,11 @@ def _print_series(part: xr.Dataset) -> None:
         some = names[first : first + size]
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in (rate, *some):
-            table.add_column(name.replace("_", " "), overflow="fold")
+            table.add_column(Text(escaped(name.replace("_", " "))), overflow="fold")
         for i, value in enumerate(part[rate].values):
-            table.add_row(show(float(f"{value:.4g}")), *(_entry(part, n, i, wide) for n in some))
-        click.echo()
+            entries = (_entry(part, name, i, wide) for name in some)
+            add_row(table, show(float(f"{value:.4g}")), *entries)
+        say()
         print_table(console, table)
 
 

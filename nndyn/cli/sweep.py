@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.configuration import config_option
+from nndyn.cli.configuration import config_files, config_option
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import counted, duration, progress_bar, size
+from nndyn.cli.output import counted, duration, progress_bar, say, size
 from nndyn.cli.parameters import Grid
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 #: Options of `nndyn record` that a sweep has its own of.
-_OWN = ("seed", "resume", "mix", "overwrite", "config", "dry_run", "output")
+_OWN = ("seed", "resume", "mix", "overwrite", "take_over", "config", "dry_run", "output")
 
 _GRIDS = (
     "Every option with one value can be a grid: A,B,C; LO:HI:N, N values in equal steps; "
@@ -55,6 +55,11 @@ def _options() -> list[click.Parameter]:
             help="Go on with runs that a version with other rounding began; their files note it.",
         ),
         click.Option(["--overwrite"], is_flag=True, help="Remove the study in the folder first."),
+        click.Option(
+            ["--take-over"],
+            is_flag=True,
+            help="Go on with what processes of another host had that are known to be gone.",
+        ),
         config_option(" A list is a grid."),
         click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
         click.Option(
@@ -110,15 +115,21 @@ def _run(
     resume: bool,
     mix: bool,
     overwrite: bool,
+    take_over: bool,
     dry_run: bool,
     **options: Any,
 ) -> int:
     from nndyn import sweep
+    from nndyn.store.apart import check_apart
+    from nndyn.studies.folder import Folder
     from nndyn.studies.request import request
     from nndyn.studies.sweep import cost
 
     if_interrupted(of_study(output, dry_run=dry_run, overwrite=overwrite))
     name, given = _options_of(kind, options)
+    if overwrite:
+        for part in Folder(output).parts:
+            check_apart(part, config_files())
     asked = request(name, given, seeds=seeds, seed=seed)
     if dry_run or not output.exists():
         found = cost(asked)
@@ -128,10 +139,10 @@ def _run(
             "process"
         )
         if dry_run:
-            click.echo(f"{output}: {line}. Nothing was written.")
+            say(f"{output}: {line}. Nothing was written.")
             return 0
         if found.seconds > 10.0:
-            click.echo(f"{output}: {line}", err=True)
+            say(f"{output}: {line}", err=True)
     with progress_bar(output.name) as progress:
         index = sweep(
             name,
@@ -144,6 +155,7 @@ def _run(
             resume=resume,
             mix=mix,
             overwrite=overwrite,
+            take_over=take_over,
             progress=progress,
             **given,
         )
@@ -171,14 +183,14 @@ def _say(index: xr.Dataset, output: Path) -> int:
     axes = " x ".join(
         counted(n, "seed") if name == "seed" else f"{n} {name}" for name, n in index.sizes.items()
     )
-    click.echo(f"{output}: {counted(status.size, 'run')} ({axes}): {counts}")
+    say(f"{output}: {counted(status.size, 'run')} ({axes}): {counts}")
     failed = status == "failed"
     reasons = index["reason"].values.ravel()[failed]
     paths = index["path"].values.ravel()[failed]
     for path, reason in list(zip(paths, reasons, strict=True))[:5]:
-        click.echo(f"failed: {path}: {reason}", err=True)
+        say(f"failed: {path}: {reason}", err=True)
     if len(reasons) > 5:
-        click.echo(f"failed: {len(reasons) - 5} more runs", err=True)
+        say(f"failed: {len(reasons) - 5} more runs", err=True)
     return int(failed.any())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nndyn.cli.output import show
+from nndyn.cli.output import say, show
 from nndyn.systems.catalogue import CATALOGUE, entry
 
 
@@ -14,17 +14,17 @@ def systems(name: str | None) -> None:
     """Print the catalogue or one entry of it."""
     if name is None:
         for key, row in CATALOGUE.items():
-            click.echo(f"{key:16} {row.kind:5} {row.exponents}")
+            say(f"{key:16} {row.kind:5} {row.exponents}")
         return
     row = entry(name)
     parameters = ", ".join(f"{k} = {_values(v)}" for k, v in row.parameters.items())
     kind = "gradient descent" if row.kind == "gd" else f"a {row.kind}"
-    click.echo(f"{name}, {kind}")
+    say(f"{name}, {kind}")
     for equation in row.equations:
-        click.echo(f"  {equation}")
-    click.echo(f"parameters  {parameters or 'none'}")
-    click.echo(f"exponents   {row.exponents}")
-    click.echo(f"source      {row.source}")
+        say(f"  {equation}")
+    say(f"parameters  {parameters or 'none'}")
+    say(f"exponents   {row.exponents}")
+    say(f"source      {row.source}")
 
 
 def _values(value: float | tuple[float, ...]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nndyn.cli.output import counted, progress_bar, size
+from nndyn.cli.output import counted, progress_bar, say, size
 
 
 @click.command(
@@ -22,11 +22,11 @@ def verify(path: Path) -> int:
         return _study(path)
     report = check(path)
     for problem in report.problems:
-        click.echo(f"{path}: {problem}")
+        say(f"{path}: {problem}")
     if not report.sound:
         return 4
     total = sum(v.bytes for v in report.variables)
-    click.echo(f"{path}: {len(report.variables)} variables, {size(total)}, all checksums hold")
+    say(f"{path}: {len(report.variables)} variables, {size(total)}, all checksums hold")
     return 0
 
 
@@ -34,34 +34,40 @@ def _study(path: Path) -> int:
     """Check the runs of a study that there are."""
     from nndyn import open_study
     from nndyn.errors import NndynError
+    from nndyn.store import facts
     from nndyn.store import verify as check
+    from nndyn.studies.folder import FINISHED
 
     index = open_study(path)
     there = index["status"].values != "unplanned"
-    files = [Path(str(file)) for file in index["path"].values[there]]
+    columns = [index[name].values[there] for name in ("path", "status", "id", "reason")]
+    runs = list(zip(*columns, strict=True))
     total, wrong, missing = 0, 0, 0
     with progress_bar(path.name) as progress:
-        for i, file in enumerate(files):
+        for i, (path_of, status, identity, reason) in enumerate(runs):
+            file = Path(str(path_of))
             if progress is not None:
-                progress(i, len(files))
+                progress(i, len(runs))
             if not file.exists():
                 missing += 1
                 continue
             try:
                 report = check(file)
                 problems = list(report.problems)
+                if status == "foreign":
+                    problems.append(str(reason))
+                elif status in FINISHED and facts(file).id != identity:
+                    problems.append(f"its recording_id is not {identity}, which was noted")
                 total += sum(v.bytes for v in report.variables)
             except NndynError as error:
                 problems = [str(error)]
             for problem in problems:
-                click.echo(problem if str(file) in problem else f"{file}: {problem}")
+                say(problem if str(file) in problem else f"{file}: {problem}")
             wrong += bool(problems)
-    lacking = f"; {missing} of {counted(len(files), 'run')} not recorded" if missing else ""
+    lacking = f"; {missing} of {counted(len(runs), 'run')} not recorded" if missing else ""
     if wrong:
-        click.echo(
-            f"{path}: {wrong} of {counted(len(files) - missing, 'recording')} wrong{lacking}"
-        )
+        say(f"{path}: {wrong} of {counted(len(runs) - missing, 'recording')} wrong{lacking}")
         return 4
-    checked = counted(len(files) - missing, "recording")
-    click.echo(f"{path}: {checked}, {size(total)}, all checksums hold{lacking}")
+    checked = counted(len(runs) - missing, "recording")
+    say(f"{path}: {checked}, {size(total)}, all checksums hold{lacking}")
     return 0

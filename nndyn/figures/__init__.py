@@ -74,7 +74,21 @@ def save(figure: Figure, path: str | Path) -> None:
 
     path = Path(path)
     vacant(path, overwrite=True, cure="")
+    _take_as_text(figure)
     # in memory first: matplotlib leaves half a file, and complains again when it is collected
     drawn = io.BytesIO()
     figure.savefig(drawn, format=path.suffix[1:].lower() or None, dpi=200)
     write_whole(path, drawn.getvalue())
+
+
+def _take_as_text(figure: Figure) -> None:
+    """Let what files say in a figure be neither a formula nor a character without a glyph."""
+    from matplotlib.text import Text
+
+    from nndyn.text import escaped
+
+    for found in figure.findobj(Text):
+        text = str(getattr(found, "get_text", str)())
+        found.set_text(escaped(text, keep="\n"))
+        if "$" in text:  # no label of ours has one
+            found.set_parse_math(False)

@@ -6,7 +6,8 @@ a checksum of its own.
 
 References
 ----------
-HDF5 File Format Specification 3.0, III.A.1 (version 1 B-trees) and IV.A.2.i (data layout message).
+HDF5 File Format Specification 3.0, III.A.1 (version 1 B-trees), III.E (global heap) and IV.A.2.i
+(data layout message).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ Array = NDArray[Any]
 
 UNDEFINED = 0xFFFF_FFFF_FFFF_FFFF
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_HEAP = b"GCOL\x01\x00\x00\x00"
 _SPLIT_RANK = 32  # of chunk trees, unless the superblock says otherwise; netCDF does not change it
 _DEPTH = 12  # 64**12 chunks: a deeper tree is a damaged one
 
@@ -80,6 +82,33 @@ def end_of_file(head: bytes) -> int | None:
     if head[:8] != SIGNATURE or len(head) < 48 or head[8] not in (2, 3) or head[9] != 8:
         return None
     return int(struct.unpack_from("<Q", head, 28)[0])
+
+
+def endless_heap(metadata: bytes) -> bool:
+    """Whether the library would not come to an end in reading a global heap.
+
+    Parameters
+    ----------
+    metadata : bytes
+        The beginning of a file.
+
+    Returns
+    -------
+    bool
+        True if an object of a heap, which carries no checksum, says that it takes no bytes.
+    """
+    start = metadata.find(_HEAP)
+    while start >= 0:
+        size = int.from_bytes(metadata[start + 8 : start + 16], "little")
+        at, end = start + 16, min(start + size, len(metadata))
+        while at + 16 <= end:
+            index, length = struct.unpack_from("<H6xQ", metadata, at)
+            taken = 16 + -(-length // 8) * 8 if index else length  # free space: with its head
+            if taken == 0:
+                return True
+            at += taken
+        start = metadata.find(_HEAP, start + 1)
+    return False
 
 
 def find_layouts(metadata: bytes, shapes: Collection[tuple[int, ...]]) -> list[Layout]:

@@ -7,16 +7,20 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from nndyn.errors import StoreError, UsageError
-from nndyn.store import layout
+from nndyn.store import digests, layout
 from nndyn.store.failures import is_of_write, write_failure
 from nndyn.store.files import part_path, sync_folder
 from nndyn.store.handles import written
 from nndyn.store.layout import Header
-from nndyn.store.locks import WriterLock, journal_path, stale_parts, vacant
+from nndyn.store.locks import BusyError, WriterLock, check_own, journal_path, stale_parts, vacant
 
 
-def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os.stat_result]:
+def make(
+    path: Path, header: Header, *, overwrite: bool, take_over: bool = False
+) -> tuple[WriterLock, os.stat_result]:
     """Put a recording without rows at `path`.
 
     Parameters
@@ -25,6 +29,8 @@ def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os
     header : Header
     overwrite : bool
         Replace a file of that name, at the last moment.
+    take_over : bool, default False
+        As of `WriterLock`.
 
     Returns
     -------
@@ -36,14 +42,17 @@ def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os
     Raises
     ------
     UsageError
-        If `header` is inconsistent, the folder is missing, or the name is taken.
+        If `header` is inconsistent, the folder is missing, the name is taken, or that of a link.
     StoreError
-        If another process writes the recording, the space will not do, or writing fails.
+        If the space will not do, or writing fails.
+    BusyError
+        If another process writes the recording.
     """
     header.check()
     folder = path.parent
     vacant(path, overwrite=overwrite, cure="overwrite or resume it")
-    lock, part = WriterLock(path), part_path(path)
+    check_own(path)
+    lock, part = WriterLock(path, take_over=take_over), part_path(path)
     try:
         for stale in stale_parts(path):
             stale.unlink(missing_ok=True)
@@ -56,6 +65,8 @@ def make(path: Path, header: Header, *, overwrite: bool) -> tuple[WriterLock, os
         file = _write_header(part, header)
         if path.exists() and not overwrite:
             raise UsageError(f"{path} has appeared meanwhile; choose another name")
+        if not lock.keep():
+            raise BusyError(f"{path} was begun by another process meanwhile; choose another name")
         part.replace(path)
         journal_path(path).unlink(missing_ok=True)
         sync_folder(folder)
@@ -75,6 +86,13 @@ def _write_header(part: Path, header: Header) -> os.stat_result:
         layout.define(nc, header)
         nc.sync()
         # Closing only ever shortens the file: what it grows to from here on is chunks.
-        nc.setncattr(layout.EXTENTS, layout.extents_value([(0, part.stat().st_size)]))
+        ranges = [(0, part.stat().st_size)]
+        mark = layout.extents_value(ranges, place=-1)
+        nc.setncattr(layout.EXTENTS, mark)
+        nc.sync()
+        content, looked_for = part.read_bytes(), np.asarray(mark).tobytes()
+        place = content.find(looked_for) if content.count(looked_for) == 1 else 0
+        nc.setncattr(layout.EXTENTS, layout.extents_value(ranges, place))
+        digests.seal(nc)
         nc.sync()
     return part.stat()

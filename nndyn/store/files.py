@@ -10,6 +10,7 @@ from pathlib import Path
 from nndyn.errors import NndynError
 from nndyn.interrupts import shielded
 from nndyn.store.failures import write_failure
+from nndyn.store.regular import make_new, open_regular
 
 
 def part_path(path: Path) -> Path:
@@ -127,8 +128,11 @@ def whole(path: Path) -> Iterator[Path]:
     part = part_path(path)
     try:
         yield part
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
+        fd = open_regular(part, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
         os.replace(part, path)
         sync_folder(path.parent)
     except NndynError:
@@ -156,5 +160,5 @@ def write_whole(path: Path, content: bytes) -> None:
     StoreError
         If it cannot be written.
     """
-    with whole(path) as part:
-        part.write_bytes(content)
+    with whole(path) as part, open(make_new(part), "wb") as file:
+        file.write(content)

@@ -19,6 +19,7 @@ import netCDF4
 
 from nndyn.store.failures import is_of_write, reason
 from nndyn.store.library import HELD, close, forget_readers, give_up, is_file, open_netcdf
+from nndyn.store.regular import make_new
 from nndyn.store.space import give_back, reserve
 
 _PIECE = 1 << 20
@@ -123,7 +124,7 @@ def written(path: Path, size: int) -> Iterator[netCDF4.Dataset]:
     RuntimeError
         If it cannot be written and the system has no reason.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    fd = make_new(path)
     handle = None
     try:
         reserve(fd, size)  # for what the library writes in making the file, which gives it back

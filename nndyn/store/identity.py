@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nndyn.errors import RecordingError
+from nndyn.header import read
 from nndyn.store import journal as journals
-from nndyn.store.library import exclusive, open_netcdf
+from nndyn.store.checks import check_header
+from nndyn.store.committed import attributes
+from nndyn.store.layout import is_copy
+from nndyn.store.library import exclusive, open_netcdf, reading
 from nndyn.store.locks import existing
 
 
@@ -23,6 +27,8 @@ class Facts:
         Times.
     bytes : int
         Size of the file.
+    manifest : dict
+        How it was made: see `nndyn.header.manifest`.
     """
 
     id: str
@@ -30,6 +36,7 @@ class Facts:
     stop_reason: str
     committed: int
     bytes: int
+    manifest: dict[str, Any]
 
 
 def facts(path: str | Path) -> Facts:
@@ -59,16 +66,20 @@ def facts(path: str | Path) -> Facts:
 
 @exclusive
 def _read(path: Path) -> Facts:
-    with contextlib.closing(open_netcdf(path, "r")) as nc:
-        try:
-            return Facts(
-                id=str(nc.getncattr("recording_id")),
-                status=str(nc.getncattr("status")),
-                stop_reason=str(nc.getncattr("stop_reason")),
-                committed=int(nc.getncattr("n_committed")),
-                bytes=path.stat().st_size,
-            )
-        except (AttributeError, RuntimeError) as error:
-            raise RecordingError(
-                f"{path} is not an nndyn recording, or damaged: {error}; restore it from a copy"
-            ) from error
+    with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
+        found = attributes(path, nc)
+        copied = is_copy(path, found)
+        if not copied:
+            check_header(path, nc)
+        attrs = read(found, str(path))
+        committed = attrs.n_committed
+        if copied and "time" in nc.dimensions:
+            committed = min(committed, len(nc.dimensions["time"]))  # a piece has fewer
+        return Facts(
+            id=attrs.id,
+            status=attrs.status,
+            stop_reason=attrs.stop_reason,
+            committed=committed,
+            bytes=path.stat().st_size,
+            manifest=attrs.manifest,
+        )

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import RecordingError
-from nndyn.recording import CHECKPOINTS, DISTANCES, STATUSES, validate
+from nndyn.header import read
+from nndyn.recording import CHECKPOINTS, DISTANCES, GROWING, validate
 from nndyn.store import journal as journals
+from nndyn.store.checks import Checks, DigestError, check_header
+from nndyn.store.committed import attributes, own, rows_of, slot_of
 from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, growing, rows_of, slot_of
+from nndyn.store.layout import EXTENTS, is_copy
 from nndyn.store.library import exclusive, open_netcdf, reading
 from nndyn.store.locks import existing
 from nndyn.store.reader import open_recording
@@ -86,44 +89,52 @@ def verify(path: str | Path) -> Report:
 
     Notes
     -----
-    One pass, at most about 16 MB in memory. Checked: the contract; the commit counter against the
-    rows; coordinates increase; the checkpoint belongs to the last commit; every chunk by its
-    fletcher32; every chunk index (which carries no checksum of its own) node by node: complete, in
-    order, each chunk of the right length, no two at the same place; distances not negative,
-    max norm ≤ l2 ≤ l1, zero for the reference. Object headers, attributes and the superblock carry
-    checksums that the library compares on opening.
+    One pass, at most about 32 MB in memory. Checked: the contract; the header by its digest; the
+    committed rows of every growing dimension; coordinates increase; the checkpoint belongs to the
+    last commit; every chunk by its fletcher32 and its digest; every chunk index (which carries no
+    checksum of its own) node by node: complete, in order, each chunk of the right length, no two at
+    the same place; distances not negative, max norm ≤ l2 ≤ l1, zero for the reference. Object
+    headers, attributes and the superblock carry checksums that the library compares on opening.
     """
     path = existing(path)
-    if journals.settle(path):
-        raise RecordingError(f"{path} is being written; verify it when its writer is done")
+    if writer := journals.settle(path):
+        raise RecordingError(f"{path} is being written; verify it when {writer} is done")
     return _report(path)
 
 
 @exclusive
 def _report(path: Path) -> Report:
     with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
-        attrs = {name: nc.getncattr(name) for name in nc.ncattrs()}
-        if EXTENTS not in attrs or "n_committed" not in attrs:
+        found = attributes(path, nc)
+        if is_copy(path, found):
             raise RecordingError(
                 f"{path} was not written by nndyn's recorder: expected attribute {EXTENTS!r} and "
                 "checksums; verify the original"
             )
         problems = list(_contract(path))
-        n = int(attrs["n_committed"])
-        rows, slot = rows_of(nc, n), slot_of(nc, n)
-        if attrs.get("status") not in STATUSES:
-            problems.append(f"status is {attrs.get('status')!r}, expected one of {STATUSES}")
+        status, n = "", 0
+        try:
+            sealed = check_header(path, nc)
+            attrs = read(found, str(path))
+            status, n = attrs.status, attrs.n_committed
+            rows = rows_of(path, nc, n, sealed=sealed)
+            digests = Checks(path, nc, rows) if sealed else None
+        except RecordingError as error:  # nothing says what there ought to be
+            problems = list(dict.fromkeys([*problems, str(error)]))
+            return Report(str(path), status, n, 0, (), tuple(problems))
+        slot = slot_of(nc, n)
         if slot is None and n and "checkpoint_step" in nc.variables:
             problems.append(f"no checkpoint is of step {n - 1}, the last: cannot be resumed")
-        found = list(faults(path, nc, rows, slot))
-        problems += [f for f in found if not any(f in p for p in problems)]
-        checks = [_check(v, rows, slot) for v in nc.variables.values()]
+        wrong = list(faults(path, nc, rows, slot, moved=sealed))
+        problems += [f for f in wrong if not any(f in p for p in problems)]
+        most = path.stat().st_size
+        checks = [_check(v, rows, slot, digests, most) for v in own(nc).values()]
         problems += [f"{c.name}: {c.problem}" for c in checks if c.problem]
         if not any(c.problem for c in checks):
             problems += _values(nc, rows)
     return Report(
         path=str(path),
-        status=str(attrs.get("status", "")),
+        status=status,
         n_committed=n,
         bytes=sum(c.bytes for c in checks),
         variables=tuple(checks),
@@ -140,18 +151,22 @@ def _contract(path: Path) -> Iterator[str]:
 
 
 def _check(
-    variable: netCDF4.Variable[Any], rows: dict[str, int], slot: int | None
+    variable: netCDF4.Variable[Any],
+    rows: dict[str, int],
+    slot: int | None,
+    digests: Checks | None,
+    most: int,
 ) -> VariableCheck:
-    """Read what is committed of a variable, so that the library compares every checksum."""
+    """Read what is committed of a variable, so that every checksum and digest is compared."""
     variable.set_auto_chartostring(False)
     dims, shape = variable.dimensions, tuple(variable.shape)
-    start, stop = 0, shape[0]
-    dim = growing(dims)
-    if dim is not None:
-        stop = rows[dim]
-    elif variable.name in CHECKPOINTS:
+    start, stop = 0, rows.get(dims[0], shape[0])
+    if variable.name in CHECKPOINTS:
         start, stop = (0, 0) if slot is None else (slot, slot + 1)
     row = variable.dtype.itemsize * math.prod(shape[1:])
+    if row * (stop - start) > most:
+        problem = f"{row * (stop - start)} bytes are committed, more than the file has"
+        return VariableCheck(variable.name, dims, (stop - start, *shape[1:]), 0, problem)
     piece = max(1, _PIECE // row // variable.chunking()[0]) * variable.chunking()[0]
     problem = ""
     if stop > shape[0]:
@@ -162,7 +177,14 @@ def _check(
     for at in range(start, stop, piece):
         end = min(stop, at + piece)
         try:
-            variable[at:end]
+            if digests is None:
+                variable[at:end]
+            else:
+                key = (slice(at, end), *[slice(None)] * (len(dims) - 1))
+                digests.read(variable.name, key, variable.__getitem__, shape[0])
+        except DigestError as error:
+            problem = error.what
+            break
         except RuntimeError as error:
             problem = f"rows {at} to {end - 1} cannot be read ({error})"
             break
@@ -173,6 +195,8 @@ def _check(
 def _values(nc: netCDF4.Dataset, rows: dict[str, int]) -> Iterator[str]:
     """Check what must hold between values that could all be read."""
     for dim, count in rows.items():
+        if dim not in GROWING:
+            continue
         values = np.asarray(nc[dim][:count])
         if not np.isfinite(values).all() or (np.diff(values) <= 0).any():
             yield f"{dim} does not increase"

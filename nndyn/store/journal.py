@@ -20,30 +20,31 @@ Notes
 -----
 Order of durable events: journal (fsync) → block → file (fsync) → journal emptied. A journal that
 comes back after a power failure describes the commit before; undoing one commit more is correct.
+
+A journal names the file, by its inode, and the recording, by its id (`nndyn.store.saving`): a
+stranger may put one beside a file or a link of his. A reader undoes a block in that file alone, and
+writes into no other; who resumes undoes it in a copy of both too.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
-import struct
 import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from nndyn.errors import RecordingError, StoreError
 from nndyn.interrupts import shielded
+from nndyn.store import saving
 from nndyn.store.chunks import Layout, TreeError, find_layouts, walk
 from nndyn.store.files import names, remove, sync_folder, write_at
-from nndyn.store.locks import WriterLock, has_writer, journal_path
+from nndyn.store.locks import WriterLock, journal_path, writer_of
+from nndyn.store.regular import MOST_TEXT, make_new, open_regular
+from nndyn.store.saving import Range
 
-_MAGIC = b"nndynJ1\n"
-_DIGEST = 32
 _SLACK = 8192  # HDF5 reserves 2 kB of metadata and 2 kB of small data at a time
 _LAST = 1 << 62  # beyond any row: the rightmost path alone
-_HEAD = struct.Struct("<QII")  # committed length, ranges, bytes of the identity
-
-Range = tuple[int, int]
 
 
 def merged(ranges: Iterable[Range], end: int) -> list[Range]:
@@ -120,6 +121,10 @@ def _tree_ranges(fd: int, layout: Layout, tails: Collection[tuple[int, int]]) ->
     return ranges
 
 
+class UnsettledError(RecordingError):
+    """A block of it is being written, or was left by a writer of another host."""
+
+
 class Journal:
     """The journal file of one Writer, which holds the lock."""
 
@@ -128,9 +133,8 @@ class Journal:
         self._fd = self._make()
 
     def _make(self) -> int:
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        fd = make_new(self.path)
         try:
-            os.ftruncate(fd, 0)
             sync_folder(self.path.parent)
         except OSError:
             os.close(fd)
@@ -150,16 +154,10 @@ class Journal:
         OSError
             If the journal cannot be written; the recording is untouched.
         """
-        name = identity.encode()
         if not self.in_place:  # removed by hand: a kill would find no journal
             os.close(self._fd)
             self._fd = self._make()
-        parts = [_MAGIC, _HEAD.pack(os.fstat(fd).st_size, len(ranges), len(name)), name]
-        parts += [struct.pack("<QQ", start, stop - start) for start, stop in ranges]
-        parts += [os.pread(fd, stop - start, start) for start, stop in ranges]
-        body = b"".join(parts)
-        body += hashlib.blake2b(body, digest_size=_DIGEST).digest()
-        write_at(self._fd, body, 0)
+        write_at(self._fd, saving.packed(fd, ranges, identity), 0)
         os.fsync(self._fd)
 
     def clear(self) -> None:
@@ -177,9 +175,9 @@ class Journal:
             If it is shorter than what had been committed.
         """
         size = os.fstat(self._fd).st_size
-        body = _body(os.pread(self._fd, size, 0))
-        if body is not None:
-            _restore(fd, body, self.path)
+        saved = saving.parsed(os.pread(self._fd, size, 0))
+        if saved is not None and saved.is_of(fd):
+            saved.restore(fd, self.path)
         self.clear()
 
     def close(self) -> None:
@@ -190,12 +188,15 @@ class Journal:
 
 
 @shielded()
-def roll_back(path: Path) -> bool:
+def roll_back(path: Path, *, adopt: bool = False) -> bool:
     """Undo what a dead writer left unfinished in `path`; the caller holds the lock.
 
     Parameters
     ----------
     path : Path
+    adopt : bool, default False
+        Undo it in a copy of the file too, with which the journal was copied: for who was asked to
+        write this file. A reader writes into no file but the one that the journal was made for.
 
     Returns
     -------
@@ -205,17 +206,26 @@ def roll_back(path: Path) -> bool:
     Raises
     ------
     RecordingError
-        If the recording or its journal cannot be written, or the recording is shorter than what
-        had been committed.
+        If the recording or its journal cannot be written, the recording is shorter than what had
+        been committed, or what has the name of the journal is none.
     """
     journal = journal_path(path)
     try:
-        body = _body(journal.read_bytes())
+        # what it saved lay in the recording
+        saved = saving.parsed(saving.read(journal, max(2 * path.stat().st_size, MOST_TEXT)))
         undone = False
-        if body is not None:
-            fd = os.open(path, os.O_RDWR)
+        if saved is not None:
+            fd = open_regular(os.path.realpath(path), os.O_RDWR)
             try:
-                undone = _restore(fd, body, path)
+                if saved.is_of(fd):  # else another recording has taken the name since
+                    if saved.inode != os.fstat(fd).st_ino and not adopt:
+                        raise RecordingError(
+                            f"{path} was copied in the middle of a block, with its journal; open "
+                            "the original and copy it again, or resume this one, which undoes "
+                            "the block"
+                        )
+                    saved.restore(fd, path)
+                    undone = True
             finally:
                 os.close(fd)
         journal.unlink()
@@ -231,45 +241,19 @@ def roll_back(path: Path) -> bool:
     return undone
 
 
-def _body(raw: bytes) -> bytes | None:
-    """Return what a journal says; None if it is not whole: no change of the recording followed."""
-    body, digest = raw[:-_DIGEST], raw[-_DIGEST:]
-    whole = raw[:8] == _MAGIC and hashlib.blake2b(body, digest_size=_DIGEST).digest() == digest
-    return body if whole else None
-
-
-def _restore(fd: int, body: bytes, path: Path) -> bool:
-    length, count, name_size = _HEAD.unpack_from(body, len(_MAGIC))
-    position = len(_MAGIC) + _HEAD.size
-    identity = body[position : position + name_size]
-    position += name_size
-    ranges = [struct.unpack_from("<QQ", body, position + 16 * i) for i in range(count)]
-    position += 16 * count
-    if not holds(fd, [(start, start + size) for start, size in ranges], identity.decode()):
-        return False  # another recording has taken the name since
-    if os.fstat(fd).st_size < length - _SLACK:
-        raise RecordingError(
-            f"{path} is cut off: {os.fstat(fd).st_size} bytes, {length} were committed; "
-            "restore it from a copy"
-        )
-    for start, size in ranges:
-        write_at(fd, body[position : position + size], start)
-        position += size
-    os.ftruncate(fd, length)
-    os.fsync(fd)
-    return True
-
-
 def busy(path: Path) -> bool:
     """Whether a block of `path` is being written, or was when its writer died."""
+    journal = journal_path(path)
+    with contextlib.suppress(OSError):  # a shared folder looks anew for what is opened
+        os.close(open_regular(journal, os.O_RDONLY))
     try:
-        return journal_path(path).stat().st_size > 0
+        return journal.lstat().st_size > 0
     except FileNotFoundError:
         return False
 
 
-def settle(path: Path, patience: float = 5.0) -> bool:
-    """Wait until `path` is between two blocks; undo the block of a dead writer.
+def settle(path: Path, patience: float = 5.0) -> str:
+    """Wait until `path` is between two blocks; undo the block of a dead writer of this host.
 
     Parameters
     ----------
@@ -279,27 +263,34 @@ def settle(path: Path, patience: float = 5.0) -> bool:
 
     Returns
     -------
-    bool
-        Whether a writer is at work.
+    str
+        Who is at work on it, or may be on another host; empty if nobody is.
 
     Raises
     ------
+    UnsettledError
+        If the block does not end in time.
     RecordingError
-        If the block does not end in time, or a dead writer's cannot be undone.
+        If that of a dead writer cannot be undone.
+
+    Notes
+    -----
+    Whether a writer of another host lives cannot be told: what it left is written into by nobody
+    who only reads.
     """
     deadline = time.monotonic() + patience
     while True:
-        writer = has_writer(path)
+        found = writer_of(path)
         if not busy(path):
-            return writer
-        if not writer:
+            return "" if found is None else str(found)
+        if found is None:
             try:
-                lock = WriterLock(path)
+                lock = WriterLock(path, local=True)
             except StoreError as error:
-                if not has_writer(path):
+                if writer_of(path) is None:
                     raise RecordingError(
                         f"{path} was left in the middle of a block by a writer that died; "
-                        "open it once with permission to write it and its folder"
+                        f"open it once with permission to write it and its folder ({error})"
                     ) from error
                 continue
             try:
@@ -307,6 +298,9 @@ def settle(path: Path, patience: float = 5.0) -> bool:
             finally:
                 lock.release()
         elif time.monotonic() > deadline:
-            raise RecordingError(f"{path} is just being written; try again in a moment")
+            cure = "try again in a moment"
+            if not found.held:
+                cure += ", or, if it is gone, open it once on that host, or resume with --take-over"
+            raise UnsettledError(f"{path} is just being written by {found}; {cure}")
         else:
             time.sleep(0.01)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.errors import UsageError
-from nndyn.recording import CHECKPOINTS, CONVENTIONS, GROWING, SCHEMA, Variable
+from nndyn.errors import RecordingError, UsageError
+from nndyn.header import CURE, SCHEMA, of_status
+from nndyn.recording import CHECKPOINTS, CONVENTIONS, GROWING, Variable
+from nndyn.store import digests
 
 if TYPE_CHECKING:
     import netCDF4
@@ -146,7 +149,7 @@ class Header:
             "Conventions": CONVENTIONS,
             "nndyn_schema": SCHEMA,
             "recording_id": uuid.uuid4().hex,
-            "status": "recording",
+            **of_status("recording"),
             "stop_reason": "",
             "stationary": 0,
             "n_committed": 0,
@@ -169,19 +172,77 @@ def attribute(value: Any) -> Any:
     return value
 
 
-def extents_value(ranges: list[tuple[int, int]]) -> Array | None:
-    """`ranges` as the attribute of fixed length, or None if they are too many for it."""
+def extents_value(ranges: list[tuple[int, int]], place: int = 0) -> Array | None:
+    """`ranges` as the attribute of fixed length, or None if they are too many for it.
+
+    Parameters
+    ----------
+    ranges : list of (start, stop)
+    place : int
+        Where in the file the attribute lies, byte; 0 if that is not known yet. It comes last.
+
+    Returns
+    -------
+    (128,) int64 or None
+    """
     value = np.zeros(_EXTENTS_LENGTH, dtype=np.int64)
-    if 2 * len(ranges) > _EXTENTS_LENGTH:
+    if 2 * len(ranges) > _EXTENTS_LENGTH - 2:
         return None
     value[: 2 * len(ranges)] = np.ravel(ranges)
+    value[-2] = place
     return value
 
 
-def extents_of(value: Array) -> list[tuple[int, int]]:
-    """Inverse of `extents_value`."""
-    pairs = np.reshape(value, (-1, 2)).tolist()
-    return [(start, stop) for start, stop in pairs if stop > start]
+def is_copy(path: Path, attrs: Mapping[str, Any]) -> bool:
+    """Whether a file was written by another program, from a recording or a piece of one.
+
+    Parameters
+    ----------
+    path : Path
+    attrs : mapping of str to value
+        Its global attributes. A copy has them too, but `EXTENTS` not at the place that it names.
+
+    Returns
+    -------
+    bool
+        False of files of versions that did not write the place.
+    """
+    value = np.asarray(attrs.get(EXTENTS))
+    if value.dtype != np.int64 or value.shape != (_EXTENTS_LENGTH,):
+        return True
+    if not 0 <= value[-2] < path.stat().st_size:
+        return True
+    with path.open("rb") as file:
+        file.seek(int(value[-2]))
+        return bool(value[-2]) and file.read(value.nbytes) != value.tobytes()
+
+
+def extents_of(path: Path, value: Array) -> list[tuple[int, int]]:
+    """Return what `extents_value` was given, but the place.
+
+    Parameters
+    ----------
+    path : Path
+    value : array
+        The attribute of a file that is no copy.
+
+    Returns
+    -------
+    list of (start, stop)
+
+    Raises
+    ------
+    RecordingError
+        If these are no parts of the file, one after the other.
+    """
+    pairs = np.reshape(value, (-1, 2))[:-1].tolist()
+    found = [(start, stop) for start, stop in pairs if stop > start]
+    edges = [edge for pair in found for edge in pair]
+    if edges and not (edges[0] >= 0 and edges[-1] <= path.stat().st_size + _HEADER_BYTES):
+        edges = [1, 0]
+    if edges != sorted(edges):
+        raise RecordingError(f"{path} is damaged: {EXTENTS} are no parts of it; {CURE}")
+    return found
 
 
 def define(nc: netCDF4.Dataset, header: Header) -> None:
@@ -190,8 +251,7 @@ def define(nc: netCDF4.Dataset, header: Header) -> None:
     dims = dict.fromkeys(d for v in header.variables for d in v.dims)
     for dim in dims:
         nc.createDimension(dim, None if dim in GROWING else header.sizes[dim])
-    nc.setncatts(header.globals())
-    nc.setncattr(EXTENTS, extents_value([]))
+    nc.setncatts({**header.globals(), EXTENTS: extents_value([])})
     text = {v.name: _encoded(header.fixed[v.name]) for v in header.variables if v.dtype == "str"}
     for variable in header.variables:
         dim_names, chunk = variable.dims, header.chunk(variable)
@@ -210,11 +270,19 @@ def define(nc: netCDF4.Dataset, header: Header) -> None:
         )
         target.set_auto_chartostring(False)
         target.setncatts(_attributes(variable, header))
+    names = [v.name for v in header.variables]
+    digests.define(nc, names, [d for d in dims if d in GROWING])
+    ledger = digests.Ledger(str(nc.getncattr("recording_id")), digests.grids(nc, names))
     for name, values in _initial(header).items():
         stored = text.get(name)
         if stored is not None:
             values = stored.view("S1").reshape(*stored.shape, -1)
+        values = np.broadcast_to(np.asarray(values, dtype=nc[name].dtype), nc[name].shape)
         nc[name][...] = values
+        ledger.add(name, 0, values)
+    count = ledger.count
+    nc[digests.NAME][:count] = ledger.entries()
+    digests.set_counts(nc, {**dict.fromkeys(dims, 0), digests.DIM: count})
 
 
 def _attributes(variable: Variable, header: Header) -> dict[str, Any]:
@@ -237,43 +305,3 @@ def _initial(header: Header) -> Mapping[str, Array]:
 
 def _encoded(text: Array) -> Array:
     return np.char.encode(np.asarray(text, dtype=str), "utf-8")
-
-
-def committed_rows(coordinates: Mapping[str, Array], n_committed: int) -> dict[str, int]:
-    """Rows of each growing dimension that belong to the last commit.
-
-    Parameters
-    ----------
-    coordinates : mapping of str to array
-        The coordinate of each growing dimension, ``time`` among them.
-    n_committed : int
-        Number of committed times.
-
-    Returns
-    -------
-    dict of str to int
-        Of ``time``, `n_committed`; of the others, the leading entries that increase strictly and
-        do not exceed the last committed time.
-    """
-    time = coordinates["time"][:n_committed]
-    rows = {"time": n_committed}
-    for dim, values in coordinates.items():
-        if dim != "time":
-            good = values <= time[-1] if time.size else np.zeros(values.shape, dtype=bool)
-            good[1:] &= np.diff(values) > 0
-            rows[dim] = int(np.argmin(good)) if not good.all() else int(values.size)
-    return rows
-
-
-def rows_of(nc: netCDF4.Dataset, n_committed: int) -> dict[str, int]:
-    """Return `committed_rows` of an open file."""
-    dims = {d for v in nc.variables.values() if (d := growing(v.dimensions)) is not None}
-    return committed_rows({d: np.asarray(nc[d][:]) for d in dims | {"time"}}, n_committed)
-
-
-def slot_of(nc: netCDF4.Dataset, n_committed: int) -> int | None:
-    """Return the checkpoint slot of the last commit of an open file, None if there is none."""
-    if "checkpoint_step" not in nc.variables or n_committed == 0:
-        return None
-    found = np.flatnonzero(np.asarray(nc["checkpoint_step"][:]) == n_committed - 1)
-    return int(found[0]) if found.size else None

@@ -15,11 +15,18 @@ from typing import Literal, ParamSpec, TypeVar
 import netCDF4
 
 from nndyn.errors import NndynError, RecordingError, StoreError
-from nndyn.store.chunks import SIGNATURE, end_of_file
+from nndyn.store.chunks import SIGNATURE, end_of_file, endless_heap
+from nndyn.store.regular import open_regular
 
 # Bytes of chunks that the library keeps of each variable of a file that is read, 64 MiB unless
 # told. Blocks are read in order, once each: only a chunk that two of them share is read again.
 _CACHE = 4 * 1024 * 1024
+
+# A file may have so many values of a variable whatever its size; and so many a byte, compressed.
+_LONG, _DENSEST = 1 << 22, 128
+
+# Bytes in which the header of a recording ends.
+_HEAD = 1024 * 1024
 
 # Files (device, inode) that the library still has open after it was to let go of them, and the
 # descriptors it has then: its state is global, so this has to be.
@@ -69,11 +76,42 @@ def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
         check_held(path)
     try:
         nc = netCDF4.Dataset(path, mode, format="NETCDF4")
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnicodeEncodeError) as error:  # names are UTF-8 to it
         failure = explain(path, error, writing=mode != "r")
         raise failure from error
     nc.set_auto_maskandscale(False)
+    try:
+        if mode != "w":
+            check_lengths(path, nc)
+    except BaseException:
+        close(nc)
+        raise
     return nc
+
+
+def check_lengths(path: Path, nc: netCDF4.Dataset) -> None:
+    """Refuse what would take for ever to read: a variable of one dimension, far beyond the file.
+
+    Parameters
+    ----------
+    path : Path
+    nc : netCDF4.Dataset
+        The same file, open.
+
+    Raises
+    ------
+    RecordingError
+        If there is one. Those are read whole on opening; chunks that were never written may give
+        them any length.
+    """
+    most = max(_LONG, _DENSEST * path.stat().st_size)
+    for name, variable in nc.variables.items():
+        text = variable.dtype == "S1" and variable.ndim == 2
+        if (variable.ndim == 1 or text) and variable.size > most:
+            raise RecordingError(
+                f"{path} is damaged: {name} has {variable.size} values, a file of "
+                f"{path.stat().st_size} bytes cannot hold so many; restore it from a copy"
+            )
 
 
 @contextlib.contextmanager
@@ -88,7 +126,7 @@ def small_cache() -> Iterator[None]:
 
 
 def check_signature(path: Path) -> None:
-    """Check the first bytes of `path` and its length.
+    """Check the beginning of `path` and its length.
 
     Parameters
     ----------
@@ -97,12 +135,12 @@ def check_signature(path: Path) -> None:
     Raises
     ------
     RecordingError
-        If it is not an HDF5 file, or is shorter than it says.
+        If it is not an HDF5 file, is shorter than it says, or would hold the library forever.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(48)
-            size = os.fstat(file.fileno()).st_size
+        fd = open_regular(path, os.O_RDONLY, follow=True)
+        head, size = os.pread(fd, _HEAD, 0), os.fstat(fd).st_size
+        os.close(fd)
     except OSError as error:
         raise RecordingError(
             f"{path} cannot be read: {error.strerror}; check the permissions"
@@ -116,6 +154,10 @@ def check_signature(path: Path) -> None:
     if end is not None and size < end:
         raise RecordingError(
             f"{path} is cut off: expected {end} bytes, found {size}; restore it from a copy"
+        )
+    if endless_heap(head):
+        raise RecordingError(
+            f"{path} is damaged: a part of its header has no length; restore it from a copy"
         )
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
+from nndyn.header import CURE, PIECE, read
 from nndyn.recording import GROWING, validate
 from nndyn.store import journal as journals
-from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, committed_rows, growing, rows_of, slot_of
+from nndyn.store.checks import Checks
+from nndyn.store.committed import attributes, check_times, committed_rows
+from nndyn.store.inspection import inspected
+from nndyn.store.layout import EXTENTS, growing, is_copy
 from nndyn.store.library import (
     check_held,
     check_signature,
@@ -42,7 +47,9 @@ def open_recording(
     """Open a recording: validated, lazy, trimmed to what is committed.
 
     A file that a dead writer left in the middle of a block is first put back to its last commit.
-    A file that is being written is shown as of its last commit.
+    A file that is being written is shown as of its last commit, by this function alone: what plain
+    `xarray.open_dataset` gives of it may be other values, until its ``status`` is ``complete`` or
+    ``stopped``. One that a process of another host has is only read, between two of its blocks.
 
     Parameters
     ----------
@@ -56,7 +63,8 @@ def open_recording(
     -------
     xarray.Dataset
         ``encoding["source"]`` is `path`. Of the two checkpoint slots only the committed one is
-        there. Before the first commit of a run there are no times.
+        there. Before the first commit of a run there are no times. A piece that another program
+        saved, such as xarray, has the attribute ``piece_of``, the times of the whole.
 
     Raises
     ------
@@ -65,16 +73,18 @@ def open_recording(
     UsageError
         If `path` is a folder.
     RecordingError
-        If it is not a recording, damaged, or cannot be repaired.
+        If it is not a recording, damaged, or cannot be repaired; or a block of it is being written
+        for seconds, or was left by a process of another host.
     StoreError
         If it has another `identity`, or writing it failed earlier in this process and the library
         will not let go of it.
 
     Notes
     -----
-    Reads coordinates, per-replica variables, and the chunk indices (about 50 bytes a chunk). Values
-    are read when they are used, and a checksum that does not match surfaces only then, as the
-    library's RuntimeError: see `reading`.
+    Reads coordinates, per-replica variables, the chunk indices (about 50 bytes a chunk) and the
+    digests (40 bytes). Values are read when they are used, and each chunk is then compared with its
+    digest, once for each time that the file is opened: a RecordingError is raised where it differs.
+    A file of an earlier version, which has no digests, is opened with a warning.
     """
     if identity is None:
         return _opened(existing(path), chunks)
@@ -91,7 +101,7 @@ def open_recording(
 def _opened(path: Path, chunks: Mapping[str, int] | None) -> xr.Dataset:
     deadline = time.monotonic() + _PATIENCE
     while True:
-        running = journals.settle(path, max(0.0, deadline - time.monotonic()))
+        running = bool(journals.settle(path, max(0.0, deadline - time.monotonic())))
         check_signature(path)
         check_held(path)
         before = path.stat()
@@ -99,14 +109,16 @@ def _opened(path: Path, chunks: Mapping[str, int] | None) -> xr.Dataset:
             recording = _open(path, chunks, warm=running)
         except RecordingError:
             # A running file may have changed under our hands; a quiet one is what it is.
-            if not (running and _changed(path, before) and time.monotonic() < deadline):
+            if not _changed(path, before):
                 raise
-            continue
-        if not running or not _changed(path, before):
-            return recording
-        recording.close()
+        else:
+            if not _changed(path, before):
+                return recording
+            recording.close()
         if time.monotonic() > deadline:
-            raise RecordingError(f"{path} is written faster than it opens; try again in a moment")
+            raise journals.UnsettledError(
+                f"{path} is written faster than it opens; try again in a moment"
+            )
 
 
 def _changed(path: Path, before: Any) -> bool:
@@ -117,25 +129,20 @@ def _changed(path: Path, before: Any) -> bool:
 
 @exclusive
 def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dataset:
-    import xarray as xr
+    from nndyn.store.lazily import opened
 
+    rows, checks = _inspected(path)
     try:
         with small_cache():
-            recording = xr.open_dataset(
-                path,
-                engine="netcdf4",
-                chunks=chunks,
-                mask_and_scale=False,
-                decode_times=False,
-                decode_timedelta=False,
-            )
-    except (OSError, RuntimeError, ValueError, KeyError, AttributeError, IndexError) as error:
+            recording = opened(path, checks, chunks)
+    except NndynError:
+        raise
+    except (OSError, RuntimeError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise explain(path, error) from error
     try:
         with reading(path):
             validate(recording, str(path))
-            recording = _trimmed(recording, path)
-            check_indices(path)
+            recording = _trimmed(recording, path, rows)
             if warm:
                 _warm(recording)
     except BaseException:
@@ -146,7 +153,29 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
     return recording
 
 
-def _trimmed(recording: xr.Dataset, path: Path) -> xr.Dataset:
+def _inspected(path: Path) -> tuple[dict[str, int] | None, Checks | None]:
+    """Return committed rows and digests of a recording as nndyn laid it out; None of others."""
+    with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
+        attrs = attributes(path, nc)
+        if is_copy(path, attrs):
+            read(attrs, str(path))
+            return None, None
+        found = inspected(path, nc, moved=True)
+    if found.checks is None:
+        _warn(path)
+    return found.rows, found.checks
+
+
+@functools.lru_cache(maxsize=1024)  # once for each file
+def _warn(path: Path) -> None:
+    warnings.warn(
+        f"{path} has no digests, as earlier versions of nndyn wrote it: parts of it that were "
+        "lost or exchanged would not all be noticed; keep a checksum of it, or record it again",
+        stacklevel=2,
+    )
+
+
+def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> xr.Dataset:
     """Keep the committed rows and the committed checkpoint slot."""
     dims = [d for d in GROWING if d in recording.dims]
     missing = [d for d in dims if d not in recording.coords]
@@ -154,17 +183,21 @@ def _trimmed(recording: xr.Dataset, path: Path) -> xr.Dataset:
         raise RecordingError(f"{path} is incomplete: coordinate {missing[0]!r} is missing")
     n = int(recording.attrs["n_committed"])
     found = recording.sizes["time"]
-    if not 0 <= n <= found:
-        raise RecordingError(
-            f"{path} is damaged: {n} times committed, {found} found; restore it from a copy"
-        )
-    rows = committed_rows({d: recording[d].values for d in dims}, n)
-    keep: dict[str, Any] = {d: slice(0, count) for d, count in rows.items()}
+    if n > found and is_copy(path, recording.attrs):
+        recording.attrs |= {"n_committed": found, PIECE: n}
+        n = found
+    if n > found:
+        raise RecordingError(f"{path} is damaged: {n} times committed, {found} found; {CURE}")
+    if rows is None:
+        rows = committed_rows({d: recording[d].values for d in dims}, n)
+    keep: dict[str, Any] = {d: slice(0, rows[d]) for d in dims}
     if "checkpoint_step" in recording:
-        keep["slot"] = np.flatnonzero(recording["checkpoint_step"].values == n - 1)[:1]
+        steps = recording["checkpoint_step"].values  # -1 where there is none
+        keep["slot"] = np.flatnonzero((steps == n - 1) & (steps >= 0))[:1]
     closer = recording.close
     trimmed = recording.isel(keep)
     trimmed.set_close(closer)
+    check_times(path, {d: trimmed[d].values for d in dims})
     return trimmed
 
 
@@ -179,21 +212,3 @@ def _warm(recording: xr.Dataset) -> None:
     for variable in recording.variables.values():
         if growing(tuple(map(str, variable.dims))) is not None and variable.shape[0]:
             np.asarray(variable[-1:].values)
-
-
-def check_indices(path: Path) -> None:
-    """Check that the chunk indices lead to every committed chunk.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    RecordingError
-        With the first thing that is wrong.
-    """
-    with contextlib.closing(open_netcdf(path, "r")) as nc:
-        n = int(nc.getncattr("n_committed"))
-        for fault in faults(path, nc, rows_of(nc, n), slot_of(nc, n)):
-            raise RecordingError(f"{path} is damaged: {fault}; restore it from a copy")

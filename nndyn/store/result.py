@@ -1,21 +1,28 @@
-"""Results of analyzers as netCDF files."""
+"""Results of analyzers as netCDF files, each with a checksum of all that it says."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nndyn.errors import RecordingError
 from nndyn.interrupts import shielded
 from nndyn.store.failures import write_failure
 from nndyn.store.files import whole
 from nndyn.store.handles import written
-from nndyn.store.library import exclusive
+from nndyn.store.library import check_signature, exclusive
 from nndyn.store.locks import vacant
 
 if TYPE_CHECKING:
     import xarray as xr
 
+#: Attribute with the checksum.
+CHECKSUM = "sha256"
 #: Bytes of a file beside its values, about.
 _HEADER_BYTES = 64 * 1024
 
@@ -37,14 +44,18 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
     Raises
     ------
     UsageError
-        If the folder does not exist, or `path` does and `overwrite` is false.
+        If the folder does not exist, `path` does and `overwrite` is false, or it is the recording
+        that the result is of.
     StoreError
         If the file cannot be written.
     """
     from xarray.backends import NetCDF4DataStore
 
     path = Path(path)
-    vacant(path, overwrite=overwrite, cure="overwrite it")
+    source = str(result.attrs.get("source_path", ""))
+    inputs = [source] if os.path.isfile(source) else []  # a folder is of a study
+    vacant(path, overwrite=overwrite, cure="overwrite it", inputs=inputs)
+    result = result.assign_attrs({CHECKSUM: checksum(result)})
     try:
         with whole(path) as part, written(part, result.nbytes + _HEADER_BYTES) as nc:
             result.dump_to_store(NetCDF4DataStore(nc))  # type: ignore[no-untyped-call]
@@ -64,16 +75,68 @@ def load_result(path: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        In memory.
+        In memory. What an earlier version wrote has no attribute ``sha256`` and is not checked.
 
     Raises
     ------
     RecordingError
-        If it cannot be read.
+        If it cannot be read, is not what was written, or its variables are larger than the file.
     """
     import xarray as xr
 
+    path = Path(path)
+    check_signature(path)
     try:
-        return xr.load_dataset(path, engine="netcdf4", decode_times=False, decode_timedelta=False)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        with xr.open_dataset(
+            path, engine="netcdf4", decode_times=False, decode_timedelta=False
+        ) as result:
+            size = path.stat().st_size
+            if result.nbytes > 8 * size:  # small integers may be read as float64
+                raise RecordingError(
+                    f"{path} is no result of nndyn's: its values take {result.nbytes} bytes, it "
+                    f"has {size}"
+                )
+            result.load()
+        if CHECKSUM in result.attrs and str(result.attrs[CHECKSUM]) != checksum(result):
+            raise RecordingError(f"{path} is damaged: it is not what was written; analyze again")
+    except RecordingError:
+        raise
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise RecordingError(f"{path} cannot be read: {error}") from error
+    return result
+
+
+def checksum(result: xr.Dataset) -> str:
+    """Return the checksum of a result, the same when it was saved and read.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Of numbers and texts.
+
+    Returns
+    -------
+    str
+        SHA-256 of its attributes, and of the names, dimensions, attributes and values of its
+        variables; 64 hexadecimal digits.
+    """
+    known = hashlib.sha256(_packed(_told(result.attrs)))
+    for name in sorted(map(str, result.variables)):
+        variable = result.variables[name]
+        text = variable.dtype.kind in "OSU"
+        told = [name, variable.dims, variable.shape, text, _told(variable.attrs)]
+        known.update(_packed(told))
+        if text:
+            known.update(_packed([str(value) for value in variable.values.ravel()]))
+        else:
+            known.update(np.ascontiguousarray(variable.values, "<f8").tobytes())
+    return known.hexdigest()
+
+
+def _told(attrs: dict[Any, Any]) -> dict[str, list[Any]]:
+    """Return attributes as they are after they were saved: a list of one is the one, say."""
+    return {str(k): np.ravel(v).tolist() for k, v in attrs.items() if k != CHECKSUM}
+
+
+def _packed(tree: Any) -> bytes:
+    return json.dumps(tree, sort_keys=True).encode()

@@ -12,15 +12,21 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import NndynError, RecordingError, StoreError
-from nndyn.recording import GROWING
+from nndyn.header import CURE
+from nndyn.kinds import shown
 from nndyn.store import journal as journals
+from nndyn.store.book import Book
+from nndyn.store.committed import attributes, check_times, own
+from nndyn.store.digests import DIM, OF_THE_FILE
 from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
 from nndyn.store.handles import Handle
-from nndyn.store.index import faults
-from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, rows_of, slot_of
+from nndyn.store.inspection import inspected
+from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, is_copy
 from nndyn.store.library import forget_readers, open_netcdf, reading
-from nndyn.store.locks import BusyError, WriterLock
+from nndyn.store.locks import BusyError, TakenOverError, WriterLock
+from nndyn.store.regular import open_regular
+from nndyn.store.saving import Range
 from nndyn.store.space import give_back, reserve
 
 #: Bytes that any change may take beside what it says it does.
@@ -72,17 +78,18 @@ class Session:
         self.changed = False
         self.is_open = False
         self._lock = lock
-        self._saved: list[journals.Range] = []
+        self._saved: list[Range] = []
         with contextlib.ExitStack() as undo:
             undo.callback(lock.release)
             try:
-                journals.roll_back(path)
-                self._fd = os.open(path, os.O_RDWR)
+                journals.roll_back(path, adopt=True)
+                self._fd = open_regular(path, os.O_RDWR)
                 undo.callback(os.close, self._fd)
                 if file is not None and not os.path.samestat(file, os.fstat(self._fd)):
                     raise StoreError(f"{path} was replaced as soon as it was made; try again")
                 forget_readers(self._fd)
                 self._inspect()
+                lock.sign(self._identity)
                 self._length = os.fstat(self._fd).st_size
                 self._journal = journals.Journal(path)
                 undo.callback(self._journal.close)
@@ -113,33 +120,42 @@ class Session:
             reading(self.path),
             contextlib.closing(open_netcdf(self.path, "r")) as nc,
         ):
-            self.attrs: dict[str, Any] = {a: _plain(nc.getncattr(a)) for a in nc.ncattrs()}
+            found = attributes(self.path, nc)
+            self.attrs: dict[str, Any] = {name: _plain(value) for name, value in found.items()}
             missing = {EXTENTS, "n_committed", "recording_id", "block"} - set(self.attrs)
             if missing:
                 raise RecordingError(
                     f"{self.path} is not a recording this version can go on writing: attribute "
                     f"{min(missing)!r} is missing; record to another name"
                 )
-            self._extents = extents_of(self.attrs.pop(EXTENTS))
-            self.dims = {n: v.dimensions for n, v in nc.variables.items()}
-            self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in nc.variables.items()}
-            self._chunk_rows = {
-                dim: {int(v.chunking()[0]) for v in nc.variables.values() if v.dimensions[0] == dim}
-                for dim in nc.dimensions
-                if dim in GROWING
-            }
-            self.n_committed = int(self.attrs["n_committed"])
-            found = nc.dimensions["time"].size
-            if found < self.n_committed:
+            if is_copy(self.path, self.attrs):
                 raise RecordingError(
-                    f"{self.path} is damaged: {self.n_committed} times committed, {found} found; "
-                    "restore it from a copy"
+                    f"{self.path} is a copy that another program made, which this version cannot "
+                    "go on writing; resume the original, or record to another name"
                 )
-            self.committed = rows_of(nc, self.n_committed)
+            extents = self.attrs.pop(EXTENTS)
+            self._extents, self._place = extents_of(self.path, extents), int(extents[-2])
+            for name in OF_THE_FILE:
+                self.attrs.pop(name, None)
+            there = own(nc)
+            self.dims = {n: v.dimensions for n, v in there.items()}
+            self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in there.items()}
+            looked = inspected(self.path, nc)
+            self.committed = looked.rows
+            self._book = book = Book(self.path, looked.attrs.id, looked.checks)
+            if self.attrs["block"] != self._shapes["time"][0]:
+                raise RecordingError(
+                    f"{self.path} is damaged: block is {shown(self.attrs['block'])}, expected "
+                    f"{self._shapes['time'][0]}, the times of a chunk; {CURE}"
+                )
+            self.n_committed = self.committed["time"]
             self.ends = dict(self.committed)
-            slot = slot_of(nc, self.n_committed)
-            for fault in faults(self.path, nc, self.committed, slot):
-                raise RecordingError(f"{self.path} is damaged: {fault}; restore it from a copy")
+            self._chunk_rows = {
+                dim: {int(v.chunking()[0]) for v in there.values() if v.dimensions[0] == dim}
+                for dim in self.committed
+            }
+            times = {d: slice(0, n) for d, n in self.committed.items() if d != DIM}
+            check_times(self.path, {d: book.read(nc, d, where) for d, where in times.items()})
 
     @contextlib.contextmanager
     def change(self, size: int = 0, *, of_rows: bool = True) -> Iterator[None]:
@@ -193,6 +209,8 @@ class Session:
         ------
         StoreError
             If not: it says what happened, what is safe and what to do.
+        TakenOverError
+            If a process of another host writes it now.
         """
         lost = loss(self._fd, self.path, self.n_committed)
         if lost:
@@ -202,8 +220,14 @@ class Session:
                 f"{self.path} was written over by something else while it was being recorded; "
                 "record it again, under another name"
             )
+        held = self._lock.keep()
+        if self._lock.taker is not None:
+            raise TakenOverError(
+                f"{self.path} was taken over by {self._lock.taker} while it was being recorded; "
+                "this process writes no more into it"
+            )
         # who found no lock may have undone the block under way: its journal is gone then
-        if not self._lock.keep() or (self.changed and not self._journal.in_place):
+        if not held or (self.changed and not self._journal.in_place):
             raise StoreError(
                 f"{self.path} was opened by another process while it was being recorded, since "
                 "somebody removed its lock or its journal; leave files named .*.lock and "
@@ -245,6 +269,7 @@ class Session:
         os.fsync(self._fd)
         self._check()
         self._journal.clear()
+        self._lock.renew()
         self._length = os.fstat(self._fd).st_size
         self.changed = False
 
@@ -259,38 +284,40 @@ class Session:
         with self.change(4 * sum(len(str(value)) for value in attrs.values())):
             before = os.fstat(self._fd).st_size
             self.nc.setncatts(dict(attrs))
+            self._book.seal(self.nc, attrs)
             self.nc.sync()
             after = os.fstat(self._fd).st_size
             if after > before:  # attributes went beyond the header: later changes may touch them
                 extents = journals.merged([*self._extents, (before, after)], after)
-                value = extents_value(extents)
+                value = extents_value(extents, self._place)
                 if value is None:
                     raise StoreError(
                         f"{self.path} has been extended too often to take more attributes; "
                         "record to another name"
                     )
                 self.nc.setncattr(EXTENTS, value)
-                self.nc.sync()
                 self._extents = extents
+                self._book.seal(self.nc)
+                self.nc.sync()
             self.settle()
         self.attrs.update({name: _plain(value) for name, value in attrs.items()})
 
-    def values(self, name: str, where: Any = np.s_[...]) -> Array:
-        """Read values of a variable.
+    def values(self, name: str, where: slice = slice(None)) -> Array:
+        """Return rows of a variable, checked unless this session wrote some."""
+        return self._book.read(self.nc, name, where)
 
-        Parameters
-        ----------
-        name : str
-        where : index
+    def put(self, name: str, values: Any, start: int = 0) -> None:
+        """Write rows of a variable from `start` on, within a change."""
+        self._book.write(self.nc, name, values, start)
 
-        Returns
-        -------
-        array
+    @property
+    def entries(self) -> int:
+        """Digests that `count` will write."""
+        return self._book.new
 
-        """
-        with reading(self.path):
-            values = np.asarray(self.nc[name][where])
-        return values
+    def count(self) -> None:
+        """Let what was written count, within a change."""
+        self._book.count(self.nc, self.ends)
 
     def room(self, name: str, rows: int) -> int:
         """Return the bytes that `rows` new rows of a variable take."""

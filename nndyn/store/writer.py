@@ -11,12 +11,15 @@ from typing import Any, Self
 import numpy as np
 
 from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.header import STATUSES, of_status
 from nndyn.interrupts import shielded
-from nndyn.recording import CHECKPOINTS, STATUSES
+from nndyn.recording import CHECKPOINTS
 from nndyn.store import creation, layout
+from nndyn.store.digests import DIM, NAME
 from nndyn.store.layout import Array, Header
 from nndyn.store.library import exclusive
-from nndyn.store.locks import WriterLock, existing
+from nndyn.store.locks import WriterLock, writable
+from nndyn.store.rows import counted
 from nndyn.store.session import Session
 
 
@@ -39,7 +42,9 @@ class Writer:
     @classmethod
     @shielded()
     @exclusive
-    def create(cls, path: str | Path, header: Header, *, overwrite: bool = False) -> Self:
+    def create(
+        cls, path: str | Path, header: Header, *, overwrite: bool = False, take_over: bool = False
+    ) -> Self:
         """Make a new recording without rows; it takes its name once its header is on disk.
 
         Parameters
@@ -48,6 +53,8 @@ class Writer:
         header : Header
         overwrite : bool
             Replace a file of that name, at that moment.
+        take_over : bool, default False
+            As of `nndyn.store.locks.WriterLock`.
 
         Returns
         -------
@@ -62,17 +69,19 @@ class Writer:
             If another process writes the recording, the space will not do, or writing fails.
         """
         path = Path(path)
-        return cls(path, *creation.make(path, header, overwrite=overwrite))
+        return cls(path, *creation.make(path, header, overwrite=overwrite, take_over=take_over))
 
     @classmethod
     @shielded()
     @exclusive
-    def resume(cls, path: str | Path) -> Self:
+    def resume(cls, path: str | Path, *, take_over: bool = False) -> Self:
         """Open a recording at its committed end, undoing what a dead writer left behind.
 
         Parameters
         ----------
         path : str or Path
+        take_over : bool, default False
+            As of `nndyn.store.locks.WriterLock`.
 
         Returns
         -------
@@ -84,11 +93,13 @@ class Writer:
             If there is no such file.
         StoreError
             If another process writes it, or it cannot be written.
+        UsageError
+            If it is a folder, or a link.
         RecordingError
             If it is not a recording, or damaged.
         """
-        path = existing(path)
-        return cls(path, WriterLock(path))
+        path = writable(path)
+        return cls(path, WriterLock(path, take_over=take_over))
 
     def __enter__(self) -> Self:
         """Return the Writer itself."""
@@ -116,7 +127,7 @@ class Writer:
     @property
     def names(self) -> frozenset[str]:
         """Names of the variables there are."""
-        return frozenset(self._session.dims)
+        return frozenset(self._session.dims) - {NAME}
 
     @property
     def n_committed(self) -> int:
@@ -126,7 +137,7 @@ class Writer:
     @property
     def committed(self) -> dict[str, int]:
         """Committed rows of each growing dimension."""
-        return self._session.committed
+        return {d: n for d, n in self._session.committed.items() if d != DIM}
 
     @exclusive
     def checkpoint(self) -> tuple[Array, int]:
@@ -141,8 +152,7 @@ class Writer:
         RecordingError
             If nothing was committed, or no slot belongs to the last commit.
         """
-        session = self._usable()
-        return session.values("checkpoint", self._committed_slot()), self.n_committed - 1
+        return self.checkpoint_of("checkpoint"), self.n_committed - 1
 
     @exclusive
     def checkpoint_of(self, name: str) -> Array:
@@ -162,7 +172,9 @@ class Writer:
         RecordingError
             If nothing was committed, or no slot belongs to the last commit.
         """
-        return self._usable().values(name, self._committed_slot())
+        slot = self._committed_slot()
+        values: Array = self._usable().values(name, slice(slot, slot + 1))[0]
+        return values
 
     def _committed_slot(self) -> int:
         slot = self._slot()
@@ -201,7 +213,7 @@ class Writer:
         if dim is None:
             return session.values(name)
         stop = self.committed[dim]
-        return session.values(name, np.s_[0 if last is None else max(0, stop - last) : stop])
+        return session.values(name, slice(0 if last is None else max(0, stop - last), stop))
 
     @shielded()
     @exclusive
@@ -223,7 +235,7 @@ class Writer:
             If writing fails; the recording stays as it was committed.
         """
         session = self._usable()
-        counts = self._counts(rows)
+        counts = counted(self.path, rows, session.dims, session.nc)
         if not any(counts.values()):
             return
         size = sum(session.room(name, counts[session.dims[name][0]]) for name in rows)
@@ -232,7 +244,7 @@ class Writer:
                 dim = session.dims[name][0]
                 start = session.ends[dim]
                 if counts[dim]:
-                    session.nc[name][start : start + counts[dim]] = values
+                    session.put(name, values, start)
             for dim, count in counts.items():
                 session.ends[dim] += count
 
@@ -254,12 +266,12 @@ class Writer:
             If writing fails.
         """
         session = self._usable()
-        fixed = [n for n, dims in session.dims.items() if layout.growing(dims) is None]
+        fixed = [n for n in self.names if layout.growing(session.dims[n]) is None]
         fixed = [n for n in fixed if not n.startswith("checkpoint")]
         if name not in fixed:
             raise UsageError(f"{name!r} cannot be set; expected one of {sorted(fixed)}")
         with session.change():
-            session.nc[name][...] = values
+            session.put(name, values)
 
     @shielded()
     @exclusive
@@ -316,15 +328,18 @@ class Writer:
                 raise UsageError(f"checkpoint is of step {step}, the last time is {total - 1}")
             before = self._slot()
             slot = 0 if before is None else 1 - before
-            kept = {"checkpoint": checkpoint, **(beside or {}), "checkpoint_step": step}
-            if session.values("checkpoint_step")[slot] < 0:
+            kept = {"checkpoint": checkpoint, **(beside or {})}
+            steps = session.values("checkpoint_step").copy()
+            if steps[slot] < 0:
                 size = sum(session.room(name, 1) for name in kept)
+            steps[slot] = step
         with session.change(size):
             for name, values in kept.items():
-                session.nc[name][slot] = values
-            session.nc.sync()  # data first, then the counter: a reader may be looking
-            session.nc.setncattr("n_committed", np.int64(total))
-            session.nc.sync()
+                session.put(name, np.asarray(values)[None], slot)
+            if kept:
+                session.put("checkpoint_step", steps)
+        with session.change(session.room(NAME, session.entries) if session.entries else 0):
+            session.count()
             session.settle()
         session.n_committed = session.attrs["n_committed"] = total
         session.committed = dict(session.ends)
@@ -352,7 +367,7 @@ class Writer:
             raise UsageError(f"status {status!r} is unknown; expected one of {STATUSES}")
         if self._usable().changed:
             raise UsageError(f"{self.path} has rows that are not committed; commit them first")
-        self.set_attrs(status=status, stop_reason=reason)
+        self.set_attrs(**of_status(status), stop_reason=reason)
 
     @shielded()
     @exclusive
@@ -376,28 +391,6 @@ class Writer:
             return None
         found = np.flatnonzero(self._session.values("checkpoint_step") == self.n_committed - 1)
         return int(found[0]) if found.size else None
-
-    def _counts(self, rows: Mapping[str, Array]) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for name, values in rows.items():
-            dims = self._session.dims.get(name)
-            dim = None if dims is None else layout.growing(dims)
-            if dims is None or dim is None:
-                raise UsageError(f"{name!r} is not a variable of {self.path} that grows")
-            shape = np.shape(values)
-            expected = tuple(len(self._session.nc.dimensions[d]) for d in dims[1:])
-            if shape[1:] != expected or len(shape) != len(dims):
-                raise UsageError(
-                    f"{name} has shape {shape}, expected (rows, *{expected}) over {dims}"
-                )
-            if counts.setdefault(dim, shape[0]) != shape[0]:
-                raise UsageError(
-                    f"{name} has {shape[0]} rows, others along {dim} have {counts[dim]}"
-                )
-        for name, dims in self._session.dims.items():
-            if counts.get(dims[0] if dims else "") and name not in rows:
-                raise UsageError(f"rows along {dims[0]} lack {name}")
-        return counts
 
     def _usable(self) -> Session:
         if not self._session.is_open:

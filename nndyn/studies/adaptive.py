@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.studies.design import Batch, Cell, Design, design, differences
-from nndyn.studies.folder import Folder
+from nndyn.studies.folder import FINISHED, Folder
+from nndyn.studies.index import look
 from nndyn.studies.request import Point, Request
 from nndyn.studies.work import work
 
@@ -58,7 +59,7 @@ class Adaptive:
 
     def lacking(self, points: Iterable[Point], steps: int) -> int:
         """Return the training steps that are missing for runs to have so many."""
-        have = {} if self.design is None else self._lengths(self.design)
+        have = self._there()
         return sum(max(0, steps - have.get((at["lr"], at["seed"]), 0)) for at in points)
 
     def record(self, points: list[Point], steps: int) -> None:
@@ -82,13 +83,13 @@ class Adaptive:
             fixed={**self._asked.fixed, "steps": steps},
             axes={key: dict(sorted(values.items())) for key, values in axes.items()},
         )
-        have = {} if self.design is None else self._lengths(self.design)
+        have = self._there()
         todo = [at for at in points if have.get((at["lr"], at["seed"]), 0) < steps]
         if not todo:
             return
         new = design(asked, points=todo, before=self.design)
         self.design = new if self.design is None else _joined(self.design, new)
-        with self.folder.planning():
+        with self.folder.planning(take_over=asked.take_over):
             self.folder.create(self.design)
         for batch in new.batches:
             if not work(self.folder.path, asked, batch, study=self.design.id):
@@ -98,13 +99,26 @@ class Adaptive:
             if known[cell.file]["status"] == "failed":
                 raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
 
-    @staticmethod
-    def _lengths(planned: Design) -> dict[tuple[object, object], int]:
-        return {
-            (cell.at["lr"], cell.at["seed"]): batch.steps
-            for batch in planned.batches
-            for cell in batch.cells
-        }
+    def _there(self) -> dict[tuple[object, object], int]:
+        """Return up to which step runs were recorded that are there, by rate and seed.
+
+        Returns
+        -------
+        dict of (lr, seed) to int
+            Of one that stopped early, since it diverged, all steps that it was asked for.
+        """
+        found: dict[tuple[object, object], int] = {}
+        if self.design is None:
+            return found
+        known = self.folder.known()
+        for batch in self.design.batches:
+            for cell in batch.cells:
+                seen = look(self.folder, self.design, cell, known.get(cell.file, {}))
+                if seen["status"] in FINISHED:
+                    whole = seen["status"] != "complete"
+                    steps = batch.steps if whole else seen["committed"] - 1
+                    found[cell.at["lr"], cell.at["seed"]] = steps
+        return found
 
 
 def _joined(old: Design, new: Design) -> Design:

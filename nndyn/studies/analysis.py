@@ -12,6 +12,7 @@ import numpy as np
 
 import analyzers
 from nndyn.errors import DataError, UsageError
+from nndyn.kinds import number
 from nndyn.studies.cells import Progress, cells_of
 from nndyn.studies.design import Design
 from nndyn.studies.folder import Folder
@@ -175,7 +176,7 @@ def _along(planned: Design, along: str | None) -> str:
             raise UsageError(f"along is {along!r}, expected a swept option with numbers: {swept}")
         return along
     if not numeric:
-        return "lr" if isinstance(planned.options.get("lr"), int | float) else "run"
+        return "lr" if number().fits(planned.options.get("lr")) else "run"
     return "lr" if "lr" in numeric else max(numeric, key=lambda key: numeric[key])
 
 
@@ -188,7 +189,7 @@ def row_of(cells: xr.Dataset, planned: Design, rate: str, at: dict[str, Any]) ->
     if "steps" in at:
         row["steps"] = xr.full_like(row["stationary"], float(at["steps"]))
     if rate not in row.dims:
-        row = row.expand_dims({rate: [float(planned.options.get(rate, 0.0))]})
+        row = row.expand_dims({rate: [float(planned.options["lr"]) if rate == "lr" else 0.0]})
     row.encoding["source"] = ""
     row.attrs["options"] = json.dumps({**planned.options, **at})
     return row.transpose(rate, "seed", ...)

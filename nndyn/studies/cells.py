@@ -17,7 +17,7 @@ from nndyn._version import __version__
 from nndyn.errors import DataError, NndynError, UsageError
 from nndyn.interrupts import deaf_children
 from nndyn.studies.design import Cell, Design
-from nndyn.studies.folder import Folder
+from nndyn.studies.folder import FINISHED, Folder
 from nndyn.studies.index import locate, look
 from nndyn.studies.stack import Found, reduce, split, stack
 from recorders.batch import cores
@@ -71,11 +71,11 @@ def cells_of(
     row = analyzers.rows().get(name)
     keep = () if row is None else row.keep
     known, cells = folder.known(), planned.cells
-    seen = {cell.file: look(folder, cell, known.get(cell.file, {})) for cell in cells}
+    seen = {cell.file: look(folder, planned, cell, known.get(cell.file, {})) for cell in cells}
     keys = {
         file: f"{facts['id']}-{facts['committed']}"
         for file, facts in seen.items()
-        if facts["status"] in ("complete", "stopped")
+        if facts["status"] in FINISHED
     }
     ready = [cell for cell in cells if cell.file in keys]
     found = _results(folder, name, keep, options, ready, keys, workers, progress)
@@ -130,26 +130,29 @@ def _results(
 ) -> dict[str, Found]:
     """Return what an analyzer finds on runs, by file; from the folder as far as it is there."""
     from nndyn.store import load_result, save_result
+    from nndyn.store.result import CHECKSUM
 
     text = json.dumps([name, options, list(keep), __version__], sort_keys=True)
     file = folder.results(f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
     cached: dict[str, Found] = {}
     if file.exists():
-        with suppress(NndynError, KeyError, ValueError):  # damaged: it is only a copy, made anew
+        # damaged, or without a checksum: it is only a copy, made anew
+        with suppress(NndynError, LookupError, TypeError, ValueError):
             stored = load_result(file)
-            keys_there = map(str, stored["key"].values)
-            cached = dict(zip(keys_there, split(stored.drop_vars("key")), strict=True))
+            if CHECKSUM in stored.attrs:
+                keys_there = map(str, stored["key"].values)
+                cached = dict(zip(keys_there, split(stored.drop_vars("key")), strict=True))
     todo = [cell for cell in cells if keys[cell.file] not in cached]
     if todo:
-        paths = [str(folder.recording(cell)) for cell in todo]
-        fresh = _analyzed(name, options, tuple(keep), paths, workers, progress)
+        runs = [(keys[c.file].rpartition("-")[0], str(folder.recording(c))) for c in todo]
+        fresh = _analyzed(name, options, tuple(keep), runs, workers, progress)
         cached |= dict(zip((keys[cell.file] for cell in todo), fresh, strict=True))
         current = {key: cached[key] for key in keys.values() if cached[key].lasting}
         stacked = stack(list(current.values()))
         try:  # of a study that may only be read, or on a full disk, results are not kept
-            file.parent.mkdir(exist_ok=True)
+            folder.ready_for_results()
             save_result(stacked.assign(key=("cell", list(current))), file, overwrite=True)
-        except OSError as error:
+        except (OSError, UsageError) as error:
             warnings.warn(f"results of {name} are not kept: {error}", stacklevel=2)
     return {cell.file: cached[keys[cell.file]] for cell in cells}
 
@@ -158,25 +161,25 @@ def _analyzed(
     name: str,
     options: dict[str, Any],
     keep: tuple[str, ...],
-    paths: Sequence[str],
+    runs: Sequence[tuple[str, str]],
     workers: int | None,
     progress: Progress | None,
 ) -> list[Found]:
-    """Analyze recordings, in several processes where that is worth it."""
-    total, found, began = len(paths), [], time.monotonic()
+    """Analyze recordings, identity and file, in several processes where that is worth it."""
+    total, found, began = len(runs), [], time.monotonic()
     workers = workers or cores()
-    for path in paths:
-        found.append(_one(name, options, keep, path))
+    for run in runs:
+        found.append(_one(name, options, keep, *run))
         if progress is not None:
             progress(len(found), total)
         spent = time.monotonic() - began
         if workers > 1 and spent / len(found) * (total - len(found)) > _WORTH:
             break
-    rest = paths[len(found) :]
+    rest = runs[len(found) :]
     if rest:
         from joblib import Parallel, delayed
 
-        jobs = (delayed(_one)(name, options, keep, path) for path in rest)
+        jobs = (delayed(_one)(name, options, keep, *run) for run in rest)
         pool = Parallel(n_jobs=workers, batch_size=4, return_as="generator")
         with deaf_children():
             answers = pool(jobs)
@@ -187,12 +190,20 @@ def _analyzed(
     return found
 
 
-def _one(name: str, options: dict[str, Any], keep: tuple[str, ...], path: str) -> Found:
+def _one(
+    name: str, options: dict[str, Any], keep: tuple[str, ...], identity: str, path: str
+) -> Found:
     """Analyze one recording; where that cannot be done, say why."""
     from nndyn.store import MissingRecordingError, open_recording, reading
 
     try:
         with reading(path), open_recording(path) as recording:
+            if recording.attrs["recording_id"] != identity:
+                why = (
+                    f"{path} is not the recording of its run: {identity} was noted as its "
+                    "recording_id; put the right one in its place, or move it away and sweep again"
+                )
+                return Found(failure=why, lasting=False)
             result = analyzers.load(name)(recording, **options)
             return reduce(result, keep, float(recording.attrs["stationary"]))
     except NndynError as error:

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nndyn import provenance
-from nndyn.errors import RecordingError, UsageError
+from nndyn.errors import UsageError
 from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Label, Point, Request, file_name
 
@@ -75,64 +74,6 @@ class Design:
     def cells(self) -> list[Cell]:
         """All runs, batch by batch."""
         return [cell for batch in self.batches for cell in batch.cells]
-
-    def to_json(self) -> str:
-        """Return the text of ``study.json``."""
-        tree = {
-            "nndyn_study": SCHEMA,
-            "id": self.id,
-            "system": self.system,
-            "options": self.options,
-            "axes": self.axes,
-            "batches": [
-                {"steps": batch.steps, "cells": [{"file": c.file, "at": c.at} for c in batch.cells]}
-                for batch in self.batches
-            ],
-        }
-        return json.dumps(tree, indent=1)
-
-
-def parse(text: str, where: str) -> Design:
-    """Read the text of ``study.json``.
-
-    Returns
-    -------
-    Design
-
-    Raises
-    ------
-    RecordingError
-        If it is none, or of a newer schema.
-    """
-    try:
-        tree = json.loads(text)
-        schema = int(tree["nndyn_study"])
-        if schema > SCHEMA:
-            raise RecordingError(
-                f"{where} has schema {schema}, this nndyn knows {SCHEMA}; use a newer nndyn"
-            )
-        planned = Design(
-            id=str(tree["id"]),
-            system=str(tree["system"]),
-            options=dict(tree["options"]),
-            axes={str(k): list(v) for k, v in tree["axes"].items()},
-            batches=tuple(
-                Batch(
-                    tuple(Cell(dict(c["at"]), str(c["file"])) for c in batch["cells"]),
-                    int(batch["steps"]),
-                )
-                for batch in tree["batches"]
-            ),
-        )
-        _check(planned)
-        return planned
-    except RecordingError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RecordingError(
-            f"{where} is no plan of a study ({type(error).__name__}: {error}); restore it from a "
-            "copy, or sweep into another folder"
-        ) from error
 
 
 def design(
@@ -221,16 +162,6 @@ def differences(old: Design, new: Mapping[str, Any], *, grow: bool) -> list[str]
         elif values != asked and not (grow and set(values) <= set(asked)):
             found.append(f"{key} has {_span(values)} in the folder, {_span(asked)} asked")
     return found
-
-
-def _check(planned: Design) -> None:
-    """Raise ValueError where runs do not lie on the axes, or their files not in the folder."""
-    for cell in planned.cells:
-        if Path(cell.file).name != cell.file or cell.at.keys() != planned.axes.keys():
-            raise ValueError(f"run {cell.file!r} at {cell.at}")
-        for key, labels in planned.axes.items():
-            if cell.at[key] not in labels:
-                raise ValueError(f"run {cell.file!r} at {key} {cell.at[key]}")
 
 
 def _key(at: Point) -> str:

@@ -2,12 +2,12 @@
 
 ``study.json`` is the plan, ``cells/`` holds the recordings. Of every batch that was gone through
 ``batches/NAME.json`` says what became of its runs; results of analyzers are kept in ``results/``.
-All but the recordings appear whole or not at all.
+All but the recordings appear whole or not at all, and have a checksum.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,14 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.header import STATUSES
+from nndyn.kinds import TEXT, by_name, check, one_of, table, whole
 from nndyn.store.files import write_whole
-from nndyn.store.locks import BusyError, WriterLock, has_writer
-from nndyn.studies.design import Batch, Cell, Design, parse
+from nndyn.store.holder import clock
+from nndyn.store.locks import BusyError, WriterLock, lock_path, standing
+from nndyn.store.regular import read_regular
+from nndyn.studies import sealed
+from nndyn.studies.design import Batch, Cell, Design
+from nndyn.studies.plan import parse, text
 
 PLAN = "study.json"
 _PARTS = ("cells", "batches", "results")
-#: What a note says of a run, and of which kind it is.
-_NOTED = (("id", str), ("status", str), ("reason", str), ("committed", int), ("bytes", int))
+#: Status of a run that is recorded anew, of a run that failed, and of a finished one.
+BEGUN, FAILED, FINISHED = "begun", "failed", ("complete", "stopped")
+#: What a note says of a run; earlier versions did not say when its file was written last.
+_NOTED = {
+    "id": TEXT,
+    "status": one_of(*STATUSES, BEGUN, FAILED),
+    "reason": TEXT,
+    "committed": whole(),
+    "bytes": whole(),
+}
+_MORE = {"mtime": whole()}
 
 
 class MissingStudyError(UsageError, FileNotFoundError):
@@ -44,6 +59,11 @@ class Folder:
     def is_study(self) -> bool:
         """Whether there is a plan."""
         return (self.path / PLAN).is_file()
+
+    @property
+    def parts(self) -> list[Path]:
+        """The plan and the folders of the study."""
+        return [self.path / name for name in (PLAN, *_PARTS)]
 
     def design(self) -> Design:
         """Read the plan.
@@ -72,10 +92,12 @@ class Folder:
             )
         plan = self.path / PLAN
         try:
-            text = plan.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            content = read_regular(plan).decode("utf-8")
+        except OSError as error:
+            raise RecordingError(f"{plan} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
             raise RecordingError(f"{plan} cannot be read: {error}") from error
-        return parse(text, str(plan))
+        return parse(content, str(plan))
 
     def recording(self, cell: Cell) -> Path:
         """Return the file of a run."""
@@ -91,8 +113,8 @@ class Folder:
         Returns
         -------
         dict of str to dict
-            ``id``, ``status``, ``reason``, ``committed``, ``bytes``; the latest word on each, and
-            ``noted``, when that was, in ns.
+            ``id``, ``status``, ``reason``, ``committed``, ``bytes``, and ``mtime`` of the file, in
+            ns; the latest word on each.
         """
         times: list[tuple[int, Path]] = []
         for file in (self.path / "batches").glob("*.json"):
@@ -134,18 +156,21 @@ class Folder:
     def sound(self, cell: Cell, known: dict[str, Any], steps: int = 0) -> bool:
         """Whether a run is recorded, over so many steps, and its file as it was then."""
         short = known.get("status") == "complete" and known["committed"] <= steps
-        if known.get("status") not in ("complete", "stopped") or short:
+        if known.get("status") not in FINISHED or short:
             return False
         try:
             now = self.recording(cell).stat()
-            return bool(now.st_size == known["bytes"] and now.st_mtime_ns <= known["noted"])
         except OSError:
             return False
+        return (now.st_size, now.st_mtime_ns) == (known["bytes"], known.get("mtime"))
 
     def note(self, batch: Batch, known: dict[str, dict[str, Any]]) -> None:
         """Write what became of the runs of a batch."""
-        tree = {name: {key: one[key] for key, _ in _NOTED} for name, one in known.items()}
-        write_whole(self._note(batch), json.dumps(tree, indent=1).encode())
+        tree = {
+            name: {key: one[key] for key in (*_NOTED, *_MORE) if key in one}
+            for name, one in known.items()
+        }
+        write_whole(self._note(batch), sealed.written(tree).encode())
 
     def create(self, design: Design) -> None:
         """Make the folder, or put another plan into it.
@@ -158,10 +183,16 @@ class Folder:
             If it cannot be written.
         """
         self._ready(*_PARTS)
-        write_whole(self.path / PLAN, design.to_json().encode())
+        write_whole(self.path / PLAN, text(design).encode())
 
-    def replace(self, design: Design) -> None:
+    def replace(self, design: Design, *, take_over: bool = False) -> None:
         """Put another study into the folder, and remove what there is of the one before.
+
+        Parameters
+        ----------
+        design : Design
+        take_over : bool, default False
+            Whether processes of other hosts are known to have ended.
 
         Raises
         ------
@@ -176,17 +207,28 @@ class Folder:
         first. Who claims a batch looks at the plan next; here the plan is written first and claims
         are looked for next: one of the two sees the other.
         """
-        self._check_idle()
+        self._ready(*_PARTS)
+        self._check_idle(take_over=take_over)
         before = (self.path / PLAN).read_bytes()
         self._remove(*(self.path / "batches").glob("*.json"))
-        write_whole(self.path / PLAN, design.to_json().encode())
+        write_whole(self.path / PLAN, text(design).encode())
         try:
-            self._check_idle()
+            self._check_idle(take_over=take_over)
         except BusyError:
             write_whole(self.path / PLAN, before)
             raise
         self._remove(self.path / "cells", self.path / "results")
         self._ready(*_PARTS)
+
+    def ready_for_results(self) -> None:
+        """Make the folder of results.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be made, or is a link.
+        """
+        self._ready("results")
 
     def check_vacant(self) -> None:
         """Check that a study can be made here.
@@ -207,19 +249,27 @@ class Folder:
                     "another folder"
                 )
 
-    def _check_idle(self) -> None:
+    def _check_idle(self, *, take_over: bool) -> None:
         """Check that nobody records here: claims no batch, writes no recording."""
+        # at the end of all times no process of another host is waited for any more
+        now = math.inf if take_over else clock(self.path)
         for part in ("cells", "batches"):
             for lock in (self.path / part).glob(".*.lock"):
-                if has_writer(lock.with_name(lock.name[1:].removesuffix(".lock"))):
+                found = standing(lock)
+                if found is not None and found.writes(now):
                     raise BusyError(
-                        f"another process records in {self.path}; wait for it, or sweep into "
-                        "another folder"
+                        f"another process records in {self.path}; wait for it ({found}), or "
+                        "sweep into another folder"
                     )
 
     @contextmanager
-    def planning(self) -> Iterator[None]:
+    def planning(self, *, take_over: bool = False) -> Iterator[None]:
         """Be alone in looking at the plan and changing it; others wait for a moment.
+
+        Parameters
+        ----------
+        take_over : bool, default False
+            After that moment, take over from a process of another host.
 
         Yields
         ------
@@ -231,26 +281,34 @@ class Folder:
             If another process takes longer than that.
         """
         self._ready()
-        lock = self._patient(self.path / PLAN)
+        lock = self._patient(self.path / PLAN, take_over=take_over)
         try:
             yield
         finally:
             lock.release()
 
-    def claim(self, batch: Batch) -> WriterLock | None:
+    def claim(self, batch: Batch, *, take_over: bool = False) -> WriterLock | None:
         """Claim a batch for this process; None where another one has it."""
         self._ready(*_PARTS)
         try:
-            return WriterLock(self.path / "batches" / batch.name)
+            return WriterLock(self._claimed(batch), take_over=take_over)
         except BusyError:
             return None
 
+    def claimant(self, batch: Batch) -> str:
+        """Return which process of another host has a batch, and since when; empty if none has."""
+        found = standing(lock_path(self._claimed(batch)))
+        return str(found) if found is not None and found.elsewhere else ""
+
+    def _claimed(self, batch: Batch) -> Path:
+        return self.path / "batches" / batch.name
+
     @staticmethod
-    def _patient(path: Path, attempts: int = 50) -> WriterLock:
+    def _patient(path: Path, *, take_over: bool, attempts: int = 50) -> WriterLock:
         for _ in range(attempts):
             with suppress(BusyError):
                 return WriterLock(path)
-        raise BusyError(f"{path} is being written by another process; try again")
+        return WriterLock(path, take_over=take_over)
 
     def _ready(self, *parts: str) -> None:
         """Make the folder, and folders in it."""
@@ -263,6 +321,12 @@ class Folder:
                 folder.mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot write in {self.path}: {error.strerror}") from error
+        for part in parts:
+            if (self.path / part).is_symlink():
+                raise StoreError(
+                    f"{self.path / part} is a link, through which nothing is written; put what "
+                    f"it leads to in its place, or link the whole study"
+                )
 
     def _note(self, batch: Batch) -> Path:
         return self.path / "batches" / f"{batch.name}.json"
@@ -280,17 +344,15 @@ class Folder:
 
     @staticmethod
     def _read(file: Path) -> dict[str, dict[str, Any]]:
+        cure = "remove it and sweep again: recordings stay"
         try:
-            noted = file.stat().st_mtime_ns
-            tree = json.loads(file.read_text(encoding="utf-8"))
-            return {
-                str(name): {**{key: of(one[key]) for key, of in _NOTED}, "noted": noted}
-                for name, one in tree.items()
-            }
+            content = read_regular(file).decode("utf-8")
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise RecordingError(
-                f"{file} cannot be read ({type(error).__name__}: {error}); remove it and sweep "
-                "again: recordings stay"
-            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise RecordingError(f"{file} cannot be read ({why}); {cure}") from error
+        known: dict[str, dict[str, Any]] = sealed.read(content, says=str(file), cure=cure)
+        says = f"{file} is no note on a batch"
+        check(known, by_name(table(_NOTED, _MORE)), place="note", says=says, cure=cure)
+        return known

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import RecordingError
+from nndyn.errors import RecordingError, UsageError
 from nndyn.store import MissingRecordingError, facts
+from nndyn.store.journal import UnsettledError
 from nndyn.store.locks import has_writer
+from nndyn.studies.belonging import foreign
 from nndyn.studies.design import Cell, Design
-from nndyn.studies.folder import Folder
+from nndyn.studies.folder import FAILED, Folder
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 #: What `open_study` says of every run, beside its status.
 _TEXTS = {
     "path": "file of the recording",
-    "status": "complete, stopped, recording, interrupted, failed, damaged, missing, or unplanned",
+    "status": "complete, stopped, recording, interrupted, failed, damaged, foreign, missing, or "
+    "unplanned",
     "id": "identity of the recording",
     "reason": "why a run stopped or failed",
 }
@@ -42,7 +45,8 @@ def open_study(path: str | Path) -> xr.Dataset:
         ``reason`` of every run, all str, and ``steps``, the times recorded after the first
         (``steps_recorded``, where ``steps`` is swept). Status
         ``missing`` is a run not begun, or whose file is gone; ``damaged`` one whose file is no
-        recording any more; ``unplanned`` a combination the study does not have. Attributes:
+        recording any more; ``foreign`` one whose file is the recording of another run;
+        ``unplanned`` a combination the study does not have. Attributes:
         ``nndyn_study``, ``study_id``, ``system`` and ``options`` (JSON).
 
     Raises
@@ -71,7 +75,7 @@ def open_study(path: str | Path) -> xr.Dataset:
     steps = np.zeros(shape, np.int64)
     for cell in planned.cells:
         at = locate(planned, cell)
-        found = look(folder, cell, known.get(cell.file, {}))
+        found = look(folder, planned, cell, known.get(cell.file, {}))
         values["path"][at] = str(folder.recording(cell))
         values["status"][at] = found["status"]
         values["id"][at] = found.get("id", "")
@@ -103,12 +107,12 @@ def locate(planned: Design, cell: Cell) -> tuple[int, ...]:
     return tuple(labels.index(cell.at[key]) for key, labels in planned.axes.items())
 
 
-def look(folder: Folder, cell: Cell, known: dict[str, Any]) -> dict[str, Any]:
+def look(folder: Folder, planned: Design, cell: Cell, known: dict[str, Any]) -> dict[str, Any]:
     """Return what there is of a run: what is known of it, as far as its file agrees."""
     file = folder.recording(cell)
     if has_writer(file):
         return {**known, "status": "recording"}
-    if known.get("status") == "failed":  # a file there may be is not of this run, or damaged
+    if known.get("status") == FAILED:  # a file there may be is not of this run, or damaged
         return known
     gone = {"status": "missing", "reason": f"{file} is gone; sweep again" if known else ""}
     if not file.exists():
@@ -119,8 +123,13 @@ def look(folder: Folder, cell: Cell, known: dict[str, Any]) -> dict[str, Any]:
         now = facts(file)
     except MissingRecordingError:
         return gone
-    except RecordingError as error:
+    except UnsettledError as error:
+        return {**known, "status": "interrupted", "reason": " ".join(str(error).split())}
+    except (RecordingError, UsageError) as error:  # a folder, too, is no recording
         reason = f"{' '.join(str(error).split())}; or remove it and sweep again"
         return {"status": "damaged", "id": known.get("id", ""), "reason": reason}
+    other = foreign(file, planned, cell, known, now)
+    if other:
+        return {"status": "foreign", "id": known.get("id", ""), "reason": other}
     status = "interrupted" if now.status == "recording" else now.status
     return {**asdict(now), "status": status, "reason": now.stop_reason}

@@ -7,11 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from nndyn import kinds
 from nndyn.errors import UsageError
+from nndyn.kinds import Kind, shown
 from nndyn.recording import own_tangent_start, tangent_start
 from nndyn.studies.recipe import Recipe
 
@@ -24,6 +27,23 @@ Label: TypeAlias = float | int | str | bool
 Point: TypeAlias = dict[str, Label]
 #: Names that the index of a study, and results over it, have beside the swept options.
 _TAKEN = ("path", "status", "id", "reason", "verdict", "failure", "stationary", "file", "cell")
+
+
+def can_be_swept(name: Any) -> bool:
+    """Whether an option of that name can be an axis: studies have something of some names."""
+    return isinstance(name, str) and name.isidentifier() and name not in (*_TAKEN, "bound")
+
+
+def _is_label(value: Any) -> bool:
+    number = kinds.number() if isinstance(value, float) else kinds.whole(-(2**63))
+    return isinstance(value, bool) or number.fits(value)
+
+
+#: What can stand for a value on an axis.
+LABEL = Kind(
+    "a finite number, true, false or a printable text",
+    lambda v: v.isprintable() if isinstance(v, str) else _is_label(v),
+)
 
 
 @dataclass(frozen=True)
@@ -39,12 +59,15 @@ class Request:
         Swept options, numbers in ascending order; ``seed`` comes last.
     mix : bool
         Whether runs may go on that a version with another arithmetic began.
+    take_over : bool
+        Whether batches and runs are taken over that processes of other hosts have, as it seems.
     """
 
     recipe: Recipe
     fixed: Mapping[str, Any]
     axes: Mapping[str, Mapping[Label, Any]]
     mix: bool = False
+    take_over: bool = False
 
     def points(self) -> Iterator[Point]:
         """Yield every run, the last axis fastest.
@@ -64,6 +87,15 @@ class Request:
     def system(self, at: Point) -> System:
         """Return the system of a run."""
         return self.recipe.make(self.options(at), int(at["seed"]))
+
+    def files(self) -> list[Path]:
+        """Return the files of the user's that the runs read their data from."""
+        if self.recipe.name != "training" or callable(self.recipe.system):
+            return []
+        from nndyn.systems.training.data import files
+
+        given = self.axes.get("data") or {"": self.fixed.get("data")}
+        return [path for data in given.values() for path in files(data, self.fixed.get("data_dir"))]
 
     def settled(self, before: Mapping[str, Any] | None) -> Request:
         """Return the same request, which says where tangent vectors begin.
@@ -137,7 +169,7 @@ def request(
     """
     recipe = Recipe(system)
     options = {key.replace("-", "_"): value for key, value in options.items()}
-    for key in ("seed", "path", "resume", "mix", "overwrite", "progress"):
+    for key in ("seed", "path", "resume", "mix", "overwrite", "take_over", "progress"):
         if key in options:
             raise UsageError(f"{key} is no option of single runs of a sweep")
     recipe.check(options)
@@ -145,11 +177,18 @@ def request(
     recipe.factory()
     grids = {k: v for k, v in options.items() if _is_grid(v)}
     for key in grids:
-        if key in (*_TAKEN, "bound"):
-            raise UsageError(f"{key} cannot be swept: every study has something of that name")
+        if not can_be_swept(key):
+            raise UsageError(
+                f"{key} cannot be swept: every study has something of that name, or it is no name"
+            )
     axes = {k: _axis(k, list(v)) for k, v in grids.items()}
     axes["seed"] = _axis("seed", _seeds(seeds, seed))
-    return Request(recipe, {k: v for k, v in options.items() if k not in grids}, axes)
+    fixed = {k: v for k, v in options.items() if k not in grids}
+    for key, value in fixed.items():
+        numbers = [v for v in np.ravel(np.asarray(_plain(value), object)) if isinstance(v, float)]
+        if not np.isfinite(numbers).all():
+            raise UsageError(f"{key} is {shown(value)}, expected finite numbers, as JSON has them")
+    return Request(recipe, fixed, axes)
 
 
 def file_name(at: Point, taken: set[str]) -> str:
@@ -199,6 +238,8 @@ def _axis(name: str, values: Sequence[Any]) -> dict[Label, Any]:
             label = str(label)
         if not isinstance(value, str | int | float | bool | tuple | os.PathLike | type(None)):
             label = f"{label}-{i}"
+        if not LABEL.fits(label):
+            raise UsageError(f"{name} has the value {shown(label)}, expected {LABEL.said}")
         if label in found:
             raise UsageError(f"{name} has the value {label} twice")
         found[label] = value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nndyn.errors import UsageError
+from nndyn.store.apart import check_apart
 from nndyn.studies.cluster import spread
 from nndyn.studies.design import Batch, Design, design, differences
 from nndyn.studies.folder import Folder
@@ -39,6 +41,7 @@ def sweep(
     resume: bool = False,
     mix: bool = False,
     overwrite: bool = False,
+    take_over: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> xr.Dataset:
@@ -69,6 +72,9 @@ def sweep(
         Go on with runs that another version began, as of ``nndyn.record``; otherwise they fail.
     overwrite : bool, default False
         Remove the study in the folder first.
+    take_over : bool, default False
+        Go on at once with batches and runs that processes of other hosts have, as it seems: where
+        these are known to have ended. Without, each is free ten minutes after it was heard of.
     progress : callable, optional
         Called with (steps done, steps asked for), summed over the runs.
     **options
@@ -122,8 +128,11 @@ def sweep(
             "recorded; remove the folder first"
         )
     share = _share(task)
-    asked = replace(request(system, options, seeds=seeds, seed=seed), mix=mix)
+    asked = replace(request(system, options, seeds=seeds, seed=seed), mix=mix, take_over=take_over)
     folder = Folder(path)
+    if overwrite:
+        for part in folder.parts:
+            check_apart(part, asked.files())
     before = folder.design().options if folder.is_study() and not overwrite else None
     asked = asked.settled(before)
     planned = plan(folder, asked, resume=resume, overwrite=overwrite)
@@ -151,10 +160,10 @@ def plan(folder: Folder, asked: Request, *, resume: bool, overwrite: bool) -> De
     if not folder.is_study():
         folder.check_vacant()
         first = design(asked)  # what is wrong is said before anything is made
-    with folder.planning():
+    with folder.planning(take_over=asked.take_over):
         if folder.is_study() and overwrite:
             planned = design(asked)
-            folder.replace(planned)
+            folder.replace(planned, take_over=asked.take_over)
             return planned
         if folder.is_study():
             old = folder.design()
@@ -215,6 +224,7 @@ def run(
         tell(0)
 
     tell(0)
+    told = False
     while left:
         if workers or scheduler:
             taken = spread(
@@ -230,6 +240,14 @@ def run(
         if not wait:
             return
         if len(taken) == len(left):
+            who = next(filter(None, map(folder.claimant, taken)), "")
+            if who and not told:
+                told = True
+                warnings.warn(
+                    f"waiting for what {who} has of {folder.path}, which is free ten minutes after "
+                    "that; stop, and take over with --take-over, if it is gone",
+                    stacklevel=2,
+                )
             time.sleep(_PATIENCE)
         known = folder.known()
         left = [batch for batch in taken if folder.missing(batch, known)]

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nndyn.errors import NndynError, StoreError
 from nndyn.store import BusyError, facts
-from nndyn.studies.design import Batch, Cell
-from nndyn.studies.folder import Folder
+from nndyn.store.locks import TakenOverError, WriterLock, has_writer
+from nndyn.studies.belonging import foreign
+from nndyn.studies.design import Batch, Cell, Design
+from nndyn.studies.folder import BEGUN, FAILED, FINISHED, Folder
 from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Request
 from recorders.batch import record_batch
+
+#: Seconds between two signs of life.
+_PULSE = 2.0
+#: What is noted of a run that failed.
+_FAILED = {"id": "", "status": FAILED, "reason": "", "committed": 0, "bytes": 0}
 
 #: Called with the steps done and the steps asked for.
 Progress = Callable[[int, int], None]
@@ -54,6 +64,8 @@ def work(
     ------
     StoreError
         If there is another study in the folder by now, or it cannot be written.
+    TakenOverError
+        If a process of another host took the batch, or a run of it, over.
     KeyboardInterrupt
         On Ctrl-C, after what is done was committed.
 
@@ -62,11 +74,13 @@ def work(
     A run that fails is noted with its reason, and the others go on.
     """
     folder = Folder(path)
-    lock = folder.claim(batch)
-    if lock is None:
+    claim = folder.claim(batch, take_over=request.take_over)
+    if claim is None:
         return False
+    stop = _pulse(claim, stop)
     try:
-        if study is not None and folder.design().id != study:
+        planned = folder.design()
+        if study is not None and planned.id != study:
             raise StoreError(
                 f"{path} was given to another study in the meantime, with overwrite; sweep into "
                 "another folder"
@@ -75,13 +89,40 @@ def work(
         if not missing:
             return True
         found = _longer(folder, missing, batch.steps)
+        found |= _foreign(folder, planned, [c for c in missing if c.file not in found])
         left = [cell for cell in missing if cell.file not in found]
         if left:
+            _forget(folder, batch, left)
             found |= _record(folder, request, left, threads=threads, progress=progress, stop=stop)
         folder.note(batch, folder.of(batch) | found)
         return len(found) == len(missing)
+    except KeyboardInterrupt:
+        if claim.taker is None:
+            raise
+        raise TakenOverError(
+            f"a batch of {path} was taken over by {claim.taker}; this process ends"
+        ) from None
     finally:
-        lock.release()
+        claim.release()
+
+
+def _pulse(claim: WriterLock, stop: Callable[[], bool] | None) -> Callable[[], bool]:
+    """Return a `stop` that keeps a claim alive, and says so too where it was taken over."""
+    alone, last = threading.Lock(), time.monotonic()
+
+    def ask() -> bool:
+        nonlocal last
+        if time.monotonic() - last > _PULSE and alone.acquire(blocking=False):
+            try:
+                last = time.monotonic()
+                with suppress(StoreError):
+                    if claim.keep():
+                        claim.renew()
+            finally:
+                alone.release()
+        return claim.taker is not None or (stop is not None and stop())
+
+    return ask
 
 
 def _longer(folder: Folder, cells: Sequence[Cell], steps: int) -> dict[str, dict[str, Any]]:
@@ -89,13 +130,35 @@ def _longer(folder: Folder, cells: Sequence[Cell], steps: int) -> dict[str, dict
     found, known = {}, folder.known()
     for cell in cells:
         before = known.get(cell.file)
-        if before is None or before["status"] not in ("complete", "stopped"):
+        if before is None or before["status"] not in FINISHED:
             continue
         now = _outcome(folder, cell, None)
-        same = now["id"] == before["id"] and now["status"] in ("complete", "stopped")
+        same = now["id"] == before["id"] and now["status"] in FINISHED
         if same and now["committed"] > steps:
             found[cell.file] = now
     return found
+
+
+def _foreign(folder: Folder, planned: Design, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
+    """Return what is to be noted of runs in whose place the recording of another lies."""
+    found, known = {}, folder.known()
+    for cell in cells:
+        file, before = folder.recording(cell), known.get(cell.file, {})
+        with suppress(NndynError):  # not there, being written, or damaged: recording says so
+            said = "" if has_writer(file) else foreign(file, planned, cell, before, facts(file))
+            if said:
+                found[cell.file] = {**_FAILED, "id": before.get("id", ""), "reason": said}
+    return found
+
+
+def _forget(folder: Folder, batch: Batch, cells: Sequence[Cell]) -> None:
+    """Note of runs whose files are gone that they begin anew, with other identities."""
+    known = folder.known()
+    noted = [cell for cell in cells if known.get(cell.file, {}).get("id")]
+    gone = [cell.file for cell in noted if not folder.recording(cell).exists()]
+    if gone:
+        begun = {file: {**_FAILED, "status": BEGUN} for file in gone}
+        folder.note(batch, folder.of(batch) | begun)
 
 
 def _record(
@@ -106,6 +169,8 @@ def _record(
     made: dict[str, str] = {}
     try:
         made = _together(folder, request, cells, **how)
+    except TakenOverError:
+        raise
     except Exception as error:  # a network or a map of the user's may fail in any way
         if len(cells) == 1:
             failures[cells[0].file] = error
@@ -138,6 +203,7 @@ def _together(
         workers=threads,
         resume=True,
         mix=request.mix,
+        take_over=request.take_over,
         progress=progress,
         stop=stop,
         identities=made,
@@ -166,14 +232,15 @@ def _outcome(
     """Return what is to be noted of a run; if `made` is given, that is its identity."""
     if failure is None:
         try:
-            found = asdict(facts(folder.recording(cell)))
+            file = folder.recording(cell)
+            found = {**asdict(facts(file)), "mtime": file.stat().st_mtime_ns}
             if made is not None and found["id"] != made:
                 raise StoreError(f"{folder.recording(cell)} was replaced after it was recorded")
         except NndynError as error:
             failure = error
         else:
             return {**found, "reason": found.pop("stop_reason")}
-    return {"id": "", "status": "failed", "reason": _line(failure), "committed": 0, "bytes": 0}
+    return {**_FAILED, "reason": _line(failure)}
 
 
 def _line(error: BaseException) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nndyn.errors import DataError, UsageError
+from nndyn.header import SCHEMA
 from nndyn.provenance import digest
-from nndyn.recording import CONVENTIONS, REFERENCE, SCHEMA, VARIABLES, validate
+from nndyn.recording import CONVENTIONS, REFERENCE, VARIABLES, validate
 
 if TYPE_CHECKING:
     import xarray as xr

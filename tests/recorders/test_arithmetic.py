@@ -2,14 +2,13 @@
 
 import json
 
-import netCDF4
 import numpy as np
 import pytest
 
 import nndyn
 from nndyn import provenance
 from nndyn.errors import UsageError
-from nndyn.store import verify
+from nndyn.store import Writer, verify
 
 OPTIONS = {"steps": 40, "replicas": 1}
 
@@ -17,9 +16,9 @@ OPTIONS = {"steps": 40, "replicas": 1}
 def begun(path, steps=20, **changes):
     """A recording to be gone on with, its manifest changed."""
     nndyn.record(nndyn.systems.henon(), path, **{**OPTIONS, "steps": steps}).close()
-    with netCDF4.Dataset(path, "r+") as file:
-        manifest = {**json.loads(file.manifest), **changes}
-        file.manifest = json.dumps({k: v for k, v in manifest.items() if v is not None})
+    with Writer.resume(path) as writer:
+        manifest = {**json.loads(writer.attrs["manifest"]), **changes}
+        writer.set_attrs(manifest=json.dumps({k: v for k, v in manifest.items() if v is not None}))
 
 
 def manifest_of(path):
@@ -97,8 +96,9 @@ def test_a_sweep_goes_on_with_runs_of_another_arithmetic_only_where_told(tmp_pat
     options = {"a": [1.3, 1.4], "steps": 30, "replicas": 1}
     index = nndyn.sweep("henon", tmp_path / "study", **options)
     path = tmp_path / "study" / str(index["path"].values.ravel()[0])
-    with netCDF4.Dataset(path, "r+") as file:
-        file.manifest = json.dumps({**json.loads(file.manifest), "arithmetic": 1})
+    with Writer.resume(path) as writer:
+        manifest = {**json.loads(writer.attrs["manifest"]), "arithmetic": 1}
+        writer.set_attrs(manifest=json.dumps(manifest))
     longer = {**options, "steps": 40, "resume": True}
     index = nndyn.sweep("henon", tmp_path / "study", **longer)
     assert sorted(index["status"].values.ravel()) == ["complete", "failed"]

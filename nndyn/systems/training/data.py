@@ -118,6 +118,26 @@ def load(
     return Loaded(training, held_out, name)
 
 
+def files(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple[Path, ...]:
+    """Return the files of the user's that samples are read from.
+
+    Parameters
+    ----------
+    data, data_dir
+        As of `load`.
+
+    Returns
+    -------
+    tuple of Path
+    """
+    if not isinstance(data, (str, os.PathLike)):
+        return ()
+    name = _name(data)
+    if data_dir is not None:
+        return tuple(images.locate(name, data_dir))
+    return () if name in NAMES else (Path(data),)
+
+
 def _name(data: str | os.PathLike[str]) -> str:
     """Return what the set is called, refusing what is neither known nor a file's path."""
     text = os.fspath(data)

@@ -20,7 +20,7 @@ from nndyn.systems.training import batches, criteria, factories, optimizers, sha
 from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
 from nndyn.systems.training.contents import function_digest
-from nndyn.systems.training.data import load
+from nndyn.systems.training.data import files, load
 from nndyn.systems.training.differentials import log_volume
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
@@ -179,7 +179,7 @@ class Training:
                 f"activation={activation!r} applies to mlp: and cnn:; a module brings its own"
             )
         loaded = load(data, test, samples=samples, data_dir=data_dir)
-        training, held_out = loaded.training, loaded.test
+        training, held_out, self.files = loaded.training, loaded.test, files(data, data_dir)
         size = batches.size(batch_size, len(training))
         self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
         if spec and str(model).startswith("mlp:"):

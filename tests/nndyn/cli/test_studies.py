@@ -266,7 +266,7 @@ def test_a_folder_that_is_no_study_and_a_damaged_one_are_one_line(cli, command):
     Path("empty/study.json").write_text("{")
     code, out, err = cli(*command, "empty")
     assert (code, out) == (4, "")
-    assert err.startswith("nndyn: empty/study.json is no plan of a study (")
+    assert err.startswith("nndyn: empty/study.json is no JSON (")
     assert err.count("\n") == 1
 
 

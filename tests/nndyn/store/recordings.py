@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nndyn.recording import VARIABLES as V
-from nndyn.store import Header, Writer
+from nndyn.store import Header, Writer, digests
 
 PER_STEP = ("distance_l1", "distance_l2", "distance_linf", "log_rescale")
 
@@ -45,7 +45,7 @@ def header(*, replicas: int = 3, components: int = 5, block: int = 8, **changes:
             "parameter_size": np.array([components - 1, 1]),
         },
         "block": block,
-        "attrs": {"stationary": 0, "manifest": '{"system": "test"}'},
+        "attrs": {"stationary": 0, "manifest": '{"system": {"name": "test"}}'},
         "time_unit": "step",
         "dtype": "float64",
     }
@@ -102,3 +102,13 @@ def assert_holds(dataset: Any, plan: Header, times: int) -> None:
     assert dataset.attrs["n_committed"] == times
     for name, expected in rows(plan, 0, times).items():
         np.testing.assert_array_equal(dataset[name].values, expected, err_msg=name)
+
+
+def without_digests(path: Path) -> None:
+    """Make of a recording what an earlier version would have written, but for unused variables."""
+    import netCDF4
+
+    with netCDF4.Dataset(path, "r+") as nc:
+        nc.renameVariable(digests.NAME, "unused")
+        for name in digests.OF_THE_FILE:
+            nc.delncattr(name)

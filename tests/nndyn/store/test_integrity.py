@@ -5,15 +5,31 @@ import os
 import re
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
 
 from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
-from nndyn.store import Header, MissingRecordingError, Writer, open_recording, reading, verify
+from nndyn.store import (
+    Header,
+    MissingRecordingError,
+    Writer,
+    digests,
+    open_recording,
+    reading,
+    verify,
+)
 from nndyn.store.chunks import find_layouts, walk
 from nndyn.store.library import explain
-from tests.nndyn.store.recordings import assert_holds, header, record
+from tests.nndyn.store.recordings import (
+    assert_holds,
+    header,
+    phase_at,
+    record,
+    rows,
+    without_digests,
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,27 +137,37 @@ def test_a_flipped_byte_in_an_index_is_noticed_or_harmless(
 
 
 def test_values_that_contradict_each_other_are_noticed(tmp_path: Path) -> None:
-    netCDF4 = pytest.importorskip("netCDF4")
+    plan = header()
     for name, index, value, message in (
         ("time", 7, 3.0, "time does not increase"),
-        ("distance_l1", (9, 0), 1.0, "not zero for the reference"),
-        ("distance_l2", (9, 1), 50.0, "distance_l2 exceeds distance_l1"),
-        ("checkpoint_step", 0, 12, "no checkpoint is of step 39, the last"),
+        ("distance_l1", (5, 0), 1.0, "not zero for the reference"),
+        ("distance_l2", (5, 1), 50.0, "distance_l2 exceeds distance_l1"),
     ):
         path = tmp_path / f"{name}.nc"
-        record(path)
-        with netCDF4.Dataset(path, "r+") as nc:
-            nc[name][index] = value
-            if name == "checkpoint_step":
-                nc[name][1] = 13
+        with Writer.create(path, plan) as writer:
+            given = rows(plan, 0, 8)
+            given[name][index] = value
+            writer.append(given)
+            writer.commit(phase_at(plan, 7), 7)
         assert any(re.search(message, p) for p in verify(path).problems), name
 
 
+def test_a_checkpoint_of_another_step_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "run.nc"
+    record(path)
+    without_digests(path)
+    with netCDF4.Dataset(path, "r+") as nc:
+        nc["checkpoint_step"][:] = [12, 13]
+    with pytest.warns(UserWarning, match="has no digests"):
+        report = verify(path)
+    assert any("no checkpoint is of step 39, the last" in p for p in report.problems)
+
+
 def test_a_counter_beyond_the_rows_is_refused(tmp_path: Path) -> None:
-    netCDF4 = pytest.importorskip("netCDF4")
     record(tmp_path / "run.nc")
     with netCDF4.Dataset(tmp_path / "run.nc", "r+") as nc:
         nc.n_committed = np.int64(41)
+        digests.seal(nc)
     with pytest.raises(RecordingError, match=r"41 times committed, 40 found"):
         open_recording(tmp_path / "run.nc")
     assert not verify(tmp_path / "run.nc").sound

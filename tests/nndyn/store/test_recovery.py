@@ -1,5 +1,6 @@
 """What a writer that died leaves behind is put back to its last commit."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -87,8 +88,17 @@ def leave(folder: Path, recording: bytes, journal: bytes | None) -> Path:
     path = folder / "run.nc"
     path.write_bytes(recording)
     if journal is not None:
-        (folder / ".run.nc.journal").write_bytes(journal)
+        (folder / ".run.nc.journal").write_bytes(journal_of(path, journal))
     return path
+
+
+def journal_of(path: Path, journal: bytes) -> bytes:
+    """Return a journal as it would be of the file that has the name now."""
+    if len(journal) < 64:
+        return journal
+    body = journal[:16] + path.stat().st_ino.to_bytes(8, "little") + journal[24:-32]
+    whole = hashlib.blake2b(journal[:-32], digest_size=32).digest() == journal[-32:]
+    return body + (hashlib.blake2b(body, digest_size=32).digest() if whole else journal[-32:])
 
 
 def test_a_block_torn_anywhere_is_undone_on_reading(moments: list[Moment], tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ import xarray as xr
 import nndyn
 from nndyn.errors import RecordingError, UsageError
 from nndyn.store import Writer
-from nndyn.studies.design import parse
+from nndyn.studies import sealed
 from nndyn.studies.folder import MissingStudyError
+from nndyn.studies.plan import parse, text
 from tests.nndyn.studies.small import MAP, logistic, statuses
 
 
@@ -103,14 +104,16 @@ def test_a_run_that_was_gone_on_with_or_replaced_shows_what_it_is_now(study, fil
     assert index["id"].equals(before["id"])
     file.unlink()
     nndyn.record(nndyn.systems.logistic(r=3.9), file, seed=1, **MAP).close()
-    assert not nndyn.open_study(study)["id"].equals(before["id"])
+    status, reason = status_of(study, r=3.9, seed=1)
+    assert status == "foreign"
+    assert f"{before['id'].sel(r=3.9, seed=1).item()} was noted" in reason
 
 
 def test_combinations_that_a_study_does_not_have_are_unplanned(study):
     plan = parse((study / "study.json").read_text(), "")
-    tree = json.loads(plan.to_json())
+    tree = sealed.read(text(plan), says="", cure="")
     tree["batches"][0]["cells"] = tree["batches"][0]["cells"][:4]
-    (study / "study.json").write_text(json.dumps(tree))
+    (study / "study.json").write_text(sealed.written(tree))
     index = nndyn.open_study(study)
     assert index["status"].sel(r=4.0).values.tolist() == ["unplanned"] * 2
     assert index["path"].sel(r=4.0).values.tolist() == ["", ""]

@@ -1,0 +1,84 @@
+"""The values of a recording that is written: read with their digests, written with new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nndyn.store import digests
+from nndyn.store.checks import Checks
+from nndyn.store.digests import DIM, NAME, Array, Ledger
+from nndyn.store.library import reading
+
+if TYPE_CHECKING:
+    import netCDF4
+
+
+class Book:
+    """Reads, writes and counts, in a file that is open as it is said each time.
+
+    Parameters
+    ----------
+    path : Path
+    identity : str
+        The ``recording_id``.
+    checks : Checks or None
+        Its digests; without them, as earlier versions wrote it, none are written either.
+    """
+
+    def __init__(self, path: Path, identity: str, checks: Checks | None) -> None:
+        self._path = path
+        self._checks = checks
+        self._ledger = None if checks is None else Ledger(identity, checks.grids)
+
+    def read(self, nc: netCDF4.Dataset, name: str, where: slice) -> Array:
+        """Return rows of a variable, checked unless this process wrote some."""
+        variable = nc[name]
+        variable.set_auto_chartostring(False)
+        with reading(self._path):
+            if self._checks is None:
+                return np.asarray(variable[where])
+            key = (where, *[slice(None)] * (variable.ndim - 1))
+            return self._checks.read(name, key, variable.__getitem__, variable.shape[0])
+
+    def write(self, nc: netCDF4.Dataset, name: str, values: Any, start: int) -> None:
+        """Write rows of a variable from `start` on."""
+        variable = nc[name]
+        values = np.asarray(values, dtype=variable.dtype)
+        if self._ledger is not None and self._checks is not None:
+            self._ledger.add(name, start, values, lambda a, b: self.read(nc, name, slice(a, b)))
+            self._checks.trust(name)
+        variable[start : start + len(values)] = values
+
+    @property
+    def new(self) -> int:
+        """Digests of what was written and does not count yet."""
+        return 0 if self._ledger is None else self._ledger.count
+
+    def count(self, nc: netCDF4.Dataset, ends: dict[str, int]) -> None:
+        """Let what was written count: data first, then the counters, since a reader may be looking.
+
+        Parameters
+        ----------
+        nc : netCDF4.Dataset
+        ends : dict of str to int
+            Rows of each growing dimension; those of the digests are added.
+        """
+        if self._ledger is not None:
+            start, stop = ends[DIM], ends[DIM] + self._ledger.count
+            nc[NAME][start:stop] = self._ledger.entries()
+            ends[DIM] = stop
+        nc.sync()
+        nc.setncattr("n_committed", np.int64(ends["time"]))
+        if self._ledger is not None:
+            digests.set_counts(nc, ends)
+        self.seal(nc)
+        nc.sync()
+
+    def seal(self, nc: netCDF4.Dataset, new: Iterable[str] = ()) -> None:
+        """Store the digest of the header, which covers the attributes `new` from now on."""
+        if self._ledger is not None:
+            digests.seal(nc, new)

@@ -1,0 +1,326 @@
+"""Digests: what every chunk and the header were when they were written.
+
+The fletcher32 of each chunk is HDF5's and stays, for readers that are not nndyn. It does not know
+where its chunk belongs, that of zeros is zero, and it takes 0000 for FFFF. So a recording has
+beside it:
+
+- the variable ``digest`` (digest_entry, digest_word): a list to which every commit adds an entry
+  for each chunk it wrote. The words of an entry are the number of the variable, that of the chunk
+  in it (C order of the grid of chunks), the rows of the chunk that count, and 128 bits of digest.
+  The last entry of a chunk holds. Since rows are only appended, an earlier one of fewer rows stays
+  true of these.
+- ``digest_variables``: the variables by number, separated by spaces.
+- ``digest_header``: the digest of the header, in hexadecimal. It covers the global attributes named
+  in ``digest_attributes``, and of each variable its name, dimensions, their fixed sizes, type,
+  chunk and the attributes that say what it means. What others add to the file it leaves out.
+- ``committed_counts``: the committed rows of the dimensions in ``committed_dimensions``, the list
+  of digests among them.
+
+The digest of a chunk is SHA-256, cut to 128 bits, of a line ``RECORDING_ID VARIABLE``, the number
+of the chunk (64 bits, little-endian), and the values of its rows as stored, in C order, without
+what a chunk at the edge has beyond the variable. Entries are written and flushed with the data,
+before the counters and the header's digest: see `nndyn.store.journal`.
+
+Notes
+-----
+Of the hashes that need no further package, SHA-256 costs least where the processor has
+instructions for it: 1.5 GB/s against 0.44 for BLAKE2b (AMD EPYC).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import netCDF4
+
+Array = NDArray[Any]
+Hash = Any  # hashlib's, of which each interpreter has its own types
+
+#: The variable, its dimensions, and the rows of its chunks: short, the last is rewritten each time.
+NAME, DIM, WORD = "digest", "digest_entry", "digest_word"
+CHUNK_ROWS = 256
+LONG_NAME = "digests of the chunks: number of variable, chunk, rows, 128 bits"
+
+VARIABLES, ATTRIBUTES, HEADER = "digest_variables", "digest_attributes", "digest_header"
+DIMENSIONS, COUNTS = "committed_dimensions", "committed_counts"
+
+#: Global attributes that belong to a file and not to what is in it.
+OF_THE_FILE = (VARIABLES, ATTRIBUTES, HEADER, DIMENSIONS, COUNTS)
+
+WORDS = 5
+_BYTES = 16
+_MEANING = ("units", "long_name", "axis", "flag_values", "flag_meanings", "_Encoding")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a variable is cut into chunks.
+
+    Attributes
+    ----------
+    number : int
+        Of the variable.
+    shape : tuple of int
+        Lengths of its axes after the first.
+    chunk : tuple of int
+        Shape of a chunk.
+    """
+
+    number: int
+    shape: tuple[int, ...]
+    chunk: tuple[int, ...]
+
+    @functools.cached_property
+    def across(self) -> tuple[int, ...]:
+        """Chunks along the axes after the first."""
+        return tuple(-(-s // c) for s, c in zip(self.shape, self.chunk[1:], strict=True))
+
+    @functools.cached_property
+    def width(self) -> int:
+        """Chunks that share their rows: a line of chunks."""
+        return math.prod(self.across)
+
+    def lines(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yield each line of chunks that has some of the rows [start, stop), and which."""
+        rows = self.chunk[0]
+        for line in range(start // rows, -(-stop // rows)):
+            yield line, max(start, line * rows), min(stop, (line + 1) * rows)
+
+    def places(self, touched: Sequence[Array] | None = None) -> list[tuple[int, tuple[slice, ...]]]:
+        """Return where the chunks of a line lie in an array of its rows.
+
+        Parameters
+        ----------
+        touched : sequence of increasing int arrays, optional
+            The chunks along each axis after the first that the array has; all unless given.
+
+        Returns
+        -------
+        list of (int, tuple of slice)
+            Number of a chunk in its line, and its place.
+        """
+        across = self.across
+        if touched is None:
+            touched = [np.arange(n) for n in across]
+        steps = [math.prod(across[i + 1 :]) for i in range(len(across))]
+        axes = [
+            [(int(n) * step, slice(i * c, (i + 1) * c)) for i, n in enumerate(numbers)]
+            for numbers, step, c in zip(touched, steps, self.chunk[1:], strict=True)
+        ]
+        return [
+            (sum(n for n, _ in place), (slice(None), *(inside for _, inside in place)))
+            for place in itertools.product(*axes)
+        ]
+
+
+def grids(nc: netCDF4.Dataset, names: Iterable[str]) -> dict[str, Grid]:
+    """Return the grids of variables, numbered as they come."""
+    found = {}
+    for number, name in enumerate(names):
+        chunk = tuple(int(c) for c in nc[name].chunking())
+        found[name] = Grid(number, tuple(nc[name].shape[1:]), chunk)
+    return found
+
+
+def begun(identity: str, name: str) -> Hash:
+    """Return a hash that knows the recording and the variable."""
+    return hashlib.sha256(f"{identity} {name}\n".encode(), usedforsecurity=False)
+
+
+def fresh(begin: Hash, chunk: int) -> Hash:
+    """Return a hash that knows the number of the chunk too."""
+    known = begin.copy()
+    known.update(chunk.to_bytes(8, "little"))
+    return known
+
+
+def feed(known: Hash, values: Array) -> None:
+    """Add the bytes of `values`."""
+    known.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+
+
+def digest(known: Hash) -> bytes:
+    """Return the digest, whose hash can be fed further."""
+    return bytes(known.digest()[:_BYTES])
+
+
+class Ledger:
+    """Digests of what a Writer writes, chunk by chunk as it comes.
+
+    Parameters
+    ----------
+    identity : str
+        The ``recording_id``.
+    cut : mapping of str to Grid
+    """
+
+    def __init__(self, identity: str, cut: Mapping[str, Grid]) -> None:
+        self._grids = dict(cut)
+        self._begun = {name: begun(identity, name) for name in cut}
+        self._places = {name: grid.places() for name, grid in cut.items()}
+        self._open: dict[tuple[str, int], Hash] = {}  # chunks with room for further rows
+        self._new: dict[tuple[int, int], tuple[int, Hash]] = {}
+
+    def add(
+        self,
+        name: str,
+        start: int,
+        values: Array,
+        before: Callable[[int, int], Array] | None = None,
+    ) -> None:
+        """Take note of rows that are written.
+
+        Parameters
+        ----------
+        name : str
+        start : int
+            The first row.
+        values : array
+            Of the type of the variable.
+        before : callable, optional
+            Gives the rows (start, stop) of the variable that are there already.
+        """
+        grid = self._grids[name]
+        rows = grid.chunk[0]
+        for line, first, stop in grid.lines(start, start + len(values)):
+            above = line * rows
+            if first > above and before is not None and (name, line * grid.width) not in self._open:
+                self._feed(name, line, first - above, before(above, first))
+            self._feed(name, line, stop - above, values[first - start : stop - start])
+            if stop == above + rows:
+                for chunk in range(line * grid.width, (line + 1) * grid.width):
+                    self._open.pop((name, chunk), None)
+
+    def _feed(self, name: str, line: int, rows: int, values: Array) -> None:
+        grid, begin = self._grids[name], self._begun[name]
+        for offset, where in self._places[name]:
+            chunk = line * grid.width + offset
+            known = self._open.get((name, chunk))
+            if known is None:
+                known = self._open[name, chunk] = fresh(begin, chunk)
+            feed(known, values[where])
+            self._new[grid.number, chunk] = rows, known
+
+    @property
+    def count(self) -> int:
+        """Entries that `entries` will return."""
+        return len(self._new)
+
+    def entries(self) -> Array:
+        """Return the entries of all that was added since the last call: (n, 5) int64."""
+        new, self._new = self._new, {}
+        found = np.zeros((len(new), WORDS), dtype=np.int64)
+        found[:, :2] = np.array(list(new), dtype=np.int64).reshape(-1, 2)
+        found[:, 2] = [rows for rows, _ in new.values()]
+        raw = b"".join(digest(known) for _, known in new.values())
+        found[:, 3:] = np.frombuffer(raw, dtype="<i8").reshape(-1, 2)
+        return found
+
+
+def define(nc: netCDF4.Dataset, names: Sequence[str], dims: Sequence[str]) -> None:
+    """Make the variable and the attributes in a new file, whose attributes are all set.
+
+    Parameters
+    ----------
+    nc : netCDF4.Dataset
+    names : sequence of str
+        Variables that have digests.
+    dims : sequence of str
+        Growing dimensions.
+    """
+    nc.createDimension(DIM, None)
+    nc.createDimension(WORD, WORDS)
+    variable = nc.createVariable(
+        NAME, "i8", (DIM, WORD), chunksizes=(CHUNK_ROWS, WORDS), fletcher32=True, fill_value=False
+    )
+    variable.setncatts({"long_name": LONG_NAME, "units": "1"})
+    dims = [*dims, DIM]
+    covered = [*nc.ncattrs(), DIMENSIONS, COUNTS]
+    nc.setncatts(
+        {
+            DIMENSIONS: " ".join(dims),
+            COUNTS: np.zeros(len(dims), dtype=np.int64),
+            VARIABLES: " ".join(names),
+            ATTRIBUTES: " ".join(covered),
+            HEADER: "0" * 2 * _BYTES,
+        }
+    )
+
+
+def set_counts(nc: netCDF4.Dataset, counts: Mapping[str, int]) -> None:
+    """Store the committed rows of every growing dimension."""
+    dims = str(nc.getncattr(DIMENSIONS)).split()
+    nc.setncattr(COUNTS, np.array([counts[d] for d in dims], dtype=np.int64))
+
+
+def seal(nc: netCDF4.Dataset, new: Iterable[str] = ()) -> None:
+    """Store the digest of the header, as it is now.
+
+    Parameters
+    ----------
+    nc : netCDF4.Dataset
+    new : iterable of str
+        Global attributes that are to be covered from now on.
+    """
+    covered = str(nc.getncattr(ATTRIBUTES)).split()
+    more = [name for name in new if name not in covered]
+    if more:
+        nc.setncattr(ATTRIBUTES, " ".join([*covered, *more]))
+    nc.setncattr(HEADER, header_digest(nc))
+
+
+def header_digest(nc: netCDF4.Dataset) -> str:
+    """Return the digest of the header of an open file, in hexadecimal.
+
+    Parameters
+    ----------
+    nc : netCDF4.Dataset
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    AttributeError
+        If an attribute that it covers is missing.
+    IndexError
+        If a variable is.
+    """
+    known = hashlib.sha256(usedforsecurity=False)
+    names = str(nc.getncattr(VARIABLES)).split()
+    for attribute in (VARIABLES, ATTRIBUTES):
+        known.update(_told(attribute, nc.getncattr(attribute)))
+    for attribute in str(nc.getncattr(ATTRIBUTES)).split():
+        known.update(_told(attribute, nc.getncattr(attribute)))
+    for name in (*names, NAME):
+        variable = nc[name]
+        sizes = [(d, _fixed_size(nc, d)) for d in variable.dimensions]
+        known.update(_told(name, [variable.dtype.str, sizes, variable.chunking()]))
+        for attribute in variable.ncattrs():
+            if attribute in _MEANING:
+                known.update(_told(attribute, variable.getncattr(attribute)))
+    return known.hexdigest()[: 2 * _BYTES]
+
+
+def _fixed_size(nc: netCDF4.Dataset, dim: str) -> int:
+    size = nc.dimensions[dim]
+    return 0 if size.isunlimited() else len(size)
+
+
+def _told(name: str, value: Any) -> bytes:
+    """Name, type and value without ambiguity."""
+    kind = ""
+    if isinstance(value, np.ndarray | np.generic):
+        kind, value = value.dtype.str, np.asarray(value).ravel().tolist()
+    return f"{name!r} {kind} {value!r}\n".encode()

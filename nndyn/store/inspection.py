@@ -1,0 +1,62 @@
+"""What of a recording is checked before any of its values is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nndyn.errors import RecordingError
+from nndyn.header import CURE, Stated, read
+from nndyn.store.checks import Checks, check_header
+from nndyn.store.committed import attributes, rows_of, slot_of
+from nndyn.store.index import faults
+
+if TYPE_CHECKING:
+    import netCDF4
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What was found.
+
+    Attributes
+    ----------
+    attrs : Stated
+    rows : dict of str to int
+        Committed rows of each growing dimension.
+    checks : Checks or None
+        Its digests; none in a file of an earlier version.
+    """
+
+    attrs: Stated
+    rows: dict[str, int]
+    checks: Checks | None
+
+
+def inspected(path: Path, nc: netCDF4.Dataset, *, moved: bool = False) -> Inspected:
+    """Check header, counters and chunk indices of a recording that nndyn laid out.
+
+    Parameters
+    ----------
+    path : Path
+    nc : netCDF4.Dataset
+        The same file, open.
+    moved : bool, default False
+        As of `faults`, of a file with digests: whether it is only read.
+
+    Returns
+    -------
+    Inspected
+
+    Raises
+    ------
+    RecordingError
+        With the first thing that is wrong.
+    """
+    sealed = check_header(path, nc)
+    attrs = read(attributes(path, nc), str(path))
+    rows = rows_of(path, nc, attrs.n_committed, sealed=sealed)
+    for fault in faults(path, nc, rows, slot_of(nc, rows["time"]), moved=moved and sealed):
+        raise RecordingError(f"{path} is damaged: {fault}; {CURE}")
+    return Inspected(attrs, rows, Checks(path, nc, rows) if sealed else None)

@@ -1,0 +1,92 @@
+"""Recordings as xarray opens them: values are read when they are used, and checked then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+from xarray.backends import NetCDF4DataStore
+from xarray.backends.netCDF4_ import NetCDF4ArrayWrapper
+from xarray.core import indexing
+
+from nndyn.header import COMMENT, COMMENTS
+from nndyn.store import digests
+from nndyn.store.checks import Checks
+from nndyn.store.library import reading
+
+if TYPE_CHECKING:
+    import netCDF4
+
+
+class _Checked(NetCDF4ArrayWrapper):
+    """One variable of a `_Store`."""
+
+    __slots__ = ()
+
+    def _getitem(self, key: Any) -> Any:
+        checks, get = self.datastore.checks, super()._getitem
+        with reading(self.datastore.path):
+            if checks is None or self.variable_name not in checks.grids:
+                return get(key)  # type: ignore[no-untyped-call]
+            return checks.read(self.variable_name, key, get, self.shape[0])
+
+
+class _Store(NetCDF4DataStore):
+    """An open recording; without `checks` it is of an earlier version, or a copy."""
+
+    path: Path
+    checks: Checks | None
+
+    def open_store_variable(self, name: str, var: netCDF4.Variable[Any]) -> xr.Variable:
+        """Return a variable that is checked when it is read."""
+        plain = super().open_store_variable(name, var)
+        data = indexing.LazilyIndexedArray(_Checked(name, self))  # type: ignore[no-untyped-call]
+        return xr.Variable(plain.dims, data, plain.attrs, plain.encoding)
+
+    def __dask_tokenize__(self) -> Any:
+        """Return what tells the values from those of another file, or of other times."""
+        file = os.stat(self._filename)
+        return type(self).__name__, self._filename, file.st_mtime_ns, file.st_size
+
+
+def opened(path: Path, checks: Checks | None, chunks: Mapping[str, int] | None) -> xr.Dataset:
+    """Open a file without conversion of its values.
+
+    Parameters
+    ----------
+    path : Path
+    checks : Checks or None
+        Its digests, if it has some.
+    chunks : mapping of str to int or None
+        As in `xarray.open_dataset`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Without the digests.
+    """
+    options: dict[str, Any] = {
+        "chunks": chunks,
+        "mask_and_scale": False,
+        "decode_times": False,
+        "decode_timedelta": False,
+        "drop_variables": [digests.NAME],
+    }
+    store = _Store.open(os.fspath(path))  # type: ignore[no-untyped-call]
+    store.path, store.checks = path, checks
+    if checks is not None:
+        checks.others_write = True
+    try:
+        recording = xr.open_dataset(store, **options)
+    except BaseException:
+        store.close()  # else whoever opens the file next is given what the library remembers of it
+        raise
+    for name in digests.OF_THE_FILE:
+        recording.attrs.pop(name, None)
+    if recording.attrs.get(COMMENT) in COMMENTS.values():  # of the file too
+        del recording.attrs[COMMENT]
+    recording.encoding["unlimited_dims"] = set(recording.encoding["unlimited_dims"]) - {digests.DIM}
+    return recording
