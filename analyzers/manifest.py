@@ -16,6 +16,8 @@ def manifest(recording: xr.Dataset) -> dict[str, Any]:
 
 
 def system_of(recording: xr.Dataset) -> dict[str, Any]:
-    """Return what a recording's manifest says of its system."""
+    """Return what a recording's manifest says of its system; of a training's, arguments too."""
     found: dict[str, Any] = manifest(recording).get("system", {})
-    return found
+    if found.get("kind", "training") == "training":
+        return found
+    return {key: value for key, value in found.items() if key not in header.TRAINED}

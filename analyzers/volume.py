@@ -42,11 +42,13 @@ def volume_warnings(
     """
     known = manifest(recording)
     system = known.get("system", {})
-    exact, error = known.get("exponent_sum"), known.get("exponent_sum_error")
+    exact = known.get("exponent_sum")
+    error = known.get("exponent_sum_error") if system.get("dt") else None
     k = len(used.values)
     if k < recording.sizes.get("phase", k) or not np.isfinite(total):
         return []
     stepped = system.get("kind") == "flow" and system.get("method", "rk4") == "rk4"
+    stepped = stepped and bool(system.get("dt"))
     scale = max(abs(float(total if exact is None else exact)), float(np.abs(used.values).max()))
     found: list[str] = []
     unknown = stepped and error is None  # by files that do not say it

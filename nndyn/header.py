@@ -65,6 +65,7 @@ TRAINED = {
     "samples": null_or(whole(1)),
     "dtype": TEXT,
     "device": TEXT,
+    "seed": whole(most=None),
 }
 _RUN = {
     "replicas": whole(),
@@ -87,7 +88,7 @@ _RUN = {
 _NEEDED = {
     "Conventions": TEXT,
     "nndyn_schema": ANY,
-    "recording_id": TEXT,
+    "recording_id": Kind("a text, short", lambda v: isinstance(v, str) and 0 < len(v) <= 200),
     "status": one_of(*STATUSES),
     "stop_reason": TEXT,
     "stationary": one_of(0, 1),
@@ -98,14 +99,6 @@ _FURTHER = {"block": whole(1), "floor_steps": whole(), "redrawn": TEXT, PIECE: w
 _ATTRIBUTES = table(_NEEDED, _FURTHER)
 _REDRAWN = items(items(whole(), 2))
 
-_FORMULA = {
-    "name": TEXT,
-    "parameters": by_name(ANY),
-    "initial": null_or(items(number())),
-    "discard": whole(most=None),
-    "dt": null_or(_POSITIVE),
-    "method": TEXT,
-}
 _SESSION = {
     "arithmetic": whole(),
     "created": TEXT,
@@ -120,13 +113,13 @@ _LAYERS = Kind(
     lambda v: isinstance(v, dict | list),
     lambda v: table({}, {"frozen": _FROZEN}).parts(v if isinstance(v, dict) else {}),
 )
+_SYSTEM = {"kind": TEXT, "name": TEXT, "method": TEXT, "dt": null_or(_POSITIVE)}
 
 
 def _of_system(value: dict[str, Any]) -> Parts:
-    kind = value.get("kind")
-    trained = {**TRAINED, "seed": whole(most=None), "layers": _LAYERS}
-    known = _FORMULA if kind in ("map", "flow", "gd") else trained
-    return table({"dt": _POSITIVE} if kind == "flow" else {}, {"kind": TEXT, **known}).parts(value)
+    """Systems of the user's, of kinds of their own, say what they like beside."""
+    own = value.get("kind", "training") == "training"
+    return table({}, {**_SYSTEM, **({**TRAINED, "layers": _LAYERS} if own else {})}).parts(value)
 
 
 _MANIFEST = table(
@@ -142,12 +135,8 @@ _MANIFEST = table(
         **_SESSION,
     },
 )
-#: What tells a run and makes it again: of systems of each kind, and of what was asked for.
-_MADE = {
-    "training": ("model", "data", "loss", "device", "seed"),
-    **dict.fromkeys(("map", "flow", "gd"), ("name", "parameters", "initial", "discard", "dt")),
-}
-_ASKED = ("perturbations", "control", "rescale", "evaluate", "seed")
+#: What tells a run.
+_MADE = table({"system": table({}), "recording": table({}), "steps": ANY})
 
 
 @dataclass(frozen=True)
@@ -230,7 +219,7 @@ def manifest(
     source : str
         What messages call the recording.
     made : bool, default False
-        Whether it has to say which system was recorded, how, and over how many steps.
+        Whether it has to say what tells the run: its system, options and steps.
 
     Returns
     -------
@@ -247,29 +236,8 @@ def manifest(
     found: dict[str, Any] = _json(attrs, "manifest", "{}", source)
     check(found, _MANIFEST, place="manifest", says=says, cure=CURE)
     if made:
-        needed = dict.fromkeys(("system", "recording", "steps"), ANY)
-        check(found, table(needed), place="manifest", says=says, cure=CURE)
+        check(found, _MADE, place="manifest", says=says, cure=CURE)
     return found
-
-
-def lacking(manifest: Mapping[str, Any]) -> str:
-    """Say what a manifest lacks of what makes a run of its kind again.
-
-    Parameters
-    ----------
-    manifest : mapping of str to value
-        Of a recording that says how it was made.
-
-    Returns
-    -------
-    str
-        Such as ``system.parameters``, which a system of the user's own need not have; empty where
-        nothing is missing.
-    """
-    needed = {"system": _MADE.get(manifest["system"].get("kind"), ()), "recording": _ASKED}
-    return next(
-        (f"{of}.{k}" for of, keys in needed.items() for k in keys if k not in manifest[of]), ""
-    )
 
 
 def redrawn(attrs: Mapping[str, Any], source: str = "the recording") -> list[list[int]]:

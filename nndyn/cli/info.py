@@ -141,20 +141,25 @@ def _pairs(values: dict[str, Any]) -> str:
     return ", ".join(f"{k} {v}" for k, v in values.items() if v is not None)
 
 
+#: What a manifest says of systems that options make, and of the recording of any.
+_FORMULA = ("name", "parameters", "initial", "discard", "dt")
+_MADE: dict[Any, tuple[str, ...]] = {
+    "training": ("model", "data", "loss", "device", "seed"),
+    **dict.fromkeys(("map", "flow", "gd"), _FORMULA),
+}
+_ASKED = {"perturbations", "control", "rescale", "evaluate", "seed"}
+
+
 def _config(path: Path, manifest: dict[str, Any]) -> str:
     """Return the options that make a recording again, as TOML."""
     code = ""
     system, options = dict(manifest["system"]), dict(manifest["recording"])
-    kind = system.get("kind")
+    kind = str(system.get("kind"))
     if kind == "series":
         raise UsageError("a series comes from its file: nndyn record series FILE stores it again")
-    if kind not in ("training", "map", "flow", "gd"):
+    needed = _MADE.get(kind, ())
+    if not needed or not system.keys() >= {*needed} or not options.keys() >= _ASKED:
         raise UsageError("the system came from Python: no options make this run again")
-    if missing := header.lacking(manifest):
-        raise UsageError(
-            f"manifest.{missing} is missing, as where the system came from Python: no options make "
-            "this run again"
-        )
     if options.get("tangents"):
         options["tangent_start"] = tangent_start(options)
     if options.pop("perturbations") is not None:

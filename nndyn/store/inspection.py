@@ -34,7 +34,7 @@ class Inspected:
     checks: Checks | None
 
 
-def inspected(path: Path, nc: netCDF4.Dataset) -> Inspected:
+def inspected(path: Path, nc: netCDF4.Dataset, *, moved: bool = False) -> Inspected:
     """Check header, counters and chunk indices of a recording that nndyn laid out.
 
     Parameters
@@ -42,6 +42,8 @@ def inspected(path: Path, nc: netCDF4.Dataset) -> Inspected:
     path : Path
     nc : netCDF4.Dataset
         The same file, open.
+    moved : bool, default False
+        As of `faults`, of a file with digests: whether it is only read.
 
     Returns
     -------
@@ -55,6 +57,6 @@ def inspected(path: Path, nc: netCDF4.Dataset) -> Inspected:
     sealed = check_header(path, nc)
     attrs = read(attributes(path, nc), str(path))
     rows = rows_of(path, nc, attrs.n_committed, sealed=sealed)
-    for fault in faults(path, nc, rows, slot_of(nc, rows["time"])):
+    for fault in faults(path, nc, rows, slot_of(nc, rows["time"]), moved=moved and sealed):
         raise RecordingError(f"{path} is damaged: {fault}; {CURE}")
     return Inspected(attrs, rows, Checks(path, nc, rows) if sealed else None)

@@ -125,7 +125,7 @@ def _report(path: Path) -> Report:
         slot = slot_of(nc, n)
         if slot is None and n and "checkpoint_step" in nc.variables:
             problems.append(f"no checkpoint is of step {n - 1}, the last: cannot be resumed")
-        wrong = list(faults(path, nc, rows, slot))
+        wrong = list(faults(path, nc, rows, slot, moved=sealed))
         problems += [f for f in wrong if not any(f in p for p in problems)]
         most = path.stat().st_size
         checks = [_check(v, rows, slot, digests, most) for v in own(nc).values()]

@@ -76,7 +76,8 @@ def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
         check_held(path)
     try:
         nc = netCDF4.Dataset(path, mode, format="NETCDF4")
-    except (OSError, RuntimeError, UnicodeEncodeError) as error:  # names are UTF-8 to it
+    except (OSError, RuntimeError, UnicodeEncodeError, AttributeError, LookupError) as error:
+        # names are UTF-8 to it, and it trips over variables whose dimensions are not there
         failure = explain(path, error, writing=mode != "r")
         raise failure from error
     nc.set_auto_maskandscale(False)

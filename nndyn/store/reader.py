@@ -162,7 +162,7 @@ def _inspected(path: Path) -> tuple[dict[str, int] | None, Checks | None]:
         if is_copy(path, attrs):
             read(attrs, str(path))
             return None, None
-        found = inspected(path, nc)
+        found = inspected(path, nc, moved=True)
     if found.checks is None:
         _warn(path)
     return found.rows, found.checks

@@ -100,15 +100,25 @@ class Adaptive:
                 raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
 
     def _there(self) -> dict[tuple[object, object], int]:
-        """Return up to which step runs were recorded that are there, by rate and seed."""
-        planned, known = self.design, self.folder.known()
-        return {
-            (cell.at["lr"], cell.at["seed"]): batch.steps
-            for batch in (planned.batches if planned else ())
-            for cell in batch.cells
-            if planned
-            and look(self.folder, planned, cell, known.get(cell.file, {}))["status"] in FINISHED
-        }
+        """Return up to which step runs were recorded that are there, by rate and seed.
+
+        Returns
+        -------
+        dict of (lr, seed) to int
+            Of one that stopped early, since it diverged, all steps that it was asked for.
+        """
+        found: dict[tuple[object, object], int] = {}
+        if self.design is None:
+            return found
+        known = self.folder.known()
+        for batch in self.design.batches:
+            for cell in batch.cells:
+                seen = look(self.folder, self.design, cell, known.get(cell.file, {}))
+                if seen["status"] in FINISHED:
+                    whole = seen["status"] != "complete"
+                    steps = batch.steps if whole else seen["committed"] - 1
+                    found[cell.at["lr"], cell.at["seed"]] = steps
+        return found
 
 
 def _joined(old: Design, new: Design) -> Design:

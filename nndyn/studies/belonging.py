@@ -61,7 +61,8 @@ def _differences(planned: Design, cell: Cell, manifest: Mapping[str, Any]) -> It
         own, seeds = system, seeds | {"seed of the system": system.get("seed")}
     elif planned.system in CATALOGUE:
         yield from _unlike("system", planned.system, system.get("name"))
-        own = system | system.get("parameters", {})
+        given = system.get("parameters")
+        own = system | (given if isinstance(given, dict) else {})
     for name, seed in seeds.items():
         yield from _unlike(name, cell.at["seed"], seed)
     for name, value in {**planned.options, **cell.at}.items():

@@ -142,7 +142,7 @@ def _results(
                 cached = dict(zip(keys_there, split(stored.drop_vars("key")), strict=True))
     todo = [cell for cell in cells if keys[cell.file] not in cached]
     if todo:
-        runs = [(str(folder.recording(c)), keys[c.file].rpartition("-")[0]) for c in todo]
+        runs = [(keys[c.file].rpartition("-")[0], str(folder.recording(c))) for c in todo]
         fresh = _analyzed(name, options, tuple(keep), runs, workers, progress)
         cached |= dict(zip((keys[cell.file] for cell in todo), fresh, strict=True))
         current = {key: cached[key] for key in keys.values() if cached[key].lasting}
@@ -163,7 +163,7 @@ def _analyzed(
     workers: int | None,
     progress: Called | None,
 ) -> list[Found]:
-    """Analyze recordings, file and identity, in several processes where that is worth it."""
+    """Analyze recordings, identity and file, in several processes where that is worth it."""
     total, found, began = len(runs), [], time.monotonic()
     workers = workers or cores()
     for run in runs:
@@ -189,7 +189,7 @@ def _analyzed(
 
 
 def _one(
-    name: str, options: dict[str, Any], keep: tuple[str, ...], path: str, identity: str
+    name: str, options: dict[str, Any], keep: tuple[str, ...], identity: str, path: str
 ) -> Found:
     """Analyze one recording; where that cannot be done, say why."""
     from nndyn.store import MissingRecordingError, open_recording, reading

@@ -279,7 +279,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             nc = netCDF4.Dataset(path, "r+")
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, AttributeError):  # it may hold another file of that inode
         yield None
         return
     try:

@@ -12,6 +12,7 @@ from nndyn.cli.lazy import run
 from nndyn.errors import UsageError
 from nndyn.finder import _Search
 from nndyn.recommendation import _side
+from nndyn.studies import adaptive
 from nndyn.studies.search import lattice
 from tests.analyzers.studies import grew
 
@@ -79,6 +80,31 @@ def test_the_same_call_goes_on_in_its_folder_without_a_run(iris):
     assert lines == []
     for name in ("onset", "recommended", "steps_spent"):
         assert float(again[name]) == float(found[name])
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_round_that_was_cut_short_is_run_first_of_all(tmp_path, monkeypatch, at):
+    """Its runs end earlier than planned, and of one there is no file."""
+    call = {"seeds": 3, "budget": 12 * 60, **SMALL}
+    whole = nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "whole", **call)
+    record, rounds = adaptive.work, []
+
+    def cut(*arguments, **options):
+        rounds.append(1)
+        if len(rounds) == at + 1:
+            options["stop"] = lambda: True
+        return record(*arguments, **options)
+
+    monkeypatch.setattr(adaptive, "work", cut)
+    with pytest.raises(KeyboardInterrupt):
+        nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "cut", **call)
+    for path in sorted((tmp_path / "cut" / "cells").glob("*.nc"))[-1:]:
+        path.unlink()
+    again = nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "cut", **call)
+    assert set(np.ravel(nndyn.open_study(tmp_path / "cut")["status"])) <= {"complete", "unplanned"}
+    for name in ("lr", "onset", "steps_spent", "runs", "growth_median"):
+        if name in whole:
+            np.testing.assert_array_equal(again[name], whole[name], err_msg=name)
 
 
 def test_another_study_in_the_folder_is_refused(iris):
