@@ -8,8 +8,10 @@ Importing this package loads none of them.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
+import operator
 import re
 import types
 import typing
@@ -191,8 +193,8 @@ def options(function: Callable[..., Any]) -> list[Option]:
     ----------
     function : callable
         Its first parameter is the recording; all others are keyword-only with a default and an
-        annotation among bool, int, float, str, Literal, Sequence[float], Window, Radius, or one of
-        these or None.
+        annotation among bool, int, float, str, Literal, Sequence[float], Window, Radius, Recording,
+        or one of these or None.
 
     Returns
     -------
@@ -219,7 +221,8 @@ def options(function: Callable[..., Any]) -> list[Option]:
         if not _allowed(annotation):
             raise UsageError(
                 f"parameter {name!r} of {where} is annotated {parameter.annotation!r}; allowed are "
-                "bool, int, float, str, Literal, Sequence[float], Window, Radius, and X | None"
+                "bool, int, float, str, Literal, Sequence[float], Window, Radius, Recording, and "
+                "X | None"
             )
         found.append(Option(name, annotation, parameter.default, texts.get(name, "")))
     return found
@@ -229,25 +232,34 @@ def _names_for_hints() -> dict[str, Any]:
     """Names that analyzers may import for type checking only."""
     import xarray as xr
 
-    from nndyn.results import Radius, Window
+    from nndyn.results import Radius, Recording, Window
 
-    return {"xr": xr, "Radius": Radius, "Window": Window, "Sequence": Sequence}
+    return {
+        "xr": xr,
+        "Radius": Radius,
+        "Recording": Recording,
+        "Window": Window,
+        "Sequence": Sequence,
+    }
 
 
 def _allowed(annotation: Any) -> bool:
-    from nndyn.results import Radius, Window
+    from nndyn.results import Radius, Recording, Window
 
-    if annotation == Radius:
+    kind = without_none(annotation)
+    if typing.get_origin(kind) is Literal:
         return True
-    origin = typing.get_origin(annotation)
-    if origin in (typing.Union, types.UnionType):
-        rest = [a for a in typing.get_args(annotation) if a is not type(None)]
-        return len(rest) == 1 and _allowed(rest[0])
-    if origin is Literal:
-        return True
-    if origin is Sequence:
-        return typing.get_args(annotation) == (float,)
-    return annotation in (bool, int, float, str, Window)
+    if typing.get_origin(kind) is Sequence:
+        return typing.get_args(kind) == (float,)
+    return kind in (bool, int, float, str, Window, Radius, Recording)
+
+
+def without_none(annotation: Any) -> Any:
+    """Return the type of an option that may be None, of others as it is."""
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return annotation
+    members = [a for a in typing.get_args(annotation) if a is not type(None)]
+    return functools.reduce(operator.or_, members)
 
 
 def _parameter_texts(doc: str) -> dict[str, str]:

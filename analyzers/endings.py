@@ -42,9 +42,9 @@ def ends(recording: xr.Dataset, state: xr.DataArray) -> Array:
     return found
 
 
-def why(recording: xr.Dataset, state: xr.DataArray, r: int, end: int) -> str:
+def why(recording: xr.Dataset, state: xr.DataArray, r: int, end: int, whose: str = "") -> str:
     """Return why a replica has no more than `end` states, empty where it just stops."""
-    name = called(r)
+    name = called(r, whose)
     if end < state.shape[0] and np.isfinite(state[end, r].values).all():
         axis = state[state.dims[0]]
         time = f"{axis.attrs.get('units', 'step')} {float(axis[end]):g}"
@@ -55,6 +55,6 @@ def why(recording: xr.Dataset, state: xr.DataArray, r: int, end: int) -> str:
     return ""
 
 
-def called(r: int) -> str:
-    """Return what messages call a replica."""
-    return "the reference" if r == 0 else f"replica {r}"
+def called(r: int, whose: str = "") -> str:
+    """Return what messages call a replica, of a recording that is called `whose`."""
+    return ("the reference" if r == 0 else f"replica {r}") + (f" of {whose}" if whose else "")

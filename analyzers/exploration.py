@@ -14,7 +14,7 @@ from analyzers.exploration_labels import Rows, companion, numbers, per_replica, 
 from analyzers.separation import require_dataset
 from analyzers.states import weights
 from analyzers.trajectory import Explored, explore
-from nndyn.errors import DataError, UsageError
+from nndyn.errors import DataError, UsageError, is_number, is_whole
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 from nndyn.results import Quantity, result
 
@@ -175,10 +175,9 @@ def exploration(
 def _check(recording: Any, max_lag: int | None, confidence: float, walks: int, seed: int) -> None:
     require_dataset(recording)
     for name, value, least in (("max_lag", max_lag, 1), ("walks", walks, 40), ("seed", seed, 0)):
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if value is not None and not (whole and value >= least):
+        if value is not None and not (is_whole(value) and value >= least):
             raise UsageError(f"{name} is {value!r}, expected a whole number of at least {least}")
-    if not (isinstance(confidence, float) and 0.0 < confidence < 1.0):
+    if not (is_number(confidence) and 0.0 < confidence < 1.0):
         raise UsageError(f"confidence is {confidence!r}, expected a number between 0 and 1")
     if "state" not in recording:
         raise DataError("the recording keeps no states; record with store='full' or 'every:K'")

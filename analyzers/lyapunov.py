@@ -17,7 +17,7 @@ from analyzers.rivals import Rivals, rivals
 from analyzers.separation import Separation, require, separation
 from analyzers.validity import valid_region
 from analyzers.verdict import Verdict
-from nndyn.errors import DataError, UsageError
+from nndyn.errors import DataError, UsageError, is_one_of
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def _check(
     drift: float,
     horizon: int | None,
 ) -> None:
-    if distance not in ("l1", "l2", "linf"):
+    if not is_one_of(distance, ("l1", "l2", "linf")):
         raise UsageError(f"distance is {distance!r}, expected 'l1', 'l2' or 'linf'")
     for name, value in (
         ("confidence", confidence),

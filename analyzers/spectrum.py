@@ -20,7 +20,7 @@ from analyzers.stretching import Rates, rates, stretching
 from analyzers.tangent_agreement import agreement, in_buffers
 from analyzers.verdict import Course, judge_stationary
 from analyzers.volume import volume_warnings
-from nndyn.errors import DataError, UsageError
+from nndyn.errors import DataError, UsageError, is_number
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def spectrum(
 def _check(recording: Any, burn_in: Any, horizon: Any, confidence: Any) -> None:
     require_dataset(recording)
     for name, value, least in (("burn_in", burn_in, 0.0), ("horizon", horizon, 1e-300)):
-        if value is not None and not (isinstance(value, int | float) and value >= least):
+        if value is not None and not (is_number(value) and value >= least):
             raise UsageError(f"{name} is {value!r}, expected a time, not negative")
     if not (isinstance(confidence, float) and 0.0 < confidence < 1.0):
         raise UsageError(f"confidence is {confidence!r}, expected a number between 0 and 1")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nndyn.store import open_recording as open
     from nndyn.studies.index import open_study
     from nndyn.studies.sweep import sweep
-    from nndyn.systems.series import from_array
+    from nndyn.systems.series.arrays import from_array
     from nndyn.systems.training import Training
     from nndyn.systems.user import Flow, Map
     from recorders.batch import record_batch
@@ -59,7 +59,7 @@ _PUBLIC = {
     "NndynError": ("nndyn.errors", "NndynError"),
     "Training": ("nndyn.systems.training", "Training"),
     "find_onset": ("nndyn.finder", "find_onset"),
-    "from_array": ("nndyn.systems.series", "from_array"),
+    "from_array": ("nndyn.systems.series.arrays", "from_array"),
     "open": ("nndyn.store", "open_recording"),
     "open_study": ("nndyn.studies.index", "open_study"),
     "record": ("recorders.ensemble", "record"),
@@ -83,7 +83,7 @@ def __getattr__(name: str) -> Any:
         analyzers = import_module("analyzers")
         if name not in analyzers.names():
             raise AttributeError(f"module 'nndyn' has no attribute {name!r}")
-        value = analyzers.load(name)
+        value = import_module("nndyn.analysis").analyzer(name)
     if name != "NndynError":
         import_module("nndyn.accessor")
     globals()[name] = value

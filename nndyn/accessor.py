@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 import analyzers
+from nndyn.analysis import analyzer
 from nndyn.errors import DataError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Accessor:
         if name.startswith("_") or name not in analyzers.names():
             known = ", ".join(analyzers.names())
             raise AttributeError(f"no analyzer {name!r}; known: {known}")
-        function = analyzers.load(name)
+        function = analyzer(name)
         if "nndyn_study" in self._recording.attrs:
             return partial(self._study, name)
         return wraps(function)(partial(function, self._recording))
@@ -84,14 +85,16 @@ class Accessor:
         Returns
         -------
         xarray.DataArray
-            ``state`` over the components of that parameter.
+            ``state`` over the components of that parameter; of a selection of components over
+            those of them that belong to it.
 
         Raises
         ------
         UnknownNameError
             If there is no such parameter; lists those there are.
         DataError
-            If the recording keeps no states.
+            If the recording keeps no states, or components were selected from a file that was not
+            opened by nndyn.
         UsageError
             If it is no recording, but the index of a study.
         """
@@ -105,10 +108,16 @@ class Accessor:
         names = [str(n) for n in self._recording["parameter_name"].values]
         if name not in names:
             raise UnknownNameError(f"unknown parameter {name!r}; known: {', '.join(names)}")
-        at = names.index(name)
-        start = int(self._recording["parameter_start"][at])
-        size = int(self._recording["parameter_size"][at])
-        return self._recording["state"].isel(component=np.s_[start : start + size])
+        state, at = self._recording["state"], names.index(name)
+        start, size = (self._recording[f"parameter_{key}"].values for key in ("start", "size"))
+        if state.sizes["component"] >= start[-1] + size[-1]:
+            return state.isel(component=np.s_[start[at] : start[at] + size[at]])
+        if "parameter" not in state.coords:
+            raise DataError(
+                "components were selected, and which is not known; select them from what "
+                "nndyn.open gives"
+            )
+        return state.isel(component=np.flatnonzero(state["parameter"].values == name))
 
     def plot(self, name: str = "lyapunov", **options: Any) -> Figure:
         """Analyze with ``NAME(**options)`` and draw it.
@@ -134,4 +143,4 @@ class Accessor:
             return self._plot_study(**options)
         if name not in FIGURES:
             raise UnknownNameError(f"no figure {name!r}; known: {', '.join(FIGURES)}")
-        return draw(name, analyzers.load(name)(self._recording, **options))
+        return draw(name, analyzer(name)(self._recording, **options))

@@ -15,7 +15,7 @@ from analyzers.growing import told
 from analyzers.onset import THRESHOLD, Onset, onset, turning_rates
 from analyzers.onset_study import onset_study
 from analyzers.stability import limit
-from nndyn.errors import UsageError
+from nndyn.errors import UsageError, is_number, is_whole
 from nndyn.interrupts import shielded
 from nndyn.recommendation import label
 from nndyn.studies.adaptive import Adaptive
@@ -314,11 +314,11 @@ def _check(
 ) -> tuple[float, float] | None:
     """Check the options of the search; return the bounds of the rate."""
     for name, value, least in (("steps", steps, 30), ("seeds", seeds, _SCOUTS)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if not is_whole(value) or value < least:
             raise UsageError(f"{name} is {value!r}, expected a whole number, {least} or more")
-    if not (isinstance(precision, int | float) and 1.05 < precision < np.inf):
+    if not (is_number(precision) and 1.05 < precision < np.inf):
         raise UsageError(f"precision is {precision!r}, expected a factor above 1.05")
-    if budget is not None and not (isinstance(budget, int) and budget >= _SCOUTS * steps):
+    if budget is not None and not (is_whole(budget) and budget >= _SCOUTS * steps):
         raise UsageError(
             f"budget is {budget!r} training steps, expected at least {_SCOUTS * steps}: "
             f"{_SCOUTS} runs of {steps}"

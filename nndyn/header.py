@@ -107,13 +107,19 @@ _SESSION = {
 }
 
 
+_FROZEN = by_name(table({"shape": items(whole())}))
+_LAYERS = Kind(
+    "an object or a list",
+    lambda v: isinstance(v, dict | list),
+    lambda v: table({}, {"frozen": _FROZEN}).parts(v if isinstance(v, dict) else {}),
+)
 _SYSTEM = {"kind": TEXT, "name": TEXT, "method": TEXT, "dt": null_or(_POSITIVE)}
 
 
 def _of_system(value: dict[str, Any]) -> Parts:
     """Systems of the user's, of kinds of their own, say what they like beside."""
     own = value.get("kind", "training") == "training"
-    return table({}, {**_SYSTEM, **(TRAINED if own else {})}).parts(value)
+    return table({}, {**_SYSTEM, **({**TRAINED, "layers": _LAYERS} if own else {})}).parts(value)
 
 
 _MANIFEST = table(
@@ -122,6 +128,7 @@ _MANIFEST = table(
         "system": Kind("an object", lambda v: isinstance(v, dict), _of_system),
         "recording": table({}, _RUN),
         "steps": whole(),
+        "one_by_one": TEXT,
         "exponent_sum": null_or(number()),
         "exponent_sum_error": null_or(number()),
         "continued": items(table({"from_step": whole()}, _SESSION)),

@@ -9,12 +9,14 @@ the names that JSON and tables show, ``verdict`` and ``reason`` say what to make
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from nndyn._version import __version__
 
@@ -27,6 +29,11 @@ class Window(tuple[float, float]):
 
 #: A distance, or how to choose one: ``2.0``, ``"rate:0.05"``, ``"scale:0.1"``.
 Radius: TypeAlias = float | str
+
+#: Another trajectory: a replica of the same recording, a recording, an array, or the path of a
+#: file. Front doors open files and label arrays (`nndyn.analysis`): an analyzer gets a number or a
+#: Dataset.
+Recording: TypeAlias = int | xr.Dataset | NDArray[Any] | str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def result(
     recording : xarray.Dataset
         What was analyzed; gives ``source_id`` and, where it was opened from one, the path.
     parameters : mapping
-        The options as used, JSON values.
+        The options as used: JSON values, and recordings.
     summary : sequence of str
         Names shown in JSON and tables, in this order.
     verdict, reason : str
@@ -95,7 +102,9 @@ def result(
     -------
     xarray.Dataset
         With attributes ``analyzer``, ``source_id``, ``source_path``, ``parameters`` (JSON),
-        ``verdict``, ``reason``, ``summary`` and ``warnings`` (JSON lists), ``nndyn_version``.
+        ``verdict``, ``reason``, ``summary`` and ``warnings`` (JSON lists), ``nndyn_version``. Of an
+        option NAME that is a recording also ``NAME_id`` and ``NAME_path``, which stand for it in
+        ``parameters`` too.
 
     Raises
     ------
@@ -128,11 +137,15 @@ def result(
     ds = xr.Dataset(variables, coords=dict(coords or {}))
     if "bound" in ds.dims:
         ds = ds.assign_coords(bound=("bound", ["lower", "upper"]))
+    others = {k: _origin(v) for k, v in parameters.items() if isinstance(v, xr.Dataset)}
     ds.attrs = {
         "analyzer": analyzer,
-        "source_id": str(recording.attrs.get("recording_id", "")),
-        "source_path": str(recording.encoding.get("source", "")),
-        "parameters": json.dumps(dict(parameters)),
+        **{
+            f"{name}_{key}": value
+            for name, origin in {"source": _origin(recording), **others}.items()
+            for key, value in origin.items()
+        },
+        "parameters": json.dumps({**parameters, **others}, default=_python),
         "verdict": verdict,
         "reason": reason,
         "summary": json.dumps(list(summary)),
@@ -140,6 +153,19 @@ def result(
         "nndyn_version": __version__,
     }
     return ds
+
+
+def _python(value: Any) -> Any:
+    """Return an option of numpy's as JSON has it."""
+    return np.asarray(value).tolist()
+
+
+def _origin(recording: xr.Dataset) -> dict[str, str]:
+    """Return the identity of a recording, and its path where it was opened from one."""
+    return {
+        "id": str(recording.attrs.get("recording_id", "")),
+        "path": str(recording.encoding.get("source", "")),
+    }
 
 
 def to_dict(ds: xr.Dataset) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from nndyn.errors import UsageError
+from nndyn.errors import UsageError, is_whole
 from nndyn.interrupts import deferred
+from nndyn.paths import located
+from nndyn.progress import Called, Progress, following
 from nndyn.store import Writer, vacant
 from nndyn.systems.protocol import System
 from recorders import perturbations as ensembles
@@ -19,9 +21,6 @@ from recorders.drive import Drive
 from recorders.header import as_begun, continues, header, reopen
 from recorders.plan import Plan, make
 from recorders.run import Run
-
-#: Called with the steps done and the steps asked for.
-Progress = Callable[[int, int], None]
 
 
 def record_batch(
@@ -63,9 +62,9 @@ def record_batch(
     resume, mix, overwrite, take_over : bool, default False
         As for `record`; of the runs to resume, complete ones are left alone and others go on from
         where each stands.
-    progress : callable, optional
-        Called with (steps done, steps asked for), summed over the runs; never twice at a time, but
-        from any thread.
+    progress : bool or callable, optional
+        True draws a bar where there is a terminal or a notebook. Called with (steps done, steps
+        asked for), summed over the runs; never twice at a time, but from any thread.
     stop : callable, optional
         Asked often, from any thread; where it returns true that is taken for Ctrl-C.
     identities : dict of Path to str, optional
@@ -111,9 +110,10 @@ def record_batch(
         if file not in kept:
             read = [path for system in systems for path in getattr(system, "files", ())]
             vacant(file, overwrite=overwrite, cure="overwrite or resume it", inputs=read)
-    tally = _Tally(progress, [plan.steps for plan in plans])
     runs: dict[int, Run] = {}
     with deferred() as press, ExitStack() as stack:
+        told = stack.enter_context(following(progress, systems[0].name))
+        tally = _Tally(told, [plan.steps for plan in plans])
 
         def interrupted() -> bool:
             if stop is not None and stop():
@@ -191,7 +191,7 @@ def _drive(
 class _Tally:
     """Steps done of all runs, told to the caller's `progress`."""
 
-    def __init__(self, progress: Progress | None, steps: Sequence[int]) -> None:
+    def __init__(self, progress: Called | None, steps: Sequence[int]) -> None:
         self.done = [0 for _ in steps]
         self._total = sum(steps)
         self._progress = progress
@@ -245,9 +245,7 @@ def _common(system: System, plan: Plan) -> dict[str, Any]:
 def _files(paths: Sequence[str | Path]) -> list[Path]:
     files = []
     for path in paths:
-        if not isinstance(path, str | os.PathLike):
-            raise UsageError(f"path is {path!r}, expected the name of a file")
-        files.append(Path(path))
+        files.append(located(path))
     seen: set[Path] = set()
     for file in files:
         if file.resolve() in seen:
@@ -260,7 +258,7 @@ def _deal(systems: Sequence[System], workers: int | None) -> list[list[int]]:
     """Deal the runs to threads: all runs of one system object, which has buffers, to one."""
     if workers is None:
         workers = cores()
-    elif isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+    elif not is_whole(workers) or workers < 1:
         raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
     if not all(system.concurrent for system in systems):
         workers = 1

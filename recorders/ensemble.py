@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nndyn.progress import Progress
 from nndyn.store import open_recording
 from nndyn.systems.protocol import System
-from recorders.batch import Progress, record_batch
+from nndyn.systems.recipe import made
+from recorders.batch import record_batch
 from recorders.plan import TangentStart
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def record(
-    system: System,
+    system: System | str | Callable[..., System],
     path: str | Path,
     *,
     steps: int,
@@ -40,13 +43,16 @@ def record(
     overwrite: bool = False,
     take_over: bool = False,
     progress: Progress | None = None,
+    **options: Any,
 ) -> xr.Dataset:
     """Run a reference and perturbed replicas together and store what happens.
 
     Parameters
     ----------
-    system : System
-        ``nndyn.Training(…)``, ``nndyn.systems.henon()``, …
+    system : System, str or callable
+        ``nndyn.Training(…)``, ``nndyn.systems.henon()``, …; or what makes it from `options`:
+        ``"training"``, the name of a map, flow or gradient-descent map, or a function (`seed` is
+        given to trainings, and to functions that have such a parameter).
     path : path-like
         The netCDF file to write; its folder must exist.
     steps : int
@@ -105,8 +111,11 @@ def record(
         With `resume` or `overwrite`, take a file over that a process of another host has, as it
         seems: one known to have ended. Without, it is free ten minutes after that process was heard
         of last, or after as long as three blocks took.
-    progress : callable, optional
-        Called with (steps done, steps asked for), a few times a second.
+    progress : bool or callable, optional
+        True draws a bar where there is a terminal or a notebook. Called with (steps done, steps
+        asked for), a few times a second.
+    **options
+        Of a system given by name or by a function, as of ``nndyn.sweep``.
 
     Returns
     -------
@@ -142,7 +151,7 @@ def record(
     """
     identities: dict[Path, str] = {}
     (file,) = record_batch(
-        [system],
+        [made(system, options, seed)],
         [path],
         steps=steps,
         seed=seed,

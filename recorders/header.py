@@ -13,7 +13,7 @@ from nndyn import provenance
 from nndyn.errors import UsageError
 from nndyn.recording import VARIABLES, Variable, tangent_start
 from nndyn.store import Header, Writer
-from nndyn.systems.protocol import Array, Integrated, System, WithLoss
+from nndyn.systems.protocol import Array, Integrated, InTurn, System, WithLoss
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
 from recorders.rows import independent
@@ -79,6 +79,7 @@ def header(system: System, plan: Plan, start: Array) -> Header:
         "exponent_sum": system.exponent_sum,
         "parameter_shapes": {p.name: list(p.shape) for p in layout},
         **_sum_error(system, plan, start[0]),
+        **_in_turn(system, plan),
         **provenance.provenance(),
     }
     return Header(
@@ -120,6 +121,12 @@ def _sum_error(system: System, plan: Plan, phase: Array) -> dict[str, float]:
         return {}
     error = system.volume_error(phase, plan.steps)
     return {} if error is None else {"exponent_sum_error": error}
+
+
+def _in_turn(system: System, plan: Plan) -> dict[str, str]:
+    """Return why rows are computed one after the other, where they are."""
+    reason = system.one_by_one(plan.rows) if isinstance(system, InTurn) else None
+    return {} if reason is None else {"one_by_one": reason}
 
 
 def as_begun(plan: Plan, writer: Writer) -> Plan:

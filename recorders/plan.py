@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from nndyn.errors import UsageError
+from nndyn.errors import UsageError, is_number, is_one_of
 from nndyn.provenance import digest
 from nndyn.recording import own_tangent_start
 from nndyn.systems.protocol import Array, System, WithCompanion, WithLoss
@@ -217,16 +216,16 @@ def make(
     if quadratic_model and replicas == 0:
         raise UsageError("quadratic_model follows the deviations of replicas, and there are none")
     control = bool(control) and replicas > 0
-    if perturb not in ("weights", "all"):
+    if not is_one_of(perturb, ("weights", "all")):
         raise UsageError(f"perturb is {perturb!r}, expected 'weights' or 'all'")
-    if state not in ("weights", "phase"):
+    if not is_one_of(state, ("weights", "phase")):
         raise UsageError(f"state is {state!r}, expected 'weights' or 'phase'")
     if pairs and replicas % 2:
         raise UsageError(f"pairs needs an even number of replicas, got {replicas}")
     if perturbations is not None:
         perturbations = _given(system, replicas, pairs, perturbations)
-    elif not (isinstance(epsilon, int | float) and math.isfinite(epsilon) and epsilon > 0):
-        raise UsageError(f"epsilon is {epsilon}, expected a finite number above 0")
+    elif not (is_number(epsilon) and math.isfinite(epsilon) and epsilon > 0):
+        raise UsageError(f"epsilon is {epsilon!r}, expected a finite number above 0")
     every = 0 if rescale is None else _whole("rescale", rescale, 1)
     keep_every = _keep(store)
     if evaluate is None:
@@ -293,15 +292,14 @@ def _size(system: System) -> int:
 
 
 def _whole(name: str, value: Any, least: int) -> int:
-    whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole or value < least:
-        raise UsageError(f"{name} is {value}, expected a whole number, {least} or more")
+    if not is_number(value) or value % 1 or value < least:
+        raise UsageError(f"{name} is {value!r}, expected a whole number, {least} or more")
     return int(value)
 
 
 def _vectors(system: System, tangents: Any) -> int:
     most = system.tangent_size
-    k = most if tangents == "all" else _whole("tangents", tangents, 0)
+    k = most if is_one_of(tangents, ("all",)) else _whole("tangents", tangents, 0)
     if k and system.no_tangents:
         raise UsageError(f"tangents is {tangents}: {system.no_tangents}")
     if k > most:
@@ -313,7 +311,7 @@ def _begin(system: System, asked: str | None, vectors: int) -> str:
     """Return where the tangent vectors begin."""
     if asked is None:
         return own_tangent_start(system.kind)
-    if asked not in get_args(TangentStart):
+    if not is_one_of(asked, get_args(TangentStart)):
         raise UsageError(f"tangent_start is {asked!r}, expected 'weights', 'random' or 'replicas'")
     if asked == "weights" and system.kind != "training":
         raise UsageError(
@@ -325,7 +323,7 @@ def _begin(system: System, asked: str | None, vectors: int) -> str:
 
 
 def _keep(store: str) -> int:
-    if store in ("full", "distances"):
+    if is_one_of(store, ("full", "distances")):
         return int(store == "full")
     return _every("store", store, "'full', ", ", or 'distances'")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.endings import ends, why
 from analyzers.kernels.pairs import L1, L2, MAX
 from analyzers.recurrence.counting import Lines, count
 from analyzers.recurrence.measures import MEASURES, by_length, measure, numbers
@@ -15,11 +14,11 @@ from analyzers.recurrence.narrow import Narrow
 from analyzers.recurrence.plane import Pairs, Team
 from analyzers.recurrence.points import Points, take
 from analyzers.recurrence.radius import Threshold, find, parse
+from analyzers.recurrence.trajectories import Trajectory, afford, cut, is_recording
 from analyzers.recurrence.wide import Wide
 from analyzers.separation import require_dataset
-from analyzers.states import weights
-from nndyn.errors import DataError, UsageError
-from nndyn.results import Quantity, Radius, Window, result
+from nndyn.errors import UsageError, is_one_of, is_whole
+from nndyn.results import Quantity, Radius, Recording, Window, result
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,9 +28,6 @@ Kind = Literal["auto", "cross", "joint"]
 Norm = Literal["l1", "l2", "max"]
 
 NORMS = {"l1": L1, "l2": L2, "max": MAX}
-#: Operations beyond which a plot is only made of states that are thinned out on request: some tens
-#: of minutes.
-OPERATIONS = 4e12
 
 
 def recurrence(
@@ -47,7 +43,8 @@ def recurrence(
     kind: Kind = "auto",
     replica: int = 0,
     component: int | None = None,
-    other: int | None = None,
+    other: Recording | None = None,
+    other_replica: int | None = None,
     other_component: int | None = None,
     window: Window | None = None,
     stride: int | None = None,
@@ -85,16 +82,21 @@ def recurrence(
         Whose trajectory; 0 is the reference.
     component : int, optional
         Take one component of the states as a scalar series.
-    other : int, optional
-        Replica of the other trajectory, of a cross or joint plot.
+    other : Recording, optional
+        The other trajectory, of a cross or joint plot: a replica, or another recording; in Python
+        its path, a Dataset, or an array (times,) or (times, components). Both must keep as many
+        states for a joint plot, and states of as many components for a cross plot.
+    other_replica : int, optional
+        Whose trajectory of another recording; 0, its reference, by default.
     other_component : int, optional
         Its component, `component` by default.
     window : Window, optional
-        Take the states between two times alone.
+        Take the states between two times alone, of both trajectories.
     stride : int, optional
         Take every so-manieth state alone; required beyond 4e12 operations.
     sliding_width : int, optional
-        Repeat all measures in windows of so many points, with the radius of the whole.
+        Repeat all measures in windows of so many points, with the radius of the whole; of a cross
+        plot along its diagonal.
     sliding_step : int, optional
         From one such window to the next, in points; their width by default.
 
@@ -119,8 +121,8 @@ def recurrence(
     UsageError
         If an option is out of range, or does not go with the others.
     DataError
-        If there are no states or fewer than two, one is not finite, they are too many, or no pair
-        is so far apart that a rate could be taken.
+        If there are no states or fewer than two, one is not finite, they are too many, those of the
+        two trajectories do not go together, or no pair is so far apart that a rate could be taken.
 
     Notes
     -----
@@ -161,6 +163,7 @@ def recurrence(
         replica=replica,
         component=component,
         other=other,
+        other_replica=other_replica,
         other_component=other_component,
         window=window,
         stride=stride,
@@ -169,24 +172,20 @@ def recurrence(
     )
     threshold = parse(radius)
     theiler = _check(recording, parameters)
-    which = [(replica, component)]
+    which = [Trajectory(recording, replica, component)]
     if kind != "auto":
         second = component if other_component is None else other_component
-        which.append((replica if other is None else other, second))
-    state = weights(recording)
-    last = ends(recording, state)
-    for r, _ in which:
-        if not 0 <= r < state.shape[1]:
-            raise UsageError(f"there is no replica {r}, expected one of 0 … {state.shape[1] - 1}")
-    worst = min((r for r, _ in which), key=lambda r: last[r])
-    end = why(recording, state, worst, int(last[worst]))
-    kept = _kept(state, int(last[worst]), window, stride)
-    if kept.shape[0] < 2:
-        raise DataError(
-            f"expected at least 2 states, found {kept.shape[0]}{f': {end}' * bool(end)}"
-        )
-    _afford(kept, component, dimension, stride)
-    points = [take(kept, r, c, dimension, delay) for r, c in which]
+        if is_recording(other):
+            which.append(Trajectory(other, other_replica or 0, second, "the other recording"))
+        else:
+            mine = replica if other is None else cast("int", other)
+            which.append(Trajectory(recording, mine, second))
+    kept, end = cut(which, kind, window, stride)
+    afford(which, kept, kind, dimension, stride)
+    points = [
+        take(states, t.replica, t.component, dimension, delay, t.whose)
+        for t, states in zip(which, kept, strict=True)
+    ]
     with Team() as team:
         pairs = _pairs(kind, points, norm)
         radii, limits = zip(*(find(p, threshold, theiler, team) for p in pairs), strict=True)
@@ -200,7 +199,8 @@ def recurrence(
             found = count(part, limits, theiler, team, picture=False)
             return measure(found, min_diagonal, min_vertical)
 
-        starts = _starts(len(points[0].times), sliding_width, sliding_step)
+        shortest = min(len(p.times) for p in points)
+        starts = _starts(shortest, sliding_width, sliding_step)
         sliding = [measured(first, first + (sliding_width or 0)) for first in starts]
     quantities = {"radius": _radius("radius", radii[0])}
     if kind == "joint":
@@ -226,7 +226,7 @@ def recurrence(
         verdict=verdict,
         reason=reason,
         warnings=_warnings(threshold, kind, quantities),
-        coords=_coordinates(state, points, lines, quantities, starts, sliding_width or 0),
+        coords=_coordinates(kept, points, lines, quantities, starts, sliding_width or 0),
     )
 
 
@@ -235,7 +235,10 @@ def _pairs(kind: str, points: list[Points], norm: Norm) -> list[Pairs]:
     number, first = NORMS[norm], points[0]
     if kind == "cross":
         return [_pairs_of(first, points[1], number, 1)]
-    return [_pairs_of(p, None, number, len(points)) for p in points]
+    pairs = [_pairs_of(p, None, number, len(points)) for p in points]
+    for p in pairs:  # of a joint plot side by side, whatever the components of each
+        p.panel, p.width = min(q.panel for q in pairs), min(q.width for q in pairs)
+    return pairs
 
 
 def _pairs_of(x: Points, y: Points | None, norm: int, share: int) -> Pairs:
@@ -252,19 +255,27 @@ def _check(recording: Any, given: dict[str, Any]) -> int:
     least = dict.fromkeys(
         ("min_diagonal", "min_vertical", "dimension", "delay", "stride", "sliding_step"), 1
     )
-    least |= dict.fromkeys(("theiler", "replica", "component", "other", "other_component"), 0)
+    least |= dict.fromkeys(("theiler", "replica", "component"), 0)
+    least |= dict.fromkeys(("other_replica", "other_component"), 0)
     for name, smallest in {**least, "sliding_width": 2}.items():
         value = given[name]
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if value is None and name not in ("min_diagonal", "min_vertical", "dimension", "delay"):
             continue
-        if not (whole and value >= smallest):
+        if not _is_index(value, smallest):
             raise UsageError(f"{name} is {value!r}, expected a whole number of at least {smallest}")
     for name, choices in (("norm", tuple(NORMS)), ("kind", ("auto", "cross", "joint"))):
-        if given[name] not in choices:
+        if not is_one_of(given[name], choices):
             raise UsageError(f"{name} is {given[name]!r}, expected one of {', '.join(choices)}")
     kind, theiler = given["kind"], given["theiler"]
-    alone = given["other"] is None and given["other_component"] is None
+    other = given["other"]
+    if not (other is None or is_recording(other) or _is_index(other)):
+        raise UsageError(f"other is {other!r}, expected the number of a replica or a recording")
+    if given["other_replica"] is not None and not is_recording(other):
+        raise UsageError(
+            f"other_replica={given['other_replica']} is of another recording, and other is "
+            f"{other}; give one, or the replica of this one as other"
+        )
+    alone = other is None and given["other_component"] is None
     if (kind == "auto") != alone:
         raise UsageError(
             f"kind={kind!r} takes no other trajectory; ask for cross or joint"
@@ -275,41 +286,13 @@ def _check(recording: Any, given: dict[str, Any]) -> int:
         raise UsageError(f"theiler is {theiler}, cross recurrence has no main diagonal")
     if given["sliding_step"] is not None and given["sliding_width"] is None:
         raise UsageError("sliding_step is given without sliding_width")
-    if "state" not in recording:
-        raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
-    if recording["state"].ndim != 3 or 0 in recording["state"].shape[1:]:
-        raise DataError(
-            f"state has dimensions {dict(recording['state'].sizes)}, expected (time, replica, "
-            "component), none of them empty"
-        )
     if theiler is None:
         return 0 if kind == "cross" else 1
     return int(theiler)
 
 
-def _kept(state: xr.DataArray, end: int, window: Window | None, stride: int | None) -> xr.DataArray:
-    """Return the states before `end`, within a window, every so-manieth of them."""
-    first, last = 0, end
-    if window is not None:
-        a, b = (float(t) for t in window)
-        if not a < b:
-            raise UsageError(f"window is {a:g}:{b:g}, expected two times in order")
-        times = state[state.dims[0]].values[:end]
-        first, last = int(np.searchsorted(times, a)), int(np.searchsorted(times, b, "right"))
-    return state[first:last:stride]
-
-
-def _afford(kept: xr.DataArray, component: int | None, dimension: int, stride: int | None) -> None:
-    """Check that a plot is not made of more states than anyone would wait for, unasked."""
-    N = kept.shape[0]
-    d = kept.shape[2] if component is None else dimension
-    operations = 0.5 * N * N * (d + 4)
-    if operations > OPERATIONS and stride is None:
-        enough = int(np.ceil(np.sqrt(operations / OPERATIONS)))
-        raise DataError(
-            f"{N} states of {d} components take {operations:.1g} operations; thin them out with "
-            f"stride={enough}, choose a window, or say stride=1"
-        )
+def _is_index(value: Any, least: int = 0) -> bool:
+    return is_whole(value) and bool(value >= least)
 
 
 def _starts(points: int, width: int | None, step: int | None) -> range:
@@ -326,7 +309,7 @@ def _radius(meaning: str, value: float) -> Quantity:
 
 
 def _coordinates(
-    state: xr.DataArray,
+    kept: list[xr.DataArray],
     points: list[Points],
     lines: Lines,
     quantities: dict[str, Quantity],
@@ -334,12 +317,15 @@ def _coordinates(
     width: int,
 ) -> dict[str, Any]:
     """Return the coordinates of all series, histograms and the picture."""
-    unit = str(state[state.dims[0]].attrs.get("units", "step"))
+    units = [str(k[k.dims[0]].attrs.get("units", "step")) for k in kept]
     longest = len(quantities["diagonal_lines"].value)
     coords: dict[str, Any] = {
         "length": ("length", np.arange(1, longest + 1), {"units": "points"}),
     }
-    for name, p in (("row_time", points[0]), ("column_time", points[-1])):
+    for name, p, unit in (
+        ("row_time", points[0], units[0]),
+        ("column_time", points[-1], units[-1]),
+    ):
         attrs = {"units": unit, "long_name": "time of the first point of a cell"}
         coords[name] = (name, p.times[:: lines.cell], attrs)
     if starts:
@@ -348,10 +334,10 @@ def _coordinates(
             ("sliding_first", 0, "time of the first point of a window"),
             ("sliding_last", width - 1, "time of the last point of a window"),
         ):
-            attrs = {"units": unit, "long_name": what}
+            attrs = {"units": units[0], "long_name": what}
             coords[name] = ("sliding_time", times[np.array(starts) + at], attrs)
         middle = 0.5 * (coords["sliding_first"][1] + coords["sliding_last"][1])
-        attrs = {"units": unit, "long_name": "middle of a window"}
+        attrs = {"units": units[0], "long_name": "middle of a window"}
         coords["sliding_time"] = ("sliding_time", middle, attrs)
     return coords
 

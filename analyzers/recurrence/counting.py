@@ -52,7 +52,7 @@ def count(
     Parameters
     ----------
     pairs : sequence of Pairs
-        One, or two of the same plane for a joint recurrence plot.
+        One, or two of the same plane and stripes for a joint recurrence plot.
     limits : sequence of float
         Largest keys that recur.
     theiler : int
@@ -81,8 +81,7 @@ def count(
     cells = [-(-SIZE * b // 2**shift) if picture else 0 for b in (high, wide)]
     pictures = np.zeros((team.parts, *cells), np.int64)
     words = np.zeros((len(pairs), 0, 0, SIZE), np.uint64)
-    for stripes in zip(*(p.stripes() for p in pairs), strict=True):
-        s = stripes[0]
+    for s in plane.stripes(pairs[0].panel, pairs[0].width):
         shape = (s.p1 - s.p0, s.s1 - s.s0 + 1)
         if words.shape[1] < shape[0] or words.shape[2] < shape[1]:
             words = np.zeros((len(pairs), *shape, SIZE), np.uint64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,10 @@ class Narrow:
 
     def __init__(self, x: Array, y: Array | None, norm: int) -> None:
         self.plane = Plane(len(x), len(x if y is None else y), y is None)
+        self.panel, self.width = blocks(self.plane.rows), WIDTH
         self.norm = MAX if x.shape[1] == 1 else norm
         self._x = _columns(x)
         self._y = self._x if y is None else _columns(y)
-
-    def stripes(self) -> Iterator[Stripe]:
-        """Yield the stripes the plane is taken in."""
-        return self.plane.stripes(blocks(self.plane.rows), WIDTH)
 
     def mark(self, stripe: Stripe, limit: float, words: Array, team: Team) -> None:
         """Write the bits of the pairs of a stripe whose key is at most `limit`."""

@@ -65,9 +65,9 @@ class Pairs(Protocol):
     """What knows the keys of all pairs: see `analyzers.recurrence.narrow` and `.wide`."""
 
     plane: Plane
-
-    def stripes(self) -> Iterator[Stripe]:
-        """Yield the stripes the plane is taken in."""
+    #: Blocks of rows, and of columns, of a stripe.
+    panel: int
+    width: int
 
     def mark(self, stripe: Stripe, limit: float, words: Array, team: Team) -> None:
         """Write the bits of the pairs of a stripe whose key is at most `limit`."""

@@ -54,7 +54,12 @@ class Points:
 
 
 def take(
-    state: xr.DataArray, replica: int, component: int | None, dimension: int, delay: int
+    state: xr.DataArray,
+    replica: int,
+    component: int | None,
+    dimension: int,
+    delay: int,
+    whose: str = "",
 ) -> Points:
     """Return the points of a replica, none of which may be infinite or NaN.
 
@@ -67,6 +72,8 @@ def take(
         Take this one alone.
     dimension, delay : int
         A point is a scalar x(t), x(t + delay), … of so many values; with a dimension of 1 a state.
+    whose : str
+        What messages call the recording, where it is another one.
 
     Returns
     -------
@@ -105,7 +112,7 @@ def take(
         if not finite.all():
             at = times[a + int(np.argmin(finite))]
             raise DataError(
-                f"the state of {called(replica)} is not finite at "
+                f"the state of {called(replica, whose)} is not finite at "
                 f"{axis.attrs.get('units', 'step')} {at:g}; choose a window without it"
             )
         if held is not None:

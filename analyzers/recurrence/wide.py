@@ -58,9 +58,9 @@ class Wide:
         self._read = x, x if y is None else y
         self._dimension = dimension
         row = 8 * dimension * share
-        self._panel = max(1, PANEL_BYTES // (row * SIZE))
+        self.panel = max(1, PANEL_BYTES // (row * SIZE))
         width = WIDTH if self._holds_all(y) else PASSING_BYTES // (row * SIZE)
-        self._width = min(max(1, width), WIDTH)
+        self.width = min(max(1, width), WIDTH)
         self._held, self._at = np.empty((0, dimension)), -1
         self._lengths = np.empty(0)
         self._bracket = (np.nan, np.nan)
@@ -73,13 +73,12 @@ class Wide:
         """Whether nothing passes by: states in memory are held as they are."""
         first = [read(0, 1) for read in self._read]
         if all(np.shares_memory(a, read(0, 1)) for a, read in zip(first, self._read, strict=True)):
-            self._panel = max(blocks(self.plane.rows), 1)
+            self.panel = max(blocks(self.plane.rows), 1)
             return True
-        return y is None and self._panel >= blocks(self.plane.rows)
+        return y is None and self.panel >= blocks(self.plane.rows)
 
-    def stripes(self) -> Iterator[Stripe]:
-        """Yield the stripes the plane is taken in."""
-        return self.plane.stripes(self._panel, self._width)
+    def _stripes(self) -> Iterator[Stripe]:
+        return self.plane.stripes(self.panel, self.width)
 
     def _states(self, stripe: Stripe) -> tuple[Array, Array]:
         """Return the states of the rows of a stripe that are needed, and those of its columns."""
@@ -153,7 +152,7 @@ class Wide:
         self._bracket = (low, high)
         if not self._kept:
             return
-        for stripe in self.stripes():
+        for stripe in self._stripes():
             keys = self._kept[stripe.p0, stripe.s0]
             x, y = self._states(stripe)
             self._settle(x, y, *self._squared(stripe, x, y), keys, team)
@@ -166,7 +165,7 @@ class Wide:
     def census(self, theiler: int, low: int, shift: int, team: Team) -> tuple[int, Array]:
         """Return how many keys lie below `low`, and how many in each of 2**shift wide buckets."""
         histogram, below = np.zeros(BUCKETS, np.int64), 0
-        for stripe in self.stripes():
+        for stripe in self._stripes():
             keys = self._tile(stripe, team)
             below += census_tile(
                 keys,

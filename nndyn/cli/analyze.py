@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 import analyzers
-from nndyn.cli.output import print_json, print_result, progress_bar, say
+from nndyn.analysis import analyzer
+from nndyn.cli.output import print_json, print_result, say
+from nndyn.cli.parameters import FilePath, OtherRecording
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
+from nndyn.progress import progress_bar
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,15 +56,14 @@ def _radius(text: Any) -> Any:
 
 def click_option(option: analyzers.Option) -> click.Option:
     """Return the command-line option of an analyzer's keyword."""
-    from nndyn.results import Radius
+    from nndyn.results import Radius, Recording, Window
 
-    kind: Any = option.annotation
+    kind: Any = analyzers.without_none(option.annotation)
     metavar = None
     if kind == Radius:
         kind, metavar = _radius, "R|rate:R|scale:S"
-    members = [m for m in typing.get_args(kind) if m is not type(None)]
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        kind = members[0]
+    elif kind == Recording:
+        kind, metavar = OtherRecording(), "FILE|N"
     flag = f"--{option.name.replace('_', '-')}"
     if kind is bool:
         return click.Option(
@@ -72,7 +73,7 @@ def click_option(option: analyzers.Option) -> click.Option:
         kind = click.Choice([str(choice) for choice in typing.get_args(kind)])
     elif typing.get_origin(kind) is not None:
         kind, metavar = _numbers, "A,B,C"
-    elif kind.__name__ == "Window":
+    elif kind is Window:
         kind, metavar = _window, "A:B"
     return click.Option(
         [flag],
@@ -114,12 +115,12 @@ class _Analyze(click.Group):
             callback=lambda **options: _run(cmd_name, **options),
             help=summary,
             params=[
-                click.Argument(["path"], type=click.Path(path_type=Path)),
+                click.Argument(["path"], type=FilePath()),
                 *options_of(cmd_name),
                 click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
                 click.Option(
                     ["-o", "--output"],
-                    type=click.Path(path_type=Path, dir_okay=False),
+                    type=FilePath(dir_okay=False),
                     help="Write the whole result to this netCDF file.",
                 ),
                 click.Option(["--overwrite"], is_flag=True, help="Replace that file."),
@@ -135,11 +136,12 @@ class _Analyze(click.Group):
             formatter.write_dl([("all", _all.help or ""), *rows])
 
 
-def read_from(path: Path) -> list[Path]:
-    """Return what must not be replaced by a result: a recording, or what a study is of."""
+def read_from(path: Path, options: Mapping[str, Any] | None = None) -> list[Path]:
+    """Return what must not be replaced by a result: recordings, or what a study is of."""
     from nndyn.studies.folder import Folder
 
-    return Folder(path).parts if path.is_dir() else [path]
+    others = [value for value in (options or {}).values() if isinstance(value, Path)]
+    return [*(Folder(path).parts if path.is_dir() else [path]), *others]
 
 
 def _run(
@@ -157,14 +159,14 @@ def _run(
     from nndyn.store import open_recording, reading, save_result, vacant
 
     if output is not None:
-        vacant(output, overwrite=overwrite, cure="overwrite it", inputs=read_from(path))
+        vacant(output, overwrite=overwrite, cure="overwrite it", inputs=read_from(path, options))
     if path.is_dir():
         result = study_result(path, name, along=along, **options)
     elif along is not None:
         raise UsageError(f"--along is of studies, and {path} is no folder")
     else:
         with reading(path), open_recording(path) as recording:
-            result = analyzers.load(name)(recording, **options)
+            result = analyzer(name)(recording, **options)
     if output is not None:
         save_result(result, output, overwrite=overwrite)
     if path.is_dir():
@@ -183,7 +185,7 @@ def _verdicts(result: xr.Dataset) -> list[str]:
 
 
 @click.command("all", help="Everything that applies, with the defaults.")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def _all(path: Path, as_json: bool) -> None:
     from nndyn.errors import DataError

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nndyn import config
-from nndyn.cli.parameters import Grid
+from nndyn.cli.parameters import FilePath, Grid
 from nndyn.errors import UsageError
 from nndyn.kinds import shown
 
@@ -41,7 +41,7 @@ def config_option(more: str = "") -> click.Option:
     """Return the option that reads a TOML file; `more` is said of it as well."""
     return click.Option(
         ["--config"],
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FilePath(dir_okay=False),
         is_eager=True,
         expose_value=False,
         callback=load_config,

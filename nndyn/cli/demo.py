@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
-from nndyn.cli.output import print_lines, progress_bar, say, show
+from nndyn.cli.output import print_lines, say, show
+from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
+from nndyn.progress import progress_bar
 
 _MODEL, _DATA, _STEPS, _RESCALE = "mlp:64-32-10", "digits", 400, 5
 
@@ -18,7 +20,7 @@ _MODEL, _DATA, _STEPS, _RESCALE = "mlp:64-32-10", "digits", 400, 5
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     default=Path("demo"),
     show_default=True,
     help="Folder for the recordings and figures; files of an earlier demo are replaced.",

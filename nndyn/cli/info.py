@@ -12,16 +12,17 @@ import click
 
 from nndyn import config, header
 from nndyn.cli.output import print_json, print_lines, say, show, size
+from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
 from nndyn.recording import tangent_start
-from nndyn.studies.recipe import RECORDING, TRAINING
+from nndyn.systems.recipe import RECORDING, TRAINING
 from nndyn.text import escaped
 
 
 @click.command(
     help="Say what a recording or study holds, or print the options that make a recording again."
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--config", "as_config", is_flag=True, help="Print TOML for `record --config`.")
 def info(path: Path, as_json: bool, as_config: bool) -> None:
@@ -108,6 +109,7 @@ def _print(facts: dict[str, Any]) -> None:
         "status": f"{status} ({max(0, sizes['time'] - 1):,} of {asked:,} steps)",
         "system": _pairs(system),
         "options": _pairs(manifest["recording"]),
+        **_network(manifest),
         "sizes": _pairs(sizes),
         "file": f"{size(facts['bytes'])}, schema {facts['schema']}",
         "made": _made(manifest),
@@ -116,6 +118,15 @@ def _print(facts: dict[str, Any]) -> None:
         lines[f"from {session['from_step']:,}"] = _made(session)
     for key, value in lines.items():
         say(f"{key:10} {value}")
+
+
+def _network(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return what of a network does not train, and why replicas were computed in turn."""
+    layers = manifest["system"].get("layers")  # a list, of networks of ours
+    frozen = layers.get("frozen", {}) if isinstance(layers, dict) else {}
+    shapes = [f"{name} {tuple(held['shape'])}" for name, held in frozen.items()]
+    found = {"frozen": ", ".join(shapes), "one by one": manifest.get("one_by_one", "")}
+    return {key: text for key, text in found.items() if text}
 
 
 def _made(session: dict[str, Any]) -> str:
@@ -159,7 +170,7 @@ def _config(path: Path, manifest: dict[str, Any]) -> str:
     options["no_control"] = not options.pop("control")
     options["rescale"] = options["rescale"] or None
     if kind == "training":
-        named = system["loss"] in ("cross-entropy", "mse") and ":" in str(system["model"])
+        named = "loss_sha256" not in system and ":" in str(system["model"])
         if system["data"] == "arrays" or not named:
             raise UsageError("model, data or loss came from Python: no options make this run again")
         if system["seed"] != options["seed"]:

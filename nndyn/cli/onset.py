@@ -10,11 +10,12 @@ import click
 from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import print_json, say
+from nndyn.cli.parameters import FilePath
 from nndyn.cli.record import record
 from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
-from nndyn.studies.recipe import TRAINING
+from nndyn.systems.recipe import TRAINING
 
 #: Options of a recording that make sense for the runs of a search.
 _RUNS = ("replicas", "epsilon", "perturb", "pairs", "no_control", "rescale", "evaluate", "seed")
@@ -68,7 +69,7 @@ def _params() -> list[click.Parameter]:
         ),
         click.Option(
             ["-o", "--output"],
-            type=click.Path(path_type=Path),
+            type=FilePath(),
             help="Keep the runs, a study, in this folder; the same command goes on there.",
         ),
         click.Option(

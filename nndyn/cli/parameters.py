@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from nndyn.errors import UsageError
+from nndyn.paths import located
 from nndyn.studies.grids import numbers, texts
+
+
+class FilePath(click.Path):
+    """The name of a file or folder, in which ``~`` is the home folder."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a Path."""
+        return super().convert(located(value), param, ctx)
+
+
+class OtherRecording(FilePath):
+    """The number of a replica, or the name of another recording."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return an int or a Path."""
+        if isinstance(value, str) and value.isdecimal():
+            return int(value)
+        return super().convert(value, param, ctx)
 
 
 class Tangents(click.ParamType):  # type: ignore[type-arg]

@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-import analyzers
+from nndyn.analysis import analyzer
 from nndyn.cli.analyze import along, options_of, read_from, study_result
 from nndyn.cli.output import say
+from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
 
@@ -35,7 +36,7 @@ class _Plot(click.Group):
             help=FIGURES[cmd_name].summary,
             short_help=FIGURES[cmd_name].summary,
             params=[
-                click.Argument(["path"], type=click.Path(path_type=Path)),
+                click.Argument(["path"], type=FilePath()),
                 *options_of(cmd_name),
                 _output(),
             ],
@@ -45,7 +46,7 @@ class _Plot(click.Group):
 def _output() -> click.Option:
     return click.Option(
         ["-o", "--output"],
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FilePath(dir_okay=False),
         required=True,
         callback=_drawable,
         help="The figure: .png, .pdf or .svg.",
@@ -68,9 +69,9 @@ def _run(name: str, *, path: Path, output: Path, **options: Any) -> None:
 
     if path.is_dir():
         raise UsageError(f"{path} is a folder; nndyn plot study draws a study")
-    check_apart(output, [path])
+    check_apart(output, read_from(path, options))
     with reading(path), open_recording(path) as recording:
-        result = analyzers.load(name)(recording, **options)
+        result = analyzer(name)(recording, **options)
     save(draw(name, result), output)
     say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
@@ -98,7 +99,7 @@ _study = click.Command(
     callback=_run_study,
     help="Exponent, growth and training time of a study along a swept option, with the onset.",
     short_help="Exponent, growth and training time along a swept option.",
-    params=[click.Argument(["path"], type=click.Path(path_type=Path)), along(), _output()],
+    params=[click.Argument(["path"], type=FilePath()), along(), _output()],
 )
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nndyn.cli.configuration import config_files, load_config
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import duration, progress_bar, say, size
-from nndyn.cli.parameters import Tangents
+from nndyn.cli.output import duration, say, size
+from nndyn.cli.parameters import FilePath, Tangents
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.studies.recipe import TRAINING, Recipe
+from nndyn.progress import progress_bar
 from nndyn.systems.catalogue import CATALOGUE, entry
+from nndyn.systems.recipe import TRAINING, Recipe
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -116,7 +116,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--config",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=FilePath(dir_okay=False),
             is_eager=True,
             expose_value=False,
             callback=load_config,
@@ -126,7 +126,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "-o",
             "--output",
-            type=click.Path(path_type=Path),
+            type=FilePath(),
             required=True,
             help="The netCDF file to write.",
         ),
@@ -149,11 +149,11 @@ record.add_command(series)
     "--data",
     default="digits",
     show_default=True,
-    help="digits, iris, wine, breast-cancer, fashion-mnist, mnist, or a .npz or .csv file.",
+    help="digits, iris, wine, breast-cancer, fashion-mnist, mnist, a .npz file or a table (.csv).",
 )
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Folder of the files of fashion-mnist and mnist.",
 )
 @click.option("--samples", type=int, metavar="N", help="Train on N samples, stratified by label.")
@@ -173,7 +173,12 @@ record.add_command(series)
     "--init",
     help="normal:S (default normal:1 of mlp: and cnn:), xavier, kaiming or default (torch's).",
 )
-@click.option("--loss", default="cross-entropy", show_default=True, help="cross-entropy or mse.")
+@click.option(
+    "--loss",
+    default="cross-entropy",
+    show_default=True,
+    help="cross-entropy (:label_smoothing=S:ignore_index=K:weight=W,W) or mse.",
+)
 @click.option("--optimizer", default="sgd", show_default=True, help="sgd, adam, adamw or rmsprop.")
 @click.option("--lr", type=float, help="Learning rate.  [default: 0.1 of sgd, 0.001 of the others]")
 @click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd and rmsprop.")

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nndyn.cli.output import say, size
+from nndyn.cli.parameters import FilePath
 
 
-@click.command("series", help="Store a measured series from a .csv, .npy or .nc file.")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.command(
+    "series",
+    help="Store a measured series from a table (.csv, .tsv, .txt, .dat, gzipped or not), a .npy or "
+    "a .nc file.",
+)
+@click.argument("source", type=FilePath())
 @click.option(
     "--interval",
     type=float,
-    default=1.0,
-    show_default=True,
-    help="Time between two rows, in time units; with 1 time counts steps.",
+    help="Time between two rows, where the file does not say; with 1 time counts steps.  "
+    "[default: 1]",
+)
+@click.option(
+    "--column",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    help="Columns of a table that are state; all but that of times unless given.",
+)
+@click.option(
+    "--time",
+    metavar="NAME",
+    help="Column of a table with the times, numbers or dates; dimension or variable of a .nc file.",
+)
+@click.option(
+    "--resample", is_flag=True, help="Interpolate linearly at even times where they are uneven."
+)
+@click.option("--decimal", metavar=".|,", help="Decimal mark of a table; recognised unless given.")
+@click.option(
+    "--separator",
+    metavar="CHARACTER|tab|space",
+    help="What separates the fields of a table; recognised unless given.",
 )
 @click.option("--variable", metavar="NAME", help="Which variable of a .nc file.")
+@click.option("--group", metavar="NAME", help="Which group of a .nc file.")
 @click.option("--overwrite", is_flag=True, help="Replace the file.")
 @click.option(
     "--take-over",
@@ -28,32 +55,23 @@ from nndyn.cli.output import say, size
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     required=True,
     help="The netCDF file to write.",
 )
-def series(
-    source: Path,
-    interval: float,
-    variable: str | None,
-    overwrite: bool,
-    take_over: bool,
-    output: Path,
-) -> None:
+def series(source: Path, column: tuple[str, ...], output: Path, **options: Any) -> None:
     """Store a series, and say what it is."""
     from recorders.series import record_series
 
-    with record_series(
-        source,
-        output,
-        interval=interval,
-        variable=variable,
-        overwrite=overwrite,
-        take_over=take_over,
-    ) as recording:
+    with record_series(source, output, column=column or None, **options) as recording:
         times, columns = recording.sizes["time"], recording.sizes["component"]
+        system = json.loads(recording.attrs["manifest"])["system"]
+        unit = recording["time"].attrs["units"]
     plural = "s" if columns != 1 else ""
+    every = f" every {system['interval']:g} {unit}" if "time" in system else ""
     say(
-        f"{output}: {source.name}, {times:,} times of {columns} component{plural}, "
+        f"{output}: {source.name}, {times:,} times{every} of {columns} component{plural}, "
         f"{size(output.stat().st_size)}"
     )
+    if "resampled" in system:
+        say(f"warning: times are uneven; {system['resampled']}", err=True)

@@ -10,10 +10,11 @@ import click
 
 from nndyn.cli.configuration import config_files, config_option
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import counted, duration, progress_bar, say, size
-from nndyn.cli.parameters import Grid
+from nndyn.cli.output import counted, duration, say, size
+from nndyn.cli.parameters import FilePath, Grid
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
+from nndyn.progress import progress_bar
 from nndyn.studies.grids import numbers
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _options() -> list[click.Parameter]:
         click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
         click.Option(
             ["-o", "--output"],
-            type=click.Path(path_type=Path),
+            type=FilePath(),
             required=True,
             help="Folder of the study.",
         ),

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from nndyn.cli.output import counted, progress_bar, say, size
+from nndyn.cli.output import counted, say, size
+from nndyn.cli.parameters import FilePath
+from nndyn.progress import progress_bar
 
 
 @click.command(
     help="Read every byte of a recording, or of those of a study, against their checksums; "
     "exit 4 if any is wrong."
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=FilePath())
 def verify(path: Path) -> int:
     """Print what was checked and what is wrong."""
     from nndyn.store import verify as check

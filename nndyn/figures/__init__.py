@@ -69,10 +69,11 @@ def save(figure: Figure, path: str | Path) -> None:
     StoreError
         If it cannot be written.
     """
+    from nndyn.paths import located
     from nndyn.store.files import write_whole
     from nndyn.store.locks import vacant
 
-    path = Path(path)
+    path = located(path)
     vacant(path, overwrite=True, cure="")
     _take_as_text(figure)
     # in memory first: matplotlib leaves half a file, and complains again when it is collected

@@ -63,8 +63,8 @@ def _picture(result: xr.Dataset, ax: Axes) -> None:
         vmax=_darkest(shares),
         interpolation="nearest" if shares.shape[0] < 256 else "auto",
     )
-    unit = result["row_time"].attrs["units"]
-    finish(ax, f"time ({unit})", f"time ({unit})")
+    across, up = (f"time ({result[t].attrs['units']})" for t in ("column_time", "row_time"))
+    finish(ax, across, up)
     ax.spines[["top", "right"]].set_visible(True)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.interrupts import shielded
+from nndyn.paths import located
 from nndyn.store.apart import check_apart
 from nndyn.store.files import names, part_path, remove, write_at
 from nndyn.store.holder import BLOCKS, MOST, PATIENCE, Holder, Standing, clock, here
@@ -53,7 +54,7 @@ def existing(path: str | Path) -> Path:
     RecordingError
         If it is a pipe or a device, which may never end.
     """
-    path = Path(path)
+    path = located(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder, expected a recording; name a file in it")
     if not path.exists():

@@ -63,8 +63,10 @@ def open_recording(
     -------
     xarray.Dataset
         ``encoding["source"]`` is `path`. Of the two checkpoint slots only the committed one is
-        there. Before the first commit of a run there are no times. A piece that another program
-        saved, such as xarray, has the attribute ``piece_of``, the times of the whole.
+        there. Before the first commit of a run there are no times. ``parameter``, a coordinate
+        along ``component``, is the name of the parameter that a component belongs to, and
+        ``buffers`` of what follows the weights in a phase. A piece that another program saved, such
+        as xarray, has the attribute ``piece_of``, the times of the whole.
 
     Raises
     ------
@@ -176,7 +178,9 @@ def _warn(path: Path) -> None:
 
 
 def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> xr.Dataset:
-    """Keep the committed rows and the committed checkpoint slot."""
+    """Keep the committed rows and the committed checkpoint slot; name the components."""
+    from nndyn.components import named
+
     dims = [d for d in GROWING if d in recording.dims]
     missing = [d for d in dims if d not in recording.coords]
     if missing:
@@ -195,7 +199,7 @@ def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> 
         steps = recording["checkpoint_step"].values  # -1 where there is none
         keep["slot"] = np.flatnonzero((steps == n - 1) & (steps >= 0))[:1]
     closer = recording.close
-    trimmed = recording.isel(keep)
+    trimmed = named(recording.isel(keep))
     trimmed.set_close(closer)
     check_times(path, {d: trimmed[d].values for d in dims})
     return trimmed

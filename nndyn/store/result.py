@@ -12,6 +12,7 @@ import numpy as np
 
 from nndyn.errors import RecordingError
 from nndyn.interrupts import shielded
+from nndyn.paths import located
 from nndyn.store.failures import write_failure
 from nndyn.store.files import whole
 from nndyn.store.handles import written
@@ -44,16 +45,16 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
     Raises
     ------
     UsageError
-        If the folder does not exist, `path` does and `overwrite` is false, or it is the recording
+        If the folder does not exist, `path` does and `overwrite` is false, or it is a recording
         that the result is of.
     StoreError
         If the file cannot be written.
     """
     from xarray.backends import NetCDF4DataStore
 
-    path = Path(path)
-    source = str(result.attrs.get("source_path", ""))
-    inputs = [source] if os.path.isfile(source) else []  # a folder is of a study
+    path = located(path)
+    read = [str(v) for k, v in result.attrs.items() if k.endswith("_path")]
+    inputs = [source for source in read if os.path.isfile(source)]  # a folder is of a study
     vacant(path, overwrite=overwrite, cure="overwrite it", inputs=inputs)
     result = result.assign_attrs({CHECKSUM: checksum(result)})
     try:
@@ -84,7 +85,7 @@ def load_result(path: str | Path) -> xr.Dataset:
     """
     import xarray as xr
 
-    path = Path(path)
+    path = located(path)
     check_signature(path)
     try:
         with xr.open_dataset(

@@ -13,6 +13,7 @@ import numpy as np
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import STATUSES, of_status
 from nndyn.interrupts import shielded
+from nndyn.paths import located
 from nndyn.recording import CHECKPOINTS
 from nndyn.store import creation, layout
 from nndyn.store.digests import DIM, NAME
@@ -68,7 +69,7 @@ class Writer:
         StoreError
             If another process writes the recording, the space will not do, or writing fails.
         """
-        path = Path(path)
+        path = located(path)
         return cls(path, *creation.make(path, header, overwrite=overwrite, take_over=take_over))
 
     @classmethod

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import analyzers
-from nndyn.errors import DataError, UsageError
+from nndyn.analysis import takes_recordings
+from nndyn.errors import DataError, UsageError, is_number
 from nndyn.kinds import number
-from nndyn.studies.cells import Progress, cells_of
+from nndyn.progress import Progress, following
+from nndyn.studies.cells import cells_of
 from nndyn.studies.design import Design
 from nndyn.studies.folder import Folder
 
@@ -46,7 +48,8 @@ def analyze_study(
         that has numbers, and of several the one with the most.
     workers : int, optional
         Processes; as many as there are cores unless given.
-    progress : callable, optional
+    progress : bool or callable, optional
+        True draws a bar where there is a terminal or a notebook.
     **options
         Of the analyzer.
 
@@ -74,22 +77,31 @@ def analyze_study(
     folder = Folder(path)
     planned = folder.design()
     name = name.replace("-", "_")
-    defaults = {o.name: o.default for o in analyzers.options(analyzers.load(name))}
+    function = analyzers.load(name)
+    defaults = {o.name: o.default for o in analyzers.options(function)}
     unknown = [key for key in options if key not in defaults]
     if unknown:
         raise UsageError(f"{name} has no option {unknown[0]!r}; known: {', '.join(defaults)}")
-    options = {key: value for key, value in options.items() if value != defaults[key]}
+    for key in takes_recordings(function):
+        if not isinstance(options.get(key), int | np.integer | type(None)):
+            raise UsageError(
+                f"{key} is another recording, and {folder.path} holds many to set against it; give "
+                "the number of a replica, or analyze a recording of the study"
+            )
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in options.items()}
+    options = {key: value for key, value in plain.items() if value != defaults[key]}
     row = analyzers.rows()[name]
     rate = _along(planned, along)
-    cells = cells_of(folder, planned, name, options, workers=workers, progress=progress)
-    if not (cells["verdict"] != "").any():
-        lines = "; ".join(_unused(cells)[:2])
-        raise DataError(f"{name} has a result on no run of {folder.path}: {lines}")
-    study = analyzers.resolve(row.study or _MEDIANS)
-    beside: dict[str, xr.Dataset | None] = {}
-    for other in row.beside:
-        found = cells_of(folder, planned, other, {}, workers=workers, progress=progress)
-        beside[other] = found if (found["verdict"] != "").any() else None
+    with following(progress, name) as told:
+        cells = cells_of(folder, planned, name, options, workers=workers, progress=told)
+        if not (cells["verdict"] != "").any():
+            lines = "; ".join(_unused(cells)[:2])
+            raise DataError(f"{name} has a result on no run of {folder.path}: {lines}")
+        study = analyzers.resolve(row.study or _MEDIANS)
+        beside: dict[str, xr.Dataset | None] = {}
+        for other in row.beside:
+            found = cells_of(folder, planned, other, {}, workers=workers, progress=told)
+            beside[other] = found if (found["verdict"] != "").any() else None
     shared = {"confidence": options["confidence"]} if "confidence" in options else {}
     others = [key for key in planned.axes if key not in (rate, "seed")]
     parts = []
@@ -166,8 +178,7 @@ def _along(planned: Design, along: str | None) -> str:
     numeric = {
         key: len(labels)
         for key, labels in planned.axes.items()
-        if key not in ("seed", "steps")
-        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in labels)
+        if key not in ("seed", "steps") and all(map(is_number, labels))
     }
     if along is not None:
         along = along.replace("-", "_")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import analyzers
 from nndyn._version import __version__
 from nndyn.errors import DataError, NndynError, UsageError
 from nndyn.interrupts import deaf_children
+from nndyn.progress import Called
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import FINISHED, Folder
 from nndyn.studies.index import locate, look
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 #: Seconds of work from which other processes take a part: one takes some to start.
 _WORTH = 6.0
 
-#: Called with the runs done and those there are.
-Progress = Callable[[int, int], None]
-
 
 def cells_of(
     folder: Folder,
@@ -39,7 +37,7 @@ def cells_of(
     options: dict[str, Any],
     *,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Called | None = None,
 ) -> xr.Dataset:
     """Return what an analyzer finds on every run of a study.
 
@@ -126,7 +124,7 @@ def _results(
     cells: Sequence[Cell],
     keys: dict[str, str],
     workers: int | None,
-    progress: Progress | None,
+    progress: Called | None,
 ) -> dict[str, Found]:
     """Return what an analyzer finds on runs, by file; from the folder as far as it is there."""
     from nndyn.store import load_result, save_result
@@ -163,7 +161,7 @@ def _analyzed(
     keep: tuple[str, ...],
     runs: Sequence[tuple[str, str]],
     workers: int | None,
-    progress: Progress | None,
+    progress: Called | None,
 ) -> list[Found]:
     """Analyze recordings, identity and file, in several processes where that is worth it."""
     total, found, began = len(runs), [], time.monotonic()

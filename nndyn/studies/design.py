@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from nndyn import provenance
 from nndyn.errors import UsageError
-from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Label, Point, Request, file_name
+from nndyn.systems.recipe import recorded
 
 if TYPE_CHECKING:
     from nndyn.systems.protocol import System

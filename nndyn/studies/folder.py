@@ -17,6 +17,7 @@ from typing import Any
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import STATUSES
 from nndyn.kinds import TEXT, by_name, check, one_of, table, whole
+from nndyn.paths import located
 from nndyn.store.files import write_whole
 from nndyn.store.holder import clock
 from nndyn.store.locks import BusyError, WriterLock, lock_path, standing
@@ -54,7 +55,7 @@ class Folder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = located(path)
 
     def is_study(self) -> bool:
         """Whether there is a plan."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from nndyn import kinds
-from nndyn.errors import UsageError
+from nndyn.errors import UsageError, is_number, is_whole
 from nndyn.kinds import Kind, shown
 from nndyn.recording import own_tangent_start, tangent_start
-from nndyn.studies.recipe import Recipe
+from nndyn.systems.recipe import Recipe
+from nndyn.systems.spelling import canonical
 
 if TYPE_CHECKING:
     from nndyn.systems.protocol import System
@@ -123,7 +125,7 @@ class Request:
 
     def describe(self) -> dict[str, Any]:
         """Return system, fixed options other than the defaults, and axes, as JSON values."""
-        usual = {k: _plain(v) for k, v in self.recipe.defaults().items()}
+        usual = {k: _plain(v) for k, v in _defaults(self.recipe).items()}
         usual["tangent_start"] = tangent_start({})
         given = {k: _plain(v) for k, v in self.fixed.items()}
         return {
@@ -135,6 +137,19 @@ class Request:
             },
             "axes": {k: list(values) for k, values in self.axes.items()},
         }
+
+
+def _defaults(recipe: Recipe) -> dict[str, Any]:
+    """Return the options that have a default, of the system and of the recording."""
+    from recorders.ensemble import record
+
+    functions: list[Callable[..., Any]] = [record, recipe.factory()]
+    return {
+        p.name: p.default
+        for function in functions
+        for p in inspect.signature(function).parameters.values()
+        if p.default is not p.empty
+    }
 
 
 def request(
@@ -151,7 +166,7 @@ def request(
     system : str or callable
         See `Recipe`.
     options : mapping of str to value
-        Of the system and of `nndyn.record`; a list or a one-dimensional array is a grid.
+        Of the system and of `nndyn.record`; a list, range or one-dimensional array is a grid.
     seeds : int or sequence of int
         How many, or which.
     seed : int
@@ -173,6 +188,7 @@ def request(
         if key in options:
             raise UsageError(f"{key} is no option of single runs of a sweep")
     recipe.check(options)
+    options = recipe.spelled(options)
     # now, while there are no locks and files yet: Ctrl-C cannot end the import of torch in order
     recipe.factory()
     grids = {k: v for k, v in options.items() if _is_grid(v)}
@@ -203,21 +219,21 @@ def file_name(at: Point, taken: set[str]) -> str:
 
 
 def _is_grid(value: Any) -> bool:
-    return isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    """Whether a value is a list, a range, or a one-dimensional array of any library."""
+    return isinstance(value, list | range) or getattr(value, "ndim", 0) == 1
 
 
 def _seeds(seeds: Any, first: Any) -> list[int]:
     for what, number in (("seeds", seeds), ("seed", first)):
-        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+        whole = is_whole(number)
         if what == "seeds" and isinstance(number, Sequence | np.ndarray):
             continue
         if not whole or number < (what == "seeds"):
             least = int(what == "seeds")
             raise UsageError(f"{what} is {number!r}, expected a whole number of at least {least}")
-    if not isinstance(seeds, int | np.integer):
+    if not is_whole(seeds):
         if isinstance(seeds, str | bytes) or not all(
-            isinstance(s, int | np.integer) and not isinstance(s, bool) and s >= 0
-            for s in np.atleast_1d(np.asarray(seeds, dtype=object))
+            is_whole(s) and s >= 0 for s in np.atleast_1d(np.asarray(seeds, dtype=object))
         ):
             raise UsageError(f"seeds is {seeds!r}, expected how many, or whole numbers")
         return [int(s) for s in seeds]
@@ -230,7 +246,7 @@ def _axis(name: str, values: Sequence[Any]) -> dict[Label, Any]:
         raise UsageError(f"{name} is an empty grid; give at least one value")
     found: dict[Label, Any] = {}
     for i, value in enumerate(values):
-        value = value.item() if isinstance(value, np.generic) else value
+        value = value.item() if hasattr(value, "item") else value  # of numpy or torch
         label = _plain(value)
         if isinstance(label, list):
             label = ",".join(map(str, label))
@@ -243,7 +259,7 @@ def _axis(name: str, values: Sequence[Any]) -> dict[Label, Any]:
         if label in found:
             raise UsageError(f"{name} has the value {label} twice")
         found[label] = value
-    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
+    numeric = all(is_number(v) for v in found)
     if not numeric:
         return found
     if any(isinstance(v, float) for v in found):  # a coordinate has one kind
@@ -255,6 +271,7 @@ def _plain(value: Any) -> Any:
     """Return a value as JSON has it; of what it has not, a name."""
     if isinstance(value, np.generic):
         return value.item()
+    value = value if isinstance(value, str) else canonical(value)
     if isinstance(value, str | int | float | bool | type(None)):
         return value
     if isinstance(value, os.PathLike):

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nndyn.errors import UsageError
+from nndyn.errors import UsageError, is_whole
+from nndyn.progress import Called, Progress, following
 from nndyn.store.apart import check_apart
 from nndyn.studies.cluster import spread
 from nndyn.studies.design import Batch, Design, design, differences
 from nndyn.studies.folder import Folder
 from nndyn.studies.index import open_study
-from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Request, request
-from nndyn.studies.work import Progress, work
+from nndyn.studies.work import work
+from nndyn.systems.recipe import recorded
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -75,11 +76,12 @@ def sweep(
     take_over : bool, default False
         Go on at once with batches and runs that processes of other hosts have, as it seems: where
         these are known to have ended. Without, each is free ten minutes after it was heard of.
-    progress : callable, optional
-        Called with (steps done, steps asked for), summed over the runs.
+    progress : bool or callable, optional
+        True draws a bar where there is a terminal or a notebook. Called with (steps done, steps
+        asked for), summed over the runs.
     **options
-        Of the system and of ``nndyn.record``; ``steps`` is required. A list or a one-dimensional
-        array is a grid, a tuple is a value.
+        Of the system and of ``nndyn.record``; ``steps`` is required. A list, a range or a
+        one-dimensional array is a grid, a tuple is a value.
 
     Returns
     -------
@@ -118,9 +120,7 @@ def sweep(
         raise UsageError("resume and overwrite exclude each other")
     if sum(way is not None for way in (workers, scheduler, task)) > 1:
         raise UsageError("workers, scheduler and task exclude each other")
-    if workers is not None and (
-        not isinstance(workers, int) or isinstance(workers, bool) or workers < 1
-    ):
+    if workers is not None and not (is_whole(workers) and workers >= 1):
         raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
     if task is not None and overwrite:
         raise UsageError(
@@ -139,7 +139,8 @@ def sweep(
     batches = list(planned.batches)
     if share is not None:
         batches = batches[share[0] - 1 :: share[1]]
-    run(folder, asked, planned.id, batches, workers, scheduler, progress, wait=task is None)
+    with following(progress, folder.path.name) as told:
+        run(folder, asked, planned.id, batches, workers, scheduler, told, wait=task is None)
     return open_study(path)
 
 
@@ -191,7 +192,7 @@ def run(
     batches: Sequence[Batch],
     workers: int | None,
     scheduler: str | None,
-    progress: Progress | None,
+    progress: Called | None,
     *,
     wait: bool = True,
 ) -> None:

@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import NndynError, StoreError
+from nndyn.progress import Called
 from nndyn.store import BusyError, facts
 from nndyn.store.locks import TakenOverError, WriterLock, has_writer
 from nndyn.studies.belonging import foreign
 from nndyn.studies.design import Batch, Cell, Design
 from nndyn.studies.folder import BEGUN, FAILED, FINISHED, Folder
-from nndyn.studies.recipe import recorded
 from nndyn.studies.request import Request
+from nndyn.systems.recipe import recorded
 from recorders.batch import record_batch
 
 #: Seconds between two signs of life.
 _PULSE = 2.0
 #: What is noted of a run that failed.
 _FAILED = {"id": "", "status": FAILED, "reason": "", "committed": 0, "bytes": 0}
-
-#: Called with the steps done and the steps asked for.
-Progress = Callable[[int, int], None]
 
 
 def work(
@@ -36,7 +34,7 @@ def work(
     *,
     study: str | None = None,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Called | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> bool:
     """Record what is missing of a batch.
@@ -190,7 +188,7 @@ def _together(
     cells: Sequence[Cell],
     *,
     threads: int | None,
-    progress: Progress | None,
+    progress: Called | None,
     stop: Callable[[], bool] | None,
 ) -> dict[str, str]:
     """Record runs as a batch; return the identity of each."""

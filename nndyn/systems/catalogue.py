@@ -205,7 +205,7 @@ def entry(name: str, kind: str | None = None) -> Entry:
     UnknownNameError
         If there is none; the message lists those there are.
     """
-    found = CATALOGUE.get(name.replace("-", "_"))
+    found = CATALOGUE.get(name.replace("-", "_").lower())
     if found is None or (kind is not None and found.kind != kind):
         known = ", ".join(n for n, e in CATALOGUE.items() if kind in (None, e.kind))
         raise UnknownNameError(f"unknown {kind or 'system'} {name!r}; known: {known}")

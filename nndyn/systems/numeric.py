@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nndyn.errors import DataError, UsageError
+from nndyn.errors import DataError, UsageError, is_one_of
 from nndyn.numerics import separate
 from nndyn.systems.adaptive import flow_map
 from nndyn.systems.integration import POINTS, SPAN, volume_error
@@ -81,11 +81,17 @@ class NumericSystem:
         method: str = "rk4",
     ) -> None:
         self._values = {key: _value(name, key, value) for key, value in parameters.items()}
+        several = [key for key, value in self._values.items() if isinstance(value, list)]
+        if several and packed is None:
+            raise UsageError(
+                f"parameter {several[0]} of {name} is {self._values[several[0]]}, expected one "
+                "number; nndyn.sweep takes a list of them"
+            )
         if dt is not None and not (is_number(dt) and dt > 0):
             raise UsageError(f"dt is {dt!r}, expected a finite number above 0")
         if not (is_number(discard) and discard >= 0 and discard == int(discard)):
             raise UsageError(f"discard is {discard!r}, expected a whole number of steps, 0 or more")
-        if method not in ("rk4", "dop853"):
+        if not is_one_of(method, ("rk4", "dop853")):
             raise UsageError(f"method is {method!r}, expected 'rk4' or 'dop853'")
         self.name = name
         self.kind = "flow" if dt is not None else kind

@@ -231,6 +231,14 @@ class WithLoss(Protocol):
 
 
 @runtime_checkable
+class InTurn(Protocol):
+    """What a recorder needs of a system whose rows may have to be computed in turn."""
+
+    def one_by_one(self, replicas: int) -> str | None:
+        """Return why `replicas` rows are computed one after the other, None where they are not."""
+
+
+@runtime_checkable
 class Integrated(Protocol):
     """What a recorder needs of a system whose steps may approximate those of a flow."""
 

@@ -8,7 +8,7 @@ import pytest
 import analyzers
 from analyzers import ANALYZERS, load, names, options, rows
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.results import Window
+from nndyn.results import Recording, Window
 
 
 def first(recording, *, size: float = 1.0):
@@ -94,10 +94,11 @@ def test_allowed_annotations_are_those_of_the_command_line():
         d: Sequence[float] = (),
         e: Window | None = None,
         g: str = "",
+        h: Recording | None = None,
     ):
         pass
 
-    assert [o.name for o in options(f)] == ["a", "b", "c", "d", "e", "g"]
+    assert [o.name for o in options(f)] == ["a", "b", "c", "d", "e", "g", "h"]
 
 
 def test_other_annotations_are_refused_with_the_parameter_named():

@@ -481,7 +481,7 @@ def test_a_wrong_option_is_named_before_anything_is_written(tmp_path, options, m
 
 def test_what_is_no_system_or_no_path_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"expected nndyn\.Training"):
-        nndyn.record("henon", tmp_path / "r.nc", steps=5)
+        nndyn.record(3, tmp_path / "r.nc", steps=5)
     with pytest.raises(UsageError, match="path is 5"):
         nndyn.record(nndyn.systems.henon(), 5, steps=5)
 

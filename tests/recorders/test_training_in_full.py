@@ -1,7 +1,5 @@
 """Recordings of trainings of every kind against plain loops of torch, through the public calls."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -104,17 +102,6 @@ def test_the_default_epsilon_is_as_sharp_as_rounding_allows(tmp_path):
     compare(found, plain, rtol=1e-6)
 
 
-#: What vmap cannot batch.
-ONE_BY_ONE = {"recurrent", "dropout and attention"}
-
-
-def training(net, data, test, kind, **options):
-    with warnings.catch_warnings():
-        if kind in ONE_BY_ONE:
-            warnings.filterwarnings("ignore", message=".*cannot be batched")
-        return nndyn.Training(net, data, test=test, **options)
-
-
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize(
     ("optimizer", "batch_size"), [("momentum", None), ("rmsprop", 17)], ids=["full", "minibatch"]
@@ -125,7 +112,7 @@ def test_modules_equal_torch(tmp_path, kind, optimizer, batch_size):
     options, of_torch = OPTIMIZERS[optimizer]
     net = made(build)
     common = {"batch_size": batch_size, "seed": 4}
-    system = training(net, data, test, kind, loss=loss, **options, **common)
+    system = nndyn.Training(net, data, test=test, loss=loss, **options, **common)
     found = record(
         tmp_path / "r.nc",
         system,

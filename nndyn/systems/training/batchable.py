@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from nndyn.systems.training.criteria import Criterion
-from nndyn.systems.training.functional import Batch, Batched, RowByRow, plain
+from nndyn.systems.training.functional import Batch, Batched, Pass, RowByRow
 from nndyn.systems.training.layout import layout, normalisations, vector
+from nndyn.systems.training.modes import plain
 from nndyn.systems.training.preparation import first_line
 from nndyn.systems.training.probing import Behaviour, close, elsewhere
 
@@ -21,19 +22,33 @@ SLOW = "There is a performance drop"
 BATCHED_BYTES = 2 * 2**20
 
 
-def gains(module: nn.Module, behaviour: Behaviour, samples: int) -> bool:
-    """Return whether rows are better batched on a CPU, for steps of so many `samples`.
+def why_better_apart(module: nn.Module, behaviour: Behaviour, samples: int) -> str | None:
+    """Return why rows are better not batched on a CPU, None where they are better batched.
 
-    Not where calls are long, nor with normalisations over the batch: the rounding of their sums
-    depends on the place of a row, and copies of the reference would drift away from it.
+    Parameters
+    ----------
+    module : torch.nn.Module
+    behaviour : Behaviour
+    samples : int
+        Of a step.
 
     Returns
     -------
-    bool
+    str or None
     """
-    if any(part.training for _, part in normalisations(module)):
-        return False
-    return behaviour.saved_bytes * samples <= BATCHED_BYTES
+    normal = next((name for name, part in normalisations(module) if part.training), None)
+    if normal is not None:
+        return (
+            f"the sums over samples of its normalisation {normal!r} would be rounded by the place "
+            "of a row, so that copies of the reference drift away from it"
+        )
+    if behaviour.saved_bytes * samples > BATCHED_BYTES:
+        return (
+            f"a step of {samples} samples keeps {behaviour.saved_bytes * samples / 2**20:.3g} MiB "
+            f"for its backward pass, and rows of more than {BATCHED_BYTES / 2**20:.3g} MiB make "
+            "better use of the processor's cache one by one"
+        )
+    return None
 
 
 def why_not_batched(
@@ -58,21 +73,24 @@ def why_not_batched(
     Two rows of different weights are advanced by a step both ways; what is silently computed
     otherwise counts as a failure, and so does an operation that vmap would run row by row.
     """
+    if behaviour.graph:
+        return "torch.autograd.grad, by which an evaluation differentiates, is not for vmap"
     places = layout(module)
     weights = torch.stack([vector(some, places.parameters) for some in (module, elsewhere(module))])
     statistics = vector(module, places.statistics).to(weights).repeat(2, 1)
     found = []
     for kind in (RowByRow, Batched):
         gradient, moved = torch.zeros_like(weights), statistics.clone()
-        run = kind(module, places, criterion, behaviour.counts)
+        known = module, places, criterion, behaviour.counts
+        run: Pass = kind(*known)
         try:
             with plain(), warnings.catch_warnings():
                 warnings.filterwarnings("error", message=SLOW)
                 loss, _ = run.gradient(
                     weights, moved, batch, t=0, key=0, parts=[slice(None)], out=gradient
                 )
-                outputs = run.outputs(weights, moved, batch.x, key=0, parts=[slice(None)])
-                losses = run.losses(outputs, batch)
+                whole = [slice(0, len(batch))]
+                here = run.evaluate(weights, moved, batch, key=0, parts=whole)
         except Exception as error:
             if kind is RowByRow:
                 return f"a step at other weights raises {first_line(error)}"
@@ -80,7 +98,7 @@ def why_not_batched(
             if lacking is not None:
                 return f"torch has no batching rule for {lacking[1]}"
             return f"{type(error).__name__}: {first_line(error)}"
-        found.append((gradient, loss, moved, outputs, losses))
+        found.append((gradient, loss, moved, here.loss, *here.outputs))
     if all(close(b, a) for a, b in zip(*found, strict=True)):
         return None
     return "its random numbers come out otherwise" if behaviour.random else "its results differ"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nndyn.errors import UsageError
+from nndyn.errors import DataError, UsageError
 from nndyn.systems.training.losses import Targets
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.operands import operand, padded_columns
@@ -101,31 +101,39 @@ def rows(samples: Samples, what: str, network: Network, loss: str) -> Samples:
     UsageError
         If widths differ, a label is not below the number of outputs, or the loss needs class
         labels and there are none.
+    DataError
+        If a label is negative.
     """
     flat, outputs = samples.flat, network.outputs
     check_width(flat.shape[1], what, network)
     x = flat.astype(np.float64, copy=False)
-    if not samples.labelled:
+    labels = samples.y
+    if loss == "cross-entropy" and labels.shape[1:] == (1,):
+        labels = labels[:, 0]  # one label a sample, either way
+    if not samples.labelled or labels.ndim > 1:
         if loss == "cross-entropy":
             raise UsageError(
                 f"{what}: cross-entropy needs integer class labels (samples,), y has dtype "
                 f"{samples.y.dtype} and shape {samples.y.shape}; pass integers or use loss='mse'"
             )
-        y = samples.y.reshape(len(samples), -1)
+        y = samples.y.reshape(len(samples), -1).astype(np.float64, copy=False)
         if y.shape[1] != outputs:
             raise UsageError(
                 f"{what}: y has {y.shape[1]} columns and the model has {outputs} outputs"
             )
         return Samples(x, y)
-    highest = int(samples.y.max())
+    lowest, highest = int(labels.min()), int(labels.max())
+    if lowest < 0:
+        row = int(np.argmin(labels))
+        raise DataError(f"{what}: label in row {row} is {lowest}; labels count from 0")
     if highest >= outputs:
-        row = int(np.flatnonzero(samples.y == highest)[0])
+        row = int(np.flatnonzero(labels == highest)[0])
         raise UsageError(
             f"{what}: label in row {row} is {highest} and the model has {outputs} outputs; "
             f"labels must be 0 to {outputs - 1}"
             + ("" if loss == "cross-entropy" else " (real-valued targets must be floats)")
         )
-    return Samples(x, samples.y)
+    return Samples(x, labels)
 
 
 def inputs(samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype) -> Inputs:

@@ -12,11 +12,11 @@ from torch import nn
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array
 from nndyn.systems.training import batchable, batches, cnn, factories, models, probing
-from nndyn.systems.training.criteria import Criterion, Loss
+from nndyn.systems.training.criteria import Criterion, Loss, chosen
 from nndyn.systems.training.functional import Batch
-from nndyn.systems.training.layout import layout
+from nndyn.systems.training.layout import frozen, layout, trained
 from nndyn.systems.training.models import Network
-from nndyn.systems.training.modules import Form, Module, check_labels
+from nndyn.systems.training.modules import Form, Module, check_labels, not_batched
 from nndyn.systems.training.preparation import prepare
 
 Tensor = torch.Tensor
@@ -47,7 +47,7 @@ def build(
         `factories.call`), or a module.
     x : (N, ...) float64 or int64
         Training samples.
-    y : (N,) int64 or (N, ...) float64
+    y : (N, ...) int64 or float64
         Labels or real targets.
     test : (N, ...), optional
         Samples of the test set, on which a module must work, too.
@@ -94,7 +94,13 @@ def build(
     """
     models.check_init(init)
     inputs, targets = torch.as_tensor(x), torch.as_tensor(y)
-    criterion = Criterion(loss, labelled=not targets.is_floating_point())
+    if loss == "mse" and targets.dim() > 1:
+        targets = targets.to(torch.float64)  # of such a shape they are numbers, not classes
+    loss = chosen(loss)
+    _warn_of_weights(loss)
+    criterion = Criterion(
+        loss, labelled=not targets.is_floating_point(), dtype=dtype, device=device
+    )
     made, label, init = _module(model, inputs, targets, image, classes, activation, init, seed)
     network = _perceptron(made)
     if network is not None:
@@ -102,23 +108,29 @@ def build(
             batches.check_width(inputs.shape[1], "data", network)
         network, weights = models.build(made, init=init, seed=seed, dtype=dtype)
         on_cpu = torch.device(device).type == "cpu"
-        if isinstance(loss, str) and on_cpu and (inputs.dim() == 2 or network.flattens):
+        flat = targets.is_floating_point() or targets.dim() == 1
+        if isinstance(loss, str) and flat and on_cpu and (inputs.dim() == 2 or network.flattens):
             return replace(network, initial=weights)
         # so that an engine does not change what a seed draws
         made, init = copy.deepcopy(made).to_empty(device="cpu").to(dtype), None
         with torch.no_grad():
             nn.utils.vector_to_parameters(torch.from_numpy(weights), made.parameters())
         label = label or network.label
-    return _tried(
-        prepare(made, init=init, seed=seed, dtype=dtype, device=device),
-        label or type(made).__name__,
-        inputs,
-        targets,
-        None if test is None else torch.as_tensor(test),
-        image,
-        criterion,
-        batch_size,
-    )
+    tried = min(len(inputs), probing.SAMPLES)
+    try:
+        return _tried(
+            prepare(made, init=init, seed=seed, dtype=dtype, device=device),
+            label or type(made).__name__,
+            inputs,
+            targets,
+            None if test is None else torch.as_tensor(test),
+            image,
+            criterion,
+            batch_size,
+            int(targets.max()) + 1 if classes is None and criterion.labelled else classes,
+        )
+    except UsageError as error:
+        raise UsageError(f"{error} (tried on the first {tried} samples)") from error
 
 
 def _module(
@@ -157,6 +169,8 @@ def _perceptron(module: nn.Module) -> Network | None:
     """Return the perceptron that `module` is, if it is one."""
     if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
         return None
+    if frozen(module):
+        return None
     try:
         return models.parse(module)
     except UsageError:
@@ -172,39 +186,51 @@ def _tried(
     image: tuple[int, int, int] | None,
     criterion: Criterion,
     batch_size: int | None,
+    labels: int | None,
 ) -> Module:
     """Return what a trial on the first samples finds."""
-    count = min(len(x), probing.SAMPLES)
-    weight = next(module.parameters())
+    step = len(x) if batch_size is None else min(batch_size, len(x))
+    rows = _counting(y, criterion.ignored)
+    weight = next(value for _, value in trained(module))
     dtype, device = weight.dtype, weight.device
     dtypes = [dtype] if x.is_floating_point() else [torch.int64, dtype]
     shapes = [None, image] if image is not None and x.dim() == 2 else [None]
     forms = [Form(shape, kind) for shape in shapes for kind in dtypes]
-    few = y[:count].to(device)
+    few = rows[: probing.SAMPLES]
     form, taken, output = probing.find_form(
-        module, [(form, form(x[:count], device)) for form in forms], few, criterion, label
+        module,
+        [(form, form(x[few], device)) for form in forms],
+        y[few].to(device),
+        criterion,
+        label,
     )
-    classes = output[0] if criterion.labelled and len(output) == 1 else None
-    if classes is not None and not criterion.adds and int(y.max()) >= classes:
-        classes = None  # a loss of the user's may take labels otherwise
+    classes = _classes(criterion, output, y, labels)
     check_labels(y, criterion, classes, "data")
-    batch = Batch(taken, criterion.targets(few, output, dtype), None)
+
+    def samples(few: Tensor) -> Batch:
+        return Batch(
+            form(x[few], device), criterion.targets(y[few].to(device), output, dtype), None
+        )
+
+    batch = samples(few)
+    for more in (64, step):  # pairs of a class, say, may be missing among few
+        if not criterion.adds and not probing.suffices(module, batch, criterion):
+            larger = samples(rows[: min(more, step)])
+            batch = larger if probing.suffices(module, larger, criterion) else batch
+    count, taken = len(batch), batch.x
     behaviour = probing.observe(module, batch, criterion)
-    step = len(x) if batch_size is None else min(batch_size, len(x))
     for size in (step, len(x) % step):
         if 0 < size < count:
             probing.check_size(module, taken[:size], of_step=step)
     if test is not None:
         probing.check_test(module, form(test[:count], device), output)
-    reason, batched = None, False
-    if device.type != "cpu" or batchable.gains(module, behaviour, step):
+    reason = None
+    if device.type == "cpu":
+        reason = batchable.why_better_apart(module, behaviour, step)
+    if reason is None:
         reason = batchable.why_not_batched(module, behaviour, batch, criterion)
-        batched = reason is None
     if reason is not None:
-        warnings.warn(
-            f"model {label} cannot be batched: {reason}; replicas run one after the other",
-            stacklevel=4,
-        )
+        warnings.warn(not_batched(label, reason), stacklevel=4)
     return Module(
         module=module,
         label=label,
@@ -213,8 +239,48 @@ def _tried(
         form=form,
         output=output,
         dtype=dtype,
+        trial=batch,
         classes=classes,
-        batched=batched,
         reason=reason,
         **vars(behaviour),
     )
+
+
+def _counting(y: Tensor, ignored: int | None) -> Tensor:
+    """Return the rows with a label that counts."""
+    if ignored is None:
+        return torch.arange(len(y))
+    found = torch.nonzero((y != ignored).reshape(len(y), -1).any(1)).flatten()
+    return found if len(found) else torch.arange(len(y))  # of which nothing counts: refused later
+
+
+def _classes(
+    criterion: Criterion, output: tuple[int, ...] | None, y: Tensor, labels: int | None
+) -> int | None:
+    """Return how many entries of an output are one a class, where accuracies have a meaning.
+
+    A loss of the user's may take labels otherwise, such as those of pairs of embeddings: they are
+    classes where there are as many of them as outputs.
+
+    Returns
+    -------
+    int or None
+    """
+    if not criterion.labelled or not output:
+        return None
+    if criterion.ignored is None and (y.dim() > 1 or len(output) > 1):
+        return None
+    if criterion.ignored is None and not criterion.adds and (labels != output[0] or y.min() < 0):
+        return None
+    return output[0]
+
+
+def _warn_of_weights(loss: Loss) -> None:
+    """Say that what a loss holds does not train."""
+    held = [name for name, _ in trained(loss)] if isinstance(loss, nn.Module) else []
+    if held:
+        warnings.warn(
+            f"loss {type(loss).__name__} has parameters of its own, {', '.join(held)}, which stay "
+            "as they are; what is to train belongs to the model",
+            stacklevel=4,
+        )

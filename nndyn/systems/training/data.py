@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.paths import located
+from nndyn.systems import text_files
+from nndyn.systems.spelling import canonical
 from nndyn.systems.training import images, subsets, tables
 from nndyn.systems.training import named as wheel
 from nndyn.systems.training.samples import Samples, check, from_arrays
@@ -46,15 +49,17 @@ def load(
     *,
     samples: int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    classes: bool = False,
 ) -> Loaded:
     """Return the training and the test set that `data` means, checked.
 
     Parameters
     ----------
     data : str, path, or tuple (x, y) of arrays or tensors
-        One of `NAMES`, dashes or underscores alike; a path that ends ``.npz`` or ``.csv`` (see
-        `nndyn.systems.training.tables`); or arrays, which enter as given: x (N, ...), y (N,)
-        integers for class labels, or real-valued targets (N, ...).
+        One of `NAMES`, dashes or underscores alike; the path of a ``.npz`` file or a table,
+        ``.csv``, ``.tsv``, ``.txt`` or ``.dat`` (see `nndyn.systems.training.tables`); or arrays,
+        which enter as given: x (N, ...), y (N, ...) integers, such as class labels, or real-valued
+        targets.
     test : tuple (x, y), optional
         Test set for given arrays.
     samples : int, optional
@@ -62,6 +67,8 @@ def load(
         set; all of them unless given.
     data_dir : path, optional
         Folder of the files of ``fashion-mnist`` or ``mnist``.
+    classes : bool, default False
+        Whether all labels of a table are classes, 1.0 as well as 1: the loss takes such.
 
     Returns
     -------
@@ -73,8 +80,7 @@ def load(
         If an argument is wrong or does not apply, a file is not there, or shapes do not fit;
         `UnknownNameError` for a name that is not known.
     DataError
-        If a file is damaged or cannot be downloaded, a value is missing or not finite, a label is
-        negative, or all labels are the same.
+        If a file is damaged or cannot be downloaded, or a value is missing or not finite.
 
     Notes
     -----
@@ -101,12 +107,12 @@ def load(
     elif name in wheel.NAMES:
         training, held_out = wheel.read(name)
     elif by_name:
-        training, held_out = tables.read(Path(data))
+        training, held_out = tables.read(located(data, "data"), classes=classes)
     else:
         training = from_arrays(data, "data", names=NAMES)
         held_out = None if test is None else from_arrays(test, "test")
     what = name if by_name else "data"
-    check(training, held_out, what)
+    check(training, held_out)
     if by_name and held_out is None:
         rows, test_rows = subsets.fifth(training, what)
         training, held_out = training.take(rows), training.take(test_rows)
@@ -135,15 +141,15 @@ def files(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple[Pa
     name = _name(data)
     if data_dir is not None:
         return tuple(images.locate(name, data_dir))
-    return () if name in NAMES else (Path(data),)
+    return () if name in NAMES else (located(data, "data"),)
 
 
 def _name(data: str | os.PathLike[str]) -> str:
     """Return what the set is called, refusing what is neither known nor a file's path."""
     text = os.fspath(data)
-    if isinstance(data, str) and text.replace("_", "-") in NAMES:
-        return text.replace("_", "-")
-    if Path(text).suffix.lower() in tables.SUFFIXES:
+    if isinstance(data, str) and canonical(text) in NAMES:
+        return str(canonical(text))
+    if text_files.suffix(Path(text)) in tables.SUFFIXES:
         return Path(text).name
     raise UnknownNameError(
         f"unknown data {text!r}; known are {', '.join(NAMES)}, or give the path of a .npz or .csv "

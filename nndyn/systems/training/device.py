@@ -5,12 +5,35 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 
 from nndyn.errors import UsageError
+from nndyn.systems.spelling import canonical
+from nndyn.systems.training.optimizers import choice
 
 Tensor = torch.Tensor
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+def precision(dtype: Any) -> tuple[np.dtype[Any], torch.dtype]:
+    """Return a dtype as numpy and as torch know it.
+
+    Returns
+    -------
+    numpy.dtype, torch.dtype
+
+    Raises
+    ------
+    UnknownNameError
+        If it is neither float64 nor float32.
+    """
+    name = canonical(dtype)
+    choice("dtype", name, DTYPES)
+    return np.dtype(name), DTYPES[name]
 
 
 def check(device: str | torch.device) -> torch.device:
@@ -31,7 +54,7 @@ def check(device: str | torch.device) -> torch.device:
         If there is no such device on this machine.
     """
     try:
-        found = torch.device(device)
+        found = torch.device(canonical(device))
     except (RuntimeError, TypeError):
         found = None
     if found is None or found.type not in ("cpu", "cuda"):

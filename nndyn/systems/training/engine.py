@@ -22,6 +22,8 @@ class Engine(Protocol):
         M and R; run m has the rows ``m R … (m + 1) R - 1``.
     size : int
         D, the number of weights of a row.
+    reason : str or None
+        Why rows are computed one after the other, None where they are not.
     statistics : (M·R, B)
         Running statistics of the rows, such as those of batch normalisation, as the last `load` or
         `gradient` left them; B is 0 for most networks.
@@ -34,6 +36,7 @@ class Engine(Protocol):
     runs: int
     replicas: int
     size: int
+    reason: str | None
     statistics: Tensor
     whole: bool
 

@@ -25,6 +25,26 @@ def is_named(model: str) -> bool:
     return re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", model) is not None
 
 
+def is_spec(model: object, activation: str) -> bool:
+    """Return whether `model` is a spec, to which `activation` applies.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    UsageError
+        If an activation other than the default is given for what is none.
+    """
+    spec = isinstance(model, str) and not is_named(model)
+    if not spec and activation != "tanh":
+        raise UsageError(
+            f"activation={activation!r} applies to mlp: and cnn:; a module brings its own"
+        )
+    return spec
+
+
 def check_spec(model: str) -> None:
     """Refuse the path of a file where a module is to be named.
 

@@ -8,10 +8,9 @@ are one backward pass of the sum of their losses, since no row's loss depends on
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -20,7 +19,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.criteria import Criterion
-from nndyn.systems.training.layout import Layout
+from nndyn.systems.training.layout import Layout, trained
+from nndyn.systems.training.modes import evaluating
+from nndyn.systems.training.nested import filled, joined, leaves, numbers
 from nndyn.systems.training.randomness import reseed, seeded
 
 Tensor = torch.Tensor
@@ -34,8 +35,8 @@ class Batch:
     ----------
     x : (samples, ...)
     target : (samples, ...)
-    labels : (samples,) int64 or None
-        Where an output has one entry a class.
+    labels : (samples, ...) int64 or None
+        Where outputs are (samples, classes, ...); -1 where none counts.
     """
 
     x: Tensor
@@ -50,6 +51,29 @@ class Batch:
         """Return the samples in `rows`."""
         labels = None if self.labels is None else self.labels[rows]
         return Batch(self.x[rows], self.target[rows], labels)
+
+    def cast(self, dtype: torch.dtype) -> Batch:
+        """Return the same samples with real numbers in another precision."""
+        x, target = (v.to(dtype) if v.is_floating_point() else v for v in (self.x, self.target))
+        return Batch(x, target, self.labels)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation of G rows of weights gives.
+
+    Attributes
+    ----------
+    outputs : tuple of (G, ...)
+        The tensors of real numbers in the output.
+    loss : (G,)
+    hits : (G,) float64
+        Labels that are right; 0 where there are none.
+    """
+
+    outputs: tuple[Tensor, ...]
+    loss: Tensor
+    hits: Tensor
 
 
 class Pass(Protocol):
@@ -74,17 +98,20 @@ class Pass(Protocol):
         Returns
         -------
         loss : (G,)
-        hits : (G,)
+        hits : (G,) float64
             0 where there are no labels.
         """
 
-    def outputs(
-        self, weights: Tensor, statistics: Tensor, x: Tensor, *, key: int, parts: Sequence[slice]
-    ) -> Tensor:
-        """Return the outputs ``(G, samples, ...)`` of an evaluation; `statistics` stay."""
-
-    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return the loss ``(G,)`` of such outputs."""
+    def evaluate(
+        self,
+        weights: Tensor,
+        statistics: Tensor,
+        batch: Batch,
+        *,
+        key: int,
+        parts: Sequence[slice],
+    ) -> Evaluation:
+        """Return what an evaluation of the samples gives; `statistics` stay."""
 
 
 class RowByRow:
@@ -97,6 +124,8 @@ class RowByRow:
     criterion : Criterion
     counters : sequence of (int, int)
         Initial value and increase a step of every counter.
+    graph : bool, default False
+        Whether evaluations differentiate, too.
     """
 
     def __init__(
@@ -105,10 +134,13 @@ class RowByRow:
         layout: Layout,
         criterion: Criterion,
         counters: Sequence[tuple[int, int]],
+        *,
+        graph: bool = False,
     ) -> None:
         self._module = copy.deepcopy(module)
         self._criterion = criterion
-        self._weights = list(self._module.parameters())
+        self._graph = graph
+        self._weights = [value for _, value in trained(self._module)]
         buffers = dict(self._module.named_buffers())
         self._statistics = [buffers[place.name] for place in layout.statistics]
         self._counters = [buffers[name] for name in layout.counters]
@@ -128,41 +160,53 @@ class RowByRow:
     ) -> tuple[Tensor, Tensor]:
         """See `Pass.gradient`."""
         losses = weights.new_zeros(len(weights))
-        hits = weights.new_zeros(len(weights))
+        hits = weights.new_zeros(len(weights), dtype=torch.float64)
         with seeded(key, weights.device), torch.enable_grad():
             for r, row in enumerate(weights):
                 reseed(key, weights.device)
                 self._load(row, statistics[r], t)
                 for i, part in enumerate(parts):
                     few = batch.take(part)
-                    output = self._module(few.x)
-                    loss = self._criterion(output, few.target, len(batch))
+                    x = entering(few.x, self._criterion, graph=self._graph)
+                    output = self._module(x)
+                    loss = self._criterion(output, few.target, x, len(batch))
                     gradients = torch.autograd.grad(loss, self._weights, materialize_grads=True)
                     _collect(out[r], gradients, self._layout.parameters, add=i > 0)
                     losses[r] += loss.detach()
-                    hits[r] += _hits(output, few)
+                    if few.labels is not None:
+                        hits[r] += _right(output.detach(), few.labels, 1).sum()
                 for place, buffer in zip(self._layout.statistics, self._statistics, strict=True):
                     _at(statistics[r], place).copy_(buffer.view(-1))
         return losses, hits
 
-    def outputs(
-        self, weights: Tensor, statistics: Tensor, x: Tensor, *, key: int, parts: Sequence[slice]
-    ) -> Tensor:
-        """See `Pass.outputs`."""
+    def evaluate(
+        self,
+        weights: Tensor,
+        statistics: Tensor,
+        batch: Batch,
+        *,
+        key: int,
+        parts: Sequence[slice],
+    ) -> Evaluation:
+        """See `Pass.evaluate`."""
+        losses = weights.new_zeros(len(weights))
+        hits = weights.new_zeros(len(weights), dtype=torch.float64)
         rows = []
-        with seeded(key, weights.device), torch.no_grad(), evaluating(self._module):
+        with (
+            seeded(key, weights.device),
+            torch.set_grad_enabled(self._graph),
+            evaluating(self._module),
+        ):
             for r, row in enumerate(weights):
                 reseed(key, weights.device)
                 self._load(row, statistics[r], 0)
-                rows.append(torch.cat([self._module(x[part]) for part in parts]))
-        return torch.stack(rows)
-
-    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """See `Pass.losses`."""
-        with torch.no_grad():
-            return torch.stack(
-                [self._criterion(output, batch.target, len(batch)) for output in outputs]
-            )
+                x = entering(batch.x, self._criterion, graph=self._graph)
+                output = joined([self._module(x[part]) for part in parts])
+                losses[r] = self._criterion(output, batch.target, x, len(batch)).detach()
+                if batch.labels is not None:
+                    hits[r] = _right(output.detach(), batch.labels, 1).sum()
+                rows.append([leaf.detach() for leaf in numbers(output)])
+        return Evaluation(tuple(map(torch.stack, zip(*rows, strict=True))), losses, hits)
 
     def _load(self, row: Tensor, statistics: Tensor, t: int) -> None:
         with torch.no_grad():
@@ -212,7 +256,7 @@ class Batched:
         """See `Pass.gradient`."""
         G = len(weights)
         losses = weights.new_zeros(G)
-        hits = weights.new_zeros(G)
+        hits = weights.new_zeros(G, dtype=torch.float64)
         rows = _split(_padded(weights), self._layout.parameters)
         running = _split(_padded(statistics), self._layout.statistics)
         counters = self._counters(weights.device, t)
@@ -226,7 +270,8 @@ class Batched:
                     row: dict[str, Tensor], running: dict[str, Tensor], few: Batch = few
                 ) -> tuple[Tensor, Tensor]:
                     output = functional_call(self._module, (row, running, counters), (few.x,))
-                    return self._criterion(output, few.target, len(batch)), output
+                    loss = self._criterion(output, few.target, few.x, len(batch))
+                    return loss, loss if few.labels is None else output
 
                 # the masks of every row are those of the reference
                 loss, output = vmap(objective, randomness="same")(rows, running)
@@ -235,22 +280,38 @@ class Batched:
                 )
                 _collect(out, [g[:G] for g in gradients], self._layout.parameters, add=i > 0)
                 losses += loss.detach()[:G]
-                hits += _hits(output[:G], few)
+                if few.labels is not None:
+                    hits += _right(output.detach()[:G], few.labels, 2).flatten(1).sum(1)
         for place in self._layout.statistics:
             _at(statistics, place).copy_(running[place.name][:G].view(G, -1))
         return losses, hits
 
-    def outputs(
-        self, weights: Tensor, statistics: Tensor, x: Tensor, *, key: int, parts: Sequence[slice]
-    ) -> Tensor:
-        """See `Pass.outputs`."""
+    def evaluate(
+        self,
+        weights: Tensor,
+        statistics: Tensor,
+        batch: Batch,
+        *,
+        key: int,
+        parts: Sequence[slice],
+    ) -> Evaluation:
+        """See `Pass.evaluate`."""
+        G = len(weights)
         rows = _split(_padded(weights), self._layout.parameters)
         running = _split(_padded(statistics), self._layout.statistics)
         counters = self._counters(weights.device, 0)
+        forms: list[Any] = []
 
-        def output(row: dict[str, Tensor], running: dict[str, Tensor], x: Tensor) -> Tensor:
-            found: Tensor = functional_call(self._module, (row, running, counters), (x,))
-            return found
+        def output(
+            row: dict[str, Tensor], running: dict[str, Tensor], x: Tensor
+        ) -> tuple[Tensor, ...]:
+            found = functional_call(self._module, (row, running, counters), (x,))
+            forms.append(found)
+            return tuple(leaves(found))
+
+        def loss(*row: Tensor) -> Tensor:
+            whole = filled(forms[0], iter(row))
+            return self._criterion(whole, batch.target, batch.x, len(batch))
 
         batched = vmap(output, in_dims=(0, 0, None), randomness="same")
         with (
@@ -259,16 +320,16 @@ class Batched:
             sdpa_kernel(SDPBackend.MATH),
             evaluating(self._module),
         ):
-            found = [batched(rows, running, x[part])[: len(weights)] for part in parts]
-            return torch.cat(found, 1)
-
-    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """See `Pass.losses`."""
-        with torch.no_grad():
-            found: Tensor = vmap(lambda output: self._criterion(output, batch.target, len(batch)))(
-                outputs
-            )
-        return found
+            found = [batched(rows, running, batch.x[part]) for part in parts]
+            whole = list(found[0])
+            if len(found) > 1:
+                whole = [torch.cat(several, 1) for several in zip(*found, strict=True)]
+            whole = [leaf[:G] for leaf in whole]
+            losses = vmap(loss, randomness="same")(*whole)
+        hits = weights.new_zeros(G, dtype=torch.float64)
+        if batch.labels is not None:
+            hits += _right(whole[0], batch.labels, 2).flatten(1).sum(1)
+        return Evaluation(tuple(numbers(whole)), losses.to(weights.dtype), hits)
 
     def _counters(self, device: torch.device, t: int) -> dict[str, Tensor]:
         return {
@@ -277,13 +338,16 @@ class Batched:
         }
 
 
-def hits(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the number of samples ``(G,)`` whose largest output, the first of equals, is right."""
-    return (outputs.argmax(-1) == labels).sum(-1)
+def entering(x: Tensor, criterion: Criterion, *, graph: bool) -> Tensor:
+    """Return samples as they enter a module: where the loss differentiates by them, as a leaf."""
+    if graph and criterion.takes_input and x.is_floating_point():
+        return x.detach().requires_grad_()
+    return x
 
 
-def _hits(output: Tensor, batch: Batch) -> Tensor | int:
-    return 0 if batch.labels is None else hits(output.detach(), batch.labels)
+def _right(outputs: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Return where the largest output, the first of equals, along `classes` is that of labels."""
+    return outputs.argmax(classes) == labels
 
 
 def _at(rows: Tensor, place: Parameter) -> Tensor:
@@ -324,27 +388,3 @@ def _collect(
             target += gradient.reshape(target.shape)
         else:
             target.copy_(gradient.reshape(target.shape))
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put `module` in eval mode, and every part back into its own."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-
-
-@contextmanager
-def plain() -> Iterator[None]:
-    """Let autograd record where it is asked to, and attention compute alike in all modes."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with torch.inference_mode(False), torch.no_grad():
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,8 @@ class Layout:
     Attributes
     ----------
     parameters : tuple of Parameter
-        The weights, in the order of ``torch.nn.utils.parameters_to_vector``; a tied one once.
+        The weights that train, in the order of ``torch.nn.utils.parameters_to_vector``; a tied one
+        once.
     statistics : tuple of Parameter
         The running means and variances of its normalisations.
     counters : tuple of str
@@ -49,7 +50,17 @@ def layout(module: nn.Module) -> Layout:
                 statistics.append((name, buffer))
             elif kind == "num_batches_tracked":
                 counters.append(name)
-    return Layout(_places(module.named_parameters()), _places(statistics), tuple(counters))
+    return Layout(_places(trained(module)), _places(statistics), tuple(counters))
+
+
+def trained(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters that train, with their names; a tied one once."""
+    return [(name, value) for name, value in module.named_parameters() if value.requires_grad]
+
+
+def frozen(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return the other parameters, which are constants."""
+    return [(name, value) for name, value in module.named_parameters() if not value.requires_grad]
 
 
 def normalisations(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -66,9 +77,7 @@ def vector(module: nn.Module, places: tuple[Parameter, ...]) -> Tensor:
     return torch.cat(parts) if parts else torch.empty(0)
 
 
-def _places(
-    tensors: Iterator[tuple[str, Tensor]] | list[tuple[str, Tensor]],
-) -> tuple[Parameter, ...]:
+def _places(tensors: Sequence[tuple[str, Tensor]]) -> tuple[Parameter, ...]:
     places: list[Parameter] = []
     start = 0
     for name, value in tensors:

@@ -131,6 +131,7 @@ class Perceptrons:
         self.loss = loss
         self.runs, self.replicas = len(orders), replicas
         self.size = network.size
+        self.reason: str | None = None
         self.whole = orders[0].batch_size is None
         self.dtype = dtype
         self._feed = Feed(training, orders)

@@ -9,9 +9,10 @@ from functools import partial
 import torch
 
 from nndyn.systems.training.batches import Order
-from nndyn.systems.training.functional import Batch, Batched, Pass, RowByRow, hits, plain
+from nndyn.systems.training.functional import Batch, Batched, Evaluation, Pass, RowByRow
 from nndyn.systems.training.layout import vector
-from nndyn.systems.training.modules import Module
+from nndyn.systems.training.modes import plain
+from nndyn.systems.training.modules import Module, not_batched
 from nndyn.systems.training.probing import elsewhere
 from nndyn.systems.training.randomness import evaluation_key, step_key
 
@@ -37,6 +38,11 @@ class Modules:
     test : Batch, optional
     batched : bool, optional
         Whether the rows are one call, by vmap; what ``module.batched`` says unless given.
+
+    Attributes
+    ----------
+    reason : str or None
+        Why rows are one call each, where they are.
 
     Warns
     -----
@@ -73,8 +79,8 @@ class Modules:
         self._full = full
         self._test = test
         self._batched = module.batched if batched is None else batched
-        kind: type[Batched | RowByRow] = Batched if self._batched else RowByRow
-        self._pass: Pass = kind(module.module, module.layout, module.criterion, module.counts)
+        self.reason = module.reason
+        self._pass = self._made()
         device = train.x.device
         self._together = device.type == "cuda" and full and not module.random
         rows = self.runs * replicas
@@ -88,13 +94,18 @@ class Modules:
             self.statistics = zeros((rows, len(module.initial_statistics)))
         tried = batched is None and self._batched and device.type == "cpu"
         if tried and not self._same_everywhere():
-            warnings.warn(
-                f"model {module.label} is not batched: copies of a replica come out otherwise in "
-                "other places of a batch on this processor; replicas run one after the other",
-                stacklevel=2,
+            self.reason = (
+                "copies of a replica come out otherwise in other places of a batch on this "
+                "processor"
             )
+            warnings.warn(not_batched(module.label, self.reason), stacklevel=2)
             self._batched = False
-            self._pass = RowByRow(module.module, module.layout, module.criterion, module.counts)
+            self._pass = self._made()
+
+    def _made(self) -> Pass:
+        module = self.module
+        known = module.module, module.layout, module.criterion, module.counts
+        return Batched(*known) if self._batched else RowByRow(*known, graph=module.graph)
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
@@ -155,24 +166,28 @@ class Modules:
     def _evaluate(self, batch: Batch, replicas: int | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return distance, loss and hits of the first `replicas` rows of every run, in one row."""
         count = self.replicas if replicas is None else replicas
-        distances, losses, rights = [], [], []
+        found: list[Evaluation] = []
+        distances = []
         with plain():
             for m, order in enumerate(self._orders):
                 rows = slice(m * self.replicas, m * self.replicas + count)
-                outputs = self._pass.outputs(
-                    self._weights[rows],
-                    self.statistics[rows],
-                    batch.x,
-                    key=evaluation_key(order.seed),
-                    parts=self._parts(len(batch), rows, self.module.independent_evaluation),
-                )
-                losses.append(self._pass.losses(outputs, batch))
-                if batch.labels is not None:
-                    rights.append(hits(outputs, batch.labels).to(self._weights.dtype))
-                difference = (outputs - outputs[0]).reshape(count, -1)
-                distances.append(torch.linalg.vector_norm(difference, dim=1, dtype=torch.float64))
-        right = torch.cat(rights) if rights else None
-        return torch.cat(distances), torch.cat(losses), right
+                here = self._evaluation(self._weights[rows], self.statistics[rows], batch, order)
+                found.append(here)
+                distances.append(_distance(here.outputs))
+        right = None if batch.labels is None else torch.cat([here.hits for here in found])
+        return torch.cat(distances), torch.cat([here.loss for here in found]), right
+
+    def _evaluation(
+        self, weights: Tensor, statistics: Tensor, batch: Batch, order: Order
+    ) -> Evaluation:
+        apart = self.module.independent_evaluation and not self.module.graph
+        return self._pass.evaluate(
+            weights,
+            statistics,
+            batch,
+            key=evaluation_key(order.seed),
+            parts=self._parts(len(batch), slice(0, len(weights)), apart),
+        )
 
     def _same_everywhere(self) -> bool:
         """Whether equal rows give equal bits in all places of every call that is made.
@@ -200,12 +215,8 @@ class Modules:
                 )
                 found += [loss, running, out]
             for batch, count in self._evaluated():
-                parts = self._parts(len(batch), slice(0, count), module.independent_evaluation)
-                key = evaluation_key(order.seed)
-                outputs = self._pass.outputs(
-                    weights[:count], statistics[:count], batch.x, key=key, parts=parts
-                )
-                found += [outputs, self._pass.losses(outputs, batch)]
+                here = self._evaluation(weights[:count], statistics[:count], batch, order)
+                found += [*here.outputs, here.loss]
         found = [torch.nan_to_num(values) for values in found]
         return all(torch.equal(values, values[:1].expand_as(values)) for values in found)
 
@@ -237,3 +248,15 @@ class Modules:
         parts = -(-count // max(int(most), 1))
         size = -(-count // parts)
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _distance(outputs: Sequence[Tensor]) -> Tensor:
+    """Return the l2 distance (G,) float64 of the outputs of every row to those of the first."""
+    norms = [
+        torch.linalg.vector_norm(
+            (rows - rows[0]).reshape(len(rows), -1), dim=1, dtype=torch.float64
+        )
+        for rows in outputs
+    ]
+    whole: Tensor = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    return norms[0] if len(norms) == 1 else whole

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +16,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.batches import Order
 from nndyn.systems.training.curvature import Point
-from nndyn.systems.training.functional import Batch, plain
+from nndyn.systems.training.functional import Batch, entering
+from nndyn.systems.training.modes import plain, recurrent_in_full
 from nndyn.systems.training.modules import Module
 from nndyn.systems.training.randomness import seeded, step_key
 
@@ -36,13 +39,10 @@ class ModuleCurvature:
     training : Batch
         The training set, as ``module.batch`` gives it.
     order : Order
-
-    Attributes
-    ----------
-    forward : bool
+    forward : bool, default True
         Whether the gradient is differentiated along several vectors in one call, forward; where
         torch cannot do that with the module, the gradient's own backward pass is, for one vector
-        after the other. The first product decides.
+        after the other. An attribute, too, which a product that fails turns off.
 
     Notes
     -----
@@ -50,12 +50,15 @@ class ModuleCurvature:
     are taken in parts of `BUDGET`.
     """
 
-    def __init__(self, module: Module, training: Batch, order: Order) -> None:
-        self._module = module
+    def __init__(
+        self, module: Module, training: Batch, order: Order, *, forward: bool = True
+    ) -> None:
+        # of its own: hooks of pruning, say, leave what they compute in a module
+        self._module = replace(module, module=copy.deepcopy(module.module))
         self._training = training
         self._order = order
         self.size = module.size
-        self.forward = True
+        self.forward = forward
         with warnings.catch_warnings():  # torch, of itself, where it first differentiates forward
             warnings.filterwarnings("ignore", message=".*torch.jit.script", category=Warning)
             jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
@@ -98,7 +101,7 @@ class ModuleCurvature:
         if self.forward:
             try:
                 return here.forward(part, vectors)
-            except (RuntimeError, NotImplementedError, ValueError):
+            except Exception:  # torch's, or of the module under its transforms; it has another way
                 self.forward = False
         return here.backward(part, vectors)
 
@@ -138,8 +141,9 @@ class _Here:
         few = self.batch.take(part)
         running = _split(self._statistics, self.module.statistics)
         taken = (weights, running, self._counters)
-        output = functional_call(self.module.module, taken, (few.x,))
-        return self.module.criterion(output, few.target, len(self.batch))
+        x = entering(few.x, self.module.criterion, graph=self.module.graph)
+        output = functional_call(self.module.module, taken, (x,))
+        return self.module.criterion(output, few.target, x, len(self.batch))
 
     def _leaves(self) -> Named:
         pieces = _split(self.weights, self.module.parameters)
@@ -199,6 +203,7 @@ class _Here:
             seeded(self._key, self.weights.device),
             torch.enable_grad(),
             sdpa_kernel(SDPBackend.MATH),
+            recurrent_in_full(self.module.module),
         ):
             yield
 

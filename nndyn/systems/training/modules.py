@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,11 +13,13 @@ import torch
 from torch import nn
 
 from nndyn.errors import DataError, UsageError
+from nndyn.systems.code import content_bytes
 from nndyn.systems.protocol import Array, Parameter
 from nndyn.systems.training.contents import attributes_digest, code_digest
 from nndyn.systems.training.criteria import Criterion
 from nndyn.systems.training.functional import Batch
-from nndyn.systems.training.layout import Layout, vector
+from nndyn.systems.training.layout import Layout, frozen, vector
+from nndyn.systems.training.preparation import compute
 
 Tensor = torch.Tensor
 
@@ -64,12 +66,15 @@ class Module:
     criterion : Criterion
     form : Form
         How samples enter it.
-    output : tuple of int
-        Shape of the output of a sample.
+    output : tuple of int or None
+        Shape of the output of a sample; None where the output is more than one tensor, or not of
+        one entry a sample.
     dtype : torch.dtype
         Of weights, statistics and losses.
+    trial : Batch
+        The few samples it was tried on.
     classes : int or None
-        Width of the output, where there are labels and an output has one entry a class.
+        C, where there are labels (N, ...) and outputs (N, C, ...) of one entry a class.
     random : bool
         Whether a step draws random numbers, as dropout does.
     differs : bool
@@ -78,10 +83,10 @@ class Module:
         Whether the output of a sample depends on no other sample, in a step and in an evaluation.
     saved_bytes : int
         What a sample keeps for the backward pass.
-    batched : bool
-        Whether rows are one call, by vmap.
+    graph : bool
+        Whether an evaluation differentiates, as the loss of a differential equation does.
     reason : str or None
-        Why they cannot be, where that is the module's fault.
+        Why rows are not one call, by vmap; None where they are.
     """
 
     module: nn.Module
@@ -90,15 +95,16 @@ class Module:
     counts: tuple[tuple[int, int], ...]
     criterion: Criterion
     form: Form
-    output: tuple[int, ...]
+    output: tuple[int, ...] | None
     dtype: torch.dtype
+    trial: Batch
     classes: int | None
     random: bool
     differs: bool
     independent: bool
     independent_evaluation: bool
     saved_bytes: int
-    batched: bool
+    graph: bool
     reason: str | None
 
     engine = "modules"
@@ -119,9 +125,29 @@ class Module:
         return self.layout.size
 
     @property
-    def outputs(self) -> int:
-        """Number of outputs a sample."""
-        return math.prod(self.output)
+    def batched(self) -> bool:
+        """Whether rows are one call, by vmap."""
+        return self.reason is None
+
+    def counted(self, y: Array) -> int:
+        """Return how many labels of `y` count in the share that is right."""
+        ignored = self.criterion.ignored
+        return y.size if ignored is None else int((y != ignored).sum())
+
+    def cast(self, dtype: torch.dtype) -> Module:
+        """Return the same in another precision."""
+        module = copy.deepcopy(self.module).to(dtype)
+        compute(module)
+        form = self.form if self.form.dtype == torch.int64 else replace(self.form, dtype=dtype)
+        criterion = self.criterion.cast(dtype, next(module.parameters()).device)
+        return replace(
+            self,
+            module=module,
+            criterion=criterion,
+            form=form,
+            dtype=dtype,
+            trial=self.trial.cast(dtype),
+        )
 
     @cached_property
     def initial(self) -> Array:
@@ -165,7 +191,7 @@ class Module:
         check_labels(target, self.criterion, self.classes, what)
         with torch.inference_mode(False):
             target = target.to(device, copy=True)
-            labels = None if self.classes is None else target
+            labels = self.criterion.labels(target, self.output) if self.classes else None
             target = self.criterion.targets(target, self.output, self.dtype)
         try:
             return Batch(self.form(x, device), target, labels)
@@ -185,36 +211,54 @@ class Module:
             "lines": re.sub(r" at 0x[0-9a-f]+", "", repr(self.module)).splitlines(),
             "evaluating": [name for name, part in self.module.named_modules() if not part.training],
             "shapes": {place.name: list(place.shape) for place in self.parameters},
+            "frozen": {
+                name: {"shape": list(value.shape), "sha256": content_bytes(_numpy(value))}
+                for name, value in frozen(self.module)
+            },
             "statistics": {place.name: list(place.shape) for place in self.statistics},
             "statistics_sha256": hashlib.sha256(self.initial_statistics.tobytes()).hexdigest(),
             "counters": [list(count) for count in self.counts],
             "code_sha256": code_digest(self.module),
             "attributes_sha256": attributes_digest(self.module, own),
             "input": self.form.describe(),
-            "output": list(self.output),
+            "output": None if self.output is None else list(self.output),
             "batched": self.batched,
         }
 
 
 def check_labels(y: Tensor, criterion: Criterion, classes: int | None, what: str) -> None:
-    """Refuse labels that are not classes.
+    """Refuse labels that are not classes; where `classes` is None they may be anything.
 
     Raises
     ------
     DataError
-        If a label is negative or, where `classes` is not None, not below it.
+        If a label is neither 0 to `classes` - 1 nor the one that the loss leaves out, or all are
+        that one.
     """
-    if not criterion.labelled:
+    if classes is None:
         return
-    most = math.inf if classes is None else classes
-    bad = torch.nonzero((y < 0) | (y >= most)).flatten()
+    good, left_out = (y >= 0) & (y < classes), ""
+    if criterion.ignored is not None:
+        good |= y == criterion.ignored
+        left_out = f" (and {criterion.ignored}, which is left out)"
+        if bool((y == criterion.ignored).all()):
+            raise DataError(
+                f"{what}: all labels are {criterion.ignored}, which the loss leaves out; some "
+                "must count"
+            )
+    bad = torch.nonzero(~good)
     if len(bad):
-        row = int(bad[0])
-        allowed = "labels from 0" if classes is None else f"labels 0 to {classes - 1}"
+        row, *rest = bad[0].tolist()
+        place = f"row {row}" + (f", position {', '.join(map(str, rest))}" if rest else "")
         raise DataError(
-            f"{what}: label in row {row} is {int(y[row])}; the model takes {allowed}, one for "
-            "each of its outputs"
+            f"{what}: label in {place} is {int(y[tuple(bad[0])])}; the model takes labels 0 to "
+            f"{classes - 1}, one for each of its outputs{left_out}"
         )
+
+
+def not_batched(label: str, reason: str) -> str:
+    """Return what a user is told of rows that are not one call."""
+    return f"model {label} is not batched: {reason}; replicas run one after the other"
 
 
 def _numpy(values: Tensor) -> Array:

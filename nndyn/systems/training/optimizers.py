@@ -76,7 +76,7 @@ def make(
     decay = number("weight_decay", weight_decay, "a finite number >= 0")
     if not (math.isfinite(decay) and decay >= 0):
         raise UsageError(f"weight_decay is {weight_decay!r}; give a finite number >= 0")
-    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+    if not isinstance(betas, (tuple, list, np.ndarray)) or len(betas) != 2:
         raise UsageError(f"betas is {betas!r}; give two numbers in [0, 1)")
     first, second = (number("betas", beta, "two numbers in [0, 1)") for beta in betas)
     if not (0 <= first < 1 and 0 <= second < 1):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedParameter, is_lazy
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.weight_norm import WeightNorm
 
 from nndyn.errors import DataError, UsageError
+from nndyn.systems.training.layout import frozen, trained
 from nndyn.systems.training.randomness import initial_key, seeded
 
 Tensor = torch.Tensor
@@ -44,10 +48,15 @@ def prepare(
     Raises
     ------
     UsageError
-        If `module` has no parameters, a parameter is frozen, lazy, without storage, or not real
-        floating-point numbers; if it is quantized, TorchScript, or cannot be copied.
+        If no parameter of `module` trains; if one is lazy, without storage, quantized or complex;
+        if `module` is TorchScript or cannot be copied.
     DataError
-        If a weight is not finite.
+        If a weight that trains is not finite, or another is no number.
+
+    Notes
+    -----
+    Parameters that do not require a gradient are constants: they are cast, and keep their values
+    whatever `init` says.
     """
     if isinstance(module, torch.jit.ScriptModule):
         raise UsageError(
@@ -66,17 +75,18 @@ def prepare(
             raise UsageError(f"model: {name!r} is quantized; only floating point can be trained")
         if value.is_complex():
             raise UsageError(f"model: {name!r} is complex; only real numbers are supported")
-    parameters = list(module.named_parameters())
-    if not parameters:
-        raise UsageError(f"model: {type(module).__name__} has no parameters; nothing can train")
-    for name, value in parameters:
-        if not value.is_floating_point():
-            raise UsageError(f"model: parameter {name!r} is {value.dtype}, not floating point")
-        if not value.requires_grad:
-            raise UsageError(f"model: parameter {name!r} is frozen; every parameter must train")
+    if not trained(module):
+        kind = type(module).__name__
+        if constants := len(frozen(module)):
+            raise UsageError(
+                f"model: all {constants} parameters of {kind} are frozen; let one train, by "
+                "requires_grad_(True)"
+            )
+        raise UsageError(f"model: {kind} has no parameters; nothing can train")
     try:
         with torch.inference_mode(False):
-            module = copy.deepcopy(module).to(device="cpu", dtype=torch.float64)
+            module = copy.deepcopy(module, _computed(module))
+            module = module.to(device="cpu", dtype=torch.float64)
     except Exception as error:
         raise UsageError(
             f"model: {type(module).__name__} cannot be copied: {first_line(error)}; it must be "
@@ -86,14 +96,18 @@ def prepare(
         _initialise(module, init, seed)  # in float64, so that a seed is the same network in both
     module = module.to(dtype=dtype)
     for name, value in module.named_parameters():
-        bad = torch.nonzero(~torch.isfinite(value.detach()).flatten())
+        # a constant may be infinite, as a mask of attention is
+        good = torch.isfinite(value) if value.requires_grad else ~torch.isnan(value)
+        bad = torch.nonzero(~good.flatten())
         if len(bad):
             at = int(bad[0])
             raise DataError(
                 f"model: weight {at} of {value.numel()} in {name!r} is "
                 f"{float(value.detach().flatten()[at])}, not finite"
             )
-    return module.to(device)
+    module = module.to(device)
+    compute(module)
+    return module
 
 
 def first_line(error: BaseException) -> str:
@@ -102,8 +116,32 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def _computed(module: nn.Module) -> dict[int, Any]:
+    """Return copies of what a hook of pruning or weight normalisation computed, by their `id`.
+
+    They are no parameters but attributes of a layer, which Python cannot copy.
+
+    Returns
+    -------
+    dict
+    """
+    values = [value for part in module.modules() for value in vars(part).values()]
+    computed = [v for v in values if isinstance(v, Tensor) and not v.is_leaf]
+    return {id(value): value.detach().clone() for value in computed}
+
+
+def compute(module: nn.Module) -> None:
+    """Have hooks of pruning and weight normalisation compute anew, from weights that were cast."""
+    with torch.no_grad():
+        for part in module.modules():
+            for hook in part._forward_pre_hooks.values():
+                if isinstance(hook, (BasePruningMethod, WeightNorm)):
+                    hook(part, ())
+
+
 def _initialise(module: nn.Module, init: str, seed: int) -> None:
     with seeded(initial_key(seed)), torch.no_grad():
+        kept = [(value, value.clone()) for _, value in frozen(module)]
         for part in module.modules():
             # a weight that is not a parameter is computed, as by a parametrization
             if not isinstance(part, (nn.Linear, _ConvNd)) or "weight" not in part._parameters:
@@ -119,3 +157,5 @@ def _initialise(module: nn.Module, init: str, seed: int) -> None:
                 part.weight.normal_(0.0, float(init.split(":")[1]))
             if part.bias is not None:
                 part.bias.zero_()
+        for value, before in kept:
+            value.copy_(before)

@@ -17,14 +17,17 @@ from torch import nn
 from nndyn.errors import UsageError
 from nndyn.systems.training.contents import contents
 from nndyn.systems.training.criteria import Criterion
-from nndyn.systems.training.functional import Batch, evaluating
-from nndyn.systems.training.layout import layout, normalisations
+from nndyn.systems.training.fitting import check_loss, misfit
+from nndyn.systems.training.functional import Batch, entering
+from nndyn.systems.training.layout import layout, normalisations, trained
+from nndyn.systems.training.modes import evaluating
 from nndyn.systems.training.modules import Form
+from nndyn.systems.training.nested import joined, numbers
 from nndyn.systems.training.preparation import first_line
-from nndyn.systems.training.randomness import seeded
+from nndyn.systems.training.randomness import seeded, state
 
 Tensor = torch.Tensor
-_Run = Callable[[nn.Module, Tensor], tuple[Tensor, bool]]
+_Run = Callable[[nn.Module, Tensor], tuple[Any, bool]]
 
 #: Samples of a trial; the halves are compared with the whole.
 SAMPLES = 4
@@ -40,6 +43,7 @@ class Behaviour:
     independent: bool
     independent_evaluation: bool
     saved_bytes: int
+    graph: bool
 
 
 def find_form(
@@ -48,7 +52,7 @@ def find_form(
     y: Tensor,
     criterion: Criterion,
     label: str,
-) -> tuple[Form, Tensor, tuple[int, ...]]:
+) -> tuple[Form, Tensor, tuple[int, ...] | None]:
     """Return the first of `forms` in which samples pass through `module`, and what that gives.
 
     Parameters
@@ -63,8 +67,9 @@ def find_form(
     -------
     form : Form
     x : (n, ...)
-    output : tuple of int
-        Shape of the output of a sample.
+    output : tuple of int or None
+        Shape of the output of a sample; None where the output is more than one tensor, or not of
+        one entry a sample.
 
     Raises
     ------
@@ -76,37 +81,24 @@ def find_form(
     for form, x in forms:
         tried = f"{tuple(x.shape)} {str(x.dtype).removeprefix('torch.')}"
         try:
-            with seeded(0, x.device), torch.no_grad(), evaluating(own):
-                output = own(x)
+            # with gradients, which a forward pass may take of itself
+            with seeded(0, x.device), torch.enable_grad(), evaluating(own):
+                output = own(x.detach())
         except Exception as error:
             faults.append(f"x of shape {tried} raises {type(error).__name__}: {first_line(error)}")
             continue
-        fault = _misfit(output, y, criterion)
+        fault = misfit(output, y, criterion)
         if fault is None:
-            return form, x, tuple(output.shape[1:])
+            return form, x, _shape(output, len(x))
         faults.append(f"x of shape {tried} gives {fault}")
     raise UsageError(f"model {label} does not fit the data: " + "; ".join(faults))
 
 
-def _misfit(output: Any, y: Tensor, criterion: Criterion) -> str | None:
-    """Return what is wrong with `output` for targets `y`."""
-    n = len(y)
-    if not isinstance(output, Tensor):
-        return f"a {type(output).__name__}, not a tensor; return the tensor that the loss takes"
-    if not output.is_floating_point():
-        return f"an output of {output.dtype}, not floating point"
-    shape = tuple(output.shape)
-    if shape[:1] != (n,):
-        return f"an output of shape {shape}; its first dimension must be the {n} samples"
-    if criterion.loss == "cross-entropy" and len(shape) != 2:
-        return f"an output of shape {shape}; cross-entropy takes (samples, classes)"
-    if criterion.loss == "mse" and criterion.labelled and len(shape) != 2:
-        return f"an output of shape {shape}; mse on labels takes (samples, classes)"
-    if criterion.loss == "mse" and not criterion.labelled:
-        target = criterion.targets(y, shape[1:], output.dtype)
-        if shape != tuple(target.shape):
-            return f"an output of shape {shape}; mse takes that of the targets, {tuple(y.shape)}"
-    return None
+def _shape(output: Any, samples: int) -> tuple[int, ...] | None:
+    """Return the shape of the output of a sample, None where there is no such thing."""
+    if not isinstance(output, Tensor) or output.shape[:1] != (samples,):
+        return None
+    return tuple(output.shape[1:])
 
 
 def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
@@ -128,10 +120,13 @@ def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
         If a forward pass fails, changes the module, or does not repeat itself; if the loss is not
         a finite number with a derivative with respect to the weights.
     """
-    x = batch.x
     own = copy.deepcopy(module)
+    graph = not _evaluates(module, batch, criterion, graph=False)
+    x = entering(batch.x, criterion, graph=graph)
     first, counts, given = _look(own, x)
-    _check_loss(own, first, batch.target, criterion)
+    draws = check_loss(own, first, x, batch.target, criterion)
+    if graph:
+        _evaluates(module, batch, criterion, graph=True)
     # initial weights may hide what a step does: nothing passes a layer of zeros
     moved = elsewhere(module)
     try:
@@ -142,12 +137,45 @@ def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
         _, _, other = _look(moved, x)
     return Behaviour(
         counts=counts,
-        random=given.random or other.random,
-        differs=given.differs or other.differs,
+        random=draws or given.random or other.random,
+        differs=draws or given.differs or other.differs,
         independent=given.independent and other.independent,
         independent_evaluation=given.alone and other.alone,
         saved_bytes=_saved_bytes(own, x),
+        graph=graph,
     )
+
+
+def suffices(module: nn.Module, batch: Batch, criterion: Criterion) -> bool:
+    """Return whether the loss of these samples is a finite number, as it may not be of few."""
+    try:
+        with torch.no_grad():
+            x = entering(batch.x, criterion, graph=True)
+            output, _ = _step(copy.deepcopy(module), x)
+            return bool(torch.isfinite(criterion(output, batch.target, x, len(x))))
+    except Exception:
+        return False
+
+
+def _evaluates(module: nn.Module, batch: Batch, criterion: Criterion, *, graph: bool) -> bool:
+    """Return whether an evaluation succeeds; where it may differentiate, `graph`, it must."""
+    own = copy.deepcopy(module)
+    try:
+        with (
+            seeded(0, batch.x.device),
+            torch.set_grad_enabled(graph),
+            evaluating(own),
+        ):
+            x = entering(batch.x.detach(), criterion, graph=graph)
+            criterion(own(x), batch.target, x, len(x))
+    except Exception as error:
+        if graph:
+            raise UsageError(
+                f"loss {criterion.name} raises {type(error).__name__} for what the model gives in "
+                f"an evaluation, in eval mode: {first_line(error)}"
+            ) from error
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -160,11 +188,12 @@ class _Look:
     alone: bool
 
 
-def _look(own: nn.Module, x: Tensor) -> tuple[Tensor, tuple[tuple[int, int], ...], _Look]:
+def _look(own: nn.Module, x: Tensor) -> tuple[Any, tuple[tuple[int, int], ...], _Look]:
     """Return the output of a step of `own` at its weights, its counters, and how it behaves."""
     places = layout(own)
     moving = {place.name for place in places.statistics} | set(places.counters)
-    before = contents(own, moving)
+    before, entered = contents(own, moving), x.detach().clone()
+    weights = [name for name, _ in trained(own)]
     buffers = dict(own.named_buffers())
     started = [int(buffers[name]) for name in places.counters]
     first, random = _step(own, x)
@@ -179,6 +208,12 @@ def _look(own: nn.Module, x: Tensor) -> tuple[Tensor, tuple[tuple[int, int], ...
             f"model: a forward pass changes {changed!r}; a step may depend on nothing but weights, "
             "samples and torch's random numbers: keep no state in the module"
         )
+    if [name for name, _ in trained(own)] != weights:
+        raise UsageError(
+            "model: a forward pass changes which parameters require a gradient; freeze them before"
+        )
+    if not torch.equal(entered, x):
+        raise UsageError("model: a forward pass changes the samples it is given; let it copy them")
     if not _same(first, second):
         raise UsageError(
             "model: two forward passes with the same weights, samples and torch seed differ; "
@@ -194,12 +229,12 @@ def _look(own: nn.Module, x: Tensor) -> tuple[Tensor, tuple[tuple[int, int], ...
     return first, tuple(zip(started, strides, strict=True)), look
 
 
-def elsewhere(module: nn.Module) -> nn.Module:
+def elsewhere(module: nn.Module, seed: int = 0) -> nn.Module:
     """Return a copy of `module` at weights near its own, none of them zero."""
     moved = copy.deepcopy(module)
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     with torch.no_grad():
-        for weight in moved.parameters():
+        for _, weight in trained(moved):
             noise = torch.as_tensor(generator.standard_normal(weight.shape)).to(weight)
             largest = float(weight.abs().max()) if weight.numel() else 0.0
             weight.add_(noise, alpha=0.1 * (largest or 1.0))
@@ -223,7 +258,7 @@ def check_size(module: nn.Module, x: Tensor, *, of_step: int) -> None:
         ) from error
 
 
-def check_test(module: nn.Module, x: Tensor, output: tuple[int, ...]) -> None:
+def check_test(module: nn.Module, x: Tensor, output: tuple[int, ...] | None) -> None:
     """Refuse samples of a test set that `module` cannot evaluate.
 
     Raises
@@ -232,101 +267,64 @@ def check_test(module: nn.Module, x: Tensor, output: tuple[int, ...]) -> None:
         If an evaluation of `x` fails, or gives another shape than `output` a sample.
     """
     try:
-        found, _ = _evaluation(copy.deepcopy(module), x)
+        found, _ = _evaluation(copy.deepcopy(module), x.detach())
     except UsageError as error:
         raise UsageError(f"test: {str(error).replace('a step', 'an evaluation')}") from error
-    if tuple(found.shape) != (len(x), *output):
+    if output is not None and tuple(found.shape) != (len(x), *output):
         raise UsageError(
             f"test: the output of an evaluation of {len(x)} samples has shape "
             f"{tuple(found.shape)}, not {(len(x), *output)}"
         )
 
 
-def _step(module: nn.Module, x: Tensor) -> tuple[Tensor, bool]:
+def _step(module: nn.Module, x: Tensor) -> tuple[Any, bool]:
     """Return the output of a step, and whether it drew random numbers."""
     with seeded(0, x.device), torch.enable_grad():
-        before = _random_state(x.device)
+        before = state(x.device)
         try:
-            output: Tensor = module(x)
+            output = module(x)
         except Exception as error:
             raise UsageError(
                 f"model: a step on x of shape {tuple(x.shape)} raises {type(error).__name__}: "
                 f"{first_line(error)}"
             ) from error
-        return output, not torch.equal(before, _random_state(x.device))
+        return output, not torch.equal(before, state(x.device))
 
 
-def _evaluation(module: nn.Module, x: Tensor) -> tuple[Tensor, bool]:
+def _evaluation(module: nn.Module, x: Tensor) -> tuple[Any, bool]:
     with evaluating(module):
         return _step(module, x)
 
 
-def _parts_agree(module: nn.Module, x: Tensor, run: _Run, whole: Tensor) -> bool:
+def _parts_agree(module: nn.Module, x: Tensor, run: _Run, whole: Any) -> bool:
     """Return whether the halves of `x`, if there are halves, give what all of it gives."""
     half = len(x) // 2
     if half == 0:
         return False
     try:
-        parts = [run(module, x[:half])[0], run(module, x[half:])[0]]
-    except UsageError:
+        found = numbers(joined([run(module, x[:half])[0], run(module, x[half:])[0]]))
+    except (UsageError, RuntimeError, ValueError):  # with parts that are not of the samples
         return False
-    return close(torch.cat(parts), whole)
+    expected = numbers(whole)
+    return len(found) == len(expected) and all(map(close, found, expected))
 
 
-def _random_state(device: torch.device) -> Tensor:
-    state = torch.get_rng_state()
-    if device.type == "cuda":
-        state = torch.cat([state, torch.cuda.get_rng_state(device)])
-    return state
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return bool(torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)))
+def _same(a: Any, b: Any) -> bool:
+    one, other = numbers(a), numbers(b)
+    return len(one) == len(other) and all(
+        torch.equal(torch.nan_to_num(v), torch.nan_to_num(w))
+        for v, w in zip(one, other, strict=True)
+    )
 
 
 def close(a: Tensor, b: Tensor) -> bool:
     """Whether two results agree to rounding: to the square root of their precision."""
+    if a.shape != b.shape:
+        return False
     a, b = a.detach(), b.detach()
     tolerance = torch.finfo(b.dtype).eps ** 0.5
     scale = float(torch.nan_to_num(b).abs().max()) if b.numel() else 0.0
     return torch.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
-
-
-def _check_loss(module: nn.Module, output: Tensor, target: Tensor, criterion: Criterion) -> None:
-    try:
-        loss: Any = criterion(output, target, len(output))
-    except Exception as error:
-        raise UsageError(
-            f"loss {criterion.name} raises {type(error).__name__} for an output of shape "
-            f"{tuple(output.shape)} and a target of shape {tuple(target.shape)} "
-            f"{str(target.dtype).removeprefix('torch.')}: {first_line(error)}"
-        ) from error
-    if not isinstance(loss, Tensor):
-        raise UsageError(
-            f"loss {criterion.name} returns a {type(loss).__name__}; it must return a scalar tensor"
-        )
-    if loss.dim() != 0:
-        raise UsageError(
-            f"loss {criterion.name} returns a tensor of shape {tuple(loss.shape)}; it must return "
-            "a scalar, such as the mean over samples"
-        )
-    if not loss.requires_grad:
-        what = "the model's output" if not output.requires_grad else f"loss {criterion.name}"
-        raise UsageError(
-            f"{what} has no derivative with respect to the weights; compute it from them by "
-            "differentiable torch operations"
-        )
-    if not criterion.adds and not bool(torch.isfinite(loss)):
-        raise UsageError(
-            f"loss {criterion.name} is {float(loss.detach())} at the initial weights; it must be "
-            "finite"
-        )
-    try:
-        torch.autograd.grad(loss, list(module.parameters()), materialize_grads=True)
-    except Exception as error:
-        raise UsageError(
-            f"model: the backward pass raises {type(error).__name__}: {first_line(error)}"
-        ) from error
 
 
 def _saved_bytes(module: nn.Module, x: Tensor) -> int:
@@ -336,8 +334,11 @@ def _saved_bytes(module: nn.Module, x: Tensor) -> int:
         sizes: dict[int, int] = {}
 
         def pack(saved: Tensor) -> Tensor:
-            storage = saved.untyped_storage()
-            sizes[storage.data_ptr()] = storage.nbytes()
+            try:
+                storage = saved.untyped_storage()
+                sizes[storage.data_ptr()] = storage.nbytes()
+            except RuntimeError:  # of torch.func's, inside its transforms, which have none
+                sizes[id(saved)] = saved.numel() * saved.itemsize
             return saved
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):

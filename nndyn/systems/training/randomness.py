@@ -52,6 +52,12 @@ def seeded(key: int, device: torch.device | None = None) -> Iterator[None]:
         yield
 
 
+def state(device: torch.device) -> torch.Tensor:
+    """Return the state of the generators that `seeded` seeds."""
+    found = torch.get_rng_state()
+    return torch.cat([found, torch.cuda.get_rng_state(device)]) if device.type == "cuda" else found
+
+
 def reseed(key: int, device: torch.device | None = None) -> None:
     """Seed the generator of the CPU and, where given, that of the GPU `device`."""
     # not torch.manual_seed, which seeds every device and forks none of them

@@ -23,8 +23,8 @@ class Samples:
     ----------
     x : (N, ...) float64 or int64
         Of any trailing shape; integers where integers were given (for embeddings).
-    y : (N,) int64 or (N, ...) float64
-        Class labels, or real-valued targets in the shape given.
+    y : (N, ...) int64 or float64
+        Class labels, or real-valued targets, in the shape given.
     image : tuple (channels, height, width), optional
         Of named images, whose `x` is in flat rows ``(N, channels * height * width)``.
     classes : tuple of str, optional
@@ -42,7 +42,7 @@ class Samples:
 
     @property
     def labelled(self) -> bool:
-        """Whether the targets are class labels."""
+        """Whether the targets are integers, such as class labels."""
         return self.y.dtype == np.int64
 
     @property
@@ -77,8 +77,8 @@ def from_arrays(pair: Any, what: str, *, names: Iterable[str] = ()) -> Samples:
     Parameters
     ----------
     pair : tuple of two arrays or tensors
-        x: (N, ...) real numbers. y: (N,) integers or booleans are class labels; other real
-        numbers, (N, ...), are real-valued targets.
+        x: (N, ...) real numbers. y: (N, ...) integers or booleans, such as class labels, stay
+        integers; other real numbers are real-valued targets.
     what : str
         ``"data"``, ``"test"`` or a file's name: what messages call it.
     names : iterable of str, default ()
@@ -93,7 +93,7 @@ def from_arrays(pair: Any, what: str, *, names: Iterable[str] = ()) -> Samples:
     UsageError
         If `pair` is not a pair of numeric arrays, or a shape is wrong.
     DataError
-        If a value is missing or not finite, or a label negative.
+        If a value is missing or not finite.
 
     Notes
     -----
@@ -118,51 +118,31 @@ def from_arrays(pair: Any, what: str, *, names: Iterable[str] = ()) -> Samples:
             "y must be (samples,) or (samples, outputs, ...)"
         )
     x = _numbers(x, f"{what}: x")
-    if y.dtype.kind not in "biu" or y.ndim > 1:
-        return Samples(x, _numbers(y.astype(np.float64), f"{what}: y"))
-    y = y.astype(np.int64)  # labels of 2^63 and more turn negative, and are refused as such
-    if y.min() < 0:
-        row = int(np.argmax(y < 0))
-        raise DataError(f"{what}: label in row {row} is {y[row]}; labels count from 0")
-    return Samples(x, y)
+    return Samples(x, _numbers(y.astype(np.int64) if y.dtype == bool else y, f"{what}: y"))
 
 
-def check(training: Samples, test: Samples | None, what: str) -> None:
-    """Check what a training set must hold, and that the test set is of its kind.
+def check(training: Samples, test: Samples | None) -> None:
+    """Check that a test set is of the kind of the training set.
 
     Parameters
     ----------
     training : Samples
     test : Samples or None
-    what : str
-        What messages call the training set.
 
     Raises
     ------
     UsageError
-        If one has class labels and the other has none, or their trailing shapes differ.
-    DataError
-        If all training labels are the same.
+        If one has integer targets and the other has none, or their trailing shapes differ.
 
     Notes
     -----
     A label that the test set has and the training set lacks is allowed.
     """
-    if training.labelled and (training.y == training.y[0]).all():
-        label = int(training.y[0])
-        name = f" ({training.classes[label]!r})" if training.classes else ""
-        raise DataError(
-            f"{what}: all {len(training)} labels are {label}{name}; training needs at least two "
-            "classes (or targets that are not integers)"
-        )
     if test is None:
         return
     if test.labelled != training.labelled:
         raise UsageError("data and test must both have integer labels, or neither")
-    parts = [("x", training.x, test.x)]
-    if not training.labelled:
-        parts.append(("y", training.y, test.y))
-    for name, ours, theirs in parts:
+    for name, ours, theirs in (("x", training.x, test.x), ("y", training.y, test.y)):
         if ours.shape[1:] != theirs.shape[1:]:
             raise UsageError(
                 f"test: {name} has shape {theirs.shape} and that of data has {ours.shape}; "
@@ -208,7 +188,10 @@ def _numbers(array: Array, what: str) -> Array:
     return array
 
 
-def classes(training: Samples, test: Samples | None) -> int | None:
+def classes(training: Samples, test: Samples | None, ignored: int | None) -> int | None:
     """Return the number of classes, of which the training set may lack the last; None if none."""
     sets = (training,) if test is None else (training, test)
-    return max(int(s.y.max()) for s in sets) + 1 if training.labelled else None
+    if not training.labelled:
+        return None
+    labels = [s.y if ignored is None else s.y[s.y != ignored] for s in sets]
+    return max((int(y.max()) for y in labels if y.size), default=0) + 1

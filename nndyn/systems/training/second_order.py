@@ -15,16 +15,16 @@ from nndyn.systems.training import sharpness
 from nndyn.systems.training.batches import Order
 from nndyn.systems.training.curvature import Curvature
 from nndyn.systems.training.modules import Module
-from nndyn.systems.training.preparation import first_line
 from nndyn.systems.training.quadratic import Expansion
+from nndyn.systems.training.second_derivatives import Examined, examine
 from nndyn.systems.training.tangents import Pusher
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.updates import Optimizer
 
 Tensor = torch.Tensor
 
-#: Samples on which a module is tried, and what to do where that fails.
-_FEW, _CURE = 4, "compare replicas instead"
+#: What to do where there are none.
+_CURE = "compare replicas instead"
 
 
 class SecondOrder:
@@ -46,49 +46,25 @@ class SecondOrder:
 
     @cached_property
     def _curvature(self) -> Curvature:
-        return self._task.curvature(self._order)
+        return self._task.curvature(self._order, forward=self._examined.forward)
 
     @cached_property
     def _pusher(self) -> Pusher:
         return Pusher(self._curvature, self._rule)
 
     @cached_property
-    def missing(self) -> str:
-        """Why there are none, empty where there are: found by trying a module on few samples."""
+    def _examined(self) -> Examined:
         network = self._task.network
         if not isinstance(network, Module):
-            return ""
-        try:
-            with torch.no_grad():
-                agree = self._agrees(network)
-        except Exception as error:
-            return f"{network.label} cannot be differentiated twice ({first_line(error)}); {_CURE}"
-        return "" if agree else f"{network.label} has wrong second derivatives in torch; {_CURE}"
+            return Examined(True, "")
+        with torch.no_grad():
+            return examine(network, self._order)
 
-    def _agrees(self, network: Module) -> bool:
-        """Compare a product with the Hessian with a difference of gradients.
-
-        What is differentiable once only torch does not find: it leaves its share out.
-
-        Returns
-        -------
-        bool
-        """
-        weights = self._tensor(network.initial)
-        statistics = self._tensor(network.initial_statistics)
-        trial = self._task.curvature(self._order, samples=_FEW)
-        single = weights.dtype == torch.float32
-        length, tolerance = (1e-2, 0.1) if single else (1e-5, 1e-3)
-        vector = self._tensor(np.random.default_rng(0).standard_normal(len(weights)))
-        vector /= torch.linalg.vector_norm(vector)
-        product = trial.at(weights, statistics, None).products(vector[None])[0]
-        ahead, behind = (
-            trial.at(weights + side * length * vector, statistics, None).gradient()
-            for side in (0.5, -0.5)
-        )
-        difference = (ahead - behind) / length
-        allowed = tolerance * (torch.linalg.vector_norm(difference) + tolerance)
-        return bool(torch.linalg.vector_norm(product - difference) <= allowed)
+    @property
+    def missing(self) -> str:
+        """Why there are none, empty where there are: found by trying a module on few samples."""
+        fault = self._examined.fault
+        return fault and f"{self._task.network.label} {fault}; {_CURE}"
 
     def require(self) -> None:
         """Refuse where there are none."""
@@ -132,7 +108,7 @@ class SecondOrder:
     ) -> Expansion:
         """Return the same training on the expansion of its loss around `origin` (P,)."""
         self.require()
-        curvature = self._task.curvature(self._order)
+        curvature = self._task.curvature(self._order, forward=self._examined.forward)
         return Expansion(curvature, self._rule, self._tensor(origin), computing)
 
     def _tensor(self, values: Array) -> Tensor:

@@ -108,8 +108,8 @@ def fewer(
 
 
 def _groups(samples: Samples) -> Array:
-    """Return the number (N,) of each sample's class among those present; 0 without labels."""
-    if not samples.labelled:
+    """Return the number (N,) of each sample's class among those present; 0 without one each."""
+    if not samples.labelled or samples.y.ndim > 1:
         return np.zeros(len(samples), np.int64)
     return np.unique(samples.y, return_inverse=True)[1]
 

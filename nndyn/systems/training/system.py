@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -16,11 +14,12 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
+from nndyn.systems.spelling import canonical
 from nndyn.systems.training import batches, criteria, factories, optimizers, sharpness
 from nndyn.systems.training import device as devices
 from nndyn.systems.training.building import build
-from nndyn.systems.training.contents import function_digest
 from nndyn.systems.training.data import files, load
+from nndyn.systems.training.description import describe
 from nndyn.systems.training.differentials import log_volume
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.modules import Module
@@ -30,9 +29,7 @@ from nndyn.systems.training.second_order import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
 from nndyn.systems.training.together import Together
-from nndyn.systems.training.trajectory import evaluations
-
-DTYPES = {"float64": torch.float64, "float32": torch.float32}
+from nndyn.systems.training.trajectory import check_times, evaluations
 
 
 class Training:
@@ -46,16 +43,20 @@ class Training:
         module; or a module, which is copied and cast, never changed.
     data : str, path or tuple (x, y)
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
-        a ``.npz`` or ``.csv`` file; or arrays or tensors, which enter as they are: x (samples, …),
-        y integer labels from 0 (samples,) or real-valued targets (samples, …). See
-        `nndyn.systems.training.data.load`.
+        a ``.npz`` file or a table (``.csv``); or arrays or tensors, which enter as they are: x
+        (samples, …), y integers, such as labels, or real-valued targets, (samples, …). See
+        `data.load`.
     test : tuple (x, y), optional
         Test set for given arrays; the others bring their own.
     loss : {"cross-entropy", "mse"} or callable
-        Mean over samples. ``mse`` is the mean over all entries, on class labels against one-hot
-        rows. A callable takes (output, target) and returns a scalar tensor.
+        ``cross-entropy``: mean over labels (samples, …), -100 left out, of outputs (samples,
+        classes, …); options as in ``cross-entropy:label_smoothing=0.1:ignore_index=0:weight=1,2``.
+        ``mse``: mean over all entries, on class labels (samples,) against one-hot rows. A callable
+        takes (output, target), or (output, target, input), and returns a scalar tensor; outputs
+        may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and cast, its
+        own parameters do not train.
     optimizer : {"sgd", "adam", "adamw", "rmsprop"}
-        As in ``torch.optim``, to rounding.
+        As in ``torch.optim``, to rounding; names may have capitals, and dtypes be torch's.
     lr : float
         Learning rate.
     momentum : float, default 0
@@ -109,9 +110,10 @@ class Training:
     -----
     The phase is the weights, in the order of ``torch.nn.utils.parameters_to_vector``, followed by
     the optimizer's buffers (none for sgd, one with momentum, two for adam, one or two for rmsprop)
-    and the running statistics of batch normalisation. A step is in the mode the module is in (as
-    a rule ``train()``), evaluations are in evaluation mode; a step's randomness, as of dropout, is
-    drawn from (`seed`, step) and shared by the replicas.
+    and the running statistics of batch normalisation. Parameters that do not require a gradient
+    are constants, no part of it, and hashed in the description. A step is in the mode the module
+    is in (as a rule ``train()``), evaluations are in evaluation mode; a step's randomness, as of
+    dropout, is drawn from (`seed`, step) and shared by the replicas.
 
     Perceptrons with a named loss are computed by a pass of our own, other modules by
     ``torch.func``; see `nndyn.systems.training.mlp` and `nndyn.systems.training.modular`. Rows of
@@ -155,9 +157,12 @@ class Training:
         samples: int | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         seed: int = 0,
-        dtype: str = "float64",
+        dtype: str | torch.dtype = "float64",
         device: str | torch.device = "cpu",
     ) -> None:
+        optimizer, loss, activation, init, schedule = map(
+            canonical, (optimizer, loss, activation, init, schedule)
+        )
         self.rule, hyperparameters = optimizers.make(
             optimizer,
             lr=lr,
@@ -169,19 +174,17 @@ class Training:
             schedule=schedule,
             clip_norm=clip_norm,
         )
-        optimizers.choice("dtype", dtype, DTYPES)
+        self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
         if not batches.is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
-        spec = isinstance(model, str) and not factories.is_named(model)
-        if not spec and activation != "tanh":
-            raise UsageError(
-                f"activation={activation!r} applies to mlp: and cnn:; a module brings its own"
-            )
-        loaded = load(data, test, samples=samples, data_dir=data_dir)
+        spec = factories.is_spec(model, activation)
+        labels = criteria.ignored(loss) is not None
+        loaded = load(data, test, samples=samples, data_dir=data_dir, classes=labels)
         training, held_out, self.files = loaded.training, loaded.test, files(data, data_dir)
+        given, loss = loss, criteria.chosen(loss, training, held_out)
+        criteria.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
         size = batches.size(batch_size, len(training))
-        self.dtype, self.torch_dtype = np.dtype(dtype), DTYPES[dtype]
         if spec and str(model).startswith("mlp:"):
             training, held_out = training.in_rows(), held_out and held_out.in_rows()
         network = build(
@@ -190,7 +193,7 @@ class Training:
             training.y,
             test=None if held_out is None else held_out.x,
             image=training.image,
-            classes=classes(training, held_out),
+            classes=classes(training, held_out, criteria.ignored(loss)),
             loss=loss,
             activation=activation,
             init=init,
@@ -208,32 +211,26 @@ class Training:
         self.dimension = self._moved + len(network.initial_statistics)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
-        counted = not isinstance(network, Module) or network.classes is not None
-        self.labelled = training.labelled and counted  # whether there are accuracies
+        self.labelled, self.counts = self.task.labelled, self.task.counts
         self.order = batches.Order(len(training), batch_size=size, seed=int(seed))
         self.steps_per_epoch: int | None = self.order.steps_per_epoch
         self.evaluate_every = self.order.steps_per_epoch
-        self.counts = {"": len(training)} | ({} if held_out is None else {"test_": len(held_out)})
-        self._description = {
-            "kind": self.kind,
-            "model": network.label,
-            "layers": network.describe(),
-            "parameters": [parameter.name for parameter in network.parameters],
-            "activation": activation if spec else None,
-            "init": (init or "normal:1") if spec else init,
-            "initial_sha256": hashlib.sha256(network.initial.tobytes()).hexdigest(),
-            "data": loaded.name,
-            "train": training.describe(),
-            "test": None if held_out is None else held_out.describe(),
-            "loss": criteria.name(loss),
+        self._description = describe(
+            network,
+            training,
+            held_out,
+            given,
+            self.kind,
+            activation=activation if spec else None,
+            init=(init or "normal:1") if spec else init,
+            data=loaded.name,
             **hyperparameters,
-            "batch_size": size,
-            "seed": int(seed),
-            "dtype": dtype,
-            "device": devices.describe(self.device),
-            **({} if isinstance(loss, str) else {"loss_sha256": function_digest(loss)}),
+            batch_size=size,
+            seed=int(seed),
+            dtype=self.dtype.name,
+            device=devices.describe(self.device),
             **({} if samples is None else {"samples": int(samples)}),
-        }
+        )
         self._hyperparameters = hyperparameters
         self._alone = Together([self])
         self._second = SecondOrder(self.task, self.rule, self.order)
@@ -247,6 +244,10 @@ class Training:
     def no_tangents(self) -> str:
         """Why there are no tangents, empty where there are."""
         return self._second.missing
+
+    def one_by_one(self, replicas: int) -> str | None:
+        """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
+        return self.task.one_by_one(self.order, replicas)
 
     @property
     def tangent_size(self) -> int:
@@ -397,11 +398,7 @@ class Training:
         part: slice | None,
     ) -> Block:
         phase = self._rows(phase)
-        end = start + max(steps, 1)
-        for what, times in (("keep", keep), ("evaluate", evaluate)):
-            ascending = all(a < b for a, b in itertools.pairwise(times))
-            if len(times) and not (ascending and start <= times[0] and times[-1] < end):
-                raise UsageError(f"{what}: times must ascend within [{start}, {end})")
+        check_times(start, steps, keep=keep, evaluate=evaluate)
         with self.computing(len(phase)):
             return self._alone.run(phase[None], start, steps, keep, evaluate, part)[0]
 
@@ -414,7 +411,5 @@ class Training:
     def _rows(self, phase: Array) -> Array:
         rows = np.ascontiguousarray(phase, dtype=self.dtype)
         if rows.ndim != 2 or rows.shape[1] != self.dimension or len(rows) == 0:
-            raise UsageError(
-                f"phase has shape {np.shape(phase)}; it must be (rows, {self.dimension})"
-            )
+            raise UsageError(f"phase has shape {np.shape(phase)}, not (rows, {self.dimension})")
         return rows

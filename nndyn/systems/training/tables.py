@@ -1,13 +1,11 @@
-"""A user's own samples from a file: ``.csv`` and ``.npz``."""
+"""A user's own samples from a file: tables of text and ``.npz``."""
 
 from __future__ import annotations
 
-import csv
 import itertools
 import re
 import zipfile
 import zlib
-from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,23 +13,25 @@ from pathlib import Path
 import numpy as np
 
 from nndyn.errors import DataError, UsageError
+from nndyn.systems import text_files
+from nndyn.systems.column_names import is_index
+from nndyn.systems.delimited import Line, Table, is_missing, shown
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.samples import Samples, from_arrays
 
-SUFFIXES = (".npz", ".csv")
+SUFFIXES = (".npz", *text_files.SUFFIXES)
 LABELS = ("label", "target", "class", "y")
-MISSING = ("", "?", "-", "na", "n/a", "nan", "null", "none")
 INTEGER = re.compile(r"[+-]?[0-9]+")
 
-Line = tuple[int, list[str]]
 
-
-def read(path: Path) -> tuple[Samples, Samples | None]:
-    """Return the samples in a ``.npz`` or ``.csv`` file, and its test set where it has one.
+def read(path: Path, *, classes: bool = False) -> tuple[Samples, Samples | None]:
+    """Return the samples in a ``.npz`` file or a table, and its test set where it has one.
 
     Parameters
     ----------
     path : Path
+    classes : bool, default False
+        Whether all labels of a table are classes; see `read_table`.
 
     Returns
     -------
@@ -48,7 +48,9 @@ def read(path: Path) -> tuple[Samples, Samples | None]:
         if not path.is_file():
             found = "is a folder" if path.is_dir() else "does not exist"
             raise UsageError(f"{path} {found}; give a .npz or .csv file")
-        return read_npz(path) if path.suffix.lower() == ".npz" else (read_csv(path), None)
+        if path.suffix.lower() == ".npz":
+            return read_npz(path)
+        return read_table(path, classes=classes), None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
 
@@ -121,99 +123,97 @@ def encode(labels: Iterable[str]) -> tuple[tuple[str, ...], Array]:
     return tuple(str(name) for name in names), codes.astype(np.int64)
 
 
-def read_csv(path: Path) -> Samples:
-    """Return the rows of a table of numbers, separated by commas, one column of which is labels.
+def read_table(path: Path, *, classes: bool = False) -> Samples:
+    """Return the rows of a table of text, one column of which is labels.
 
     Parameters
     ----------
     path : Path
-        UTF-8. The first line is a header if a field of it is text over a column of numbers. The
-        label column is the one the header calls ``label``, ``target``, ``class`` or ``y``, else
-        the last.
+        See `nndyn.systems.text_files.read`. The first line is a header if a field of it is text
+        over a column of numbers. The label column is the one the header calls ``label``,
+        ``target``, ``class`` or ``y``, else the last.
+    classes : bool, default False
+        Whether all labels are classes, as cross-entropy takes them.
 
     Returns
     -------
     Samples
         x is (N, columns - 1) float64, as given: nothing is scaled. Labels that are all written as
-        integers are classes counted from 0; text is classes, 0 for the first in sorted order;
-        other numbers are real-valued targets (N,), 3.0 among them.
+        integers are classes counted from 0, and with `classes` those written as 0.0 and 1.0 as
+        well; text is classes, 0 for the first in sorted order; other numbers are real-valued
+        targets (N,), 3.0 among them.
 
     Raises
     ------
     UsageError
         If two columns have the name of a label column.
     DataError
-        If a field is missing or not a finite number, labels mix numbers and text, a line has
-        another number of fields, or there is nothing to read.
+        If a field is missing or not a finite number, labels mix numbers and text or are no
+        classes, a column numbers the rows, a line has another number of fields, or there is
+        nothing to read, or two ways to.
 
     Notes
     -----
-    One pass; peak memory is 8 bytes a number twice over, and the labels as text.
+    Three passes over the text, which is held in memory; peak memory beyond it is 8 bytes a number
+    twice over, and the labels as text.
     """
-    lines = _lines(path)
-    head = list(itertools.islice(lines, 2))
-    if not head:
-        raise DataError(f"{path} is empty; give rows of numbers and a label")
-    names = [field.strip() for field in head[0][1]]
-    if len(names) < 2:
+    table = text_files.read(path, fewest=2)
+    head = list(itertools.islice(table.records(), 2))
+    width = table.width()
+    if width < 2:
         raise DataError(
-            f"{path}: line {head[0][0]} has a single column; give features and a label, "
+            f"{table.source}: line {head[0][0]} has a single column; give features and a label, "
             "separated by commas"
         )
-    if _is_header(path, head):
+    names = [field.strip() for field in head[0][1]]
+    headed = _is_header(table, head)
+    if not headed or len(names) == width + 1:
+        del names[width:]
+    if headed:
+        if len(names) == width - 1 and table.has_row_names():
+            names.insert(0, "")
         named = [i for i, name in enumerate(names) if name.lower() in LABELS]
         if len(named) > 1:
             raise UsageError(
-                f"{path}: columns {' and '.join(names[i] for i in named)} could all be the label; "
-                "rename all but one"
+                f"{table.source}: columns {' and '.join(names[i] for i in named)} could all be the "
+                "label; rename all but one"
             )
-        label = named[0] if named else len(names) - 1
-        del head[0]
+        label = named[0] if named else width - 1
+        table = table.named(names, headed=True)
     else:
-        label = len(names) - 1
-        names = [str(column + 1) for column in range(len(names))]
-    x, labels, numbers = array("d"), [], array("q")
-    for number, fields in itertools.chain(head, lines):
-        if len(fields) != len(names):
-            raise DataError(
-                f"{path}: line {number} has {len(fields)} fields and line 1 has {len(names)}"
-            )
-        labels.append(fields.pop(label).strip())
-        numbers.append(number)
-        try:
-            x.fromlist(list(map(float, fields)))  # a third faster than extend
-        except ValueError:
-            features = names[:label] + names[label + 1 :]
-            name, field = next(
-                pair for pair in zip(features, fields, strict=True) if not _is_number(pair[1])
-            )
-            raise DataError(_flaw(path, number, name, field, "is not a number")) from None
-    if not labels:
-        raise DataError(f"{path} has a header and no rows")
-    rows = np.frombuffer(x).reshape(len(labels), -1)
-    if not np.isfinite(rows).all():
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(rows))[0])
-        column += column >= label
-        field = next(fields[column] for number, fields in _lines(path) if number == numbers[row])
-        raise DataError(_flaw(path, numbers[row], names[column], field, "is not finite"))
-    y, classes = _targets(path, labels, numbers, names[label])
-    return replace(from_arrays((rows, y), str(path)), classes=classes)
+        label = width - 1
+        table = table.named([str(column + 1) for column in range(width)], headed=False)
+    if next(table.rows(), None) is None:
+        raise DataError(f"{table.source} has a header and no rows")
+    features = [column for column in range(width) if column != label]
+    if headed:
+        _refuse_index(table, next((c for c in features if is_index(names[c])), None))
+    x = table.numbers(features)
+    y, encoded = _targets(table, label, classes=classes)
+    if not headed:
+        counts = np.arange(len(x)) + x[0, 0] if x[0, 0] in (0, 1) and len(x) > 2 else None
+        _refuse_index(table, 0 if counts is not None and (x[:, 0] == counts).all() else None)
+    return replace(from_arrays((x, y), table.source), classes=encoded)
 
 
-def _targets(
-    path: Path, labels: list[str], numbers: array[int], name: str
-) -> tuple[Array, tuple[str, ...] | None]:
+def _refuse_index(table: Table, column: int | None) -> None:
+    """Refuse a column that numbers the rows, unless there is none."""
+    if column is not None:
+        raise DataError(
+            f"{table.source}: column {shown(table.names[column])} numbers the rows; remove it, or "
+            "give it the name of a feature in the first line"
+        )
+
+
+def _targets(table: Table, column: int, *, classes: bool) -> tuple[Array, tuple[str, ...] | None]:
     """Return the label column as numbers, and the names of classes that are text.
 
     Parameters
     ----------
-    path : Path
-    labels : list of str
-        The fields of the column.
-    numbers : array of int
-        Their lines.
-    name : str
-        Of the column.
+    table : Table
+    column : int
+    classes : bool
+        Whether all labels are classes.
 
     Returns
     -------
@@ -222,59 +222,41 @@ def _targets(
     Raises
     ------
     DataError
-        If a label is missing, negative or not finite, or numbers and text are mixed.
+        If a label is missing, negative or not finite, no class where it must be one, or numbers
+        and text are mixed.
     """
-    for number, label in zip(numbers, labels, strict=True):
-        if label.lower() in MISSING:
-            raise DataError(_flaw(path, number, name, label, "is not a label"))
-    numeric = [_is_number(label) for label in labels]
+    labels = table.column(column)
+
+    def refuse(row: int, flaw: str) -> None:
+        raise table.flaw(*table.row(row), column, flaw)
+
+    for row, label in enumerate(labels):
+        if is_missing(label):
+            refuse(row, "is not a label")
+    numeric = [table.is_number(label) for label in labels]
     if not any(numeric):
-        classes, codes = encode(labels)
-        return codes, classes
+        names, codes = encode(labels)
+        return codes, names
     if not all(numeric):
         # the rarer kind is the one to look at
         odd = sum(numeric) < len(numeric) / 2
-        row = numeric.index(odd)
-        raise DataError(
-            _flaw(
-                path,
-                numbers[row],
-                name,
-                labels[row],
-                "stands among " + ("text" if odd else "numbers"),
-            )
-        )
-    if all(INTEGER.fullmatch(label) for label in labels):
-        for number, label in zip(numbers, labels, strict=True):
-            if not 0 <= float(label) < 2**31:
-                raise DataError(
-                    _flaw(path, number, name, label, "is no class label, 0 to 2147483647")
-                )
-        return np.array([int(float(label)) for label in labels], np.int64), None
-    values = np.array([float(label) for label in labels])
-    if not np.isfinite(values).all():
-        row = int(np.argmin(np.isfinite(values)))
-        raise DataError(_flaw(path, numbers[row], name, labels[row], "is not finite"))
+        refuse(numeric.index(odd), "stands among " + ("text" if odd else "numbers"))
+    values = np.array([table.number(label) for label in labels])
+    whole = values == np.floor(values)
+    if all(INTEGER.fullmatch(label) for label in labels) or (classes and whole.all()):
+        bad = np.flatnonzero(~((values >= 0) & (values < 2**31)))
+        if bad.size:
+            refuse(int(bad[0]), "is no class label, 0 to 2147483647")
+        return values.astype(np.int64), None
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        refuse(int(bad[0]), "is not finite")
+    if classes:
+        refuse(int(np.argmin(whole)), "is no class, as loss 'cross-entropy' takes them")
     return values, None
 
 
-def _lines(path: Path) -> Iterator[Line]:
-    """Yield the number and the fields of every line that is not blank."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, skipinitialspace=True)
-        try:
-            for fields in reader:
-                if fields:
-                    yield reader.line_num, fields
-        except csv.Error as error:
-            raise DataError(f"{path}: line {reader.line_num} cannot be read: {error}") from None
-        except UnicodeDecodeError:
-            raise DataError(
-                f"{path}: a character after line {reader.line_num} is not UTF-8; save it as UTF-8"
-            ) from None
-
-
-def _is_header(path: Path, head: list[Line]) -> bool:
+def _is_header(table: Table, head: list[Line]) -> bool:
     """Whether the first of two lines names the columns of the other.
 
     A field that is missing never makes a header; a text over numbers makes one, and then no
@@ -282,7 +264,7 @@ def _is_header(path: Path, head: list[Line]) -> bool:
 
     Parameters
     ----------
-    path : Path
+    table : Table
     head : list of one or two lines
 
     Returns
@@ -297,40 +279,24 @@ def _is_header(path: Path, head: list[Line]) -> bool:
     number, first = head[0]
     second = head[1][1] if len(head) > 1 else [""] * len(first)
     over = [
-        _is_text(above) and _is_number(below) for above, below in zip(first, second, strict=False)
+        not (table.is_number(above) or is_missing(above)) and table.is_number(below)
+        for above, below in zip(first, second[-len(first) :], strict=False)
     ]
     named = [i for i, field in enumerate(first) if field.strip().lower() in LABELS]
     if any(over):
-        plain = [i for i, field in enumerate(first) if _is_number(field)]
+        plain = [i for i, field in enumerate(first) if table.is_number(field)]
         if plain and not named:
             raise DataError(
-                f"{path}: line {number} is neither a header nor a row: {first[over.index(True)]!r} "
-                f"stands over numbers, and column {plain[0] + 1} reads {first[plain[0]]!r}; "
-                "name every column, or mend the line"
+                f"{table.source}: line {number} is neither a header nor a row: "
+                f"{shown(first[over.index(True)])} stands over numbers, and column {plain[0] + 1} "
+                f"reads {shown(first[plain[0]])}; name every column, or mend the line"
             )
         return True
     # text over text: a header if its name of a label column is not itself a class further down
-    return any(all(line[i] != first[i] for _, line in _rest(path, i)) for i in named)
+    return any(all(line[i] != first[i] for _, line in _rest(table, i)) for i in named)
 
 
-def _rest(path: Path, column: int) -> Iterator[Line]:
+def _rest(table: Table, column: int) -> Iterator[Line]:
     """Yield the lines after the first that have the column."""
-    return (line for line in itertools.islice(_lines(path), 1, None) if len(line[1]) > column)
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return "_" not in field  # Python reads 1_0 as 10
-
-
-def _is_text(field: str) -> bool:
-    return not _is_number(field) and field.strip().lower() not in MISSING
-
-
-def _flaw(path: Path, number: int, name: str, field: str, flaw: str) -> str:
-    missing = field.strip().lower() in MISSING
-    found = "a missing value" if missing else f"{field!r}, which {flaw}"
-    return f"{path}: line {number}, column {name!r} has {found}; remove or mend the line"
+    rows = itertools.islice(table.records(), 1, None)
+    return (line for line in rows if len(line[1]) > column)

@@ -63,6 +63,32 @@ class Task:
         bias, outputs = network.layers[0].bias, network.outputs
         return batches.inputs(samples, outputs=outputs, bias=bias, dtype=self.dtype)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether there are class labels, hence accuracies."""
+        counted = not isinstance(self.network, Module) or self.network.classes is not None
+        return self.training.labelled and counted
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Labels that count in the training set, ``""``, and the test set, ``"test_"``."""
+        sets = {"": self.training, "test_": self.test}
+        network = self.network
+        return {
+            name: network.counted(some.y) if isinstance(network, Module) else len(some)
+            for name, some in sets.items()
+            if some is not None
+        }
+
+    def one_by_one(self, order: Order, replicas: int) -> str | None:
+        """Return why `replicas` rows are computed one after the other, None where they are not."""
+        network = self.network
+        if not isinstance(network, Module):
+            return None
+        if network.reason is not None or self.device.type != "cpu":
+            return network.reason
+        return self.engine([order], replicas).reason  # which tries all places of a batch
+
     def engine(self, orders: Sequence[Order], replicas: int) -> Engine:
         """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
         training, test = self._inputs
@@ -73,12 +99,11 @@ class Task:
             self.network, loss, training, test, orders, replicas=replicas, dtype=self.dtype
         )
 
-    def curvature(self, order: Order, samples: int | None = None) -> Curvature:
-        """Return what gives second derivatives of a run, of the first `samples` alone if given."""
+    def curvature(self, order: Order, *, forward: bool = True) -> Curvature:
+        """Return what gives second derivatives of a run; see `ModuleCurvature` for `forward`."""
         training, _ = self._inputs
         if isinstance(self.network, Module):
-            few = training if samples is None else training.take(slice(samples))
-            return ModuleCurvature(self.network, few, order)
+            return ModuleCurvature(self.network, training, order, forward=forward)
         return PerceptronCurvature(
             self.network, LOSSES[str(self.loss)](), training, order, self.dtype
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import torch
 
+from nndyn.errors import UsageError
 from nndyn.numerics import separate
 from nndyn.systems.protocol import Array, Block
 from nndyn.systems.training.device import Snapshots
@@ -194,6 +196,28 @@ def _note(
         found[prefix + "accuracy"].append(hits)
     if distance is not None:
         found["distance_output"].append(distance)
+
+
+def check_times(start: int, steps: int, **asked: Sequence[int]) -> None:
+    """Refuse times that do not ascend, or lie outside what is advanced.
+
+    Parameters
+    ----------
+    start, steps : int
+        The first time and the steps from there; with 0 steps it is the one time there is.
+    **asked : sequence of int
+        Times, by what messages call them.
+
+    Raises
+    ------
+    UsageError
+        If some do.
+    """
+    end = start + max(steps, 1)
+    for what, times in asked.items():
+        ascending = all(a < b for a, b in itertools.pairwise(times))
+        if len(times) and not (ascending and start <= times[0] and times[-1] < end):
+            raise UsageError(f"{what}: times must ascend within [{start}, {end})")
 
 
 def evaluations(counts: Iterable[str], *, labelled: bool) -> tuple[str, ...]:

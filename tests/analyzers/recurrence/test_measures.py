@@ -205,9 +205,7 @@ def drawn(text, theiler=1, min_diagonal=2):
 
     class Drawn:
         plane = counting.Plane(len(R), len(R), True)
-
-        def stripes(self):
-            return self.plane.stripes(1, 1)
+        panel = width = 1
 
         def mark(self, stripe, limit, words, team):
             words[:] = bits

@@ -53,6 +53,21 @@ def test_a_figure_does_not_replace_its_recording(cli, run):
     assert_refused(cli("plot", "lyapunov", "fig.png", "-o", "fig.png"), *before)
 
 
+def test_a_result_or_a_figure_does_not_replace_another_recording_it_is_of(cli, run):
+    assert cli("record", "map", "henon", *HENON, "--seed", 1, "-o", "mine.nc")[0] == 0
+    files = [(path, run.read_bytes()) for path in (run, Path("fig.png"))]
+    cross = ("recurrence", "mine.nc", "--kind", "cross", "--other")
+    assert_refused(cli("analyze", *cross, run, "-o", "hard.nc", "--overwrite"), *files)
+    assert_refused(cli("analyze", *cross, "deep/link.nc", "-o", run, "--overwrite"), *files)
+    assert_refused(cli("plot", *cross, run, "-o", "fig.png"), *files)
+    with nndyn.open("mine.nc") as recording:
+        result = nndyn.recurrence(recording, kind="cross", other=run)
+    with pytest.raises(UsageError, match="is what is read"):
+        save_result(result, "hard.nc", overwrite=True)
+    assert run.read_bytes() == files[0][1]
+    assert cli("analyze", *cross, run, "-o", "result.nc")[0] == 0
+
+
 def test_a_result_or_a_figure_replaces_nothing_of_its_study(cli):
     assert cli("sweep", "map", "logistic", "--param", "r=3.5,4", *HENON, "-o", "s")[0] == 0
     assert cli("analyze", "lyapunov", "s", "-o", "s/result.nc")[0] == 0

@@ -73,6 +73,20 @@ def test_commands_that_need_a_key_name_it(cli, run, key):
     assert cli("analyze", "lyapunov", run)[0] == 0
 
 
+@pytest.mark.parametrize("key", ["system.parameters", "recording.rescale"])
+def test_a_system_may_describe_itself_otherwise_but_has_no_options_then(cli, run, key):
+    with netCDF4.Dataset(run, "r+") as nc:
+        manifest = json.loads(nc.getncattr("manifest"))
+        folder, name = key.split(".")
+        del manifest[folder][name]
+        nc.setncattr("manifest", json.dumps(manifest))
+        digests.seal(nc)
+    assert cli("info", run)[0] == 0
+    assert_one_line(cli("info", "--config", run), f"manifest.{key} is missing, as whe", code=2)
+    words = ("--rescale", 5, "--replicas", 2, "-o", run, "--resume")
+    assert_one_line(cli("record", "map", "henon", "--steps", 50, *words), "not there in", code=2)
+
+
 def test_every_command_refuses_a_plan_of_other_types(cli, study):
     plan = sealed.read((study / "study.json").read_text(), says="", cure="")
     plan["batches"][0]["steps"] = 1e308

@@ -44,6 +44,28 @@ def test_two_orbits_of_a_map_have_a_plot(cli, kind):
     assert cli("plot", "recurrence", "m.nc", *options, "-o", "f.png")[0] == 0
 
 
+@pytest.mark.parametrize("kind", ["cross", "joint"])
+def test_another_recording_is_opened_and_named(cli, kind):
+    rows, columns = np.random.default_rng(0).uniform(size=(2, 300, 1))
+    columns = columns if kind == "joint" else columns[:200]
+    for name, values in (("a", rows), ("b", columns)):
+        np.save(f"{name}.npy", values)
+        assert cli("record", "series", f"{name}.npy", "-o", f"{name}.nc")[0] == 0
+    options = ("--kind", kind, "--other", "b.nc", "--radius", 0.1)
+    code, out, err = cli("analyze", "recurrence", "a.nc", *options, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    near = [np.abs(rows - columns.T) <= 0.1]
+    if kind == "joint":
+        near = [np.abs(x - x.T) <= 0.1 for x in (rows, columns)]
+    rate = np.all(near, axis=0).mean()
+    assert found["results"]["recurrence_rate"]["value"] == pytest.approx(rate, rel=1e-12)
+    with package.open("b.nc") as other:
+        said = {"id": other.attrs["recording_id"], "path": "b.nc"}
+    assert found["parameters"]["other"] == said
+    assert cli("plot", "recurrence", "a.nc", *options, "-o", "f.png")[0] == 0
+
+
 @pytest.mark.parametrize("columns", [50, 120])
 def test_a_plot_without_recurrences_has_nulls_and_reasons_at_any_width(
     cli, series, monkeypatch, columns
@@ -77,6 +99,7 @@ def test_a_constant_series_is_told_that_its_rate_is_another(cli, series):
         (("--window", "5:2"), 2, "window is 5:2, expected two times in order"),
         (("--window", "0:0.05"), 1, "expected at least 2 states, found 1"),
         (("--other", 1), 2, "kind='auto' takes no other trajectory; ask for cross or joint"),
+        (("--kind", "cross", "--other", "no.nc"), 2, "no.nc does not exist; check the name"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(cli, series, options, code, message):
@@ -84,6 +107,30 @@ def test_what_makes_no_sense_is_one_line(cli, series, options, code, message):
     assert (got, out) == (code, "")
     assert message in " ".join(err.split())
     assert err.count("\n") == 1
+
+
+def test_a_study_is_not_set_against_another_recording(cli, series):
+    sweep = ("sweep", "map", "logistic", "--steps", 40, "--replicas", 1, "-o", "study")
+    assert cli(*sweep)[0] == 0
+    path = series(np.arange(50.0))
+    code, out, err = cli("analyze", "recurrence", "study", "--kind", "cross", "--other", path)
+    assert (code, out) == (2, "")
+    assert "other is another recording, and study holds many to set against it; give" in err
+    assert cli("analyze", "recurrence", "study", "--kind", "cross", "--other", 1)[0] == 0
+
+
+def test_damage_names_the_file_it_is_in(cli):
+    for name in ("a", "b"):
+        made = cli("record", "map", "logistic", "--steps", 200, "--seed", 1, "-o", f"{name}.nc")
+        assert made[0] == 0
+    with package.open("b.nc") as run:
+        where = Path("b.nc").read_bytes().index(run["state"].values[:20, 0].tobytes())
+    with Path("b.nc").open("r+b") as file:
+        file.seek(where + 9)
+        file.write(b"!")
+    code, out, err = cli("analyze", "recurrence", "a.nc", "--kind", "cross", "--other", "b.nc")
+    assert (code, out) == (4, "")
+    assert err.startswith("nndyn: b.nc is damaged")
 
 
 def test_files_that_are_no_recordings_are_one_line(cli):

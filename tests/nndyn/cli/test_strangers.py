@@ -20,8 +20,11 @@ BAD = "\x1b[2J\x1b]0;t\x07\r\x9b31m\nnndyn: all checksums hold\u202e\u2028[/red]
 ACTING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]")
 
 
-def changed(path, manifest=None, **attrs):
+def changed(path, manifest=None, *, units=None, **attrs):
+    """Forge what a file says, and seal it anew, as its author could."""
     with netCDF4.Dataset(path, "r+") as nc:
+        for variable in nc.variables.values() if units else ():
+            variable.units = units
         tree = json.loads(nc.getncattr("manifest"))
         for place, value in (manifest or {}).items():
             *folders, key = place.split("::")
@@ -30,6 +33,7 @@ def changed(path, manifest=None, **attrs):
                 at = at[folder]
             at[key] = value
         nc.setncatts({"manifest": json.dumps(tree), **attrs})
+    with netCDF4.Dataset(path, "r+") as nc:  # attributes have their order once they are written
         digests.seal(nc)
 
 
@@ -74,19 +78,26 @@ PLACES = (
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_control_character_of_a_recording_reaches_the_terminal(cli, run, command):
-    changed(
-        run,
-        {**dict.fromkeys(PLACES, BAD), f"recording::{BAD}": BAD, f"system::parameters::{BAD}": 1.0},
-        status=BAD,
-        stop_reason=BAD,
-        recording_id=BAD,
-    )
-    with netCDF4.Dataset(run, "r+") as nc:
-        for variable in nc.variables.values():
-            variable.units = BAD
+    places = {**dict.fromkeys(PLACES, BAD), f"recording::{BAD}": BAD}
+    changed(run, {**places, f"system::parameters::{BAD}": 1.0}, units=BAD, stop_reason=BAD)
     _, out, err = cli(*command, run)
     assert_harmless(out, err)
     assert out + err
+    assert "is damaged" not in out + err  # it was taken for what it says
+
+
+@pytest.mark.parametrize("command", COMMANDS[:5])
+@pytest.mark.parametrize(
+    ("name", "message"), [("status", "status is"), ("recording_id", "are not what was written")]
+)
+def test_no_control_character_of_what_is_refused_reaches_the_terminal(
+    cli, run, command, name, message
+):
+    changed(run, **{name: BAD})
+    code, out, err = cli(*command, run)
+    assert_harmless(out, err)
+    assert code == 4
+    assert message in out + err
 
 
 @pytest.mark.parametrize("command", COMMANDS[:4])
@@ -98,6 +109,30 @@ def test_no_control_character_of_a_name_reaches_the_terminal(cli, run, command):
     assert code in (0, 4)
     _, out, err = cli(*command, f"{name}.gone")
     assert_harmless(out, err)
+
+
+def test_another_recording_is_a_regular_file_and_its_name_is_escaped(cli, run):
+    name = Path("r\x1b[2Jun\nnndyn: all checksums hold.nc")
+    cross = ("analyze", "recurrence", run, "--kind", "cross", "--other", name)
+    gone = cli(*cross)
+    os.mkfifo(name)
+    piped = cli(*cross)
+    name.unlink()
+    name.mkdir()
+    for (code, out, err), expected, message in (
+        (gone, 2, "does not exist"),
+        (piped, 4, "is a pipe, expected a recording"),
+        (cli(*cross), 2, "is a folder, expected a recording"),
+    ):
+        assert (code, out, err.count("\n")) == (expected, "", 1)
+        assert message in err
+        assert_harmless(err)
+    name.rmdir()
+    name.write_bytes(run.read_bytes())
+    code, out, err = cli(*cross, "--json")
+    assert (code, err) == (0, "")
+    assert_harmless(out)
+    assert json.loads(out)["parameters"]["other"]["path"] == os.fspath(name)
 
 
 def test_no_control_character_of_a_study_reaches_the_terminal(cli):

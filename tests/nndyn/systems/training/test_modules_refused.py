@@ -71,16 +71,14 @@ def lazily():
     return nn.Sequential(nn.LazyLinear(3))
 
 
-def frozen():
-    net = Net()
-    net.linear.bias.requires_grad_(False)
-    return net
+def thaws(self, x, z):
+    self.linear.bias.requires_grad_(False)
+    return z
 
 
-def integer():
-    net = Net()
-    net.steps = nn.Parameter(torch.zeros(2, dtype=torch.int64), requires_grad=False)
-    return net
+def overwrites(self, x, z):
+    x.mul_(2)
+    return z
 
 
 def infinite():
@@ -105,8 +103,9 @@ def unpicklable():
     [
         (3, "model is builtins.int; give a spec"),
         (nn.Sequential(nn.Flatten(), nn.Tanh()), "Sequential has no parameters"),
-        (frozen, "parameter 'linear.bias' is frozen; every parameter must train"),
-        (integer, "parameter 'steps' is torch.int64"),
+        (lambda: Net().requires_grad_(False), "all 2 parameters of Net are frozen; let one train"),
+        (lambda: Net(thaws), "changes which parameters require a gradient; freeze them before"),
+        (lambda: Net(overwrites), "changes the samples it is given; let it copy them"),
         (lambda: nn.Linear(6, 3, dtype=torch.complex64), "'weight' is complex"),
         (lambda: nn.Linear(6, 3, device="meta"), "'weight' is on the device meta"),
         (lazily, "'0.weight' has no shape yet.*run one forward first"),
@@ -191,6 +190,53 @@ def test_losses_that_are_none_are_refused(loss, error, message):
         build(Net(), X, Y, loss=loss)
 
 
+def test_an_error_about_kinds_of_numbers_says_which_to_give():
+    held = torch.ones(3)
+    with pytest.raises(UsageError, match=r"what the loss holds must be float64: in an nn.Module"):
+        build(Net(), X, X[:, :3], loss=lambda z, y: (held @ (z - y).T).mean())
+    with pytest.raises(UsageError, match="integers in y stay integers: give float64"):
+        build(Net(), X, np.arange(36).reshape(12, 3), loss=lambda z, y: (z @ y.T).mean())
+
+
+@pytest.mark.parametrize(
+    ("then", "y", "message"),
+    [
+        (lambda self, x, z: z[:, None].repeat(1, 5, 1), (12, 5), "output.movedim"),
+        (lambda self, x, z: z, (12, 5), r"takes \(samples, classes, 5\) for labels of.*\(4, 5\)"),
+    ],
+)
+def test_classes_in_another_place_are_refused_with_the_cure(then, y, message):
+    with pytest.raises(UsageError, match=message):
+        build(Net(then), X, np.zeros(y, np.int64))
+
+
+def test_labels_that_are_no_class_are_named_by_their_place():
+    spread = Net(lambda self, x, z: z[:, :, None].repeat(1, 1, 5))
+    y = np.zeros((12, 5), np.int64)
+    y[7, 2] = 3
+    with pytest.raises(DataError, match=r"label in row 7, position 2 is 3; .* 0 to 2.* -100"):
+        build(spread, X, y)
+    with pytest.raises(DataError, match="all labels are -100, which the loss leaves out"):
+        build(spread, X, np.full((12, 5), -100))
+
+
+def test_a_loss_that_keeps_state_or_draws_elsewhere_is_refused():
+    class Counting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, output, target):
+            self.calls += 1
+            return output.square().mean()
+
+    numbers = itertools.count()
+    with pytest.raises(UsageError, match=r"Counting changes its 'calls'.*no state in the loss"):
+        build(Net(), X, Y, loss=Counting())
+    with pytest.raises(UsageError, match="differs for the same output, target and torch seed"):
+        build(Net(), X, Y, loss=lambda z, y: z.square().mean() + next(numbers))
+
+
 def test_targets_must_suit_loss_and_output():
     real = X[:, :3]
     with pytest.raises(UsageError, match="takes integer class labels"):
@@ -256,7 +302,7 @@ class Peeks(nn.Module):
 
 
 def test_what_cannot_be_batched_runs_one_by_one_and_one_warning_says_why():
-    with pytest.warns(UserWarning, match=r"Peeks cannot be batched: .*item.*one after") as seen:
+    with pytest.warns(UserWarning, match=r"Peeks is not batched: .*item.*one after") as seen:
         found = build(Peeks(), X, Y)
     assert len(seen) == 1
     assert not found.batched
@@ -293,6 +339,6 @@ class Shared(torch.autograd.Function):
 
 
 def test_a_wrong_batching_rule_is_noticed():
-    with pytest.warns(UserWarning, match="Net cannot be batched: its results differ"):
+    with pytest.warns(UserWarning, match="Net is not batched: its results differ"):
         found = build(Net(lambda self, x, z: Shared.apply(z)), X, Y)
     assert not found.batched

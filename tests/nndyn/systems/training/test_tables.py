@@ -1,13 +1,15 @@
 """Users' own files: what is a header, a label or a flaw in a csv, and the arrays of an npz."""
 
+import gzip
 import io
 import zipfile
 
 import numpy as np
 import pytest
+import torch
 
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.training import tables
+from nndyn.systems.training import criteria, tables
 from nndyn.systems.training.data import load
 
 
@@ -41,6 +43,16 @@ def npz(tmp_path, **arrays):
         ("1,0\n2,1.0\n", [[1], [2]], [0.0, 1.0], None),
         ("1,-3e1\n2,+1\n", [[1], [2]], [-30.0, 1.0], None),
         ("1,1_0\n2,2_0\n", [[1], [2]], [0, 1], ("1_0", "2_0")),
+        ("1;0\n2;1\n", [[1], [2]], [0, 1], None),
+        ("p;y\n1,5;0\n2;1\n", [[1.5], [2]], [0, 1], None),
+        ("p\ty\n1\tred one\n2\tb\n", [[1], [2]], [1, 0], ("b", "red one")),
+        ("# made here\np  y\n1.5   0\n\n 2 1 \n# end\n", [[1.5], [2]], [0, 1], None),
+        ("p,y,\n1,0,\n2,1,\n", [[1], [2]], [0, 1], None),
+        ("p,y\r1,0\r2,1\r", [[1], [2]], [0, 1], None),
+        ("p,y\n1,ü\n2,a\n".encode("latin-1"), [[1], [2]], [1, 0], ("a", "ü")),
+        ("p,y\n1,0\n2,1\n".encode("utf-16"), [[1], [2]], [0, 1], None),
+        ("x,y\n0,0.5\n1,0.25\n2,0.75\n", [[0], [1], [2]], [0.5, 0.25, 0.75], None),
+        ("price_index,y\n7,0\n3,1\n", [[7], [3]], [0, 1], None),
     ],
 )
 def test_a_table_is_read_as_it_is_meant(tmp_path, text, x, y, classes):
@@ -60,8 +72,7 @@ def test_a_table_is_read_as_it_is_meant(tmp_path, text, x, y, classes):
         ("\n\n", DataError, "is empty"),
         ("a,y\n", DataError, "header and no rows"),
         ("1\n2\n", DataError, "line 1 has a single column"),
-        ("1;0\n2;1\n", DataError, "separated by commas"),
-        ("a,b\n1,0\n\n2\n", DataError, "line 4 has 1 fields and line 1 has 2"),
+        ("a,b\n1,0\n\n2\n", DataError, "line 4 has 1 field and line 1 has 2"),
         ("a,b\n1,0\n2,1,3\n", DataError, "line 3 has 3 fields"),
         ("a,b\n1,0\n,1\n", DataError, "line 3, column 'a' has a missing value"),
         ("a,b\n1,0\n?,1\n", DataError, "line 3, column 'a' has a missing value"),
@@ -82,7 +93,23 @@ def test_a_table_is_read_as_it_is_meant(tmp_path, text, x, y, classes):
         ("y,2,0\n3,4,1\nx,1,2\n", DataError, "line 3, column '2' has 'x'|line 3, column 'y'"),
         ("abc,1,0\n2,1,1\n", DataError, "line 1 is neither a header nor a row: 'abc'"),
         ("y,Label\n1,0\n2,1\n", UsageError, "columns y and Label could all be the label"),
-        (b"1,\xff\n2,1\n", DataError, "is not UTF-8"),
+        (b"1,\xff\n2,1\n", DataError, "line 1 is neither a header nor a row: 'ÿ'"),
+        ("0,1\n1,1\n2,0\n", DataError, "column '1' numbers the rows; remove it"),
+        ("1,5.5,a\n2,5,b\n3,1,a\n4,1,a\n", DataError, "column '1' numbers the rows"),
+        ("p,y\n1,2,0\n5,1,1\n", DataError, "line 2 has 3 fields and line 1 has 2"),
+        (",p,y\n5,1,0\n4,2,1\n", DataError, "column '' numbers the rows; remove it, or give it"),
+        ("Id,p,y\n7,1,0\n3,2,1\n", DataError, "column 'Id' numbers the rows"),
+        ("p,Unnamed: 0,y\n7,1,0\n3,2,1\n", DataError, "'Unnamed: 0' numbers the rows"),
+        ('"p" "y"\n"1" 0.5 a\n"2" 0.2 b\n', DataError, "column '' numbers the rows"),
+        ("p;q;y\n1,5;2;0\n0,5;;1\n", DataError, "line 3, column 'q' has a missing value"),
+        ("p;y\n1,500;0\n2,500;1\n", DataError, "line 2 has '1,500', with a decimal comma or"),
+        ("p;y\n1.500,5;0\n0,5;1\n", DataError, "line 2, column 'p' has '1.500,5'.* without points"),
+        ('# c\n\np,y\n"1,234.5",0\n2,1\n', DataError, "line 4, column 'p' .* separators of thous"),
+        ('p,"y\nz"\n1,0\nx,1\n', DataError, "line 4, column 'p' has 'x'"),
+        ("p,y\r\n1,0\r\n\r\n#N/A,1\r\n", DataError, "line 4, column 'p' has a missing value"),
+        ('p,y\n1,0\n"2,1\n', DataError, "line 3 cannot be read: .*; mend its quotes"),
+        ("p,y\n1,0\n--,1\n", DataError, "line 3, column 'p' has a missing value"),
+        ("p,y\n1_0,0\n2,1\n", DataError, "line 2, column 'p' has '1_0', which is not a number"),
         ("1," + "9" * 200000 + "\n", DataError, "line 1 cannot be read"),
     ],
 )
@@ -91,6 +118,41 @@ def test_a_flawed_table_is_refused_with_its_line(tmp_path, text, error, message)
         csv(tmp_path, text)
     assert "t.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_labels_written_as_reals_are_classes_for_cross_entropy_alone(tmp_path):
+    text = "p,y\n1,0.0\n2,1.0\n3,1\n"
+    assert csv(tmp_path, text).y.dtype == np.float64
+    samples = csv(tmp_path, text, classes=True)
+    assert (samples.y.dtype, samples.y.tolist()) == (np.int64, [0, 1, 1])
+    for label, message in (("0.5", "is no class, as loss"), ("-1.0", "is no class label, 0")):
+        with pytest.raises(DataError, match=f"line 3, column 'y' has '{label}', which {message}"):
+            csv(tmp_path, f"p,y\n1,0.0\n2,{label}\n", classes=True)
+
+
+@pytest.mark.parametrize(
+    ("loss", "labelled"),
+    [
+        ("cross-entropy", True),
+        ("cross-entropy:label_smoothing=0.1", True),
+        (torch.nn.CrossEntropyLoss(), True),
+        ("mse", False),
+        (lambda a, b: a.sum(), False),
+    ],
+)
+def test_the_loss_of_a_training_says_what_labels_of_a_table_are(tmp_path, loss, labelled):
+    rows = [f"{i % 7},{i % 5},{i % 2}.0" for i in range(30)]
+    (tmp_path / "t.csv").write_text("p,q,y\n" + "\n".join(rows))
+    classes = criteria.ignored(loss) is not None
+    assert load(tmp_path / "t.csv", classes=classes).training.labelled == labelled
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.TXT", "t.dat", "t.csv.gz"])
+def test_tables_have_several_endings(tmp_path, name):
+    content = b"p\ty\n" + b"".join(b"%d\t%d\n" % (i * i % 11, i % 2) for i in range(20))
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    loaded = load(tmp_path / name)
+    assert (loaded.name, len(loaded.training), len(loaded.test)) == (name, 16, 4)
 
 
 def test_a_table_without_a_test_set_gives_a_stratified_fifth(tmp_path):
@@ -143,7 +205,6 @@ X, Y = np.eye(3), np.array([0, 1, 2])
         ({"x": X, "y": np.array([0, 1, None])}, "Python objects"),
         ({"x": X + np.nan, "y": Y}, "x is nan in row 0, column 0"),
         ({"x": X, "y": np.array(["a", " ", "b"])}, "y is empty in row 1"),
-        ({"x": X, "y": -Y}, "label in row 1 is -1"),
         ({"x": X, "y": Y, "x_test": X + np.inf, "y_test": Y}, r"\(test\): x is"),
     ],
 )

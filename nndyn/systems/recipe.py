@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from nndyn.errors import NndynError, UsageError
 from nndyn.systems.catalogue import entry
+from nndyn.systems.spelling import NAMES, canonical
 
 if TYPE_CHECKING:
     from nndyn.systems.protocol import System
@@ -79,7 +81,7 @@ class Recipe:
     def name(self) -> str:
         """Name of the system, or of the function."""
         if isinstance(self.system, str):
-            return self.system.replace("-", "_")
+            return self.system.replace("-", "_").lower()
         return str(getattr(self.system, "__name__", type(self.system).__name__))
 
     def check(self, options: Mapping[str, Any]) -> None:
@@ -130,21 +132,19 @@ class Recipe:
         made: Callable[..., System] = getattr(systems, self.name)
         return made
 
-    def defaults(self) -> dict[str, Any]:
-        """Return the options that have a default, of the system and of the recording."""
-        from recorders.ensemble import record
+    def spelled(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return options with the names among those of a training as they are known here."""
+        if self.name != "training" or callable(self.system):
+            return dict(options)
 
-        functions: list[Callable[..., Any]] = [record, self.factory()]
-        return {
-            p.name: p.default
-            for function in functions
-            for p in inspect.signature(function).parameters.values()
-            if p.default is not p.empty
-        }
+        def known(value: Any) -> Any:
+            return [canonical(v) for v in value] if isinstance(value, list) else canonical(value)
+
+        return {k: known(v) if k in NAMES else v for k, v in options.items()}
 
     def make(self, options: Mapping[str, Any], seed: int) -> System:
         """Return the system of a run; options of the recording are left alone."""
-        own = {k: v for k, v in options.items() if k not in RECORDING}
+        own = {k: v for k, v in self.spelled(options).items() if k not in RECORDING}
         if callable(self.system):
             parameters = inspect.signature(self.system).parameters
             takes = "seed" in parameters or any(
@@ -172,6 +172,42 @@ class Recipe:
         if isinstance(self.system, str):  # parameters that are numbers leave the shape alone
             return [key for key in axes if key in RECORDING or key in ("sites", "dt", "method")]
         return list(axes)
+
+
+def made(
+    system: System | str | Callable[..., System], options: Mapping[str, Any], seed: int
+) -> System:
+    """Return a system that is given as such, by name, or by a function that returns it.
+
+    Parameters
+    ----------
+    system : System, str or callable
+    options : mapping of str to value
+        Of a system by name or function.
+    seed : int
+        Of such a system.
+
+    Returns
+    -------
+    System
+        What is neither a name nor a function is returned as it is.
+
+    Raises
+    ------
+    UsageError
+        If there is no such system, or it has no such option.
+    """
+    function = inspect.isroutine(system) or inspect.isclass(system) or isinstance(system, partial)
+    if isinstance(system, str) or function:
+        recipe = Recipe(cast("str | Callable[..., System]", system))
+        recipe.check(options)
+        return recipe.make(options, seed)
+    if options:
+        raise UsageError(
+            f"record has no option {next(iter(options))!r}; known: {', '.join(RECORDING)}, and "
+            "those of a system where it is given by name"
+        )
+    return cast("System", system)
 
 
 def recorded(options: Mapping[str, Any]) -> dict[str, Any]:

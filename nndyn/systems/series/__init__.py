@@ -1,0 +1,1 @@
+"""Measured series as recordings: what comes from an experiment or another program."""

@@ -1,0 +1,53 @@
+"""What defines a training, in a form that a recording keeps and compares."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from nndyn.systems.training import criteria
+from nndyn.systems.training.contents import function_digest
+from nndyn.systems.training.criteria import Loss
+from nndyn.systems.training.models import Network
+from nndyn.systems.training.modules import Module
+from nndyn.systems.training.samples import Samples
+
+
+def describe(
+    network: Network | Module,
+    training: Samples,
+    test: Samples | None,
+    loss: Loss,
+    kind: str,
+    **chosen: Any,
+) -> dict[str, Any]:
+    """Return what defines a training, as JSON values.
+
+    Parameters
+    ----------
+    network : Network or Module
+    training : Samples
+    test : Samples or None
+    loss : str or callable
+        As given by the user.
+    kind : str
+        Of the system.
+    **chosen
+        What else was given; None is kept.
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        "kind": kind,
+        "model": network.label,
+        "layers": network.describe(),
+        "parameters": [parameter.name for parameter in network.parameters],
+        "initial_sha256": hashlib.sha256(network.initial.tobytes()).hexdigest(),
+        "train": training.describe(),
+        "test": None if test is None else test.describe(),
+        "loss": criteria.name(loss),
+        **({} if isinstance(loss, str) else {"loss_sha256": function_digest(loss)}),
+        **chosen,
+    }
