@@ -7,6 +7,7 @@ come, or a process that ends, is a fault that the campaign counts.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -30,11 +31,25 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr  # nothing else may be said there
     right = {name: _right(subject, folder) for name, subject in SUBJECTS.items()}
     print("ready", file=answers, flush=True)
-    for line in sys.stdin:
-        name, damage, seed = json.loads(line)
-        rng = np.random.default_rng(seed)
-        outcome = _tried(SUBJECTS[name], folder, damage, rng, right[name])
-        _say(outcome, answers)
+    with tempfile.TemporaryDirectory() as scratch:
+        for line in sys.stdin:
+            name, damage, seed = json.loads(line)
+            rng = np.random.default_rng(seed)
+            place = Path(tempfile.mkdtemp(dir=scratch))
+            outcome = _tried(SUBJECTS[name], folder, place, damage, rng, right[name])
+            _say(outcome, answers)
+            _empty(place)
+
+
+def _empty(folder: Path) -> None:
+    """Give back the space of files, but not their inodes, by which the library knows them.
+
+    It may hold on to a damaged file for as long as the process lives, and would take a new one of
+    the same inode for that.
+    """
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            os.truncate(path, 0)
 
 
 def _say(outcome: dict[str, Any], answers: TextIO) -> None:
@@ -65,23 +80,22 @@ def _asked(
 def _tried(
     subject: Subject,
     source: Path,
+    folder: Path,
     damage: str,
     rng: np.random.Generator,
     right: dict[str, list[Answer]],
 ) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        subject.copied(source, folder)
-        done = _damaged(subject, folder, source, damage, rng)
-        outcome: dict[str, Any] = {"done": done, "right": 0, "refused": 0, "faults": []}
-        for question, answer in subject.ask(folder):
-            fault = _fault(answer, right[question])
-            if fault:
-                outcome["faults"].append(f"{question}: {fault}")
-            elif answer.code:
-                outcome["refused"] += 1
-            else:
-                outcome["right"] += 1
+    subject.copied(source, folder)
+    done = _damaged(subject, folder, source, damage, rng)
+    outcome: dict[str, Any] = {"done": done, "right": 0, "refused": 0, "faults": []}
+    for question, answer in subject.ask(folder):
+        fault = _fault(answer, right[question])
+        if fault:
+            outcome["faults"].append(f"{question}: {fault}")
+        elif answer.code:
+            outcome["refused"] += 1
+        else:
+            outcome["right"] += 1
     return outcome
 
 
