@@ -147,7 +147,7 @@ _MADE: dict[Any, tuple[str, ...]] = {
     "training": ("model", "data", "loss", "device", "seed"),
     **dict.fromkeys(("map", "flow", "gd"), _FORMULA),
 }
-_ASKED = {"perturbations", "control", "rescale", "evaluate", "seed"}
+_ASKED = ("perturbations", "control", "rescale", "evaluate", "seed")
 
 
 def _config(path: Path, manifest: dict[str, Any]) -> str:
@@ -157,9 +157,15 @@ def _config(path: Path, manifest: dict[str, Any]) -> str:
     kind = str(system.get("kind"))
     if kind == "series":
         raise UsageError("a series comes from its file: nndyn record series FILE stores it again")
-    needed = _MADE.get(kind, ())
-    if not needed or not system.keys() >= {*needed} or not options.keys() >= _ASKED:
+    if kind not in _MADE:
         raise UsageError("the system came from Python: no options make this run again")
+    missing = [f"system.{key}" for key in _MADE[kind] if key not in system]
+    missing += [f"recording.{key}" for key in _ASKED if key not in options]
+    if missing:
+        raise UsageError(
+            f"manifest.{missing[0]} is missing, as where the system came from Python: no options "
+            "make this run again"
+        )
     if options.get("tangents"):
         options["tangent_start"] = tangent_start(options)
     if options.pop("perturbations") is not None:
