@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 
 from nndyn import header
 from nndyn.errors import DataError
+from nndyn.header import FINISHED
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[Any]
-
-#: States of a run that ended as it was to: by its last step, or because it diverged.
-FINISHED = ("complete", "stopped")
 
 
 @dataclass(frozen=True)

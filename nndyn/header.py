@@ -39,6 +39,8 @@ COMMENTS = {
     "stopped": _WHOLE,
 }
 STATUSES = tuple(COMMENTS)
+#: Of a run that ended as it was to: by its last step, or because it diverged.
+FINISHED = ("complete", "stopped")
 CURE = "restore it from a copy"
 #: Attribute of a piece that another program saved: the times of the recording it was taken from.
 PIECE = "piece_of"

@@ -7,11 +7,10 @@ import math
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
-import numpy as np
-
-from nndyn.errors import RecordingError
+from nndyn.errors import RecordingError, is_whole
 from nndyn.text import escaped
 
 #: Levels of JSON that anything of nndyn's has at most.
@@ -50,7 +49,7 @@ def whole(least: int = 0, most: int | None = 2**63 - 1) -> Kind:
     """Return the kind of whole numbers from `least` to `most`, of netCDF attributes too."""
 
     def fits(value: Any) -> bool:
-        return _is_whole(value) and least <= value and (most is None or value <= most)
+        return is_whole(value) and least <= value and (most is None or value <= most)
 
     common = most is None or most == 2**63 - 1
     return Kind(
@@ -62,7 +61,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Kind:
     """Return the kind of finite numbers from `low` to below `high`."""
 
     def fits(value: Any) -> bool:
-        if not (_is_whole(value) or isinstance(value, float)):
+        if not (is_whole(value) or isinstance(value, float)):
             return False
         return bool(abs(value) < 1e308 and low <= value < high)
 
@@ -73,7 +72,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Kind:
 def one_of(*values: Any) -> Kind:
     """Return the kind that has these values alone."""
     known = ", ".join(map(str, values))
-    return Kind(f"one of {known}", lambda v: isinstance(v, str | int | np.integer) and v in values)
+    return Kind(f"one of {known}", lambda v: isinstance(v, str | Integral) and v in values)
 
 
 def null_or(kind: Kind) -> Kind:
@@ -183,6 +182,8 @@ def parsed(text: str, *, says: str, cure: str) -> Any:
 
 def shown(value: Any) -> str:
     """Return a value as messages show it: on one line, short, and harmless in a terminal."""
+    import numpy as np
+
     if isinstance(value, np.generic):
         value = value.item()
     return escaped(" ".join(_SHORT.repr(value).split()))
@@ -216,10 +217,6 @@ def _check_plain(tree: Any) -> None:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number of JSON")
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _line(error: ValueError) -> str:

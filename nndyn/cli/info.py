@@ -10,12 +10,10 @@ from typing import Any
 
 import click
 
-from nndyn import config, header
+from nndyn import config
 from nndyn.cli.output import print_json, print_lines, say, show, size
 from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
-from nndyn.recording import tangent_start
-from nndyn.systems.recipe import RECORDING, TRAINING
 from nndyn.text import escaped
 
 
@@ -28,13 +26,14 @@ from nndyn.text import escaped
 def info(path: Path, as_json: bool, as_config: bool) -> None:
     """Print the facts of a recording."""
     from nndyn.header import PIECE
+    from nndyn.header import manifest as manifest_of
     from nndyn.store import open_recording, reading
 
     if path.is_dir():
         _study(path, as_json=as_json, as_config=as_config)
         return
     with reading(path), open_recording(path) as recording:
-        manifest = header.manifest(recording.attrs, str(path), made=True)
+        manifest = manifest_of(recording.attrs, str(path), made=True)
         facts = {
             "path": str(path),
             "id": recording.attrs["recording_id"],
@@ -152,6 +151,9 @@ _ASKED = ("perturbations", "control", "rescale", "evaluate", "seed")
 
 def _config(path: Path, manifest: dict[str, Any]) -> str:
     """Return the options that make a recording again, as TOML."""
+    from nndyn.recording import tangent_start
+    from nndyn.systems.recipe import RECORDING, TRAINING
+
     code = ""
     system, options = dict(manifest["system"]), dict(manifest["recording"])
     kind = str(system.get("kind"))

@@ -9,7 +9,6 @@ import click
 
 from nndyn.errors import UsageError
 from nndyn.paths import located
-from nndyn.studies.grids import numbers, texts
 
 
 class FilePath(click.Path):
@@ -63,6 +62,8 @@ class Grid(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return a value or a list; lists and numbers as they are."""
+        from nndyn.studies.grids import numbers, texts
+
         name = "value" if param is None else param.name.replace("_", "-")
         if not isinstance(value, str):
             return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +60,12 @@ from nndyn.cli.parameters import FilePath
 )
 def series(source: Path, column: tuple[str, ...], output: Path, **options: Any) -> None:
     """Store a series, and say what it is."""
+    from nndyn.header import manifest
     from recorders.series import record_series
 
     with record_series(source, output, column=column or None, **options) as recording:
         times, columns = recording.sizes["time"], recording.sizes["component"]
-        system = json.loads(recording.attrs["manifest"])["system"]
+        system = manifest(recording.attrs)["system"]
         unit = recording["time"].attrs["units"]
     plural = "s" if columns != 1 else ""
     every = f" every {system['interval']:g} {unit}" if "time" in system else ""

@@ -121,7 +121,6 @@ def _run(
     **options: Any,
 ) -> int:
     from nndyn import sweep
-    from nndyn.store.apart import check_apart
     from nndyn.studies.folder import Folder
     from nndyn.studies.request import request
     from nndyn.studies.sweep import cost
@@ -129,8 +128,7 @@ def _run(
     if_interrupted(of_study(output, dry_run=dry_run, overwrite=overwrite))
     name, given = _options_of(kind, options)
     if overwrite:
-        for part in Folder(output).parts:
-            check_apart(part, config_files())
+        Folder(output).check_apart(config_files())
     asked = request(name, given, seeds=seeds, seed=seed)
     if dry_run or not output.exists():
         found = cost(asked)

@@ -36,9 +36,9 @@ def _study(path: Path) -> int:
     """Check the runs of a study that there are."""
     from nndyn import open_study
     from nndyn.errors import NndynError
+    from nndyn.header import FINISHED
     from nndyn.store import facts
     from nndyn.store import verify as check
-    from nndyn.studies.folder import FINISHED
 
     index = open_study(path)
     there = index["status"].values != "unplanned"

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from nndyn.errors import is_number, is_whole
 from nndyn.store.regular import read_regular
 from nndyn.text import escaped
 
@@ -112,10 +113,9 @@ def parsed(raw: bytes) -> Holder | None:
     texts = [tree.get(key) for key in ("host", "boot", "recording")]
     pid, block = tree.get("pid"), tree.get("block", -1)
     sound = all(isinstance(text, str) and len(text) <= _WIDEST for text in texts)
-    if not (sound and texts[0] and type(pid) is int and 0 < pid < 1 << 31):
+    if not (sound and texts[0] and is_whole(pid) and 0 < pid < 1 << 31):
         return None
-    number = isinstance(block, int | float) and not isinstance(block, bool)
-    if not (number and 0 <= block <= _LONGEST_BLOCK):
+    if not (is_number(block) and 0 <= block <= _LONGEST_BLOCK):
         return None
     host, boot, recording = map(str, texts)
     return Holder(host, boot, pid, recording, float(block))

@@ -17,7 +17,7 @@ import numpy as np
 from nndyn.recording import CHECKPOINTS
 from nndyn.store.chunks import UNDEFINED, Layout, Node, TreeError, find_layouts, walk
 from nndyn.store.committed import own
-from nndyn.store.layout import EXTENTS, Array, extents_of, is_copy
+from nndyn.store.layout import EXTENTS, Array, extents_of
 
 if TYPE_CHECKING:
     import netCDF4
@@ -35,7 +35,7 @@ def faults(
     *,
     moved: bool = False,
 ) -> Iterator[str]:
-    """Yield what is wrong with the chunk indices.
+    """Yield what is wrong with the chunk indices of a file that nndyn's writer laid out.
 
     Parameters
     ----------
@@ -53,7 +53,6 @@ def faults(
     Yields
     ------
     str
-        Nothing for a file that nndyn's writer did not lay out: a copy saved by xarray, say.
 
     Notes
     -----
@@ -61,8 +60,6 @@ def faults(
     every chunk must be the next of the grid, of full length and under its checksum, and no two
     may overlap.
     """
-    if is_copy(path, {a: nc.getncattr(a) for a in nc.ncattrs() if a == EXTENTS}):
-        return
     wanted: dict[tuple[int, ...], list[Need]] = {}
     for name, variable in own(nc).items():
         chunk = tuple(int(c) for c in variable.chunking())

@@ -187,7 +187,7 @@ def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> 
         raise RecordingError(f"{path} is incomplete: coordinate {missing[0]!r} is missing")
     n = int(recording.attrs["n_committed"])
     found = recording.sizes["time"]
-    if n > found and is_copy(path, recording.attrs):
+    if n > found and rows is None:  # a piece
         recording.attrs |= {"n_committed": found, PIECE: n}
         n = found
     if n > found:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.header import FINISHED
 from nndyn.studies.design import Batch, Cell, Design, design, differences
-from nndyn.studies.folder import FINISHED, Folder
+from nndyn.studies.folder import FAILED, Folder
 from nndyn.studies.index import look
 from nndyn.studies.request import Point, Request
 from nndyn.studies.work import work
@@ -96,7 +97,7 @@ class Adaptive:
                 raise StoreError(f"another process records in {self.folder.path}; wait for it")
         known = self.folder.known()
         for cell in new.cells:
-            if known[cell.file]["status"] == "failed":
+            if known[cell.file]["status"] == FAILED:
                 raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
 
     def _there(self) -> dict[tuple[object, object], int]:

@@ -43,11 +43,14 @@ def foreign(file: Path, planned: Design, cell: Cell, known: Mapping[str, Any], f
     if known.get("id") and found.id != known["id"]:
         wrong.append(f"its recording_id is {shown(found.id)}, {known['id']} was noted")
     wrong += _differences(planned, cell, found.manifest)
-    if not wrong:
-        return ""
+    return refusal(file, "; ".join(wrong)) if wrong else ""
+
+
+def refusal(file: str | Path, why: str) -> str:
+    """Return what is said of a file that is not the recording of its run."""
     return (
-        f"{file} is not the recording of its run: {'; '.join(wrong)}; put the right one in its "
-        "place, or move it away and sweep again"
+        f"{file} is not the recording of its run: {why}; put the right one in its place, or move "
+        "it away and sweep again"
     )
 
 

@@ -15,10 +15,12 @@ import numpy as np
 import analyzers
 from nndyn._version import __version__
 from nndyn.errors import DataError, NndynError, UsageError
+from nndyn.header import FINISHED
 from nndyn.interrupts import deaf_children
 from nndyn.progress import Called
+from nndyn.studies.belonging import refusal
 from nndyn.studies.design import Cell, Design
-from nndyn.studies.folder import FINISHED, Folder
+from nndyn.studies.folder import Folder
 from nndyn.studies.index import locate, look
 from nndyn.studies.stack import Found, reduce, split, stack
 from recorders.batch import cores
@@ -197,10 +199,7 @@ def _one(
     try:
         with reading(path), open_recording(path) as recording:
             if recording.attrs["recording_id"] != identity:
-                why = (
-                    f"{path} is not the recording of its run: {identity} was noted as its "
-                    "recording_id; put the right one in its place, or move it away and sweep again"
-                )
+                why = refusal(path, f"{identity} was noted as its recording_id")
                 return Found(failure=why, lasting=False)
             result = analyzers.load(name)(recording, **options)
             return reduce(result, keep, float(recording.attrs["stationary"]))

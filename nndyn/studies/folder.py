@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
-from nndyn.header import STATUSES
+from nndyn.header import FINISHED, STATUSES
 from nndyn.kinds import TEXT, by_name, check, one_of, table, whole
 from nndyn.paths import located
+from nndyn.store.apart import check_apart
 from nndyn.store.files import write_whole
 from nndyn.store.holder import clock
 from nndyn.store.locks import BusyError, WriterLock, lock_path, standing
@@ -28,8 +29,8 @@ from nndyn.studies.plan import parse, text
 
 PLAN = "study.json"
 _PARTS = ("cells", "batches", "results")
-#: Status of a run that is recorded anew, of a run that failed, and of a finished one.
-BEGUN, FAILED, FINISHED = "begun", "failed", ("complete", "stopped")
+#: Status of a run that is recorded anew, and of one that failed.
+BEGUN, FAILED = "begun", "failed"
 #: What a note says of a run; earlier versions did not say when its file was written last.
 _NOTED = {
     "id": TEXT,
@@ -65,6 +66,11 @@ class Folder:
     def parts(self) -> list[Path]:
         """The plan and the folders of the study."""
         return [self.path / name for name in (PLAN, *_PARTS)]
+
+    def check_apart(self, inputs: Iterable[str | Path]) -> None:
+        """Refuse to replace the study where a part of it is read: see `nndyn.store.apart`."""
+        for part in self.parts:
+            check_apart(part, inputs)
 
     def design(self) -> Design:
         """Read the plan.
@@ -305,8 +311,8 @@ class Folder:
         return self.path / "batches" / batch.name
 
     @staticmethod
-    def _patient(path: Path, *, take_over: bool, attempts: int = 50) -> WriterLock:
-        for _ in range(attempts):
+    def _patient(path: Path, *, take_over: bool) -> WriterLock:
+        for _ in range(50):
             with suppress(BusyError):
                 return WriterLock(path)
         return WriterLock(path, take_over=take_over)

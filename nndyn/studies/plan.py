@@ -97,7 +97,7 @@ def parse(content: str, where: str) -> Design:
         If it is none, was changed, or is of a newer schema.
     """
     says = f"{where} is no plan of a study"
-    tree = sealed.read(content, says=f"{where}", cure=_CURE)
+    tree = sealed.read(content, says=where, cure=_CURE)
     if isinstance(tree, dict) and whole(SCHEMA + 1).fits(tree.get("nndyn_study")):
         raise RecordingError(
             f"{where} has schema {tree['nndyn_study']}, this nndyn knows {SCHEMA}; use a newer "

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from nndyn.errors import UsageError, is_whole
 from nndyn.progress import Called, Progress, following
-from nndyn.store.apart import check_apart
 from nndyn.studies.cluster import spread
 from nndyn.studies.design import Batch, Design, design, differences
 from nndyn.studies.folder import Folder
@@ -131,8 +130,7 @@ def sweep(
     asked = replace(request(system, options, seeds=seeds, seed=seed), mix=mix, take_over=take_over)
     folder = Folder(path)
     if overwrite:
-        for part in folder.parts:
-            check_apart(part, asked.files())
+        folder.check_apart(asked.files())
     before = folder.design().options if folder.is_study() and not overwrite else None
     asked = asked.settled(before)
     planned = plan(folder, asked, resume=resume, overwrite=overwrite)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nndyn.errors import NndynError, StoreError
+from nndyn.header import FINISHED
 from nndyn.progress import Called
 from nndyn.store import BusyError, facts
-from nndyn.store.locks import TakenOverError, WriterLock, has_writer
-from nndyn.studies.belonging import foreign
+from nndyn.store.locks import TakenOverError, WriterLock
 from nndyn.studies.design import Batch, Cell, Design
-from nndyn.studies.folder import BEGUN, FAILED, FINISHED, Folder
+from nndyn.studies.folder import BEGUN, FAILED, Folder
+from nndyn.studies.index import look
 from nndyn.studies.request import Request
 from nndyn.systems.recipe import recorded
 from recorders.batch import record_batch
@@ -25,6 +26,8 @@ from recorders.batch import record_batch
 _PULSE = 2.0
 #: What is noted of a run that failed.
 _FAILED = {"id": "", "status": FAILED, "reason": "", "committed": 0, "bytes": 0}
+#: What notes say, by the names of files.
+Known = Mapping[str, dict[str, Any]]
 
 
 def work(
@@ -86,11 +89,13 @@ def work(
         missing = folder.missing(batch)
         if not missing:
             return True
-        found = _longer(folder, missing, batch.steps)
-        found |= _foreign(folder, planned, [c for c in missing if c.file not in found])
+        known = folder.known()
+        found = _longer(folder, missing, batch.steps, known)
+        others = [cell for cell in missing if cell.file not in found]
+        found |= _foreign(folder, planned, others, known)
         left = [cell for cell in missing if cell.file not in found]
         if left:
-            _forget(folder, batch, left)
+            _forget(folder, batch, left, known)
             found |= _record(folder, request, left, threads=threads, progress=progress, stop=stop)
         folder.note(batch, folder.of(batch) | found)
         return len(found) == len(missing)
@@ -123,9 +128,11 @@ def _pulse(claim: WriterLock, stop: Callable[[], bool] | None) -> Callable[[], b
     return ask
 
 
-def _longer(folder: Folder, cells: Sequence[Cell], steps: int) -> dict[str, dict[str, Any]]:
+def _longer(
+    folder: Folder, cells: Sequence[Cell], steps: int, known: Known
+) -> dict[str, dict[str, Any]]:
     """Return what is to be noted of runs that were gone on with beyond the steps of the study."""
-    found, known = {}, folder.known()
+    found = {}
     for cell in cells:
         before = known.get(cell.file)
         if before is None or before["status"] not in FINISHED:
@@ -137,21 +144,22 @@ def _longer(folder: Folder, cells: Sequence[Cell], steps: int) -> dict[str, dict
     return found
 
 
-def _foreign(folder: Folder, planned: Design, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
+def _foreign(
+    folder: Folder, planned: Design, cells: Sequence[Cell], known: Known
+) -> dict[str, dict[str, Any]]:
     """Return what is to be noted of runs in whose place the recording of another lies."""
-    found, known = {}, folder.known()
+    found = {}
     for cell in cells:
-        file, before = folder.recording(cell), known.get(cell.file, {})
-        with suppress(NndynError):  # not there, being written, or damaged: recording says so
-            said = "" if has_writer(file) else foreign(file, planned, cell, before, facts(file))
-            if said:
-                found[cell.file] = {**_FAILED, "id": before.get("id", ""), "reason": said}
+        identity = known.get(cell.file, {}).get("id", "")
+        with suppress(NndynError):  # it cannot be opened just now: recording says so
+            seen = look(folder, planned, cell, {"id": identity})
+            if seen["status"] == "foreign":
+                found[cell.file] = {**_FAILED, "id": identity, "reason": seen["reason"]}
     return found
 
 
-def _forget(folder: Folder, batch: Batch, cells: Sequence[Cell]) -> None:
+def _forget(folder: Folder, batch: Batch, cells: Sequence[Cell], known: Known) -> None:
     """Note of runs whose files are gone that they begin anew, with other identities."""
-    known = folder.known()
     noted = [cell for cell in cells if known.get(cell.file, {}).get("id")]
     gone = [cell.file for cell in noted if not folder.recording(cell).exists()]
     if gone:
@@ -233,7 +241,7 @@ def _outcome(
             file = folder.recording(cell)
             found = {**asdict(facts(file)), "mtime": file.stat().st_mtime_ns}
             if made is not None and found["id"] != made:
-                raise StoreError(f"{folder.recording(cell)} was replaced after it was recorded")
+                raise StoreError(f"{file} was replaced after it was recorded")
         except NndynError as error:
             failure = error
         else:

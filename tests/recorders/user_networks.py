@@ -209,3 +209,25 @@ def times():
 
 def targets():
     return vectors()[0], np.random.default_rng(3).standard_normal((24, 2))
+
+
+class Tripled(torch.autograd.Function):
+    """An operation with a wrong batching rule."""
+
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(x):
+        return 2 * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, slope):
+        return 2 * slope
+
+    @staticmethod
+    def vmap(info, in_dims, x):
+        return 3 * x, in_dims[0]

@@ -81,20 +81,18 @@ def load(
         what = "is a folder" if path.is_dir() else "does not exist"
         raise UsageError(f"{source} {what}; give a file with a series")
     table = text_files.is_table(suffix)
-    for name, value, wanted in (
-        ("variable", variable, suffix == ".nc"),
-        ("group", group, suffix == ".nc"),
-        ("column", column, table),
-        ("separator", separator, table),
-        ("decimal", decimal, table),
-        ("time", time, table or suffix == ".nc"),
-        ("resample", resample or None, table or suffix == ".nc"),
+    kind = "tables" if table else f"{suffix} files"
+    for name, value, kinds in (
+        ("variable", variable, ".nc files"),
+        ("group", group, ".nc files"),
+        ("column", column, "tables"),
+        ("separator", separator, "tables"),
+        ("decimal", decimal, "tables"),
+        ("time", time, "tables and .nc files"),
+        ("resample", resample or None, "tables and .nc files"),
     ):
-        if value is not None and not wanted:
-            kinds = {"variable": ".nc files", "group": ".nc files"}
-            kinds |= {"time": "tables and .nc files", "resample": "tables and .nc files"}
-            kind = kinds.get(name, "tables")
-            raise UsageError(f"{name} is of {kind}; leave it out for {source}")
+        if value is not None and kind not in kinds:
+            raise UsageError(f"{name} is of {kinds}; leave it out for {source}")
     try:
         if table:
             return columns.read(

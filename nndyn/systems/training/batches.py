@@ -9,18 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from nndyn.errors import DataError, UsageError
+from nndyn.errors import DataError, UsageError, is_whole
 from nndyn.systems.training.losses import Targets
 from nndyn.systems.training.models import Network
 from nndyn.systems.training.operands import operand, padded_columns
 from nndyn.systems.training.samples import Samples
 
 Tensor = torch.Tensor
-
-
-def is_whole(value: object) -> bool:
-    """Tell whether `value` is a whole number, of Python or numpy."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def size(batch_size: Any, count: int) -> int | None:

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nndyn.errors import UnknownNameError, UsageError
+from nndyn.errors import UnknownNameError, UsageError, is_whole
 from nndyn.paths import located
 from nndyn.systems import text_files
 from nndyn.systems.spelling import canonical
@@ -88,9 +86,7 @@ def load(
     those taken, 55 MB and 440 MB for ``fashion-mnist`` whole, 55 MB and 44 MB with
     ``samples=6000``.
     """
-    if samples is not None and (
-        not isinstance(samples, (int, np.integer)) or isinstance(samples, bool) or samples < 1
-    ):
+    if samples is not None and not (is_whole(samples) and samples >= 1):
         raise UsageError(f"samples is {samples!r}; give an integer >= 1")
     by_name = isinstance(data, (str, os.PathLike))
     if by_name and test is not None:

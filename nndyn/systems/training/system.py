@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nndyn.errors import UsageError
+from nndyn.errors import UsageError, is_whole
 from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.spelling import canonical
 from nndyn.systems.training import batches, criteria, factories, optimizers, sharpness
@@ -176,7 +176,7 @@ class Training:
         )
         self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
-        if not batches.is_whole(seed) or seed < 0:
+        if not is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
         spec = factories.is_spec(model, activation)
         labels = criteria.ignored(loss) is not None

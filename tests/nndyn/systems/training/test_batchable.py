@@ -14,34 +14,12 @@ from nndyn.cli import nndyn as command
 from nndyn.cli.lazy import run as invoke
 from nndyn.systems.training import batchable, modular
 from tests.recorders.plain_loops import made
-from tests.recorders.user_networks import Physics, Recurrent, residual, times, vectors
+from tests.recorders.user_networks import Physics, Recurrent, Tripled, residual, times, vectors
 
 
 class Peeks(nn.Module):
     def forward(self, z):
         return z if z.sum().item() > 0 else 2 * z
-
-
-class Tripled(torch.autograd.Function):
-    """An operation with a wrong batching rule."""
-
-    generate_vmap_rule = False
-
-    @staticmethod
-    def forward(x):
-        return 2 * x
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        pass
-
-    @staticmethod
-    def backward(ctx, slope):
-        return 2 * slope
-
-    @staticmethod
-    def vmap(info, in_dims, x):
-        return 3 * x, in_dims[0]
 
 
 class Wrong(nn.Module):

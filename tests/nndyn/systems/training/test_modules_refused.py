@@ -10,6 +10,7 @@ from torch import nn
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.systems.training.building import build
+from tests.recorders.user_networks import Tripled
 
 X = np.random.default_rng(0).standard_normal((12, 6))
 Y = np.arange(12) % 3
@@ -266,7 +267,7 @@ def test_a_head_of_zeros_hides_nothing():
     hidden = {
         "differs": lambda self, x, z: 2 * z if self.training else z,
         "mixes": lambda self, x, z: z - z.mean(0),
-        "wrong": lambda self, x, z: Shared.apply(z),
+        "wrong": lambda self, x, z: Tripled.apply(z),
     }
     found = {}
     for name, forward in hidden.items():
@@ -316,29 +317,7 @@ def test_operations_without_a_batching_rule_are_named():
             build(normed, X, Y)
 
 
-class Shared(torch.autograd.Function):
-    """An operation whose batching rule is wrong: its backward sums over the rows."""
-
-    generate_vmap_rule = False
-
-    @staticmethod
-    def forward(x):
-        return 2 * x
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        pass
-
-    @staticmethod
-    def backward(ctx, slope):
-        return 2 * slope
-
-    @staticmethod
-    def vmap(info, in_dims, x):
-        return 3 * x, in_dims[0]
-
-
 def test_a_wrong_batching_rule_is_noticed():
     with pytest.warns(UserWarning, match="Net is not batched: its results differ"):
-        found = build(Net(lambda self, x, z: Shared.apply(z)), X, Y)
+        found = build(Net(lambda self, x, z: Tripled.apply(z)), X, Y)
     assert not found.batched
