@@ -167,8 +167,8 @@ def read_table(path: Path, *, classes: bool = False) -> Samples:
         )
     names = [field.strip() for field in head[0][1]]
     headed = _is_header(table, head)
-    if not headed or len(names) == width + 1:
-        del names[width:]
+    if len(names) == width + 1 and not names[-1]:
+        names.pop()
     if headed:
         if len(names) == width - 1 and table.has_row_names():
             names.insert(0, "")

@@ -120,6 +120,16 @@ def test_a_flawed_table_is_refused_with_its_line(tmp_path, text, error, message)
     assert "\n" not in str(caught.value)
 
 
+def test_a_name_without_a_column_is_asked_about(tmp_path):
+    with pytest.raises(DataError, match="line 2 has 2 fields and line 1 has 3"):
+        csv(tmp_path, "a,b,label\n1,2\n3,0\n4,1\n5,2\n")
+
+
+def test_a_separator_behind_the_last_name_is_no_column(tmp_path):
+    samples = csv(tmp_path, "a,label,\n1,2\n3,0\n4,1\n")
+    assert (samples.x.ravel().tolist(), samples.y.tolist()) == ([1, 3, 4], [2, 0, 1])
+
+
 def test_labels_written_as_reals_are_classes_for_cross_entropy_alone(tmp_path):
     text = "p,y\n1,0.0\n2,1.0\n3,1\n"
     assert csv(tmp_path, text).y.dtype == np.float64
