@@ -106,9 +106,9 @@ def record_batch(
     files = _files(paths)
     shares = _deal(systems, workers)
     kept = [file for file in files if resume and file.exists()]
+    read = dict.fromkeys(path for system in systems for path in getattr(system, "files", ()))
     for file in files:
         if file not in kept:
-            read = [path for system in systems for path in getattr(system, "files", ())]
             vacant(file, overwrite=overwrite, cure="overwrite or resume it", inputs=read)
     runs: dict[int, Run] = {}
     with deferred() as press, ExitStack() as stack:
@@ -243,9 +243,7 @@ def _common(system: System, plan: Plan) -> dict[str, Any]:
 
 
 def _files(paths: Sequence[str | Path]) -> list[Path]:
-    files = []
-    for path in paths:
-        files.append(located(path))
+    files = [located(path) for path in paths]
     seen: set[Path] = set()
     for file in files:
         if file.resolve() in seen:

@@ -98,7 +98,6 @@ def from_array(
             named(names, rows.shape[1]),
             None,
             source="states",
-            place="row {}".format,
             interval=interval,
             resample=resample,
         )

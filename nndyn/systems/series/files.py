@@ -117,7 +117,6 @@ def load(
         named(None, rows.shape[1]),
         None,
         source=source,
-        place="row {}".format,
         interval=interval,
     )
 

@@ -129,7 +129,7 @@ def at_even_times(
     times: Times | None,
     *,
     source: str,
-    place: Callable[[int], str],
+    place: Callable[[int], str] = "row {}".format,
     interval: float | None = None,
     resample: bool = False,
     cures: tuple[str, str] = ("resample=True", "interval"),
@@ -172,7 +172,7 @@ def at_even_times(
     if times is None:
         if resample:
             raise UsageError("resample needs times; say which they are, or leave it out")
-        return Series(rows, names, step, "step" if step == 1.0 else "time unit", units)
+        return Series(rows, names, step, _plain(step), units)
     _refuse_disorder(times, source, place)
     found, unit = _even(times)
     facts: dict[str, Any] = {"time": times.name, "start": times.labels[0]}

@@ -197,7 +197,7 @@ def _tried(
     shapes = [None, image] if image is not None and x.dim() == 2 else [None]
     forms = [Form(shape, kind) for shape in shapes for kind in dtypes]
     few = rows[: probing.SAMPLES]
-    form, taken, output = probing.find_form(
+    form, output = probing.find_form(
         module,
         [(form, form(x[few], device)) for form in forms],
         y[few].to(device),

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.systems.training.losses import LOSSES
+from nndyn.systems.training.preparation import first_line
 from nndyn.systems.training.samples import Samples
 
 Tensor = torch.Tensor
@@ -261,10 +262,9 @@ def _cast(loss: Any, dtype: torch.dtype, device: torch.device | str) -> Any:
         try:
             return copy.deepcopy(loss).to(device=device, dtype=dtype)
         except Exception as error:
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(
-                f"loss {name(loss)} cannot be copied: {said}; it must be possible to copy.deepcopy "
-                "it"
+                f"loss {name(loss)} cannot be copied: {first_line(error)}; it must be possible to "
+                "copy.deepcopy it"
             ) from error
     if isinstance(loss, functools.partial):
         bound = {key: _cast(value, dtype, device) for key, value in loss.keywords.items()}

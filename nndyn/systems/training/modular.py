@@ -92,8 +92,8 @@ class Modules:
             self._weights = zeros((rows, module.size))
             self._gradient = zeros((rows, module.size))
             self.statistics = zeros((rows, len(module.initial_statistics)))
-        tried = batched is None and self._batched and device.type == "cpu"
-        if tried and not self._same_everywhere():
+        several = batched is None and self._batched and replicas > 1  # one is alike anywhere
+        if several and device.type == "cpu" and not self._same_everywhere():
             self.reason = (
                 "copies of a replica come out otherwise in other places of a batch on this "
                 "processor"

@@ -54,11 +54,6 @@ def joined(outputs: Sequence[Any]) -> Any:
     return filled(outputs[0], map(torch.cat, zip(*map(leaves, outputs), strict=True)))
 
 
-def shapes(output: Any) -> list[list[int]]:
-    """Return the shapes of the tensors in an output."""
-    return [list(leaf.shape) for leaf in leaves(output)]
-
-
 def _parts(output: Any) -> Sequence[Any]:
     if isinstance(output, Mapping):
         return list(output.values())

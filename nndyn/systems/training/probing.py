@@ -52,7 +52,7 @@ def find_form(
     y: Tensor,
     criterion: Criterion,
     label: str,
-) -> tuple[Form, Tensor, tuple[int, ...] | None]:
+) -> tuple[Form, tuple[int, ...] | None]:
     """Return the first of `forms` in which samples pass through `module`, and what that gives.
 
     Parameters
@@ -66,7 +66,6 @@ def find_form(
     Returns
     -------
     form : Form
-    x : (n, ...)
     output : tuple of int or None
         Shape of the output of a sample; None where the output is more than one tensor, or not of
         one entry a sample.
@@ -89,7 +88,7 @@ def find_form(
             continue
         fault = misfit(output, y, criterion)
         if fault is None:
-            return form, x, _shape(output, len(x))
+            return form, _shape(output, len(x))
         faults.append(f"x of shape {tried} gives {fault}")
     raise UsageError(f"model {label} does not fit the data: " + "; ".join(faults))
 
