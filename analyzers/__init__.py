@@ -22,6 +22,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.names import did_you_mean
 
 GROUP = "nndyn.analyzers"
 
@@ -123,7 +124,10 @@ def load(name: str) -> Callable[..., Any]:
     if name in ANALYZERS:
         return resolve(ANALYZERS[name].target)
     if not claims:
-        raise UnknownNameError(f"no analyzer is called {name!r}; there are {', '.join(names())}")
+        raise UnknownNameError(
+            f"no analyzer is called {name!r}; there are {', '.join(names())}"
+            f"{did_you_mean(name, names())}"
+        )
     try:
         function = claims[0].load()
     except Exception as error:  # a plugin may fail in any way

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import UsageError
+from nndyn.names import OPTIONS, did_you_mean
 from nndyn.store.regular import read_regular
 from nndyn.text import escaped_toml
 
@@ -45,7 +46,10 @@ def read(path: Path, known: Iterable[str]) -> dict[str, Any]:
     known = sorted(known)
     unknown = [key for key in options if key not in known]
     if unknown:
-        raise UsageError(f"{path}: unknown option {unknown[0]!r}; known: {', '.join(known)}")
+        raise UsageError(
+            f"{path}: unknown option {unknown[0]!r}; known: {', '.join(known)}"
+            f"{did_you_mean(unknown[0], known, OPTIONS)}"
+        )
     return options
 
 

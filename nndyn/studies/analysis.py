@@ -14,6 +14,7 @@ import analyzers
 from nndyn.analysis import takes_recordings
 from nndyn.errors import DataError, UsageError, is_number
 from nndyn.kinds import number
+from nndyn.names import OPTIONS, did_you_mean
 from nndyn.progress import Progress, following
 from nndyn.studies.cells import cells_of
 from nndyn.studies.design import Design
@@ -81,7 +82,10 @@ def analyze_study(
     defaults = {o.name: o.default for o in analyzers.options(function)}
     unknown = [key for key in options if key not in defaults]
     if unknown:
-        raise UsageError(f"{name} has no option {unknown[0]!r}; known: {', '.join(defaults)}")
+        raise UsageError(
+            f"{name} has no option {unknown[0]!r}; known: {', '.join(defaults)}"
+            f"{did_you_mean(unknown[0], defaults, OPTIONS)}"
+        )
     for key in takes_recordings(function):
         if not isinstance(options.get(key), int | np.integer | type(None)):
             raise UsageError(
@@ -184,7 +188,10 @@ def _along(planned: Design, along: str | None) -> str:
         along = along.replace("-", "_")
         if along not in numeric:
             swept = ", ".join(numeric) or "none"
-            raise UsageError(f"along is {along!r}, expected a swept option with numbers: {swept}")
+            raise UsageError(
+                f"along is {along!r}, expected a swept option with numbers: {swept}"
+                f"{did_you_mean(along, numeric, OPTIONS)}"
+            )
         return along
     if not numeric:
         return "lr" if number().fits(planned.options.get("lr")) else "run"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nndyn.errors import UnknownNameError
+from nndyn.names import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,15 @@ def entry(name: str, kind: str | None = None) -> Entry:
     """
     found = CATALOGUE.get(name.replace("-", "_").lower())
     if found is None or (kind is not None and found.kind != kind):
-        known = ", ".join(n for n, e in CATALOGUE.items() if kind in (None, e.kind))
-        raise UnknownNameError(f"unknown {kind or 'system'} {name!r}; known: {known}")
+        known = [n for n, e in CATALOGUE.items() if kind in (None, e.kind)]
+        raise UnknownNameError(
+            f"unknown {kind or 'system'} {name!r}; known: {', '.join(known)}"
+            f"{_elsewhere(name) or did_you_mean(name, known)}"
+        )
     return found
+
+
+def _elsewhere(name: str) -> str:
+    """Say of which kind a system is that another kind was asked for."""
+    found = CATALOGUE.get(name.replace("-", "_").lower())
+    return "" if found is None else f"; {name} is a {found.kind}"

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from nndyn.errors import NndynError, UsageError
+from nndyn.names import OPTIONS, did_you_mean
 from nndyn.systems.catalogue import entry
 from nndyn.systems.spelling import NAMES, canonical
 
@@ -97,8 +98,10 @@ class Recipe:
             return
         for key in options:
             if key not in RECORDING and key not in known:
+                options_of = (*known, *RECORDING)
                 raise UsageError(
-                    f"{self.name} has no option {key!r}; known: {', '.join((*known, *RECORDING))}"
+                    f"{self.name} has no option {key!r}; known: {', '.join(options_of)}"
+                    f"{did_you_mean(key, options_of, OPTIONS)}"
                 )
 
     def _known(self) -> tuple[str, ...] | None:

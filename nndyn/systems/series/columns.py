@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.names import did_you_mean
 from nndyn.systems import text_files
 from nndyn.systems.column_names import is_time
 from nndyn.systems.delimited import Table, is_date, is_missing, shown
@@ -187,8 +188,10 @@ def _find(table: Table, name: str) -> int:
     """Return the column of that name."""
     count = table.names.count(name)
     if count == 0:
-        known = ", ".join(table.names)
-        raise UnknownNameError(f"{table.source} has no column {shown(name)}; known: {known}")
+        raise UnknownNameError(
+            f"{table.source} has no column {shown(name)}; known: {', '.join(table.names)}"
+            f"{did_you_mean(name, table.names)}"
+        )
     if count > 1:
         raise DataError(f"{table.source}: {count} columns are called {shown(name)}; rename them")
     return table.names.index(name)

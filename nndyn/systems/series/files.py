@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.names import did_you_mean
 from nndyn.paths import located
 from nndyn.systems import text_files
 from nndyn.systems.delimited import shown_path
@@ -170,6 +171,7 @@ def _netcdf(
         if chosen not in found.variables:
             raise UnknownNameError(
                 f"{path} has no variable {chosen!r}; it has {', '.join(fitting)}"
+                f"{did_you_mean(chosen, fitting)}"
             )
         values = found[chosen]
         if time is not None and time in found.data_vars:
@@ -204,8 +206,11 @@ def _opened(path: Path, group: str | None) -> Any:
     except OSError as error:
         if group is None or "group" not in str(error):
             raise
-        known = ", ".join(_groups(path, None)) or "none"
-        raise UnknownNameError(f"{path} has no group {group!r}; known: {known}") from None
+        known = _groups(path, None)
+        raise UnknownNameError(
+            f"{path} has no group {group!r}; known: {', '.join(known) or 'none'}"
+            f"{did_you_mean(group, known)}"
+        ) from None
     except (ValueError, OverflowError):
         return xr.open_dataset(path, engine="netcdf4", group=group, decode_times=False)
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.names import did_you_mean
 from nndyn.systems.training.losses import LOSSES
 from nndyn.systems.training.preparation import first_line
 from nndyn.systems.training.samples import Samples
@@ -66,7 +67,7 @@ def chosen(loss: Loss, *sets: Samples | None) -> Loss:
     if name not in LOSSES:
         raise UnknownNameError(
             f"unknown loss {loss!r}; known are {', '.join(LOSSES)}, or give a callable "
-            "(output, target) -> scalar"
+            f"(output, target) -> scalar{did_you_mean(name, LOSSES)}"
         )
     if given and name != "cross-entropy":
         raise UsageError(f"loss {loss!r}: {name} has no options")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import UnknownNameError, UsageError, is_whole
+from nndyn.names import did_you_mean
 from nndyn.paths import located
 from nndyn.systems import text_files
 from nndyn.systems.spelling import canonical
@@ -149,5 +150,5 @@ def _name(data: str | os.PathLike[str]) -> str:
         return Path(text).name
     raise UnknownNameError(
         f"unknown data {text!r}; known are {', '.join(NAMES)}, or give the path of a .npz or .csv "
-        "file, or arrays (x, y)"
+        f"file, or arrays (x, y){did_you_mean(text, NAMES)}"
     )

@@ -13,7 +13,9 @@ import torch
 from torch import nn
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.names import did_you_mean, meant
 from nndyn.systems.protocol import Array, Parameter
+from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.randomness import initial_key
 
 
@@ -35,7 +37,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
 }
 
-INITS = ("normal:S", "xavier", "kaiming", "default")
+INITS = CHOICES["init"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def check_activation(activation: str) -> None:
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise UnknownNameError(
             f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}"
+            f"{did_you_mean(activation, ACTIVATIONS)}"
         )
 
 
@@ -163,12 +166,22 @@ def from_spec(spec: str, activation: str) -> nn.Sequential:
         raise UsageError(
             f"model {spec!r} is not a spec; give mlp: and the widths from input to output, "
             "such as 'mlp:64-32-10', or 'cnn:8-16', 'package.module:factory', a torch.nn.Module"
+            f"{_spec_meant(spec)}"
         )
     widths = [int(width) for width in match[1].split("-")]
     modules: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths):
         modules += [_linear(spec, inputs, outputs), ACTIVATIONS[activation]()]
     return nn.Sequential(*modules[:-1])
+
+
+def _spec_meant(spec: str) -> str:
+    """Return the spec that is perhaps meant: ``64-32-10``, ``MLP 64x32x10``, ``mpl:64-32-10``."""
+    word, widths = re.match(r"[^\W\d]*", spec)[0], re.findall(r"\d+", spec)  # type: ignore[index]
+    kind = meant(word or "mlp", ("mlp", "cnn"))
+    if not kind or len(widths) < 2:
+        return ""
+    return f"; did you mean '{kind[0]}:{'-'.join(widths)}'?"
 
 
 def _linear(spec: str, inputs: int, outputs: int) -> nn.Linear:
@@ -301,6 +314,7 @@ def check_init(init: str | None) -> None:
             return
     raise UnknownNameError(
         f"unknown init {init!r}; known are {', '.join(INITS)} with a number S > 0, such as normal:1"
+        f"{did_you_mean(init, ('normal:1', *INITS[1:]))}"
     )
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.names import did_you_mean
+from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training import schedules
 from nndyn.systems.training.updates import SGD, Adam, AdamW, Optimizer, RMSprop
 
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+OPTIMIZERS = CHOICES["optimizer"]
 BETAS = (0.9, 0.999)
 ALPHA = 0.99
 
@@ -171,7 +173,8 @@ def choice(what: str, value: Any, known: Any) -> None:
         If `value` is not one of `known`.
     """
     if not isinstance(value, str) or value not in known:
-        raise UnknownNameError(f"unknown {what} {value!r}; known are {', '.join(known)}")
+        meant = did_you_mean(value, known)
+        raise UnknownNameError(f"unknown {what} {value!r}; known are {', '.join(known)}{meant}")
 
 
 def _positive(name: str, value: Any) -> float:

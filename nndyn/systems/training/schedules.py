@@ -11,9 +11,11 @@ import re
 from dataclasses import dataclass
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.names import did_you_mean
+from nndyn.systems.spelling import CHOICES
 
 #: What a spec is made of.
-KNOWN = ("constant", "cosine:T", "warmup:K", "step:K", "step:K:G")
+KNOWN = CHOICES["schedule"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,9 @@ def _term(term: str, spec: str) -> Cosine | Warmup | Step | None:
     name, *numbers = term.split(":")
     where = f"schedule {spec!r}: {term!r}"
     if name not in {"constant", "cosine", "warmup", "step"}:
-        raise UnknownNameError(f"{where} is not known; known are {', '.join(KNOWN)}")
+        raise UnknownNameError(
+            f"{where} is not known; known are {', '.join(KNOWN)}{did_you_mean(name, KNOWN)}"
+        )
     if name == "constant":
         if numbers:
             raise UsageError(f"{where} has a number; constant takes none")
