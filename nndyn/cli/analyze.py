@@ -13,8 +13,9 @@ import click
 
 import analyzers
 from nndyn.analysis import analyzer
+from nndyn.cli.lazy import Group
 from nndyn.cli.output import print_json, print_result, say
-from nndyn.cli.parameters import FilePath, OtherRecording
+from nndyn.cli.parameters import FilePath, OtherRecording, Whole
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
 from nndyn.progress import progress_bar
@@ -60,7 +61,9 @@ def click_option(option: analyzers.Option) -> click.Option:
 
     kind: Any = analyzers.without_none(option.annotation)
     metavar = None
-    if kind == Radius:
+    if kind is int:
+        kind = Whole()
+    elif kind == Radius:
         kind, metavar = _radius, "R|rate:R|scale:S"
     elif kind == Recording:
         kind, metavar = OtherRecording(), "FILE|N"
@@ -97,8 +100,19 @@ def options_of(name: str) -> list[click.Parameter]:
     return [click_option(option) for option in analyzers.options(analyzers.load(name))]
 
 
-class _Analyze(click.Group):
+class _Analyze(Group):
     """A command for every row of the table, made when it is asked for."""
+
+    unknown = "no analyzer is called {name!r}; there are {known}"
+
+    def is_known(self, ctx: click.Context, name: str) -> bool:
+        """Whether there is an analyzer of that name, with dashes or underscores."""
+        return name.replace("-", "_") in self.list_commands(ctx)
+
+    def summaries(self, ctx: click.Context) -> dict[str, str]:
+        """Return a line on every analyzer, by name."""
+        rows = {name: row.summary for name, row in analyzers.rows().items()}
+        return {"all": _all.help or "", **rows}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the table."""
@@ -132,8 +146,7 @@ class _Analyze(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the analyzers with their summaries."""
         with formatter.section("Analyzers"):
-            rows = [(name, row.summary) for name, row in analyzers.rows().items()]
-            formatter.write_dl([("all", _all.help or ""), *rows])
+            formatter.write_dl(list(self.summaries(ctx).items()))
 
 
 def read_from(path: Path, options: Mapping[str, Any] | None = None) -> list[Path]:

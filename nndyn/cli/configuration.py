@@ -63,6 +63,8 @@ def _check_kind(path: Path, option: click.Parameter, value: Any) -> None:
     items = value if (grid or option.nargs > 1) and isinstance(value, list) else [value]
     if grid:  # a grid may be written as on the command line
         kind = kind | str
+    whole = option.type.name in ("integer", "number")  # 1e3 is one
+    items = [int(v) if whole and isinstance(v, float) and v.is_integer() else v for v in items]
     good = (grid or len(items) == option.nargs) and all(isinstance(v, kind) for v in items)
     if not good or (kind is not bool and any(isinstance(v, bool) for v in items)):
         raise UsageError(f"{path}: {option.name} is {shown(value)}, expected {option.type.name}")

@@ -10,7 +10,7 @@ import click
 from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import print_json, say
-from nndyn.cli.parameters import FilePath
+from nndyn.cli.parameters import FilePath, Whole
 from nndyn.cli.record import record
 from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
@@ -47,9 +47,9 @@ def _params() -> list[click.Parameter]:
             help="Smallest and largest rate to look at; else begin where sharpness says.",
         ),
         click.Option(
-            ["--steps"], type=int, default=300, show_default=True, help="Of a run, at most."
+            ["--steps"], type=Whole(), default=300, show_default=True, help="Of a run, at most."
         ),
-        click.Option(["--seeds"], type=int, default=40, show_default=True, help="At most."),
+        click.Option(["--seeds"], type=Whole(), default=40, show_default=True, help="At most."),
         click.Option(
             ["--precision"],
             type=float,
@@ -58,7 +58,7 @@ def _params() -> list[click.Parameter]:
             help="Stop where the ends of the interval differ by this factor.",
         ),
         click.Option(
-            ["--budget"], type=int, help="Training steps to spend.  [default: 60 full runs]"
+            ["--budget"], type=Whole(), help="Training steps to spend.  [default: 60 full runs]"
         ),
         click.Option(
             ["--threshold"],

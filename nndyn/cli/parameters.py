@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nndyn.errors import UsageError
 from nndyn.paths import located
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class FilePath(click.Path):
@@ -32,6 +37,44 @@ class OtherRecording(FilePath):
         return super().convert(value, param, ctx)
 
 
+class Whole(click.ParamType):  # type: ignore[type-arg]
+    """A whole number, however it is written: ``1000``, ``1e3``, ``1_000``."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return an int."""
+        with contextlib.suppress(ValueError):
+            return int(value) if isinstance(value, str) else self._whole(value)
+        with contextlib.suppress(ValueError, OverflowError):
+            return self._whole(float(value))
+        self.fail(f"{value!r}, expected a whole number such as 1000 or 1e3", param, ctx)
+
+    @staticmethod
+    def _whole(value: Any) -> int:
+        if value != int(value):
+            raise ValueError
+        return int(value)
+
+
+class Name(click.types.StringParamType):
+    """A text, for which the shell offers names; others may be right too.
+
+    Parameters
+    ----------
+    names : iterable of str
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """Return the names that begin so."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(name) for name in self.names if name.startswith(incomplete)]
+
+
 class Tangents(click.ParamType):  # type: ignore[type-arg]
     """A number of tangent vectors, or all."""
 
@@ -41,9 +84,10 @@ class Tangents(click.ParamType):  # type: ignore[type-arg]
         """Return a whole number, or "all" as it is."""
         if isinstance(value, int) or value == "all":
             return value
-        if str(value).isdigit():
-            return int(value)
-        raise UsageError(f"tangents is {value!r}, expected a whole number or 'all'")
+        try:
+            return Whole().convert(value, param, ctx)
+        except click.BadParameter:
+            raise UsageError(f"tangents is {value!r}, expected a whole number or 'all'") from None
 
 
 class Grid(click.ParamType):  # type: ignore[type-arg]
@@ -59,6 +103,11 @@ class Grid(click.ParamType):  # type: ignore[type-arg]
 
     def __init__(self, kind: Any, separator: str = ",") -> None:
         self.kind, self.separator, self.name = kind, separator, kind.name
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """Return what the kind offers."""
+        found: list[CompletionItem] = self.kind.shell_complete(ctx, param, incomplete)
+        return found
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return a value or a list; lists and numbers as they are."""

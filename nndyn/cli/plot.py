@@ -11,14 +11,20 @@ import click
 
 from nndyn.analysis import analyzer
 from nndyn.cli.analyze import along, options_of, read_from, study_result
+from nndyn.cli.lazy import Group
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
 
 
-class _Plot(click.Group):
+class _Plot(Group):
     """A command for every figure."""
+
+    def summaries(self, ctx: click.Context) -> dict[str, str]:
+        """Return a line on every figure, by name."""
+        rows = {name: row.summary for name, row in FIGURES.items()}
+        return {**rows, "study": _study.short_help or ""}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the figures."""

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.configuration import config_files, load_config
-from nndyn.cli.lazy import if_interrupted
+from nndyn.cli.configuration import config_files
+from nndyn.cli.lazy import Group, if_interrupted
 from nndyn.cli.output import duration, say, size
-from nndyn.cli.parameters import FilePath, Tangents
+from nndyn.cli.parameters import Name, Whole
+from nndyn.cli.recording_options import recording_options
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
+from nndyn.cli.training_options import training_options
 from nndyn.errors import UnknownNameError, UsageError
 from nndyn.progress import progress_bar
 from nndyn.systems.catalogue import CATALOGUE, entry
@@ -21,122 +23,8 @@ from nndyn.systems.recipe import TRAINING, Recipe
 if TYPE_CHECKING:
     import xarray as xr
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-
-def _common(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options every recording has, named as the arguments of `nndyn.record`."""
-    options: list[Decorator] = [
-        click.option("--steps", type=int, required=True, help="Steps of the system."),
-        click.option(
-            "--replicas", type=int, default=5, show_default=True, help="Perturbed copies."
-        ),
-        click.option(
-            "--epsilon",
-            type=float,
-            default=1e-8,
-            show_default=True,
-            help="Perturbations are uniform in (-EPSILON, EPSILON).",
-        ),
-        click.option(
-            "--perturb",
-            type=click.Choice(["weights", "all"]),
-            default="weights",
-            show_default=True,
-            help="Perturb the weights alone, or biases too.",
-        ),
-        click.option("--pairs", is_flag=True, help="Mirror every second perturbation (±)."),
-        click.option("--no-control", is_flag=True, help="Leave out the unperturbed twin."),
-        click.option(
-            "--rescale",
-            type=int,
-            metavar="K",
-            help="Every K steps put deviations back to their initial length.",
-        ),
-        click.option(
-            "--store",
-            default="full",
-            show_default=True,
-            metavar="full|every:K|distances",
-            help="Which states to keep; distances are always kept.",
-        ),
-        click.option(
-            "--state",
-            type=click.Choice(["weights", "phase"]),
-            default="weights",
-            show_default=True,
-            help="Keep the weights, or the optimizer's buffers too.",
-        ),
-        click.option(
-            "--evaluate",
-            type=int,
-            metavar="K",
-            help="Steps between evaluations; each step in full batch, each epoch otherwise.",
-        ),
-        click.option(
-            "--seed",
-            type=int,
-            default=0,
-            show_default=True,
-            help="Draws weights, initial states, perturbations and batch order.",
-        ),
-        click.option(
-            "--tangents",
-            type=Tangents(),
-            default="0",
-            metavar="K|all",
-            help="Tangent vectors to push along the reference; with them --replicas may be 0.",
-        ),
-        click.option(
-            "--tangent-every",
-            type=int,
-            default=1,
-            show_default=True,
-            metavar="K",
-            help="Steps between their orthonormalizations.",
-        ),
-        click.option(
-            "--tangent-start",
-            type=click.Choice(["weights", "random", "replicas"]),
-            help="Begin in random directions of the weights, the optimizer's buffers last, of the "
-            "whole phase, or in those of the perturbations.  [default: weights of trainings, "
-            "random of maps and flows]",
-        ),
-        click.option("--resume", is_flag=True, help="Go on with the file, or start it."),
-        click.option(
-            "--mix",
-            is_flag=True,
-            help="Resume what a version with other rounding began; the file notes it.",
-        ),
-        click.option("--overwrite", is_flag=True, help="Replace the file."),
-        click.option(
-            "--take-over",
-            is_flag=True,
-            help="Resume or replace what a process of another host had that is known to be gone.",
-        ),
-        click.option(
-            "--config",
-            type=FilePath(dir_okay=False),
-            is_eager=True,
-            expose_value=False,
-            callback=load_config,
-            help="TOML file with options; those given here come first.",
-        ),
-        click.option("--dry-run", is_flag=True, help="Say what it would take, write nothing."),
-        click.option(
-            "-o",
-            "--output",
-            type=FilePath(),
-            required=True,
-            help="The netCDF file to write.",
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-@click.group(help="Run a system with perturbed replicas and store what happens.")
+@click.group(cls=Group, help="Run a system with perturbed replicas and store what happens.")
 def record() -> None:
     """Group of the recording commands."""
 
@@ -145,82 +33,8 @@ record.add_command(series)
 
 
 @record.command("training", help="Record the training of a network.")
-@click.option(
-    "--data",
-    default="digits",
-    show_default=True,
-    help="digits, iris, wine, breast-cancer, fashion-mnist, mnist, a .npz file or a table (.csv).",
-)
-@click.option(
-    "--data-dir",
-    type=FilePath(),
-    help="Folder of the files of fashion-mnist and mnist.",
-)
-@click.option("--samples", type=int, metavar="N", help="Train on N samples, stratified by label.")
-@click.option(
-    "--model",
-    required=True,
-    help="mlp:INPUT-…-OUTPUT, such as mlp:64-32-10; cnn:CHANNELS-…, such as cnn:8-16; or "
-    "package.module:factory, a function of yours that returns a torch module.",
-)
-@click.option(
-    "--activation",
-    default="tanh",
-    show_default=True,
-    help="tanh, relu, sigmoid, gelu, sin or identity; of mlp: and cnn:.",
-)
-@click.option(
-    "--init",
-    help="normal:S (default normal:1 of mlp: and cnn:), xavier, kaiming or default (torch's).",
-)
-@click.option(
-    "--loss",
-    default="cross-entropy",
-    show_default=True,
-    help="cross-entropy (:label_smoothing=S:ignore_index=K:weight=W,W) or mse.",
-)
-@click.option("--optimizer", default="sgd", show_default=True, help="sgd, adam, adamw or rmsprop.")
-@click.option("--lr", type=float, help="Learning rate.  [default: 0.1 of sgd, 0.001 of the others]")
-@click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd and rmsprop.")
-@click.option("--nesterov", is_flag=True, help="Nesterov's form of the momentum of sgd.")
-@click.option(
-    "--weight-decay",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Added to the gradient; of adamw apart from it.",
-)
-@click.option(
-    "--betas",
-    type=float,
-    nargs=2,
-    default=(0.9, 0.999),
-    show_default=True,
-    help="Of adam and adamw.",
-)
-@click.option("--alpha", type=float, default=0.99, show_default=True, help="Of rmsprop.")
-@click.option("--clip-norm", type=float, help="Shorten gradients longer than that (l2).")
-@click.option("--batch-size", type=int, help="Samples a step; full batch unless given.")
-@click.option(
-    "--schedule",
-    default="constant",
-    show_default=True,
-    help="Of the learning rate: constant, cosine:T, warmup:K, step:K, step:K:G, or several "
-    "joined by commas, which multiply.",
-)
-@click.option(
-    "--sharpness",
-    metavar="every:K",
-    help="Extreme eigenvalues of the Hessian at every K-th step and the last.",
-)
-@click.option(
-    "--quadratic-model",
-    is_flag=True,
-    help="Follow the perturbations on the quadratic expansion of the loss at the start as well.",
-)
-@click.option("--dtype", default="float64", show_default=True, help="float64 or float32.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
-@_common
+@training_options
+@recording_options(training=True)
 def _training(**options: Any) -> None:
     chosen = {name: options.pop(name) for name in TRAINING}
     _record(lambda: Recipe("training").make(chosen, options["seed"]), options)
@@ -232,26 +46,26 @@ _PARAM = click.option(
     metavar="NAME=VALUE",
     help="A parameter of the system, several numbers as A,B,C; `nndyn systems NAME` lists them.",
 )
-_DISCARD = click.option("--discard", type=int, help="Steps before time 0.")
+_DISCARD = click.option("--discard", type=Whole(), help="Steps before time 0.")
 
 
 _NAMES = {
-    kind: ", ".join(name for name, row in CATALOGUE.items() if row.kind == kind)
+    kind: [name for name, row in CATALOGUE.items() if row.kind == kind]
     for kind in ("map", "flow", "gd")
 }
 
 
-@record.command("map", help=f"Record a map: {_NAMES['map']}.")
-@click.argument("name")
+@record.command("map", help=f"Record a map: {', '.join(_NAMES['map'])}.")
+@click.argument("name", type=Name(_NAMES["map"]))
 @_PARAM
 @_DISCARD
-@_common
+@recording_options()
 def _map(name: str, param: tuple[str, ...], discard: int | None, **options: Any) -> None:
     _record(lambda: _named_system("map", name, param, discard=discard), options)
 
 
-@record.command("flow", help=f"Record a flow: {_NAMES['flow']}.")
-@click.argument("name")
+@record.command("flow", help=f"Record a flow: {', '.join(_NAMES['flow'])}.")
+@click.argument("name", type=Name(_NAMES["flow"]))
 @_PARAM
 @click.option("--dt", type=float, help="Time step.")
 @click.option(
@@ -262,7 +76,7 @@ def _map(name: str, param: tuple[str, ...], discard: int | None, **options: Any)
     help="Runge-Kutta steps of dt, or an adaptive method of order 8 between multiples of it.",
 )
 @_DISCARD
-@_common
+@recording_options()
 def _flow(
     name: str,
     param: tuple[str, ...],
@@ -276,11 +90,13 @@ def _flow(
     )
 
 
-@record.command("gd", help=f"Record gradient descent with known exponents: {_NAMES['gd']}.")
-@click.argument("name")
+@record.command(
+    "gd", help=f"Record gradient descent with known exponents: {', '.join(_NAMES['gd'])}."
+)
+@click.argument("name", type=Name(_NAMES["gd"]))
 @_PARAM
 @_DISCARD
-@_common
+@recording_options()
 def _gd(name: str, param: tuple[str, ...], discard: int | None, **options: Any) -> None:
     _record(lambda: _named_system("gd", name, param, discard=discard), options)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nndyn.cli.configuration import config_files, config_option
-from nndyn.cli.lazy import if_interrupted
+from nndyn.cli.lazy import Group, if_interrupted
 from nndyn.cli.output import counted, duration, say, size
-from nndyn.cli.parameters import FilePath, Grid
+from nndyn.cli.parameters import FilePath, Grid, Whole
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
 from nndyn.progress import progress_bar
@@ -35,11 +35,18 @@ def _options() -> list[click.Parameter]:
     """Return the options every sweep has."""
     return [
         click.Option(
-            ["--seeds"], type=int, default=1, show_default=True, metavar="N", help="Seeds a point."
+            ["--seeds"],
+            type=Whole(),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Seeds a point.",
         ),
-        click.Option(["--seed"], type=int, default=0, show_default=True, help="The first of them."),
         click.Option(
-            ["--workers"], type=int, metavar="N", help="Record in N processes of this machine."
+            ["--seed"], type=Whole(), default=0, show_default=True, help="The first of them."
+        ),
+        click.Option(
+            ["--workers"], type=Whole(), metavar="N", help="Record in N processes of this machine."
         ),
         click.Option(
             ["--scheduler"],
@@ -82,7 +89,7 @@ def _swept(parameter: click.Parameter) -> click.Parameter:
     return option
 
 
-class _Sweep(click.Group):
+class _Sweep(Group):
     """A command for every kind of system that can be recorded, made from its command there."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from nndyn.cli.output import say, show
+from nndyn.cli.parameters import Name
 from nndyn.systems.catalogue import CATALOGUE, entry
 
 
 @click.command(help="List the systems that can be recorded by name, or show one.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=Name(CATALOGUE))
 def systems(name: str | None) -> None:
     """Print the catalogue or one entry of it."""
     if name is None:

@@ -1,0 +1,5 @@
+"""``python -m nndyn``: the command, where its script is not on the path."""
+
+from nndyn.cli import main
+
+main()
