@@ -17,6 +17,7 @@ _VERBS = {
     "info": ("nndyn.cli.info:info", "Say what a recording or study holds."),
     "verify": ("nndyn.cli.verify:verify", "Read every byte of a recording and check it."),
     "systems": ("nndyn.cli.systems:systems", "List the systems, or show one."),
+    "explain": ("nndyn.cli.explain:explain", "Say what a verdict means and what to do next."),
 }
 
 nndyn = LazyGroup(
@@ -26,7 +27,9 @@ nndyn = LazyGroup(
         "Dynamical-systems analysis of neural-network training.\n\n"
         "Results go to standard output, everything else to standard error. Exit codes: 0 done; "
         "1 it could not be done; 2 wrong usage; 3 unresolved, with --strict; 4 the file is "
-        "damaged, foreign or incomplete; 130 interrupted."
+        "damaged, foreign or incomplete; 130 interrupted.\n\n"
+        'Names complete in the shell after: eval "$(_NNDYN_COMPLETE=bash_source nndyn)", in zsh '
+        "with zsh_source; of fish: _NNDYN_COMPLETE=fish_source nndyn | source."
     ),
     versioned=True,
 )
