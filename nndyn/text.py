@@ -38,6 +38,15 @@ def escaped(text: object, *, keep: str = "") -> str:
     return _HIDDEN.sub(shown, str(text))
 
 
+def size(count: float) -> str:
+    """Return a number of bytes with its unit, thousands of thousands: ``1.23 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB" if count < 999.5 else f"{count:,.0f} TB"
+
+
 def escaped_json(text: str) -> str:
     """Return JSON with its strings so escaped: it reads as before; line feeds are layout."""
 

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from nndyn import config
-from nndyn.cli.output import print_json, print_lines, say, show, size
+from nndyn.cli.output import print_json, print_lines, say, show
 from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
-from nndyn.text import escaped
+from nndyn.text import escaped, size
 
 
 @click.command(
@@ -86,10 +86,10 @@ def _study(path: Path, *, as_json: bool, as_config: bool) -> None:
 
 
 def _span(values: list[Any]) -> str:
-    """Return the values of an axis: the first, the second and the last of many."""
+    """Return the values of an axis, of many the first, the last and how many they are."""
     shown = [show(v) for v in values]
-    return ", ".join(shown if len(shown) <= 6 else [*shown[:2], "…", shown[-1]]) + (
-        f" ({len(values)})" if len(values) > 6 else ""
+    return (
+        ", ".join(shown) if len(shown) <= 6 else f"{shown[0]} to {shown[-1]}, {len(shown)} values"
     )
 
 

@@ -9,7 +9,7 @@ import click
 
 from nndyn.cli.configuration import config_files
 from nndyn.cli.lazy import Group, if_interrupted
-from nndyn.cli.output import duration, say, size
+from nndyn.cli.output import duration, say
 from nndyn.cli.parameters import Name, Whole
 from nndyn.cli.recording_options import recording_options
 from nndyn.cli.series import series
@@ -19,6 +19,7 @@ from nndyn.errors import UnknownNameError, UsageError
 from nndyn.progress import progress_bar
 from nndyn.systems.catalogue import CATALOGUE, entry
 from nndyn.systems.recipe import TRAINING, Recipe
+from nndyn.text import size
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -145,7 +146,8 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
     path = options.pop("output")
     dry_run, resume = options.pop("dry_run"), options["resume"]
     overwrite = options["overwrite"]
-    if_interrupted(of_recording(path, options["steps"], dry_run=dry_run, overwrite=overwrite))
+    how = {"dry_run": dry_run, "overwrite": overwrite, "resume": resume}
+    if_interrupted(of_recording(path, options["steps"], **how))
     from nndyn import record as write
     from nndyn.store import vacant
     from recorders.estimate import estimate

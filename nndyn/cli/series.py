@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from nndyn.cli.output import say, size
+from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath
+from nndyn.text import size
 
 
 @click.command(

@@ -8,7 +8,9 @@ from pathlib import Path
 _NOTHING_WRITTEN = "nothing was written"
 
 
-def of_recording(path: Path, steps: int, *, dry_run: bool, overwrite: bool) -> Callable[[], str]:
+def of_recording(
+    path: Path, steps: int, *, dry_run: bool, overwrite: bool, resume: bool = False
+) -> Callable[[], str]:
     """Return what says how a recording stands, to be called when it was interrupted.
 
     Parameters
@@ -17,8 +19,8 @@ def of_recording(path: Path, steps: int, *, dry_run: bool, overwrite: bool) -> C
         As it is before.
     steps : int
         Asked for.
-    dry_run, overwrite : bool
-        Whether nothing is to be written; whether a file there is to be replaced.
+    dry_run, overwrite, resume : bool
+        Whether nothing is to be written; whether a file there is to be replaced, or gone on with.
 
     Returns
     -------
@@ -41,11 +43,12 @@ def of_recording(path: Path, steps: int, *, dry_run: bool, overwrite: bool) -> C
             return f"{path} is whole: {found.stop_reason}"
         if found.status == "complete" and last >= steps:
             return f"{path} is complete, with {last:,} steps"
-        again = "--resume instead of --overwrite" if overwrite else "--resume"
+        again = "" if resume else " with --resume"
+        again = " with --resume instead of --overwrite" if overwrite else again
         if last < 0:
-            return f"nothing was committed to {path} yet; the same command with {again} begins it"
+            return f"nothing was committed to {path} yet; the same command{again} begins it"
         done = f"steps 0 to {last:,} of {steps:,} are" if last else f"step 0 of {steps:,} is"
-        return f"{done} in {path}; the same command with {again} goes on"
+        return f"{done} in {path}; the same command{again} goes on"
 
     return say
 

@@ -10,12 +10,13 @@ import click
 
 from nndyn.cli.configuration import config_files, config_option
 from nndyn.cli.lazy import Group, if_interrupted
-from nndyn.cli.output import counted, duration, say, size
+from nndyn.cli.output import counted, duration, say
 from nndyn.cli.parameters import FilePath, Grid, Whole
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
 from nndyn.progress import progress_bar
 from nndyn.studies.grids import numbers
+from nndyn.text import size
 
 if TYPE_CHECKING:
     import xarray as xr

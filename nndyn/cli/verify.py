@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from nndyn.cli.output import counted, say, size
+from nndyn.cli.output import counted, say
 from nndyn.cli.parameters import FilePath
 from nndyn.progress import progress_bar
+from nndyn.text import size
 
 
 @click.command(

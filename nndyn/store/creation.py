@@ -16,6 +16,7 @@ from nndyn.store.files import part_path, sync_folder
 from nndyn.store.handles import written
 from nndyn.store.layout import Header
 from nndyn.store.locks import BusyError, WriterLock, check_own, journal_path, stale_parts, vacant
+from nndyn.text import size
 
 
 def make(
@@ -59,8 +60,8 @@ def make(
         free = shutil.disk_usage(folder).free
         if header.expected_bytes > free:
             raise StoreError(
-                f"{path} will take {header.expected_bytes / 1e6:,.1f} MB, {folder} has "
-                f"{free / 1e6:,.1f} MB free; store less, or choose another folder"
+                f"{path} will take {size(header.expected_bytes)}, {folder} has "
+                f"{size(free)} free; store less, or choose another folder"
             )
         file = _write_header(part, header)
         if path.exists() and not overwrite:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nndyn.errors import NndynError, StoreError
 from nndyn.store.space import give_back, reserve
+from nndyn.text import size
 
 _SMALL = 8 * 1024 * 1024  # free bytes under which a failed write is called a full disk
 _PROBE = 1024 * 1024  # bytes that a system which refused a write is asked for again
@@ -86,4 +87,4 @@ def _room(folder: Path, number: int | None) -> str:
     except OSError as error:
         return f"{folder} cannot be reached ({error.strerror})"
     full = number == errno.ENOSPC or free < _SMALL
-    return f"{folder} is full" if full else f"{folder} has {free / 1e9:.3g} GB free"
+    return f"{folder} is full" if full else f"{folder} has {size(free)} free"

@@ -14,6 +14,7 @@ from nndyn.systems.training.layout import layout, normalisations, vector
 from nndyn.systems.training.modes import plain
 from nndyn.systems.training.preparation import first_line
 from nndyn.systems.training.probing import Behaviour, close, elsewhere
+from nndyn.text import size
 
 #: What torch says where vmap runs an operation row by row.
 SLOW = "There is a performance drop"
@@ -44,9 +45,9 @@ def why_better_apart(module: nn.Module, behaviour: Behaviour, samples: int) -> s
         )
     if behaviour.saved_bytes * samples > BATCHED_BYTES:
         return (
-            f"a step of {samples} samples keeps {behaviour.saved_bytes * samples / 2**20:.3g} MiB "
-            f"for its backward pass, and rows of more than {BATCHED_BYTES / 2**20:.3g} MiB make "
-            "better use of the processor's cache one by one"
+            f"a step of {samples} samples keeps {size(behaviour.saved_bytes * samples)} for its "
+            f"backward pass, and rows of more than {size(BATCHED_BYTES)} make better use of the "
+            "processor's cache one by one"
         )
     return None
 
