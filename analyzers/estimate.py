@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.cures import longer_use
 from analyzers.doubling import growth_per_doubling
 from analyzers.growth_rate import growth_rate
 from analyzers.phases import SHORTEST
@@ -16,7 +18,7 @@ from analyzers.separation import Separation, kinks
 from analyzers.streams import filled, mean_increments, parts
 from analyzers.transient import cumulative, independent, measure_growth
 from analyzers.validity import Region
-from analyzers.verdict import Course, Verdict, judge_stationary, judge_transient, longer_use
+from analyzers.verdict import Course, Verdict, judge_stationary, judge_transient
 from nndyn.errors import DataError
 
 Array = NDArray[Any]
@@ -68,6 +70,7 @@ def along_stationary(
     window: tuple[int, int] | None,
     ends_on: tuple[str, int],
     leaving: float,
+    recorded: Mapping[str, Any],
     **_: Any,
 ) -> Estimate:
     """Estimate the mean growth rate of a stationary recording; options as for `lyapunov`."""
@@ -80,7 +83,7 @@ def along_stationary(
     usable = int(np.isfinite(mean_increments(part[burn:])).sum())
     if usable < FEWEST:
         ended = "" if region.ended_by == "end" else f", deviations being usable up to {last}"
-        cure = longer_use(region.ended_by, sep.rescaled)
+        cure = longer_use(region.ended_by, sep.rescaled, recorded=recorded)
         if region.ended_by == "saturation" and last < 2:
             cure = "perturb less (--epsilon)"
         elif region.ended_by == "end" and (window or burn_in is not None):
@@ -107,6 +110,7 @@ def along_stationary(
             rescaled=sep.rescaled,
             followed=sep.rescaled or sep.followed is not None,
             leaving=leaving,
+            recorded=recorded,
         ),
         min_growth=min_growth,
         unit=sep.unit,
@@ -143,13 +147,14 @@ def along_transient(
     drift: float,
     window: tuple[int, int] | None,
     ends_on: tuple[str, int],
+    recorded: Mapping[str, Any],
     **_: Any,
 ) -> Estimate:
     """Estimate the slope of the main growth phase of a transient; options as for `lyapunov`."""
     start = max(1, int(np.ceil((burn_in or 0.0) / dt)))
     early = float(np.nan_to_num(mean_increments(steps[:start])).sum())
     coarse = sep.resolution > COARSE
-    cure = longer_use(region.ended_by, sep.rescaled, coarse)
+    cure = longer_use(region.ended_by, sep.rescaled, coarse, recorded)
     if region.stop - start < SHORTEST:
         if region.ended_by == "saturation" and region.stop < 2:
             cure = "perturb less (--epsilon)"

@@ -188,10 +188,9 @@ def training_times(cells: Cells) -> tuple[Array, Array, list[str]]:
         )
     uneven = np.flatnonzero(longest > shortest)
     if uneven.size:
-        where = ", ".join(f"{cells.rates[i]:.4g}" for i in uneven[:5])
-        more = ", …" if uneven.size > 5 else ""
+        where = ", ".join(f"{cells.rates[i]:.4g}" for i in uneven)
         warnings.append(
-            f"at {cells.name} = {where}{more} seeds that did not arrive were run for different "
+            f"at {cells.name} = {where} seeds that did not arrive were run for different "
             "numbers of steps: compared up to the fewest"
         )
     return times, earliest, warnings

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from analyzers.attractor import attractor
 from analyzers.continuation import continued
+from analyzers.cures import earlier, in_force
 from analyzers.curves import curves, finite_time, replica_exponents, replicas
 from analyzers.escape import ends_before, escape, leaving
 from analyzers.estimate import along_stationary, along_transient, leave_out_kinks
@@ -134,7 +135,7 @@ def lyapunov(
     }
     ended = escape(recording)
     if ended and int(recording.attrs.get("stationary", 0)) and not ends_before(recording, window):
-        note = "what grows on the way out is no exponent; --window A:B takes an earlier time"
+        note = f"what grows on the way out is no exponent; {earlier(window)}"
         return diverged(recording, parameters, ended, note)
     try:
         return _measure(recording, parameters, window)
@@ -185,6 +186,7 @@ def _measure(
         window=asked,
         ends_on=ends_on,
         leaving=leaving(recording) if stationary else 0.0,
+        recorded=in_force(recording),
     )
     ended = escape(recording)
     if ended:

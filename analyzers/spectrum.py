@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.attractor import attractor
+from analyzers.cures import earlier, in_force
 from analyzers.escape import ends_before, escape, escaped, leaving
 from analyzers.kaplan_yorke import dimension_of, kaplan_yorke
 from analyzers.manifest import manifest
@@ -147,7 +148,7 @@ def spectrum(
         note = no_exponent if whole else f"nothing to measure in the window: {error}"
         return escaped(recording, parameters, note)
     if whole and not used.steady:
-        note = f"{no_exponent}; --window A:B takes an earlier time"
+        note = f"{no_exponent}; {earlier(window)}"
         return escaped(recording, parameters, note)
     resolved = resolution(recording, found, used, confidence)
     lose(used, resolved.lost)
@@ -323,6 +324,7 @@ def _verdict(
         time=span,
         ends_on=attractor(recording),
         leaving=leaving(recording),
+        recorded=in_force(recording),
     )
     found = judge_stationary(used.first, course, min_growth=MIN_GROWTH, unit=unit, dt=1.0)
     return found.name, found.reason

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.cures import longer_use, start_elsewhere
 from analyzers.doubling import AT_REST, EXPONENTIAL, LATE, POWER, longer, needed
 from analyzers.growth_rate import GrowthRate
 from analyzers.sign_flips import LEVEL
@@ -58,6 +60,8 @@ class Course:
         Whether they stayed infinitesimal, being rescaled or tangent vectors.
     leaving : float
         e-foldings by which the steps of the reference grew.
+    recorded : mapping
+        What the recording was made with, see `analyzers.cures.in_force`.
     """
 
     total: float
@@ -70,6 +74,7 @@ class Course:
     rescaled: bool = True
     followed: bool = True
     leaving: float = 0.0
+    recorded: Mapping[str, Any] = field(default_factory=dict)
 
     def oscillations(self, rate: GrowthRate) -> float:
         """Return samples that count, three for each time that growth rises and falls."""
@@ -101,7 +106,7 @@ def judge_stationary(
     interval = f"[{low:.4g}, {high:.4g}] per {unit}"
     bound = max(abs(low), abs(high), 1.0 / course.time)
     weaker = f"; chaos weaker than {bound:.2g} per {unit} cannot be excluded"
-    cure = longer_use(course.ended_by, course.rescaled)
+    cure = longer_use(course.ended_by, course.rescaled, recorded=course.recorded)
     doubling = course.doubling if np.isfinite(course.doubling) else 0.0
     added = f"the last doubling of the time added {doubling:.2g} e-foldings"
     turned = rate.resolved or not 0 < rate.turns < FEW_TURNS
@@ -119,7 +124,7 @@ def judge_stationary(
         return Verdict(
             "unresolved",
             f"the reference stays on a {course.ends_on[0]} that repels: the exponent in {interval} "
-            "is its own, and of no attractor; start elsewhere, --discard steps first",
+            f"is its own, and of no attractor; {start_elsewhere(course.recorded)}",
         )
     if course.total > 0.0 and course.leaving >= max(0.5 * course.total, 1.0):
         return Verdict(
@@ -207,38 +212,6 @@ def _undecided(course: Course, added: str, unit: str, cure: str) -> Verdict:
         f"an exponential is not told from a power of time: deviations grew by {course.total:.2g} "
         f"e-foldings, {added}; {cure}, to {unit} {_rounded_up(times * course.time):g} at least",
     )
-
-
-def longer_use(ended_by: str, rescaled: bool, coarse: bool = False) -> str:
-    """Return what makes the part of a recording that can be used longer, and is not done already.
-
-    Parameters
-    ----------
-    ended_by : str
-        What ended it, see `analyzers.validity.Region`.
-    rescaled : bool
-        Whether deviations were rescaled on the way.
-    coarse : bool
-        Whether states are in float32: there is little room between rounding and what is no longer
-        infinitesimal.
-
-    Returns
-    -------
-    str
-    """
-    if coarse and ended_by in ("saturation", "floor", "collapse"):
-        return "record in float64 (--dtype float64)"
-    if ended_by == "saturation":
-        if rescaled:
-            return "rescale more often (--rescale)"
-        return "record with --rescale 10, or --tangents 1"
-    if ended_by == "floor":
-        return "perturb more (--epsilon)" if rescaled else "record with --rescale 10"
-    if ended_by == "end":
-        return "record longer"
-    if ended_by == "divergence":
-        return "lower the learning rate, or start elsewhere"
-    return "perturb more (--epsilon)"
 
 
 def _rounded_up(length: float) -> float:

@@ -194,7 +194,7 @@ def _fault(value: Any, kind: Kind, place: str) -> tuple[str, Any, str] | None:
     if value is _MISSING or not kind.fits(value):
         return place, value, kind.said
     for name, part, of in kind.parts(value):
-        found = _fault(part, of, f"{place}{name if len(name) < 60 else name[:60] + '…'}")
+        found = _fault(part, of, f"{place}{name if len(name) < 60 else name[:60]}")
         if found is not None:
             return found
     return None

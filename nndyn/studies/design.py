@@ -209,6 +209,6 @@ def _said(value: Any) -> str:
 
 
 def _span(values: list[Label]) -> str:
-    shown = ", ".join(f"{v:.6g}" if isinstance(v, float) else str(v) for v in values[:3])
-    more = f", … {values[-1]}" if len(values) > 3 else ""
-    return f"{len(values)} values ({shown}{more})"
+    shown = [f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]
+    some = ", ".join(shown) if len(shown) <= 6 else f"{shown[0]} to {shown[-1]}"
+    return f"{len(values)} values ({some})"

@@ -300,7 +300,8 @@ def _point(given: Any, variables: Sequence[str]) -> Array:
     except (TypeError, ValueError):
         raise UsageError(f"initial is {given!r}, expected numbers") from None
     if point.shape != (len(variables),) or not np.isfinite(point).all():
-        names = ", ".join(variables[:4]) + (", …" if len(variables) > 4 else "")
+        few = len(variables) <= 4
+        names = ", ".join(variables) if few else f"{variables[0]} to {variables[-1]}"
         raise UsageError(
             f"initial is {point.tolist()}, expected {len(variables)} finite numbers ({names})"
         )
