@@ -14,7 +14,7 @@ from analyzers.exploration_labels import Rows, companion, numbers, per_replica, 
 from analyzers.separation import require_dataset
 from analyzers.states import weights
 from analyzers.trajectory import Explored, explore
-from nndyn.errors import DataError, UsageError, is_number, is_whole
+from nndyn.errors import DataError, UsageError, check_share, is_whole
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 from nndyn.results import Quantity, result
 
@@ -177,8 +177,7 @@ def _check(recording: Any, max_lag: int | None, confidence: float, walks: int, s
     for name, value, least in (("max_lag", max_lag, 1), ("walks", walks, 40), ("seed", seed, 0)):
         if value is not None and not (is_whole(value) and value >= least):
             raise UsageError(f"{name} is {value!r}, expected a whole number of at least {least}")
-    if not (is_number(confidence) and 0.0 < confidence < 1.0):
-        raise UsageError(f"confidence is {confidence!r}, expected a number between 0 and 1")
+    check_share("confidence", confidence)
     if "state" not in recording:
         raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
     if recording["state"].ndim != 3 or 0 in recording["state"].shape[1:]:

@@ -12,7 +12,7 @@ from analyzers.manifest import system_of
 from analyzers.separation import require_dataset
 from analyzers.stability import limit, ratio
 from analyzers.survival import median_time
-from nndyn.errors import DataError, UsageError, is_number, is_one_of
+from nndyn.errors import DataError, UsageError, check_share, is_one_of
 from nndyn.recording import CONTROL
 from nndyn.results import Quantity, result
 
@@ -147,11 +147,8 @@ def learning(
 
 def _accuracy(recording: Any, threshold: float, on: str, confidence: float) -> xr.DataArray:
     require_dataset(recording)
-    for name, value in (("threshold", threshold), ("confidence", confidence)):
-        if not is_number(value) or not 0.0 < value <= 1.0:
-            raise UsageError(f"{name} is {value!r}, expected a number between 0 and 1")
-    if confidence == 1.0:
-        raise UsageError("confidence is 1, expected a number between 0 and 1")
+    check_share("threshold", threshold, whole=True)
+    check_share("confidence", confidence)
     if not is_one_of(on, ("test", "training")):
         raise UsageError(f"on is {on!r}, expected 'test' or 'training'")
     name = "test_accuracy" if on == "test" else "accuracy"

@@ -18,7 +18,7 @@ from analyzers.rivals import Rivals, rivals
 from analyzers.separation import Separation, require, separation
 from analyzers.validity import valid_region
 from analyzers.verdict import Verdict
-from nndyn.errors import DataError, UsageError, is_one_of
+from nndyn.errors import DataError, UsageError, check_share, is_one_of
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -266,8 +266,7 @@ def _check(
     ):
         if value is not None and not isinstance(value, int | float | np.number):
             raise UsageError(f"{name} is {value!r}, expected a number")
-    if not 0.0 < confidence < 1.0:
-        raise UsageError(f"confidence is {confidence}, expected a number between 0 and 1")
+    check_share("confidence", confidence)
     if burn_in is not None and not burn_in >= 0.0:
         raise UsageError(f"burn_in is {burn_in}, expected a time of at least 0")
     if not min_growth > 0.0:

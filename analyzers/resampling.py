@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.errors import UsageError, is_number, is_whole
+from nndyn.errors import UsageError, check_share, is_whole
 
 Array = NDArray[Any]
 
@@ -188,7 +188,6 @@ def check(confidence: float, resamples: int) -> None:
     UsageError
         If one is out of range.
     """
-    if not is_number(confidence) or not 0.0 < confidence < 1.0:
-        raise UsageError(f"confidence is {confidence!r}, expected a number between 0 and 1")
+    check_share("confidence", confidence)
     if not is_whole(resamples) or resamples < 100:
         raise UsageError(f"resamples is {resamples!r}, expected a whole number of at least 100")

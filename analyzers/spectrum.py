@@ -21,7 +21,7 @@ from analyzers.stretching import Rates, rates, stretching
 from analyzers.tangent_agreement import agreement, in_buffers
 from analyzers.verdict import Course, judge_stationary
 from analyzers.volume import volume_warnings
-from nndyn.errors import DataError, UsageError, is_number
+from nndyn.errors import DataError, UsageError, check_share, is_number
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -224,8 +224,7 @@ def _check(recording: Any, burn_in: Any, horizon: Any, confidence: Any) -> None:
     for name, value, least in (("burn_in", burn_in, 0.0), ("horizon", horizon, 1e-300)):
         if value is not None and not (is_number(value) and value >= least):
             raise UsageError(f"{name} is {value!r}, expected a time, not negative")
-    if not (isinstance(confidence, float) and 0.0 < confidence < 1.0):
-        raise UsageError(f"confidence is {confidence!r}, expected a number between 0 and 1")
+    check_share("confidence", confidence)
 
 
 def _offline(recording: xr.Dataset, parameters: dict[str, Any]) -> xr.Dataset:
