@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nndyn.cli.output import add_row, print_json, print_result, print_table, say, show, terminal
@@ -11,8 +12,8 @@ from nndyn.text import escaped
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Characters of a column without intervals, and with them; and of all from which there are some.
-_COLUMN, _WITH_INTERVAL, _WIDE = 14, 24, 120
+#: Characters between two columns.
+_GAP = 2
 
 
 def print_study(result: xr.Dataset, *, as_json: bool = False) -> None:
@@ -66,7 +67,7 @@ def _series(result: xr.Dataset) -> list[str]:
 
 
 def _print_series(part: xr.Dataset) -> None:
-    """Print what there is along the swept option."""
+    """Print what there is along the swept option, in as many tables as the width asks for."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -76,30 +77,56 @@ def _print_series(part: xr.Dataset) -> None:
     if not names:
         return
     console, piped = terminal()
-    wide = piped or console.width >= _WIDE
-    column = _WITH_INTERVAL if wide else _COLUMN
+    columns = {name: [_entry(part, name, i) for i in range(part.sizes[rate])] for name in names}
+    first = [show(float(f"{value:.4g}")) for value in part[rate].values]
+    widths = {name: _width(name, entries) for name, entries in columns.items()}
+    margin = _width(rate, first)
     if piped:
-        console = Console(highlight=False, width=column * (len(names) + 1))
-    size = max(1, console.width // column - 1)
-    for first in range(0, len(names), size):
-        some = names[first : first + size]
+        console = Console(highlight=False, width=margin + sum(widths.values()) + 1)
+    for some in _fitting(widths, console.width - margin):
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in (rate, *some):
-            table.add_column(Text(escaped(name.replace("_", " "))), overflow="fold")
-        for i, value in enumerate(part[rate].values):
-            entries = (_entry(part, name, i, wide) for name in some)
-            add_row(table, show(float(f"{value:.4g}")), *entries)
+            heading = Text(escaped(name.replace("_", " ")))
+            table.add_column(heading, overflow="fold", min_width=_longest(name))
+        for row in zip(first, *(columns[name] for name in some), strict=True):
+            add_row(table, *row)
         say()
         print_table(console, table)
 
 
-def _entry(part: xr.Dataset, name: str, i: int, wide: bool) -> str:
-    """Return a value with three digits, and its interval where there is room."""
+def _fitting(widths: dict[str, int], room: int) -> Iterator[list[str]]:
+    """Give the columns of one table after the other, each as wide as its entries.
+
+    Yields
+    ------
+    list of str
+    """
+    some: list[str] = []
+    for name, width in widths.items():
+        if some and sum(widths[one] for one in some) + width > room:
+            yield some
+            some = []
+        some.append(name)
+    yield some
+
+
+def _width(name: str, entries: Sequence[str]) -> int:
+    """Return the characters of a column, with the gap to the next one."""
+    return max(_longest(name), *map(len, entries)) + _GAP
+
+
+def _longest(name: str) -> int:
+    """Return the characters of the longest word of a heading, which is not cut."""
+    return max(map(len, name.split("_")))
+
+
+def _entry(part: xr.Dataset, name: str, i: int) -> str:
+    """Return a value with three digits, and its interval where it has one."""
     value = part[name].values[i].item()
     if isinstance(value, bool) or not isinstance(value, float):
         return show(value)
     text = "null" if value != value else f"{value:.3g}"
-    if wide and f"{name}_ci" in part:
+    if f"{name}_ci" in part:
         low, high = part[f"{name}_ci"].values[i]
         text += f" [{low:.3g}, {high:.3g}]" if low == low else ""
     return text
