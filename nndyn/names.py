@@ -232,14 +232,28 @@ def meant(
     list of str
         Two at most.
     """
+    known = list(known)
     by_form = {_form(one): one for one in known}
     form = _form(str(name))
-    called = [by_form[_form(n)] for n in synonyms.get(form, ()) if _form(n) in by_form]
-    if called:
-        return called[:1]
+    if found := called(name, known, synonyms):
+        return found
     begun = [one for key, one in by_form.items() if len(form) > 2 and key.startswith(form)]
     alike = get_close_matches(form, by_form, n=2, cutoff=_ALIKE)
     return list(dict.fromkeys([*(by_form[key] for key in alike), *begun]))[:2]
+
+
+def called(
+    name: object, known: Iterable[str], synonyms: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    """Return the known name that others call so: one, or none.
+
+    Returns
+    -------
+    list of str
+    """
+    by_form = {_form(one): one for one in known}
+    wanted = map(_form, synonyms.get(_form(str(name)), ()))
+    return [by_form[form] for form in wanted if form in by_form][:1]
 
 
 def did_you_mean(

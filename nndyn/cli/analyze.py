@@ -13,9 +13,10 @@ import click
 
 import analyzers
 from nndyn.analysis import analyzer
+from nndyn.cli.cautions import check_window
 from nndyn.cli.lazy import Group
 from nndyn.cli.output import print_json, print_result, say
-from nndyn.cli.parameters import FilePath, OtherRecording, Whole
+from nndyn.cli.parameters import FilePath, NetcdfPath, OtherRecording, Whole, check_netcdf
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
 from nndyn.progress import progress_bar
@@ -134,7 +135,7 @@ class _Analyze(Group):
                 click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
                 click.Option(
                     ["-o", "--output"],
-                    type=FilePath(dir_okay=False),
+                    type=NetcdfPath(dir_okay=False),
                     help="Write the whole result to this netCDF file.",
                 ),
                 click.Option(["--overwrite"], is_flag=True, help="Replace that file."),
@@ -173,12 +174,14 @@ def _run(
 
     if output is not None:
         vacant(output, overwrite=overwrite, cure="overwrite it", inputs=read_from(path, options))
+        check_netcdf(output)
     if path.is_dir():
         result = study_result(path, name, along=along, **options)
     elif along is not None:
         raise UsageError(f"--along is of studies, and {path} is no folder")
     else:
         with reading(path), open_recording(path) as recording:
+            check_window(recording, options.get("window"))
             result = analyzer(name)(recording, **options)
     if output is not None:
         save_result(result, output, overwrite=overwrite)

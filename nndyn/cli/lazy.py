@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SAY = "if interrupted"
 #: The option with which a command prints one JSON object, of an error too.
 JSON = "--json"
+#: Characters of a line of help on a command: as many as it has.
+_WHOLE = 1000
 
 
 class _Interrupted(Exception):  # noqa: N818
@@ -40,7 +42,12 @@ class Group(click.Group):
     def summaries(self, ctx: click.Context) -> dict[str, str]:
         """Return a line on every command, by name."""
         found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        return {name: one.get_short_help_str(80) for name, one in found.items() if one is not None}
+        return {n: one.get_short_help_str(_WHOLE) for n, one in found.items() if one is not None}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, none of the lines cut."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries(ctx).items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -108,11 +115,6 @@ class LazyGroup(Group):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise _Interrupted from error
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self.summaries(ctx).items()))
 
 
 def if_interrupted(say: Callable[[], str]) -> None:
@@ -207,6 +209,9 @@ def _one_line(error: click.ClickException, arguments: Sequence[str]) -> str:
     message = " ".join(error.format_message().split())
     if isinstance(error, click.NoSuchOption):
         message = no_such_option(error, arguments)
+    values = getattr(getattr(error, "param", None), "nargs", 1)
+    if isinstance(error, click.BadParameter) and values > 1:
+        message = f"{message.rstrip('.')}; it takes {values} values"
     context = getattr(error, "ctx", None)
     if isinstance(error, click.UsageError) and context is not None:
         see = f"'{context.command_path} --help'"

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
+#: How files of other kinds are called.
+_OTHERS = (
+    *(".csv", ".tsv", ".txt", ".json", ".npy", ".npz", ".toml", ".yaml", ".yml", ".pt", ".pkl"),
+    *(".png", ".pdf", ".svg", ".html", ".zip", ".xlsx", ".mat", ".log", ".py"),
+)
+
+
 class FilePath(click.Path):
     """The name of a file or folder, in which ``~`` is the home folder."""
 
@@ -25,6 +32,29 @@ class FilePath(click.Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return a Path."""
         return super().convert(located(value), param, ctx)
+
+
+def check_netcdf(path: Path) -> None:
+    """Refuse the name of a file of another kind for what is written as netCDF.
+
+    Raises
+    ------
+    UsageError
+        With a name that is right.
+    """
+    if path.suffix.lower() in _OTHERS:
+        raise UsageError(f"{path} will be a netCDF file; name it {path.with_suffix('.nc')}")
+
+
+class NetcdfPath(FilePath):
+    """The name of a netCDF file to write; of a file there is, the command says what it is."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a Path; refuse the name of a file of another kind, before any work."""
+        path: Path = super().convert(value, param, ctx)
+        if not path.exists():
+            check_netcdf(path)
+        return path
 
 
 class OtherRecording(FilePath):
@@ -55,6 +85,21 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
         if value != int(value):
             raise ValueError
         return int(value)
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]
+    """A number; where several are given it says what takes them."""
+
+    name = "float"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a float."""
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            several = isinstance(value, str) and bool(set(",:") & set(value))
+            cure = ", with a point; several are swept by nndyn sweep" if several else ""
+            self.fail(f"{value!r}, expected a number such as 0.1{cure}", param, ctx)
 
 
 class Name(click.types.StringParamType):
@@ -103,6 +148,11 @@ class Grid(click.ParamType):  # type: ignore[type-arg]
 
     def __init__(self, kind: Any, separator: str = ",") -> None:
         self.kind, self.separator, self.name = kind, separator, kind.name
+
+    def get_metavar(self, param: Any, ctx: Any) -> str | None:
+        """Return how help shows the kind."""
+        found: str | None = self.kind.get_metavar(param, ctx)
+        return found
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
         """Return what the kind offers."""

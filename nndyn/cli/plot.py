@@ -11,6 +11,7 @@ import click
 
 from nndyn.analysis import analyzer
 from nndyn.cli.analyze import along, options_of, read_from, study_result
+from nndyn.cli.cautions import check_window
 from nndyn.cli.lazy import Group
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath
@@ -77,6 +78,7 @@ def _run(name: str, *, path: Path, output: Path, **options: Any) -> None:
         raise UsageError(f"{path} is a folder; nndyn plot study draws a study")
     check_apart(output, read_from(path, options))
     with reading(path), open_recording(path) as recording:
+        check_window(recording, options.get("window"))
         result = analyzer(name)(recording, **options)
     save(draw(name, result), output)
     say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")

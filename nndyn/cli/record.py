@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nndyn.cli.cautions import caution
 from nndyn.cli.configuration import config_files
 from nndyn.cli.lazy import Group, if_interrupted
 from nndyn.cli.output import duration, say
-from nndyn.cli.parameters import Name, Whole
+from nndyn.cli.parameters import Name, Number, Whole, check_netcdf
 from nndyn.cli.recording_options import recording_options
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
 from nndyn.cli.training_options import training_options
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.names import did_you_mean
 from nndyn.progress import progress_bar
 from nndyn.systems.catalogue import CATALOGUE, entry
 from nndyn.systems.recipe import TRAINING, Recipe
@@ -38,7 +40,7 @@ record.add_command(series)
 @recording_options(training=True)
 def _training(**options: Any) -> None:
     chosen = {name: options.pop(name) for name in TRAINING}
-    _record(lambda: Recipe("training").make(chosen, options["seed"]), options)
+    _record(lambda: Recipe("training").make(chosen, options["seed"]), options, chosen)
 
 
 _PARAM = click.option(
@@ -68,7 +70,7 @@ def _map(name: str, param: tuple[str, ...], discard: int | None, **options: Any)
 @record.command("flow", help=f"Record a flow: {', '.join(_NAMES['flow'])}.")
 @click.argument("name", type=Name(_NAMES["flow"]))
 @_PARAM
-@click.option("--dt", type=float, help="Time step.")
+@click.option("--dt", type=Number(), help="Time step.")
 @click.option(
     "--method",
     type=click.Choice(["rk4", "dop853"]),
@@ -138,11 +140,16 @@ def parameters_of(
         if not equals:
             raise UsageError(f"--param is {item!r}, expected {form}")
         if key not in known:
-            raise UnknownNameError(f"{name} has no parameter {key!r}; known: {', '.join(known)}")
+            raise UnknownNameError(
+                f"{name} has no parameter {key!r}; known: {', '.join(known) or 'none'}"
+                f"{did_you_mean(key, known)}"
+            )
         yield key, text, isinstance(known[key], tuple)
 
 
-def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
+def _record(
+    make: Callable[[], Any], options: dict[str, Any], chosen: Mapping[str, Any] | None = None
+) -> None:
     path = options.pop("output")
     dry_run, resume = options.pop("dry_run"), options["resume"]
     overwrite = options["overwrite"]
@@ -157,8 +164,10 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
     planned = {k: v for k, v in options.items() if k not in _OF_THE_FILE}
     inputs = [*config_files(), *getattr(system, "files", ())]
     vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it", inputs=inputs)
+    check_netcdf(path)
     if dry_run:
         cost = estimate(system, **planned)
+        caution({**options, **(chosen or {})})
         say(
             f"{system.name}: {options['steps']:,} steps of {_replicas(cost.rows)} with "
             f"{cost.components:,} components; {size(cost.bytes)} in blocks of {cost.block} steps; "
@@ -167,6 +176,7 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
         return
     if not resume:
         cost = estimate(system, timed=False, **planned)
+        caution({**options, **(chosen or {})})
         if cost.work > _LONG:
             cost = estimate(system, **planned)
             say(f"{path}: {size(cost.bytes)}, about {duration(cost.seconds)}", err=True)

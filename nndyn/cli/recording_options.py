@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nndyn.cli.configuration import load_config
-from nndyn.cli.parameters import FilePath, Tangents, Whole
+from nndyn.cli.parameters import FilePath, NetcdfPath, Number, Tangents, Whole
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -62,7 +62,7 @@ def _options() -> list[click.Option]:
         ),
         click.Option(
             ["--epsilon"],
-            type=float,
+            type=Number(),
             default=1e-8,
             show_default=True,
             help="Perturbations are uniform in (-EPSILON, EPSILON).",
@@ -154,7 +154,7 @@ def _options() -> list[click.Option]:
         click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
         click.Option(
             ["-o", "--output"],
-            type=FilePath(),
+            type=NetcdfPath(),
             required=True,
             help="The netCDF file to write.",
         ),

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nndyn.cli.output import say
-from nndyn.cli.parameters import FilePath
+from nndyn.cli.parameters import FilePath, NetcdfPath, Number, check_netcdf
 from nndyn.text import size
 
 
@@ -20,7 +20,7 @@ from nndyn.text import size
 @click.argument("source", type=FilePath())
 @click.option(
     "--interval",
-    type=float,
+    type=Number(),
     help="Time between two rows, where the file does not say; with 1 time counts steps.  "
     "[default: 1]",
 )
@@ -55,7 +55,7 @@ from nndyn.text import size
 @click.option(
     "-o",
     "--output",
-    type=FilePath(),
+    type=NetcdfPath(),
     required=True,
     help="The netCDF file to write.",
 )
@@ -64,6 +64,8 @@ def series(source: Path, column: tuple[str, ...], output: Path, **options: Any) 
     from nndyn.header import manifest
     from recorders.series import record_series
 
+    if not (output.exists() and source.exists() and output.samefile(source)):
+        check_netcdf(output)
     with record_series(source, output, column=column or None, **options) as recording:
         times, columns = recording.sizes["time"], recording.sizes["component"]
         system = manifest(recording.attrs)["system"]

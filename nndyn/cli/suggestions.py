@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from nndyn.names import OPTIONS, did_you_mean, meant
+from nndyn.names import OPTIONS, called, did_you_mean, meant
 
 #: What is to be known beside the name of an option.
 _NOTES = {
@@ -39,12 +39,15 @@ def no_such_option(error: click.NoSuchOption, arguments: Sequence[str]) -> str:
     if parameter := _parameter(error.ctx, name, value, arguments):
         return f"{message}; {parameter}"
     flags = _flags(error.ctx.command)
-    found = meant(name, flags, OPTIONS)
-    if found:
-        note = f" ({_NOTES[name]})" if name in _NOTES else ""
-        return f"{message}; did you mean {' or '.join(f'--{one}' for one in found)}?{note}"
-    kind = _kind_of(name)
-    return f"{message}; it is an option of {kind}" if kind else message
+    found = [name] if name in flags else called(name, flags, OPTIONS)
+    command, flag = _elsewhere(name) if not found else ("", "")
+    if command:
+        return f"{message}; {'it' if flag == given else flag} is an option of {command}"
+    found = found or meant(name, flags)
+    if not found:
+        return message
+    note = f" ({_NOTES[name]})" if name in _NOTES else ""
+    return f"{message}; did you mean {' or '.join(f'--{one}' for one in found)}?{note}"
 
 
 def no_such_command(
@@ -156,11 +159,18 @@ def _parameter(ctx: click.Context, name: str, value: str, arguments: Sequence[st
     return f"it is a parameter: --param {found[0]}={value or 'VALUE'}" if found else ""
 
 
-def _kind_of(name: str) -> str:
-    """Return the command that has an option of that name."""
+def _elsewhere(name: str) -> tuple[str, str]:
+    """Return a command that has an option of that name, or of that meaning, and the option."""
     from nndyn.cli.record import record
+    from nndyn.cli.sweep import sweep
 
-    for kind in ("training", "flow", "map", "series"):
-        if name in _flags(record.commands[kind]):
-            return f"'nndyn record {kind}'"
-    return ""
+    found = {f"record {kind}": record.commands[kind] for kind in ("training", "flow", "series")}
+    commands: dict[str, click.Command | None] = {**found}
+    commands["sweep training"] = sweep.get_command(click.Context(sweep), "training")
+    for words, command in commands.items():
+        flags = [] if command is None else _flags(command)
+        if name in flags:
+            return f"'nndyn {words}'", f"--{name}"
+        if named := called(name, flags, OPTIONS):
+            return f"'nndyn {words}'", f"--{named[0]}"
+    return "", ""

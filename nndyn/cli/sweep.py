@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from nndyn.cli.cautions import caution, caution_folder
 from nndyn.cli.configuration import config_files, config_option
 from nndyn.cli.lazy import Group, if_interrupted
 from nndyn.cli.output import counted, duration, say
 from nndyn.cli.parameters import FilePath, Grid, Whole
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
+from nndyn.errors import UsageError
 from nndyn.progress import progress_bar
 from nndyn.studies.grids import numbers
 from nndyn.text import size
@@ -138,6 +141,13 @@ def _run(
     if overwrite:
         Folder(output).check_apart(config_files())
     asked = request(name, given, seeds=seeds, seed=seed)
+    chosen = click.get_current_context().get_parameter_source("seeds")
+    if chosen is ParameterSource.DEFAULT and list(asked.axes) == ["seed"]:
+        grid = "--lr 0.25:8:16log" if kind == "training" else "--param NAME=LO:HI:N"
+        raise UsageError(
+            f"nothing is swept: which option is to be a grid, such as {grid}, or over how many "
+            f"--seeds? 1 makes a study of one run, nndyn record {kind} a recording"
+        )
     if dry_run or not output.exists():
         found = cost(asked)
         line = (
@@ -146,10 +156,14 @@ def _run(
             "process"
         )
         if dry_run:
+            caution(given)
+            caution_folder(output)
             say(f"{output}: {line}. Nothing was written.")
             return 0
         if found.seconds > 10.0:
             say(f"{output}: {line}", err=True)
+    caution(given)
+    caution_folder(output)
     with progress_bar(output.name) as progress:
         index = sweep(
             name,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.parameters import FilePath, Name, Whole
+from nndyn.cli.parameters import FilePath, Name, Number, Whole
 from nndyn.cli.recording_options import with_option
 from nndyn.systems.spelling import CHOICES
 
@@ -92,29 +92,39 @@ def _options() -> list[click.Option]:
             help=f"{_listed('optimizer')}.",
         ),
         click.Option(
-            ["--lr"], type=float, help="Learning rate.  [default: 0.1 of sgd, 0.001 of the others]"
+            ["--lr"],
+            type=Number(),
+            help="Learning rate.  [default: 0.1 of sgd, 0.001 of the others]",
         ),
         click.Option(
-            ["--momentum"], type=float, default=0.0, show_default=True, help="Of sgd and rmsprop."
+            ["--momentum"],
+            type=Number(),
+            default=0.0,
+            show_default=True,
+            help="Of sgd and rmsprop.",
         ),
         click.Option(["--nesterov"], is_flag=True, help="Nesterov's form of the momentum of sgd."),
         click.Option(
             ["--weight-decay"],
-            type=float,
+            type=Number(),
             default=0.0,
             show_default=True,
             help="Added to the gradient; of adamw apart from it.",
         ),
         click.Option(
             ["--betas"],
-            type=float,
+            type=Number(),
             nargs=2,
             default=(0.9, 0.999),
             show_default=True,
             help="Of adam and adamw.",
         ),
-        click.Option(["--alpha"], type=float, default=0.99, show_default=True, help="Of rmsprop."),
-        click.Option(["--clip-norm"], type=float, help="Shorten gradients longer than that (l2)."),
+        click.Option(
+            ["--alpha"], type=Number(), default=0.99, show_default=True, help="Of rmsprop."
+        ),
+        click.Option(
+            ["--clip-norm"], type=Number(), help="Shorten gradients longer than that (l2)."
+        ),
         click.Option(
             ["--batch-size"], type=Whole(), help="Samples a step; full batch unless given."
         ),

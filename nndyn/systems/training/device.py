@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from nndyn.errors import UsageError
-from nndyn.systems.spelling import canonical
+from nndyn.names import did_you_mean
+from nndyn.systems.spelling import CHOICES, canonical
 from nndyn.systems.training.optimizers import choice
 
 Tensor = torch.Tensor
@@ -58,7 +59,8 @@ def check(device: str | torch.device) -> torch.device:
     except (RuntimeError, TypeError):
         found = None
     if found is None or found.type not in ("cpu", "cuda"):
-        raise UsageError(f"device is {str(device)!r}; give 'cpu', 'cuda' or 'cuda:N'")
+        meant = did_you_mean(device, CHOICES["device"])
+        raise UsageError(f"device is {str(device)!r}; give 'cpu', 'cuda' or 'cuda:N'{meant}")
     if found.type == "cpu":
         return torch.device("cpu")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -111,6 +111,7 @@ def test_what_makes_no_sense_is_one_line(cli, series, options, code, message):
 
 def test_a_study_is_not_set_against_another_recording(cli, series):
     sweep = ("sweep", "map", "logistic", "--steps", 40, "--replicas", 1, "-o", "study")
+    sweep += ("--seeds", 1)
     assert cli(*sweep)[0] == 0
     path = series(np.arange(50.0))
     code, out, err = cli("analyze", "recurrence", "study", "--kind", "cross", "--other", path)

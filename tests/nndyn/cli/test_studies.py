@@ -13,6 +13,7 @@ import xarray as xr
 import nndyn as package
 
 MAP = ("sweep", "map", "logistic", "--steps", 200, "--replicas", 2, "--store", "distances")
+ONE = (*MAP, "--seeds", 1)
 RATES = (*MAP, "--param", "r=3.5,3.9,4", "--seeds", 2)
 TRAIN = (
     *("sweep", "training", "--data", "iris", "--model", "mlp:4-8-3", "--steps", 100),
@@ -102,12 +103,12 @@ def test_parameters_of_several_numbers_in_a_file_make_a_recording_again(cli):
         ((*MAP, "--replicas", "2,2"), "replicas has the value 2 twice"),
         ((*MAP, "--perturb", "all,some"), "'some' is not one of"),
         ((*MAP, "--seeds", "0"), "seeds is 0, expected a whole number of at least 1"),
-        ((*MAP, "--task", "3/2"), "task is '3/2', expected I/N"),
-        ((*MAP, "--task", "1/2", "--workers", 2), "workers, scheduler and task exclude each other"),
+        ((*ONE, "--task", "3/2"), "task is '3/2', expected I/N"),
+        ((*ONE, "--task", "1/2", "--workers", 2), "workers, scheduler and task exclude each other"),
         ((*MAP, "--tangents", "1,many"), "tangents is 'many', expected a whole number or 'all'"),
         ((*TRAIN, "--lr", "1,-1"), "lr=-1.0: lr is -1.0"),
         ((*TRAIN, "--model", "mlp:4-3,mlp:5-3"), "model=mlp:5-3: "),
-        ((*MAP, "-o", "no/such/folder"), "folder no/such does not exist; create it first"),
+        ((*ONE, "-o", "no/such/folder"), "folder no/such does not exist; create it first"),
         (("sweep", "series", "x.csv"), "No such command 'series'"),
     ],
 )
@@ -128,7 +129,7 @@ def test_another_study_in_the_folder_is_refused_with_both_values(cli):
     assert "resume to let it grow, or overwrite it" in err
     grown = cli(*MAP, "--param", "r=3.5,3.9,4", "--seeds", 3, "-o", "s", "--resume")
     assert grown == (0, "s: 9 runs (3 r x 3 seeds): 9 complete\n", "")
-    assert cli(*MAP, "-o", "s", "--overwrite")[1] == "s: 1 run (1 seed): 1 complete\n"
+    assert cli(*ONE, "-o", "s", "--overwrite")[1] == "s: 1 run (1 seed): 1 complete\n"
 
 
 def test_failed_runs_are_named_and_the_exit_code_is_1(cli):
