@@ -14,28 +14,33 @@ import numpy as np
 from analyzers.growing import told
 from analyzers.onset import THRESHOLD, Onset, onset, turning_rates
 from analyzers.onset_study import onset_study
-from analyzers.stability import limit
-from nndyn.errors import UsageError, is_number, is_whole
+from nndyn.errors import UsageError, is_whole
 from nndyn.interrupts import shielded
 from nndyn.recommendation import label
 from nndyn.studies.adaptive import Adaptive
 from nndyn.studies.analysis import row_of
 from nndyn.studies.cells import cells_of
+from nndyn.studies.cluster import processes
 from nndyn.studies.folder import Folder
-from nndyn.studies.request import Point, Request, request
+from nndyn.studies.request import Point
 from nndyn.studies.search import Lattice, following, lattice
-from nndyn.systems.protocol import WithLoss
+from nndyn.studies.search_plan import (
+    EARLY,
+    SCOUTS,
+    anchor,
+    asked_of,
+    bounds_of,
+    budget_of,
+    same_start,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Seeds that look for the range, then the first that start where it is, then further ones.
-_SCOUTS, _FIRST, _MORE = 3, 5, 4
-#: Full runs of which the steps may be spent unless a budget is given, and the share of them that
-#: is for finding the onset; the others are for training there.
-_RUNS, _SEARCH = 60, 0.7
-#: Runs are looked at after this share of their steps, and go on only where they have to.
-_EARLY = 1.0 / 3.0
+#: Further seeds, at first and later.
+_FIRST, _MORE = 5, 4
+#: The share of the budget that is for finding the onset; the rest is for training there.
+_SEARCH = 0.7
 
 #: Called with a line on what is done next, and on what was spent.
 Say = Callable[[str], None]
@@ -56,6 +61,7 @@ def find_onset(
     path: str | Path | None = None,
     mix: bool = False,
     take_over: bool = False,
+    workers: int | None = None,
     say: Say | None = None,
     **options: Any,
 ) -> xr.Dataset:
@@ -88,6 +94,9 @@ def find_onset(
         Go on there with runs that another version began, as of ``nndyn.record``.
     take_over : bool, default False
         Go on there with what processes of another host had that are known to have ended.
+    workers : int, optional
+        Record in so many processes of this machine (dask.distributed), which every round of runs
+        is dealt out to; the arrays are the same.
     say : callable, optional
         Called with a line before every round of runs.
     **options
@@ -113,6 +122,8 @@ def find_onset(
         If the folder cannot be written.
     RecordingError
         If a run could not be recorded.
+    InstallationError
+        If workers are asked for and dask.distributed is not installed.
     KeyboardInterrupt
         On Ctrl-C; with a `path` the same call goes on.
 
@@ -124,20 +135,21 @@ def find_onset(
     batch. A run ends after a third of its steps if it has grown by then, and where it diverges. At
     last all seeds are run at the onset, at half of it, between and above, until they have learned.
     """
-    bounds = _check(lr, steps, seeds, precision, budget)
-    chosen = {"store": "distances", **options, "model": model, "data": data, "steps": steps}
-    asked = replace(request("training", chosen, seed=seed), mix=mix, take_over=take_over)
-    if len(asked.axes) > 1:
-        raise UsageError(f"{next(iter(asked.axes))} is a grid; sweep it instead")
+    bounds = bounds_of(lr, steps, seeds, precision, budget)
+    if workers is not None and not (is_whole(workers) and workers >= 1):
+        raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
+    asked = asked_of(model, data, steps, seed, options)
+    asked = replace(asked, mix=mix, take_over=take_over)
     with ExitStack() as stack:
         if path is None:
             with shielded():
                 made = tempfile.TemporaryDirectory(prefix="nndyn-onset-")
                 stack.callback(shielded()(made.cleanup))
             path = made.name
-        runs = Adaptive(Folder(path), asked)
-        rates = lattice(_anchor(asked, seed, bounds), precision, bounds)
-        most = _RUNS * steps if budget is None else budget
+        scheduler = None if workers is None else stack.enter_context(processes(workers))
+        runs = Adaptive(Folder(path), asked, workers=workers or 1, scheduler=scheduler)
+        rates = lattice(anchor(asked, seed, bounds), precision, bounds)
+        most = budget_of(steps) if budget is None else budget
         search = _Search(runs, rates, steps, threshold, most, say or (lambda line: None))
         why = search.narrow(range(seed, seed + seeds), precision, confidence)
         bracketed = search.bracketed(confidence).rate
@@ -156,7 +168,7 @@ def find_onset(
                 "budget": most,
             },
             runs=runs,
-            warnings=_same_start(asked, seed),
+            warnings=same_start(asked, seed),
         )
 
 
@@ -180,21 +192,21 @@ class _Search:
         -------
         str
         """
-        used, start, stride = min(_SCOUTS, len(seeds)), 0, self.rates.octave
+        used, start, stride = min(SCOUTS, len(seeds)), 0, self.rates.octave
         first = 0
         while True:
             if not self._bracket(seeds[first:used], start, stride):
                 return "the part of the budget for the search is spent"
             found = self.bracketed(confidence)
-            if used > _SCOUTS and 0.0 < found.high <= precision * found.low:
+            if used > SCOUTS and 0.0 < found.high <= precision * found.low:
                 return ""
-            if used > _SCOUTS and not np.isfinite(found.rate):
+            if used > SCOUTS and not np.isfinite(found.rate):
                 return "half of the seeds begin to grow at no rate looked at"
             if used == len(seeds):
                 return f"all {used} seeds are used"
             if np.isfinite(found.rate):
                 start, stride = self.rates.near(found.rate), 1
-            first, used = used, min(used + (_FIRST if used == _SCOUTS else _MORE), len(seeds))
+            first, used = used, min(used + (_FIRST if used == SCOUTS else _MORE), len(seeds))
 
     def train(self, at: int) -> dict[str, float]:
         """Run all seeds at a rate, at half of it, between and above, until they have learned.
@@ -207,7 +219,7 @@ class _Search:
         """
         if not (self.cells("learning")["verdict"] != "").any():
             return {}
-        octave, third = self.rates.octave, max(1, int(self.steps * _EARLY))
+        octave, third = self.rates.octave, max(1, int(self.steps * EARLY))
         done: dict[str, float] = {}
         for name, away in (
             ("onset", 0),
@@ -257,7 +269,7 @@ class _Search:
             points = [self._point(k, s) for k, s in at]
             if self.runs.spent + self.runs.lacking(points, self.steps) > _SEARCH * self.budget:
                 return False
-            early = max(30, int(self.steps * _EARLY))
+            early = max(30, int(self.steps * EARLY))
             self._record(points, early)
             self._look(at, last=False)
             left = [(k, s) for k, s in at if k not in self.grows[s]]
@@ -307,55 +319,3 @@ class _Search:
 
     def _point(self, k: int, seed: int) -> Point:
         return {"lr": self.rates.rate(k), "seed": seed}
-
-
-def _check(
-    lr: Any, steps: Any, seeds: Any, precision: Any, budget: Any
-) -> tuple[float, float] | None:
-    """Check the options of the search; return the bounds of the rate."""
-    for name, value, least in (("steps", steps, 30), ("seeds", seeds, _SCOUTS)):
-        if not is_whole(value) or value < least:
-            raise UsageError(f"{name} is {value!r}, expected a whole number, {least} or more")
-    if not (is_number(precision) and 1.05 < precision < np.inf):
-        raise UsageError(f"precision is {precision!r}, expected a factor above 1.05")
-    if budget is not None and not (is_whole(budget) and budget >= _SCOUTS * steps):
-        raise UsageError(
-            f"budget is {budget!r} training steps, expected at least {_SCOUTS * steps}: "
-            f"{_SCOUTS} runs of {steps}"
-        )
-    if lr is None:
-        return None
-    try:
-        low, high = (float(v) for v in lr)
-    except (TypeError, ValueError):
-        low, high = np.nan, np.nan
-    if not 0.0 < low < high < np.inf:
-        raise UsageError(f"lr is {lr!r}, expected the smallest and the largest rate to look at")
-    return low, high
-
-
-def _same_start(asked: Request, seed: int) -> list[str]:
-    """Warn where seeds do not draw initial weights, as of a module that keeps its own."""
-    options = {**asked.options({"seed": seed}), "lr": 1.0}
-    starts = {asked.recipe.make(options, s).describe()["initial_sha256"] for s in (seed, seed + 1)}
-    if len(starts) > 1:
-        return []
-    return [
-        "all seeds begin at the same weights: the interval is over perturbations and batches; "
-        "give init, such as default, to draw weights"
-    ]
-
-
-def _anchor(asked: Request, seed: int, bounds: tuple[float, float] | None) -> float:
-    """Return the rate to begin at: from the sharpness at the start, within the bounds."""
-    if bounds is not None:
-        rate = float(np.sqrt(bounds[0] * bounds[1]))
-    else:
-        system = asked.recipe.make({**asked.options({"seed": seed}), "lr": 1.0}, seed)
-        found = limit(system.describe())
-        rate = 0.1
-        if found.value is not None and isinstance(system, WithLoss) and not system.no_tangents:
-            sharpness = system.curvature(system.initial(seed), 0).get(found.variable, np.nan)
-            if np.isfinite(sharpness) and sharpness > 0.0:
-                rate = 2.0 * found.value / sharpness
-    return float(f"{rate:.2g}")

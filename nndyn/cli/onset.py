@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from nndyn.cli.cautions import caution, caution_folder
 from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import print_json, say
-from nndyn.cli.parameters import FilePath, Whole
+from nndyn.cli.output import counted, duration, print_json, say
+from nndyn.cli.parameters import FilePath, Number, Whole
 from nndyn.cli.record import record
 from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
 from nndyn.systems.recipe import TRAINING
+from nndyn.text import size
 
 #: Options of a recording that make sense for the runs of a search.
 _RUNS = ("replicas", "epsilon", "perturb", "pairs", "no_control", "rescale", "evaluate", "seed")
@@ -52,7 +55,7 @@ def _params() -> list[click.Parameter]:
         click.Option(["--seeds"], type=Whole(), default=40, show_default=True, help="At most."),
         click.Option(
             ["--precision"],
-            type=float,
+            type=Number(),
             default=1.5,
             show_default=True,
             help="Stop where the ends of the interval differ by this factor.",
@@ -62,7 +65,7 @@ def _params() -> list[click.Parameter]:
         ),
         click.Option(
             ["--threshold"],
-            type=float,
+            type=Number(),
             default=0.93,
             show_default=True,
             help="Test accuracy that counts as learned.",
@@ -80,21 +83,46 @@ def _params() -> list[click.Parameter]:
             is_flag=True,
             help="Go on there with what processes of another host had that are known to be gone.",
         ),
+        click.Option(
+            ["--workers"], type=Whole(), metavar="N", help="Record in N processes of this machine."
+        ),
         config_option(),
+        click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
         click.Option(["--strict"], is_flag=True, help="Exit with 3 where it is not found."),
     ]
 
 
-def _run(*, output: Path | None, as_json: bool, strict: bool, **options: Any) -> int:
+def _run(
+    *,
+    output: Path | None,
+    as_json: bool,
+    strict: bool,
+    dry_run: bool,
+    mix: bool,
+    take_over: bool,
+    workers: int | None,
+    threshold: float,
+    **options: Any,
+) -> int:
+    options["control"] = not options.pop("no_control")
+    if dry_run:
+        _say_cost(output, options, as_json=as_json, workers=workers)
+        return 0
     if_interrupted((lambda: _GONE) if output is None else of_study(output))
     from nndyn import find_onset
 
-    options["control"] = not options.pop("no_control")
+    caution({**options, "lr": None})
+    if output is not None:
+        caution_folder(output)
     found = find_onset(
         options.pop("model"),
         options.pop("data"),
         path=output,
+        mix=mix,
+        take_over=take_over,
+        workers=workers,
+        threshold=threshold,
         say=lambda line: say(line, err=True),
         **options,
     )
@@ -103,6 +131,27 @@ def _run(*, output: Path | None, as_json: bool, strict: bool, **options: Any) ->
     else:
         print_study(found)
     return 3 if strict and found.attrs["verdict"] != "found" else 0
+
+
+def _say_cost(
+    output: Path | None, options: dict[str, Any], *, as_json: bool, workers: int | None
+) -> None:
+    """Print what a search takes at most."""
+    from nndyn.studies.search_plan import search_cost
+
+    found = search_cost(path=output, **options)
+    if as_json:
+        print_json({key: value for key, value in asdict(found).items() if value == value})
+        return
+    where = "" if output is None else f"{output}: "
+    spent = f", {found.spent:,} of them there already" if found.spent else ""
+    each = f", dealt out to {workers}" if workers else ""
+    say(
+        f"{where}{found.name}, at most {counted(found.runs, 'run')} of {found.shortest:,} to "
+        f"{found.steps:,} steps, of {counted(found.seeds, 'seed')} at lr {found.low:g} to "
+        f"{found.high:g}; {found.budget:,} steps in all{spent}; {size(found.bytes)}; about "
+        f"{duration(found.seconds)} of one process{each}. Nothing was written."
+    )
 
 
 onset = click.Command(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import FINISHED
+from nndyn.studies.cluster import spread
 from nndyn.studies.design import Batch, Cell, Design, design, differences
 from nndyn.studies.folder import FAILED, Folder
 from nndyn.studies.index import look
@@ -23,6 +24,10 @@ class Adaptive:
         It may hold the same study: its runs are gone on with.
     asked : Request
         With no axis but seeds.
+    workers : int, default 1
+        Parts that the runs of a round are dealt out in.
+    scheduler : str, optional
+        Address of the processes that record them; this one does unless given.
 
     Raises
     ------
@@ -30,8 +35,11 @@ class Adaptive:
         If the folder holds another study.
     """
 
-    def __init__(self, folder: Folder, asked: Request) -> None:
+    def __init__(
+        self, folder: Folder, asked: Request, *, workers: int = 1, scheduler: str | None = None
+    ) -> None:
         self.folder = folder
+        self._workers, self._scheduler = workers, scheduler
         self.design: Design | None = None
         if folder.is_study():
             self.design = folder.design()
@@ -88,17 +96,34 @@ class Adaptive:
         todo = [at for at in points if have.get((at["lr"], at["seed"]), 0) < steps]
         if not todo:
             return
-        new = design(asked, points=todo, before=self.design)
+        new = dealt(design(asked, points=todo, before=self.design), self._workers)
         self.design = new if self.design is None else _joined(self.design, new)
         with self.folder.planning(take_over=asked.take_over):
             self.folder.create(self.design)
-        for batch in new.batches:
-            if not work(self.folder.path, asked, batch, study=self.design.id):
-                raise StoreError(f"another process records in {self.folder.path}; wait for it")
+        self._work(asked, new.batches, self.design.id)
         known = self.folder.known()
         for cell in new.cells:
             if known[cell.file]["status"] == FAILED:
                 raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
+
+    def _work(self, asked: Request, batches: Sequence[Batch], study: str) -> None:
+        """Record batches, here or on other processes."""
+        if self._scheduler is None:
+            taken = any(not work(self.folder.path, asked, batch, study=study) for batch in batches)
+        else:
+            taken = bool(
+                spread(
+                    self.folder.path,
+                    asked,
+                    study,
+                    batches,
+                    workers=None,
+                    scheduler=self._scheduler,
+                    done=lambda batch: None,
+                )
+            )
+        if taken:
+            raise StoreError(f"another process records in {self.folder.path}; wait for it")
 
     def _there(self) -> dict[tuple[object, object], int]:
         """Return up to which step runs were recorded that are there, by rate and seed.
@@ -120,6 +145,17 @@ class Adaptive:
                     steps = batch.steps if whole else seen["committed"] - 1
                     found[cell.at["lr"], cell.at["seed"]] = steps
         return found
+
+
+def dealt(planned: Design, parts: int) -> Design:
+    """Return a design whose batches are cut until there are so many parts, if it has the runs."""
+    share = -(-len(planned.cells) // parts)
+    cut = [
+        Batch(batch.cells[first : first + share], batch.steps)
+        for batch in planned.batches
+        for first in range(0, len(batch.cells), share)
+    ]
+    return replace(planned, batches=tuple(cut))
 
 
 def _joined(old: Design, new: Design) -> Design:

@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,48 @@ def _note_stopped(call: str) -> None:
     _STOPPED.add(call)
 
 
+def _distributed() -> Any:
+    try:
+        return import_module("dask.distributed")
+    except ImportError as error:
+        raise InstallationError(
+            "workers need dask.distributed; pip install 'nndyn[distributed]'"
+        ) from error
+
+
+@contextmanager
+def processes(workers: int | None) -> Iterator[str]:
+    """Start processes on this machine, for as long as they are needed.
+
+    Parameters
+    ----------
+    workers : int or None
+        How many; as many as there are cores unless given.
+
+    Yields
+    ------
+    str
+        Address of their scheduler.
+
+    Raises
+    ------
+    InstallationError
+        If dask.distributed is not installed.
+    """
+    distributed = _distributed()
+    with ExitStack() as stack:
+        with shielded(), deaf_children():
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # without one the scheduler asks for port 8787
+                silence_logs="CRITICAL",  # what became of the workers is said at the end
+            )
+            stack.callback(shielded()(cluster.close))
+        yield cluster.scheduler_address
+
+
 @contextmanager
 def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     """Give a client of a scheduler, or of processes of this machine while they are needed.
@@ -145,27 +188,13 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     UsageError
         If no scheduler answers.
     """
-    try:
-        from dask.distributed import Client, LocalCluster
-    except ImportError as error:
-        raise InstallationError(
-            "workers need dask.distributed; pip install 'nndyn[distributed]'"
-        ) from error
     with ExitStack() as stack:
         if scheduler is None:
-            with shielded(), deaf_children():
-                cluster = LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address="127.0.0.1:0",  # without one the scheduler asks for port 8787
-                    silence_logs="CRITICAL",  # what became of the workers is said at the end
-                )
-                stack.callback(shielded()(cluster.close))
-            scheduler = cluster.scheduler_address
+            scheduler = stack.enter_context(processes(workers))
+        distributed = _distributed()
         try:
             # not the default one, which xarray would write files through, even if it failed
-            client = Client(scheduler, timeout=10, set_as_default=False)
+            client = distributed.Client(scheduler, timeout=10, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise UsageError(
                 f"no Dask scheduler answers at {scheduler!r} ({error}); expected an address such "
