@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from nndyn.cli.output import print_lines, say, show
+from nndyn.cli.output import print_lines, say
 from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
 from nndyn.progress import progress_bar
+from nndyn.verdicts import explanation
 
 _MODEL, _DATA, _STEPS, _RESCALE = "mlp:64-32-10", "digits", 400, 5
 
@@ -84,21 +85,12 @@ def _explain(result: Any, path: Path) -> None:
     )
     first, last = (float(v) for v in result["window"])
     growth = float(result["growth"])
-    end = show(float(result["transient_end"]))
     say(
         f"  lyapunov_max {rate:.4f} [{low:.4f}, {high:.4f}] per step, over steps "
         f"{first:g} to {last:g}; growth {growth:.1f} e-foldings"
     )
     verdict = result.attrs["verdict"]
-    meaning = {
-        "regular": "nearby runs stay nearby: no exponential growth worth the name.",
-        "transient": "nearby runs separated exponentially, and stopped doing so at step "
-        f"{end}: transient chaos in the study's words, growth that ended in ours.",
-        "saturated": "nearby runs separated until they were no longer near.",
-        "chaotic": "nearby runs separate exponentially to the end of the recording.",
-        "unresolved": "the data cannot tell.",
-        "diverged": "the reference left every bound.",
-    }[verdict]
+    meaning = explanation(verdict).means
     _say(f"Verdict {verdict}: {meaning} ({result.attrs['reason']})")
     _say(
         f"The network ends with {100 * result.attrs['final']:.1f} % of the test set right. "
