@@ -1,4 +1,4 @@
-"""The wheel holds every package and the examples, nothing deleted or foreign; its links are whole."""
+"""The wheel holds every package and the examples, nothing foreign, and its links are whole."""
 
 import re
 import subprocess
