@@ -180,7 +180,7 @@ def _check(recording: Any, max_lag: int | None, confidence: float, walks: int, s
     if not (is_number(confidence) and 0.0 < confidence < 1.0):
         raise UsageError(f"confidence is {confidence!r}, expected a number between 0 and 1")
     if "state" not in recording:
-        raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
+        raise DataError("the recording keeps no states; record with `store='full'` or 'every:K'")
     if recording["state"].ndim != 3 or 0 in recording["state"].shape[1:]:
         raise DataError(
             f"state has dimensions {dict(recording['state'].sizes)}, expected (time, replica, "

@@ -134,7 +134,7 @@ def lyapunov(
     }
     ended = escape(recording)
     if ended and int(recording.attrs.get("stationary", 0)) and not ends_before(recording, window):
-        note = "what grows on the way out is no exponent; --window A:B takes an earlier time"
+        note = "what grows on the way out is no exponent; `window=(A, B)` takes an earlier time"
         return diverged(recording, parameters, ended, note)
     try:
         return _measure(recording, parameters, window)

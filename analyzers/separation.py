@@ -201,9 +201,9 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
     role = np.asarray(recording["role"].values)
     replicas = np.flatnonzero(role == PERTURBED)
     if replicas.size == 0:
-        cure = "record with replicas=5, or with tangents for their spectrum"
+        cure = "record with `replicas=5`, or with tangents for their spectrum"
         if "tangent_log_stretch" in recording:
-            cure = "its tangents have a spectrum; record with replicas=5 for their separation"
+            cure = "its tangents have a spectrum; record with `replicas=5` for their separation"
         raise DataError(f"the recording has no perturbed replica: {cure}")
     stored = f"distance_{distance}" in recording and "distance_l2" in recording
     if not stored and "state" not in recording:

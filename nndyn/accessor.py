@@ -202,7 +202,9 @@ class Accessor:
                 "with nndyn.open"
             )
         if "state" not in self._recording or "parameter_name" not in self._recording:
-            raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
+            raise DataError(
+                "the recording keeps no states; record with `store='full'` or 'every:K'"
+            )
         names = [str(n) for n in self._recording["parameter_name"].values]
         if name not in names:
             raise UnknownNameError(f"unknown parameter {name!r}; known: {', '.join(names)}")

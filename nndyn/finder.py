@@ -342,7 +342,7 @@ def _same_start(asked: Request, seed: int) -> list[str]:
         return []
     return [
         "all seeds begin at the same weights: the interval is over perturbations and batches; "
-        "give init, such as default, to draw weights"
+        "give `init`, such as 'default', to draw weights"
     ]
 
 

@@ -102,14 +102,14 @@ def record_batch(
     each = [seed] * len(systems) if seeds is None else list(seeds)
     plans = _plans(systems, paths, each, {**options, "steps": steps})
     if resume and overwrite:
-        raise UsageError("resume and overwrite exclude each other")
+        raise UsageError("`resume` and `overwrite` exclude each other")
     files = _files(paths)
     shares = _deal(systems, workers)
     kept = [file for file in files if resume and file.exists()]
     read = dict.fromkeys(path for system in systems for path in getattr(system, "files", ()))
     for file in files:
         if file not in kept:
-            vacant(file, overwrite=overwrite, cure="overwrite or resume it", inputs=read)
+            vacant(file, overwrite=overwrite, resumable=True, inputs=read)
     runs: dict[int, Run] = {}
     with deferred() as press, ExitStack() as stack:
         told = stack.enter_context(following(progress, systems[0].name))

@@ -159,7 +159,7 @@ def _run(
     from nndyn.store import open_recording, reading, save_result, vacant
 
     if output is not None:
-        vacant(output, overwrite=overwrite, cure="overwrite it", inputs=read_from(path, options))
+        vacant(output, overwrite=overwrite, inputs=read_from(path, options))
     if path.is_dir():
         result = study_result(path, name, along=along, **options)
     elif along is not None:

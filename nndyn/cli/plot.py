@@ -59,7 +59,7 @@ def _drawable(ctx: click.Context, parameter: click.Parameter, output: Path) -> P
 
     if output.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UsageError(f"{output}: expected a name that ends in .png, .pdf or .svg")
-    vacant(output, overwrite=True, cure="")
+    vacant(output, overwrite=True)
     return output
 
 

@@ -338,7 +338,7 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
     options["control"] = not options.pop("no_control")
     planned = {k: v for k, v in options.items() if k not in _OF_THE_FILE}
     inputs = [*config_files(), *getattr(system, "files", ())]
-    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it", inputs=inputs)
+    vacant(path, overwrite=resume or overwrite, resumable=True, inputs=inputs)
     if dry_run:
         cost = estimate(system, **planned)
         say(

@@ -178,8 +178,8 @@ class NumericSystem:
             first = ""
             if self._runge_kutta:
                 first = (
-                    f"a shorter --dt than {self.interval:g} or --method dop853, for the steps may "
-                    "do so where the flow does not, or "
+                    f"a shorter `dt` than {self.interval:g} or `method='dop853'`, for the steps "
+                    "may do so where the flow does not, or "
                 )
             elif "lr" in self._values:
                 first = "a smaller lr, "
