@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.progress import tell
 from analyzers.separation import separation
 from analyzers.states import weights
 from analyzers.validity import FLOOR_MARGIN, valid_region
@@ -103,6 +104,7 @@ def from_replicas(recording: xr.Dataset) -> Offline:
     at = np.searchsorted(sep.time, times[kept])
     logs, largest = np.empty((len(kept), len(chosen))), np.empty(len(kept))
     for i, t in enumerate(kept):
+        tell(i, len(kept))
         rows = np.asarray(state[t].values, np.float64)
         deviations = rows[chosen] - rows[0]
         upper = np.linalg.qr(deviations.T, mode="r")

@@ -222,20 +222,27 @@ def run(
     def ended(batch: Batch) -> None:
         nonlocal done
         done += _steps(batch)
-        tell(0)
 
     tell(0)
     told = False
     while left:
         if workers or scheduler:
             taken = spread(
-                folder.path, asked, study, left, workers=workers, scheduler=scheduler, done=ended
+                folder.path,
+                asked,
+                study,
+                left,
+                workers=workers,
+                scheduler=scheduler,
+                done=ended,
+                under_way=tell,
             )
         else:
             taken = []
             for batch in left:
                 if work(folder.path, asked, batch, study=study, progress=lambda n, _: tell(n)):
                     ended(batch)
+                    tell(0)
                 else:
                     taken.append(batch)
         if not wait:
