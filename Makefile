@@ -42,8 +42,9 @@ bench: $(SETUP)
 	done
 
 $(SETUP): pyproject.toml constraints.txt
+	@echo "making .venv, with nndyn and what it needs; the downloads are some gigabytes, once" >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
+	$(BIN)/python -m pip install -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
 	touch $@
 
 clean:

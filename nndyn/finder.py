@@ -44,8 +44,8 @@ Say = Callable[[str], None]
 
 
 def find_onset(
-    model: Any,
-    data: Any,
+    model: Any = None,
+    data: Any = None,
     *,
     lr: tuple[float, float] | None = None,
     steps: int = 300,

@@ -160,9 +160,9 @@ record.add_command(series)
 @click.option("--samples", type=int, metavar="N", help="Train on N samples, stratified by label.")
 @click.option(
     "--model",
-    required=True,
     help="mlp:INPUT-…-OUTPUT, such as mlp:64-32-10; cnn:CHANNELS-…, such as cnn:8-16; or "
-    "package.module:factory, a function of yours that returns a torch module.",
+    "package.module:factory, a function of yours that returns a torch module.  [default: that of "
+    "data with a name, mlp:64-32-10 of digits]",
 )
 @click.option(
     "--activation",

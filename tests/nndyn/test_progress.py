@@ -168,11 +168,9 @@ def test_steps_are_told_while_a_block_is_under_way(tmp_path):
         return 3.9 * x * (1 - x)
 
     told = []
-    system, note = nndyn.Map(slow, 1, discard=0), lambda *call: told.append(call)
+    system, path = nndyn.Map(slow, 1, discard=0), tmp_path / "r.nc"
     options = {"steps": 300, "replicas": 1, "control": False}
-    with nndyn.record(
-        system, tmp_path / "r.nc", **options, progress=lambda *c: told.append(c)
-    ) as r:
+    with nndyn.record(system, path, **options, progress=lambda *c: told.append(c)) as r:
         assert r.attrs["block"] > 300
     assert len([done for done, total in told if 0 < done < total]) >= 2
     assert told == sorted(told)
