@@ -48,8 +48,9 @@ bench: $(SETUP)
 	done
 
 $(SETUP): pyproject.toml constraints.txt
+	@echo "making .venv, with nndyn and what it needs; the downloads are some gigabytes, once" >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	touch $@
 
 clean:

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from nndyn.analysis import analyzer
 from nndyn.cli.analyze import along, options_of, read_from, study_result
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath
+from nndyn.cli.progress import analyzed, command_bar, quiet_option
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
 
@@ -39,6 +39,7 @@ class _Plot(click.Group):
                 click.Argument(["path"], type=FilePath()),
                 *options_of(cmd_name),
                 _output(),
+                quiet_option(),
             ],
         )
 
@@ -59,7 +60,7 @@ def _drawable(ctx: click.Context, parameter: click.Parameter, output: Path) -> P
 
     if output.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UsageError(f"{output}: expected a name that ends in .png, .pdf or .svg")
-    vacant(output, overwrite=True, cure="")
+    vacant(output, overwrite=True)
     return output
 
 
@@ -70,9 +71,11 @@ def _run(name: str, *, path: Path, output: Path, **options: Any) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder; nndyn plot study draws a study")
     check_apart(output, read_from(path, options))
-    with reading(path), open_recording(path) as recording:
-        result = analyzer(name)(recording, **options)
-    save(draw(name, result), output)
+    with command_bar(output.name) as bar:
+        with reading(path), open_recording(path) as recording:
+            result = analyzed(name, recording, bar, **options)
+        bar.doing("drawing")
+        save(draw(name, result), output)
     say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
@@ -88,7 +91,8 @@ def _run_study(path: Path, output: Path, along: str | None) -> None:
         if label:
             name = output.with_stem(f"{output.stem}_{re.sub(r'[^A-Za-z0-9.=+-]+', '-', label)}")
             check_apart(name, read_from(path))
-        save(study(growth, learning), name)
+        with command_bar(name.name, "drawing"):
+            save(study(growth, learning), name)
         for result in (growth, learning):
             if result is not None:
                 say(f"{name}: {result.attrs['verdict']}: {result.attrs['reason']}")
@@ -99,7 +103,7 @@ _study = click.Command(
     callback=_run_study,
     help="Exponent, growth and training time of a study along a swept option, with the onset.",
     short_help="Exponent, growth and training time along a swept option.",
-    params=[click.Argument(["path"], type=FilePath()), along(), _output()],
+    params=[click.Argument(["path"], type=FilePath()), along(), _output(), quiet_option()],
 )
 
 

@@ -74,7 +74,7 @@ def save(figure: Figure, path: str | Path) -> None:
     from nndyn.store.locks import vacant
 
     path = located(path)
-    vacant(path, overwrite=True, cure="")
+    vacant(path, overwrite=True)
     _take_as_text(figure)
     # in memory first: matplotlib leaves half a file, and complains again when it is collected
     drawn = io.BytesIO()

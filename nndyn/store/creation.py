@@ -50,7 +50,7 @@ def make(
     """
     header.check()
     folder = path.parent
-    vacant(path, overwrite=overwrite, cure="overwrite or resume it")
+    vacant(path, overwrite=overwrite, resumable=True)
     check_own(path)
     lock, part = WriterLock(path, take_over=take_over), part_path(path)
     try:

@@ -104,7 +104,9 @@ def writable(path: str | Path) -> Path:
     return path
 
 
-def vacant(path: Path, *, overwrite: bool, cure: str, inputs: Iterable[str | Path] = ()) -> None:
+def vacant(
+    path: Path, *, overwrite: bool, resumable: bool = False, inputs: Iterable[str | Path] = ()
+) -> None:
     """Check that a file may be made at `path`, before any work is done for it.
 
     Parameters
@@ -112,8 +114,8 @@ def vacant(path: Path, *, overwrite: bool, cure: str, inputs: Iterable[str | Pat
     path : Path
     overwrite : bool
         Whether an existing file may be replaced.
-    cure : str
-        What to do about one, said after "choose another name, or".
+    resumable : bool, default False
+        Whether it could be gone on with instead.
     inputs : iterable of path-like
         Files and folders that the work reads.
 
@@ -130,6 +132,9 @@ def vacant(path: Path, *, overwrite: bool, cure: str, inputs: Iterable[str | Pat
         raise UsageError(f"{path} is a device or a pipe, which a recording cannot replace")
     check_apart(path, inputs)
     if path.exists() and not overwrite:
+        cure = "overwrite it (`overwrite=True`)"
+        if resumable:
+            cure = "overwrite or resume it (`overwrite=True`, `resume=True`)"
         raise UsageError(f"{path} exists; choose another name, or {cure}")
 
 
@@ -377,6 +382,6 @@ def _refusal(path: Path) -> str:
         who = f" ({found})"
         cure = (
             f"if it is gone, wait for {found.holder.patience / 60:.0f} minutes from then on, or "
-            "take over with --take-over"
+            "take over with `take_over=True`"
         )
     return f"{path} is being written by another process{who}; {cure}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
 from nndyn.header import CURE, PIECE, read
-from nndyn.recording import GROWING, validate
+from nndyn.recording import GROWING, arranged, validate
 from nndyn.store import journal as journals
 from nndyn.store.checks import Checks
 from nndyn.store.committed import attributes, check_times, committed_rows
@@ -199,7 +199,7 @@ def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> 
         steps = recording["checkpoint_step"].values  # -1 where there is none
         keep["slot"] = np.flatnonzero((steps == n - 1) & (steps >= 0))[:1]
     closer = recording.close
-    trimmed = named(recording.isel(keep))
+    trimmed = arranged(named(recording.isel(keep)))
     trimmed.set_close(closer)
     check_times(path, {d: trimmed[d].values for d in dims})
     return trimmed

@@ -94,9 +94,7 @@ class Folder:
                 if not self.path.is_dir()
                 else f"{self.path} has no {PLAN}"
             )
-            raise MissingStudyError(
-                f"{what}; expected the folder of a study, as `nndyn sweep` makes it"
-            )
+            raise MissingStudyError(f"{what}; expected the folder of a study, as a sweep makes it")
         plan = self.path / PLAN
         try:
             content = read_regular(plan).decode("utf-8")

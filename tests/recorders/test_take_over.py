@@ -82,7 +82,7 @@ def test_a_requeued_run_waits_for_the_word_or_the_time(killed, tmp_path):
         error = resumed(killed, option).exception
         assert isinstance(error, BusyError)
         assert "4711 on node7.cluster" in str(error)
-        assert "or take over with --take-over" in str(error)
+        assert "or take over with `take_over=True`" in str(error)
         assert "\n" not in str(error)
     assert snapshot(tmp_path) == before
     os.utime(lock_path(killed), (time.time() - 660,) * 2)
