@@ -176,6 +176,7 @@ class Run:
             self.log_rescale = self.log_rescale + factor
             self.redrawn += [[r, stop] for r in redrawn]
         self.progress(stop)
+        self.writer.keep_alive()
         return False
 
     def _cut(self, block: Block) -> None:

@@ -86,6 +86,7 @@ class Checks:
     def __init__(self, path: Path, nc: netCDF4.Dataset, counts: Mapping[str, int]) -> None:
         self.path = path
         self.others_write = False
+        self._opened: Any = None
         self._seen = path.stat().st_mtime_ns
         names = str(nc.getncattr(digests.VARIABLES)).split()
         there = own(nc).keys() - {digests.NAME}
@@ -96,6 +97,12 @@ class Checks:
                 f"it has, {odd}; {_CURE}"
             )
         self._identity = str(nc.getncattr("recording_id"))
+        size = 8 * digests.WORDS * counts[digests.DIM]
+        if size > path.stat().st_size:
+            raise RecordingError(
+                f"{path} is damaged: its digests would take {size} bytes, it has "
+                f"{path.stat().st_size}; {_CURE}"
+            )
         entries = np.asarray(nc[digests.NAME][: counts[digests.DIM]])
         if entries.dtype != np.int64 or entries.shape[1:] != (digests.WORDS,):
             raise RecordingError(f"{path} is damaged: its digests are not a list; {_CURE}")
@@ -125,6 +132,23 @@ class Checks:
             table.entry_rows[chunks] = mine[::-1][last, 2]
             table.words[chunks] = mine[::-1][last, 3:]
             self._tables[name] = table
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what goes to another process, which opens the file anew."""
+        return {**self.__dict__, "_opened": None}
+
+    def begin(self, opened: Any) -> None:
+        """Forget which chunks were found to be good if the file was opened again since.
+
+        Parameters
+        ----------
+        opened : object
+            What the library gave for the file: another one every time that it is opened.
+        """
+        if opened is not self._opened:
+            self._opened = opened
+            for table in self._tables.values():
+                table.good[:] = False
 
     @property
     def grids(self) -> dict[str, Grid]:

@@ -21,7 +21,7 @@ from nndyn.store.committed import attributes, own, rows_of, slot_of
 from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, is_copy
 from nndyn.store.library import exclusive, open_netcdf, reading
-from nndyn.store.locks import existing
+from nndyn.store.locks import existing, has_writer
 from nndyn.store.reader import open_recording
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def verify(path: str | Path, *, progress: Called | None = None) -> Report:
     headers, attributes and the superblock carry checksums that the library compares on opening.
     """
     path = existing(path)
-    if writer := journals.settle(path):
+    if (writer := journals.settle(path)) and has_writer(path):
         raise RecordingError(f"{path} is being written; verify it when {writer} is done")
     return _report(path, progress or (lambda done, total: None))
 

@@ -15,7 +15,7 @@ from nndyn.interrupts import shielded
 from nndyn.paths import located
 from nndyn.store.apart import check_apart
 from nndyn.store.files import names, part_path, remove, write_at
-from nndyn.store.holder import BLOCKS, MOST, PATIENCE, Holder, Standing, clock, here
+from nndyn.store.holder import BLOCKS, MOST, PATIENCE, Holder, Standing, clock, here, is_lock
 from nndyn.store.regular import kind, make_new, open_regular
 
 #: Seconds in which a writer whose lock was taken over ends what it was just writing.
@@ -212,7 +212,13 @@ class WriterLock:
                 # lock is on a file nobody else will find.
                 if not (_locked(fd, fcntl.LOCK_EX) and names(self._path, fd)):
                     return False
+                if not is_lock(fd):
+                    raise StoreError(
+                        f"{self._path} is no lock of nndyn's, or has other names; move it away"
+                    )
                 found = Standing.of(fd, held=False)
+                if found.holder is not None:  # blocks are as long as they were before
+                    self._block = max(self._block, found.holder.block)
                 if not found.elsewhere:
                     self._write(fd)
                     undo.pop_all()
@@ -261,9 +267,11 @@ class WriterLock:
         self._recording = recording
         self._write(self._fd)
 
-    def renew(self) -> None:
-        """Say that its process is alive: at every commit."""
+    def renew(self, *, after: float = 0.0) -> None:
+        """Say that its process is alive, unless it was said less than `after` seconds ago."""
         now = time.monotonic()
+        if now - self._renewed < after:
+            return
         took, self._renewed = now - self._renewed, now
         with contextlib.suppress(OSError):  # what was committed is
             if took > self._block and BLOCKS * took > PATIENCE:
@@ -283,6 +291,8 @@ class WriterLock:
         if names(self._path, self._fd):  # what it said was lost
             self._write(self._fd)
             return True
+        if time.monotonic() - self._renewed > max(PATIENCE, BLOCKS * self._block):
+            return False  # who took it over in the meantime may have ended, and removed it
         old = self._fd
         if not self._try():
             return False

@@ -102,7 +102,7 @@ def load_result(path: str | Path) -> xr.Dataset:
             raise RecordingError(f"{path} is damaged: it is not what was written; analyze again")
     except RecordingError:
         raise
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
         raise RecordingError(f"{path} cannot be read: {error}") from error
     return result
 

@@ -118,7 +118,7 @@ def _pulse(claim: WriterLock, stop: Callable[[], bool] | None) -> Callable[[], b
         if time.monotonic() - last > _PULSE and alone.acquire(blocking=False):
             try:
                 last = time.monotonic()
-                with suppress(StoreError):
+                with suppress(StoreError, OSError):
                     if claim.keep():
                         claim.renew()
             finally:
