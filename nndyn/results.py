@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -68,15 +68,6 @@ class Quantity:
     interval_over: str | None = None
     note: str | None = None
     attrs: dict[str, Any] = field(default_factory=dict)
-
-
-class Row(NamedTuple):
-    """One row of the table of a result: a name, a value or None, an interval or None, a unit."""
-
-    name: str
-    value: Any
-    ci: Any
-    unit: str
 
 
 def result(
@@ -221,38 +212,30 @@ def to_dict(ds: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def rows(ds: xr.Dataset) -> list[Row]:
-    """Return the summary of a result as the rows of its table.
+def labels(ds: xr.Dataset, name: str) -> list[str]:
+    """Return the name of each value of an estimate, which of several says which it is.
 
     Parameters
     ----------
     ds : xarray.Dataset
         What an analyzer returned.
+    name : str
+        An estimate in it.
 
     Returns
     -------
-    list of Row
-        Of an estimate with several values a row for each.
+    list of str
+        In the order of the values; each ends in its coordinates, or its number where there are
+        none.
     """
-    found = []
-    for name in json.loads(ds.attrs["summary"]):
-        variable = ds[name]
-        interval = ds[f"{name}_ci"].values if f"{name}_ci" in ds else None
-        for place in np.ndindex(variable.shape):
-            label = [name, *(_label(ds, d, i) for d, i in zip(variable.dims, place, strict=True))]
-            found.append(
-                Row(
-                    " ".join(label),
-                    _plain(variable.values[place]),
-                    None if interval is None else _bounds(interval[place]),
-                    variable.attrs["units"],
-                )
-            )
-    return found
+    dims = ds[name].dims
+    return [
+        " ".join([name, *(_label(ds, dim, i) for dim, i in zip(dims, place, strict=True))])
+        for place in np.ndindex(ds[name].shape)
+    ]
 
 
 def _label(ds: xr.Dataset, dim: Any, i: int) -> str:
-    """Return what tells an entry of a list from others: its coordinate, or its number."""
     if dim not in ds.coords:
         return str(i + 1)
     value = ds[dim].values[i].item()
@@ -275,17 +258,18 @@ def table(ds: xr.Dataset) -> pd.DataFrame:
     """
     import pandas as pd
 
-    found = rows(ds)
-    ends = [row.ci or (None, None) for row in found]
-    return pd.DataFrame(
-        {
-            "value": [np.nan if row.value is None else row.value for row in found],
-            "lower": np.array([low for low, _ in ends], dtype=np.float64),
-            "upper": np.array([high for _, high in ends], dtype=np.float64),
-            "unit": [row.unit for row in found],
-        },
-        index=[row.name for row in found],
-    )
+    columns: dict[str, list[Any]] = {"value": [], "lower": [], "upper": [], "unit": []}
+    index = []
+    for name in json.loads(ds.attrs["summary"]):
+        variable, interval = ds[name], ds.get(f"{name}_ci")
+        bounds = np.full((variable.size, 2), np.nan) if interval is None else interval.values
+        bounds = np.where(np.isfinite(bounds).all(axis=-1, keepdims=True), bounds, np.nan)
+        index += labels(ds, name)
+        columns["value"] += [np.nan if v is None else v for v in map(_plain, variable.values.flat)]
+        columns["lower"] += bounds[..., 0].ravel().tolist()
+        columns["upper"] += bounds[..., 1].ravel().tolist()
+        columns["unit"] += [variable.attrs["units"]] * variable.size
+    return pd.DataFrame(columns, index=index)
 
 
 def _bounds(values: Any) -> Any:

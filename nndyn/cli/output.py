@@ -58,7 +58,7 @@ def print_result(result: xr.Dataset) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from nndyn.results import to_dict
+    from nndyn.results import labels, to_dict
 
     values = to_dict(result)
     console, piped = terminal()
@@ -73,8 +73,8 @@ def print_result(result: xr.Dataset) -> None:
     for name, entry in values["results"].items():
         value, ci = entry["value"], entry["ci"]
         if isinstance(value, list) and isinstance(ci, list):  # one row for each of several
-            for at, one, bounds in zip(_labels(result, name), value, ci, strict=True):
-                add_row(table, f"{name} {at}", show(one), show(bounds), entry["unit"])
+            for label, one, bounds in zip(labels(result, name), value, ci, strict=True):
+                add_row(table, label, show(one), show(bounds), entry["unit"])
         else:
             add_row(table, name, show(value), "" if ci is None else show(ci), entry["unit"])
         if "note" in entry and entry["note"] not in (values["reason"], *notes.values()):
@@ -107,14 +107,6 @@ def print_table(console: Console, table: Table) -> None:
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
-
-
-def _labels(result: xr.Dataset, name: str) -> list[str]:
-    """Return what tells the entries of a list apart: their coordinate, or their number."""
-    (dim,) = result[name].dims
-    if dim in result.coords:
-        return [show(value) for value in result[dim].values.tolist()]
-    return [str(i + 1) for i in range(result.sizes[dim])]
 
 
 def show(value: Any) -> str:
