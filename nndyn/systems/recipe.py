@@ -156,9 +156,8 @@ class Recipe:
             return [canonical(v) for v in value] if isinstance(value, list) else canonical(value)
 
         spelled = {k: known(v) if k in NAMES else v for k, v in options.items()}
-        if spelled.get("model") is None and isinstance(spelled.get("data"), str):
-            spelled["model"] = MODELS.get(canonical(spelled["data"]))
-        return spelled
+        model = _model_for(spelled.get("data"), spelled.get("model"))
+        return spelled if model is None else {**spelled, "model": model}
 
     def make(self, options: Mapping[str, Any], seed: int) -> System:
         """Return the system of a run; options of the recording are left alone."""
@@ -239,10 +238,15 @@ def model_of(model: Any, data: Any) -> Any:
     """
     if data is None:
         raise UsageError("data is missing; a training needs some")
-    found = MODELS.get(canonical(data)) if model is None and isinstance(data, str) else model
+    found = _model_for(data, model)
     if found is None:
         raise UsageError(f"model is missing; only {', '.join(MODELS)} have one unless asked")
     return found
+
+
+def _model_for(data: Any, model: Any) -> Any:
+    """Return a model, or where there is none that of the data, if they have one."""
+    return MODELS.get(canonical(data)) if model is None and isinstance(data, str) else model
 
 
 def recorded(options: Mapping[str, Any]) -> dict[str, Any]:
