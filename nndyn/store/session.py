@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,13 +27,11 @@ from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, TakenOverError, WriterLock
 from nndyn.store.regular import open_regular
 from nndyn.store.saving import Range
-from nndyn.store.space import give_back, reserve
+from nndyn.store.space import give_back, reserve, space
 
 #: Bytes that any change may take beside what it says it does.
 _SLACK = 64 * 1024
 _PULSE = 60.0  # s
-#: Bytes of an index for each new chunk, a checksum among them, and of nodes that split.
-_PER_CHUNK, _PER_TREE = 104, 8192
 
 
 class Session:
@@ -223,7 +220,8 @@ class Session:
         lost = loss(self._fd, self.path, self.n_committed)
         if lost:
             raise StoreError(lost)
-        if not self._holds_recording():
+        alike = not self.changed and self._stood == self._standing()
+        if not (alike or self._holds_recording()):
             raise StoreError(
                 f"{self.path} was written over by something else while it was being recorded; "
                 "record it again, under another name"
@@ -234,7 +232,7 @@ class Session:
                 f"{self.path} was taken over by {self._lock.taker} while it was being recorded; "
                 "this process writes no more into it"
             )
-        if not (self.changed or self._stood in (None, self._standing())):
+        if not (alike or self.changed or self._stood is None):
             raise TakenOverError(
                 f"{self.path} was gone on with by another process, which has ended, while it was "
                 "being recorded; this process writes no more into it"
@@ -348,9 +346,7 @@ class Session:
         """Return the bytes that `rows` new rows of a variable take."""
         shape, start = self.nc[name].shape, self.ends.get(self.dims[name][0], 0)
         *chunk, item = self._shapes[name]
-        new = -(-(start + rows) // chunk[0]) + -start // chunk[0]
-        new *= math.prod(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))
-        return int(new * (math.prod(chunk) * item + _PER_CHUNK) + _PER_TREE * (new > 0))
+        return space(start, rows, shape, chunk, item)
 
     def close(self) -> None:
         """Close the file; what does not stand is undone.
