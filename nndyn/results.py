@@ -103,10 +103,10 @@ def result(
     -------
     xarray.Dataset
         With attributes ``analyzer``, ``source_id``, ``source_path``, ``source_made`` (JSON: the
-        system, its parameters, whether it is stationary, after how many steps it was rescaled), ``parameters`` (JSON),
-        ``verdict``, ``reason``, ``summary`` and ``warnings`` (JSON lists), ``nndyn_version``. Of an
-        option NAME that is a recording also ``NAME_id`` and ``NAME_path``, which stand for it in
-        ``parameters`` too.
+        system, its parameters, whether it is stationary, after how many steps it was rescaled),
+        ``parameters`` (JSON), ``verdict``, ``reason``, ``summary`` and ``warnings`` (JSON lists),
+        ``nndyn_version``. Of an option NAME that is a recording also ``NAME_id`` and
+        ``NAME_path``, which stand for it in ``parameters`` too.
 
     Raises
     ------

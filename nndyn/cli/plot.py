@@ -17,6 +17,7 @@ from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
 from nndyn.figures.style import Look, checked
+from nndyn.progress import progress_bar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +38,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         if not isinstance(value, str):
             return value
         try:
-            sides = tuple(float(side) for side in re.split("[x×,]", value.lower()))
+            sides = tuple(float(side) for side in re.split("[x\u00d7,]", value.lower()))
         except ValueError:
             sides = ()
         if len(sides) not in (1, 2):
@@ -91,9 +92,7 @@ def _drawing() -> list[click.Parameter]:
             ["--size"], type=Size(), metavar="WIDTHxHEIGHT", help="Inches: 4x3, or a width alone."
         ),
         click.Option(["--dpi"], type=float, help="Dots per inch, 200 unless given."),
-        click.Option(
-            ["--style"], metavar="NAME", help="Style of matplotlib, or a .mplstyle file."
-        ),
+        click.Option(["--style"], metavar="NAME", help="Style of matplotlib, or a .mplstyle file."),
     ]
 
 

@@ -156,7 +156,9 @@ def _angle_shares(result: xr.Dataset, ax: Axes) -> None:
 def _shares(ax: Axes, values: Array, edges: Array) -> None:
     """Draw the share of values between edges."""
     counts, _ = np.histogram(values, edges)
-    ax.stairs(100.0 * counts / max(1, values.size), edges, color=colours().blue, fill=True, alpha=0.7)
+    ax.stairs(
+        100.0 * counts / max(1, values.size), edges, color=colours().blue, fill=True, alpha=0.7
+    )
     ax.set_ylim(bottom=0.0)
     ax.set_ylabel("share of the steps (%)")
 

@@ -74,13 +74,13 @@ def _instability(result: xr.Dataset, ax: Axes) -> None:
     c = colours()
     ratio = result["sharpness_ratio"]
     ax.plot(ratio["sharpness_time"], ratio, color=c.blue, lw=1.2, marker=".", ms=2.5)
-    ax.axhline(1.0, color=c.grey, lw=1.0, ls="--", label="above: a minimum repels the optimizer")
+    ax.axhline(1.0, color=c.grey, lw=1.0, ls="--", label="stability limit")
     end = float(result["transient_end"])
     if np.isfinite(end):
         ax.axvline(end, color=c.green, lw=1.0)
     ax.set_ylim(bottom=0.0)
     ax.set_xlabel(f"time ({unit(result)})")
-    ax.set_ylabel(str(ratio.attrs["long_name"]).replace(" * ", " × "))
+    ax.set_ylabel(str(ratio.attrs["long_name"]).replace(" * ", " \u00d7 "))
 
 
 def _separation(result: xr.Dataset, ax: Axes) -> None:
@@ -138,6 +138,10 @@ def _limit(result: xr.Dataset, name: str) -> tuple[Any, Any]:
     """Return times and values of a limit: where deviations are rescaled, just after that alone.
 
     In between the limit stays and the curve grows: drawn at every time it is a flight of stairs.
+
+    Returns
+    -------
+    (n,) float64, (n,) float64
     """
     every = rescaled_every(result)
     count = result.sizes["time"]

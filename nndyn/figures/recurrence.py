@@ -112,7 +112,11 @@ def _sliding(result: xr.Dataset, ax: Axes) -> None:
     """Draw the shares of every window against the middle of it."""
     c = colours()
     time = result["sliding_time"]
-    for name, color in (("recurrence_rate", c.grey), ("determinism", c.blue), ("laminarity", c.orange)):
+    for name, color in (
+        ("recurrence_rate", c.grey),
+        ("determinism", c.blue),
+        ("laminarity", c.orange),
+    ):
         label = name.replace("_", " ")
         ax.plot(time, result[f"sliding_{name}"], ".-", ms=4, lw=1.2, color=color, label=label)
     ax.set_ylim(-0.03, 1.03)

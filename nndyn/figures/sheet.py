@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ class _Legend:
 
     below: Axes
     of: Sequence[Axes]
-    style: dict[str, Any]
+    style: Any
 
     def fit(self, renderer: RendererBase) -> None:
         """Write the legend below the numbers of the axis, in columns that the figure can hold."""
@@ -76,7 +76,7 @@ class _Legend:
                 entries.setdefault(label, handle)
         if not entries:
             return
-        figure = self.below.get_figure(root=True)
+        figure: Any = self.below.get_figure(root=True)
         columns = self.below.get_subplotspec()
         across = 1 if columns is None else columns.get_gridspec().ncols
         axis = self.below.yaxis.get_tightbbox(renderer)
@@ -215,9 +215,10 @@ def _new(
         )
     else:
         grid = sheet.subplots(rows, count // rows, squeeze=False)
+    left: dict[str, Any] = {"x": 0.01, "ha": "left", "wrap": True}
     if look.get("title"):
-        sheet.suptitle(str(look["title"]), x=0.01, ha="left", wrap=True)
-    sheet.caption = sheet.supxlabel(caption.replace(" * ", " × "), x=0.01, ha="left", wrap=True)
+        sheet.suptitle(str(look["title"]), **left)
+    sheet.caption = sheet.supxlabel(caption.replace(" * ", " \u00d7 "), **left)
     return sheet, list(grid.flat)
 
 
@@ -237,5 +238,5 @@ def embedded(figure: Figure) -> Iterator[None]:
         found.set_text(escaped(text, keep="\n"))
         if "$" in text:  # no label of ours has one
             found.set_parse_math(False)
-    with rc_context(EMBEDDED):
+    with rc_context(cast(Any, EMBEDDED)):
         yield

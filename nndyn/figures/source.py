@@ -1,4 +1,4 @@
-"""What a figure knows of the recording that a result is of: how it was made, what is known of it."""
+"""The recording that a result is of: how it was made, and what is known of its system."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ def rescaled_every(result: xr.Dataset) -> int:
 
 
 def known_of(result: xr.Dataset) -> tuple[float, ...]:
-    """Return the exponents that the catalogue knows of the system, the largest first; none where one is −∞."""
+    """Return the exponents that the catalogue knows of the system, the largest first.
+
+    Returns
+    -------
+    tuple of float
+        Empty where one is infinite.
+    """
     made = _made(result)
     known = known_exponents(str(made.get("system", "")), made.get("parameters") or {})
     return known if np.isfinite(known).all() else ()

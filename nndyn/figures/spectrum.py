@@ -86,7 +86,7 @@ def _exponents(result: xr.Dataset, ax: Axes) -> None:
         if of.sum() > 1:
             ax.plot(index[of], values[of], color=c.grey, lw=5.0, alpha=0.4, label=label)
             label = ""
-    for i in np.flatnonzero(shown):
+    for i in map(int, np.flatnonzero(shown)):
         ax.errorbar(
             index[i],
             values[i],
@@ -130,7 +130,8 @@ def _history(result: xr.Dataset, ax: Axes) -> None:
         ax.plot(at, values, color=_colour(i), lw=1.0, label=f"exponent {i + 1}")
         if i < len(known):
             ax.axhline(known[i], color=_colour(i), lw=0.9, ls=":")
-    drawn_to = [line.get_ydata()[len(line.get_ydata()) // 20 :] for line in ax.lines]
+    curves = [np.asarray(line.get_ydata(), np.float64) for line in ax.lines]
+    drawn_to = [curve[len(curve) // 20 :] for curve in curves]
     settled = np.concatenate([*drawn_to, known[:MOST]])
     settled = settled[np.isfinite(settled)]
     if settled.size:

@@ -119,7 +119,9 @@ def _growth(result: xr.Dataset, ax: Axes) -> None:
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     threshold = json.loads(result.attrs["parameters"])["threshold"]
-    ax.axhline(threshold, color=c.grey, lw=0.8, ls="--", label=f"growth of {threshold:g} e-foldings")
+    ax.axhline(
+        threshold, color=c.grey, lw=0.8, ls="--", label=f"growth of {threshold:g} e-foldings"
+    )
     if (result["median_growth"] > 10.0 * threshold).any():
         # followed to its end it reaches hundreds, and what matters lies around the threshold
         ax.set_yscale("symlog", linthresh=threshold, linscale=1.5)
@@ -175,7 +177,7 @@ def _training_time(result: xr.Dataset, ax: Axes) -> None:
 def _sharpness(result: xr.Dataset, ax: Axes) -> None:
     """Draw the largest sharpness over its limit, and the limit."""
     c = colours()
-    ax.axhline(1.0, color=c.grey, lw=0.8, ls="-.", label="above: a minimum repels the optimizer")
+    ax.axhline(1.0, color=c.grey, lw=0.8, ls="-.", label="stability limit")
     _curve(result, "sharpness_ratio", ax, c.blue, None)
     ax.set_ylim(bottom=0.0)
     ax.set_ylabel("largest sharpness\n/ limit")
@@ -205,9 +207,7 @@ def _curve(result: xr.Dataset, name: str, ax: Axes, color: str, label: str | Non
     ax.fill_between(rates[band], *ends, color=colours().sky, alpha=0.35, lw=0)
 
 
-def _mark(
-    result: xr.Dataset, name: str, color: str, style: str, ax: Axes, *, named: bool
-) -> None:
+def _mark(result: xr.Dataset, name: str, color: str, style: str, ax: Axes, *, named: bool) -> None:
     """Mark a rate and its interval; an open end runs to the edge."""
     value = float(result[name])
     if not np.isfinite(value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 import numpy as np
 
@@ -47,6 +47,15 @@ EMBEDDED: dict[str, Any] = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype
 SIDES, DOTS, MOST_DOTS = (1.0, 50.0), (20.0, 2400.0), 2e8
 #: Dots per inch unless asked for, on the command line and from Python alike.
 DPI = 200.0
+
+#: Signs of numbers as they are printed.
+_TIMES, _MINUS = "\u00d7", "\u2212"
+_RAISED = {
+    ord(digit): code
+    for digit, code in zip(
+        "-0123456789", (0x207B, 0x2070, 0xB9, 0xB2, 0xB3, *range(0x2074, 0x207A)), strict=True
+    )
+}
 
 
 class Look(TypedDict, total=False):
@@ -103,6 +112,10 @@ def styled(style: str | None) -> Iterator[None]:
 def known_style(style: str) -> str:
     """Return the name, or the path, of a style of matplotlib.
 
+    Returns
+    -------
+    str
+
     Raises
     ------
     UsageError
@@ -115,7 +128,9 @@ def known_style(style: str) -> str:
     if style.endswith(".mplstyle") and Path(style).is_file():
         return style
     known = ", ".join(name for name in styles.available if not name.startswith("_"))
-    raise UsageError(f"no style {style!r}; expected the path of a .mplstyle file, or one of {known}")
+    raise UsageError(
+        f"no style {style!r}; expected the path of a .mplstyle file, or one of {known}"
+    )
 
 
 def colours() -> Colours:
@@ -139,6 +154,10 @@ def colours() -> Colours:
 def checked_size(size: Any) -> tuple[float, float | None]:
     """Return width and height, None where it is not given, of a size in inches.
 
+    Returns
+    -------
+    float, float or None
+
     Raises
     ------
     UsageError
@@ -158,6 +177,10 @@ def checked_size(size: Any) -> tuple[float, float | None]:
 
 def checked_dpi(dpi: Any, width: float, height: float) -> float:
     """Return dots per inch.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -180,12 +203,16 @@ def checked_dpi(dpi: Any, width: float, height: float) -> float:
 def checked(look: Mapping[str, Any]) -> Look:
     """Return what is given of a look, checked before there is anything to draw.
 
+    Returns
+    -------
+    Look
+
     Raises
     ------
     UsageError
         If there is no such size, resolution or style.
     """
-    given = Look(**{key: value for key, value in look.items() if value is not None})  # type: ignore
+    given = cast(Look, {key: value for key, value in look.items() if value is not None})
     if "style" in given:
         known_style(str(given["style"]))
     width, height = checked_size(given.get("size") or SIDES[0])
@@ -236,6 +263,10 @@ def smoothed(time: Any, values: Any) -> tuple[Any, Any]:
     """Return medians of the parts of a long series, and its last value; a short one as it is.
 
     Drawn at every time, what swings from one to the next is a block of colour.
+
+    Returns
+    -------
+    (n,) float64, (n,) float64
     """
     if len(time) <= 3 * PARTS:
         return time, values
@@ -264,12 +295,12 @@ def plain_log(axis: Any) -> None:
 
 
 def _plain(value: float, position: int | None = None) -> str:
-    """Return 0.01, 200, 2×10⁶: powers of ten beyond what is quickly read."""
+    """Return 0.01, 200, and powers of ten beyond what is quickly read."""
     if value > 0.0 and not 1e-3 <= value < 1e5:
         digits, _, power = f"{value:.0e}".partition("e")
-        tens = "10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        return tens if digits == "1" else f"{digits}×{tens}"
-    return f"{value:g}".replace("-", "−")
+        tens = "10" + str(int(power)).translate(_RAISED)
+        return tens if digits == "1" else f"{digits}{_TIMES}{tens}"
+    return f"{value:g}".replace("-", _MINUS)
 
 
 def signed_scale(axis: Any, positive: float, furthest: float) -> None:
@@ -296,5 +327,5 @@ def signed_scale(axis: Any, positive: float, furthest: float) -> None:
     if furthest < outer[0]:
         ticks += [-0.5 * outer[0]]
     axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", _MINUS)))
     axis.set_minor_locator(NullLocator())

@@ -76,9 +76,7 @@ def run_results(
     return rate, list(found.items())
 
 
-def _kept(
-    file: Path, name: str, keep: Sequence[str], options: dict[str, Any]
-) -> xr.Dataset | None:
+def _kept(file: Path, name: str, keep: Sequence[str], options: dict[str, Any]) -> xr.Dataset | None:
     """Analyze one recording, and keep some variables; None where that cannot be done."""
     from nndyn.store import MissingRecordingError, open_recording, reading
 
