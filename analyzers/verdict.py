@@ -297,6 +297,8 @@ def judge_transient(
     if found.end is not None:
         more = found.whole - found.total
         until += f" until {unit} {time[found.end]:g}"
+        if not risen:
+            until += _higher(found, unit, time)
         if abs(more) >= 0.5:
             until += f", and {_by(more)} from there to {unit} {time[found.stop]:g}"
     rounded = f"rounding takes over at {unit} {time[found.stop]:g}" if ended_by == "floor" else ""
@@ -382,6 +384,16 @@ def judge_transient(
             f"{grown}, {found.recent:.1f} of them in the last quarter of the recording",
         )
     return Verdict("transient", f"{grown}, less than one of them in the last quarter{stays}")
+
+
+def _higher(found: Growth, unit: str, time: Array) -> str:
+    """Say where deviations were larger, by half an e-folding or more, than when growth ended."""
+    assert found.end is not None
+    climb = np.nancumsum(found.steps[: found.end - found.start])
+    top = int(np.argmax(climb)) if climb.size else 0
+    if not climb.size or climb[top] - max(found.total, 0.0) < 0.5:
+        return ""
+    return f" ({climb[top]:.1f} by {unit} {time[found.start + top + 1]:g})"
 
 
 def _by(growth: float) -> str:

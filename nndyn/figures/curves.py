@@ -72,8 +72,9 @@ def curves(
         raise DataError("there is no curve to draw: no run of the study has one")
     panel = partial(_draw, name, with_curve, along)
     caption = f"{len(with_curve)} runs: {counts(r.attrs['verdict'] for _, r in with_curve)}"
-    if len(with_curve) < len(runs):
-        caption += f"; {len(runs) - len(with_curve)} more have no curve"
+    without = len(runs) - len(with_curve)
+    if without:
+        caption += f"; {without} more {'has' if without == 1 else 'have'} no curve"
     return drawn([panel], ax, caption, **look)
 
 
@@ -102,7 +103,7 @@ def _draw(
         middle = each[0][1]
         if all(len(one) == len(time) for one, _ in each):
             middle = np.median([curve for _, curve in each], axis=0)
-        label = f"{option(along)} {value:g}" if isinstance(value, float | int) else "median"
+        label = f"{option(along)} {value:.3g}" if isinstance(value, float | int) else "median"
         ax.plot(time, middle, color=shades[i], lw=1.5, label=label if i in named else None)
     first = runs[0][1]
     ax.set_xlabel(f"time ({unit(first)})")
@@ -114,7 +115,7 @@ def _draw(
         ax.axhline(0.0, color=c.grey, lw=0.8, ls=":")
         ax.set_ylabel(f"exponent so far ({first['lyapunov_max'].attrs['units']})")
     else:
-        ax.set_ylabel("ln separation, mean of the replicas")
+        ax.set_ylabel("ln separation (mean)")
 
 
 def _curve(name: str, result: xr.Dataset) -> tuple[Any, Any] | None:

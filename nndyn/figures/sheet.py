@@ -68,12 +68,23 @@ class _Legend:
     of: Sequence[Axes]
     style: Any
 
-    def fit(self, renderer: RendererBase) -> None:
-        """Write the legend below the numbers of the axis, in columns that the figure can hold."""
+    def entries(self) -> dict[str, Any]:
+        """Return what is named, with its names."""
         entries: dict[str, Any] = {}
         for ax in self.of:
             for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
                 entries.setdefault(label, handle)
+        return entries
+
+    def begin(self) -> None:
+        """Write the legend; where it fits is seen when the figure is laid out."""
+        entries = self.entries()
+        if entries:
+            self.below.legend(list(entries.values()), list(entries))
+
+    def fit(self, renderer: RendererBase) -> None:
+        """Write the legend below the numbers of the axis, in columns that the figure can hold."""
+        entries = self.entries()
         if not entries:
             return
         figure: Any = self.below.get_figure(root=True)
@@ -170,6 +181,8 @@ def drawn(
         style = {key: rcParams[key] for key in rcParams if key.startswith(_LETTERED)}
         shared = [(axes[-1], axes)] if ratios else [(one, [one]) for one in axes]
         sheet.legends_below = [_Legend(below, of, style) for below, of in shared]
+        for one in sheet.legends_below:
+            one.begin()
     return sheet
 
 

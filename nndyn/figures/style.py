@@ -242,16 +242,16 @@ def unit(result: xr.Dataset) -> str:
 
 
 def lasting(length: float, of: str) -> str:
-    """Return a length of time with its unit: ``1 step``, ``47 steps``, ``2.5 years``."""
-    plural = of in ("step", "sample", "time unit") and length != 1.0
+    """Return a length of time with its unit: ``1 step``, ``47 steps``, ``2.5 year``."""
+    plural = bool(of in ("step", "sample", "time unit") and length != 1.0)
     return f"{length:.3g} {of}{'s' * plural}"
 
 
 def span(lower: float, upper: float, of: str) -> str:
-    """Return between which times: ``steps 1 to 22``, ``time 0.5 to 2 years``."""
+    """Return between which times: ``steps 1 to 22``, ``time 0.5 to 2 (year)``."""
     if of in ("step", "sample"):
         return f"{of}s {lower:g} to {upper:g}"
-    return f"time {lower:g} to {upper:g} {of}{'s' * (of == 'time unit')}"
+    return f"time {lower:g} to {upper:g} ({of})"
 
 
 def thinned(n: int) -> Any:
@@ -321,7 +321,10 @@ def signed_scale(axis: Any, positive: float, furthest: float) -> None:
     tens = 10.0 ** np.floor(np.log10(positive))
     linear = float(next(k * tens for k in (1.0, 2.0, 5.0, 10.0) if k * tens >= positive))
     low, high = axis.get_view_interval()
-    axis.axes.set_yscale("symlog", linthresh=linear, linscale=1.5)
+    if low < -linear:
+        low *= 1.6  # a margin that is seen on the logarithmic part
+    axis.axes.set_yscale("symlog", linthresh=linear, linscale=1.2)
+    axis.axes.set_ylim(low, high)
     outer = linear * 10.0 ** np.arange(1, 6)
     ticks = [*-outer[::-1], -linear, -0.5 * linear, 0.0, 0.5 * linear, linear, *outer]
     if furthest < outer[0]:
