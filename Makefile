@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
 
-.PHONY: demo test check lint types slow damage arithmetic bench clean
+.PHONY: demo test check lint types slow damage arithmetic bench figures clean
 
 demo: $(SETUP)
 	$(BIN)/nndyn demo
@@ -40,6 +40,10 @@ bench: $(SETUP)
 		env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 			$(BIN)/python tests/benchmarks/$$what.py || exit 1; \
 	done
+
+# every figure on one sheet
+figures: $(SETUP)
+	$(BIN)/python examples/figures.py --output docs/figures.png
 
 $(SETUP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

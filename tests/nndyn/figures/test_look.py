@@ -37,7 +37,6 @@ def every():
         {"state": (("time", "replica", "component"), walk)},
         {"time": ("time", np.arange(200.0), {"units": "step"})},
     )
-    from analyzers.exploration import exploration
 
     yield lambda **look: draw("learning", learned(), **look)
     yield lambda **look: draw(
