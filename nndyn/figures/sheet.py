@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.axis import Tick
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
@@ -39,6 +40,7 @@ class Sheet(Figure):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, layout=_Layout(), **options)
+        FigureCanvasAgg(self)  # type: ignore[no-untyped-call]
         self.caption: Text | None = None
         self.legends_below: list[_Legend] = []
 
