@@ -40,9 +40,10 @@ class Sheet(Figure):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, layout=_Layout(), **options)
-        FigureCanvasAgg(self)  # type: ignore[no-untyped-call]
+        FigureCanvasAgg(self)
         self.caption: Text | None = None
         self.legends_below: list[_Legend] = []
+        self.labels: list[_Label] = []
 
     def savefig(self, *args: Any, **options: Any) -> None:
         """Save as `matplotlib.figure.Figure.savefig` does, with fonts embedded and text as text."""
@@ -55,11 +56,48 @@ class _Layout(ConstrainedLayoutEngine):
 
     def execute(self, fig: Any) -> None:
         """Lay out a figure for the size that it has now."""
+        for one in fig.labels:
+            one.reset()
         super().execute(fig)
-        for one in getattr(fig, "legends_below", ()):
-            with rc_context(one.style):
-                one.fit(fig._get_renderer())
-        super().execute(fig)
+        for _ in range(2):  # legends take from the room that labels have
+            renderer = fig._get_renderer()
+            for one in fig.labels:
+                one.fit(renderer)
+            for one in fig.legends_below:
+                with rc_context(one.style):
+                    one.fit(renderer)
+            super().execute(fig)
+
+
+@dataclass
+class _Label:
+    """The label of an axis, in two lines or smaller letters where it is longer than the axis."""
+
+    ax: Axes
+    label: Text
+    upright: bool
+
+    def __post_init__(self) -> None:
+        self.text, self.size = self.label.get_text(), float(self.label.get_fontsize())
+
+    def reset(self) -> None:
+        """Write it as it was given."""
+        self.label.set_text(self.text)
+        self.label.set_fontsize(self.size)
+
+    def fit(self, renderer: RendererBase) -> None:
+        """Make it fit."""
+        box, figure = self.ax.bbox, cast(Figure, self.ax.get_figure(root=True))
+        room = (box.height if self.upright else box.width) + 0.12 * figure.dpi
+        words = " ".join(self.text.split())
+        halves = textwrap.fill(words, max(10, len(words) // 2 + 4), break_long_words=False)
+        for scale in (1.0, 0.85, 0.7, 0.6):
+            for text in (self.text, halves):
+                self.label.set_text(text)
+                self.label.set_fontsize(scale * self.size)
+                extent = self.label.get_window_extent(renderer)
+                if (extent.height if self.upright else extent.width) <= room:
+                    return
 
 
 @dataclass
@@ -185,6 +223,11 @@ def drawn(
         sheet.legends_below = [_Legend(below, of, style) for below, of in shared]
         for one in sheet.legends_below:
             one.begin()
+        sheet.labels = [
+            _Label(place, axis.label, axis is place.yaxis)
+            for place in sheet.axes
+            for axis in (place.xaxis, place.yaxis)
+        ]
     return sheet
 
 
