@@ -21,7 +21,7 @@ def test_a_spectrum_shows_exponents_history_and_distributions(tmp_path):
     result = analyzed(tmp_path / "r.nc", systems.lorenz63(), 20_000)
     figure = spectrum(result)
     exponents, history, spread = figure.axes
-    assert legend(exponents) == ["exponents", "known"]
+    assert legend(exponents) == ["known", "exponents"]
     assert exponents.get_ylabel() == "exponent (per time unit)"
     assert legend(history) == ["exponent 1", "exponent 2", "exponent 3", "known"]
     ends = [line.get_ydata()[-1] for line in history.lines[:6:2]]
