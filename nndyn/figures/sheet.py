@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -44,6 +45,23 @@ class Sheet(Figure):
         self.caption: Text | None = None
         self.legends_below: list[_Legend] = []
         self.labels: list[_Label] = []
+        self.cramped = False
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw as `matplotlib.figure.Figure.draw` does, or refuse a size without room for axes.
+
+        Raises
+        ------
+        UsageError
+            If legend and verdict take all of it.
+        """
+        super().draw(renderer)
+        if self.cramped:  # an error within the layout would be passed over by matplotlib
+            width, height = self.get_size_inches()
+            raise UsageError(
+                f"size is {width:g} x {height:g} inches, which leaves no room for the axes beside "
+                "legend and verdict; make the figure larger"
+            )
 
     def savefig(self, *args: Any, **options: Any) -> None:
         """Save as `matplotlib.figure.Figure.savefig` does, with fonts embedded and text as text."""
@@ -55,7 +73,16 @@ class _Layout(ConstrainedLayoutEngine):
     """Matplotlib's constrained layout, with legends in as many columns as there is room for."""
 
     def execute(self, fig: Any) -> None:
-        """Lay out a figure for the size that it has now."""
+        """Lay out a figure for the size that it has now, and note whether axes have room there."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "constrained_layout not applied")
+            try:
+                self._lay_out(fig)
+                fig.cramped = False
+            except UserWarning:
+                fig.cramped = True
+
+    def _lay_out(self, fig: Any) -> None:
         for one in fig.labels:
             one.reset()
         super().execute(fig)

@@ -137,6 +137,13 @@ def test_a_look_that_there_is_not_is_refused(look, message):
         draw("learning", learned(), **look)
 
 
+def test_a_size_without_room_for_the_axes_is_refused_and_nothing_written(tmp_path):
+    figure = draw("learning", learned(), size=1)
+    with pytest.raises(UsageError, match=r"^size is 1 x .* no room for the axes"):
+        save(figure, tmp_path / "f.png")
+    assert not list(tmp_path.iterdir())
+
+
 def test_axes_of_the_caller_get_as_many_panels_as_there_are():
     figure, axes = plt.subplots(1, 2)
     lyapunov_cells, learning_cells = cells()
