@@ -11,6 +11,7 @@ from analyzers.diffusion import kind
 from analyzers.displacements import panel_rows
 from analyzers.endings import called, ends, why
 from analyzers.exploration_labels import Rows, companion, numbers, per_replica, series
+from analyzers.progress import part
 from analyzers.separation import require_dataset
 from analyzers.states import weights
 from analyzers.trajectory import Explored, explore
@@ -126,13 +127,14 @@ def exploration(
         if role[r] == CONTROL and _coincides(recording, r):
             found[r] = found[0]
             continue
-        found[r] = explore(
-            state[:T, r],
-            called(r),
-            held,
-            longest=longest,
-            confidence=confidence,
-        )
+        with part(r, state.shape[1], called(r)):
+            found[r] = explore(
+                state[:T, r],
+                called(r),
+                held,
+                longest=longest,
+                confidence=confidence,
+            )
     lost = [r for r in range(state.shape[1]) if r not in found]
     warnings = [
         f"replica {r} diverged: it has no exploration metrics" for r in lost if role[r] == PERTURBED
@@ -180,7 +182,7 @@ def _check(recording: Any, max_lag: int | None, confidence: float, walks: int, s
     if not (is_number(confidence) and 0.0 < confidence < 1.0):
         raise UsageError(f"confidence is {confidence!r}, expected a number between 0 and 1")
     if "state" not in recording:
-        raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
+        raise DataError("the recording keeps no states; record with `store='full'` or 'every:K'")
     if recording["state"].ndim != 3 or 0 in recording["state"].shape[1:]:
         raise DataError(
             f"state has dimensions {dict(recording['state'].sizes)}, expected (time, replica, "

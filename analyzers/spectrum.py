@@ -147,7 +147,7 @@ def spectrum(
         note = no_exponent if whole else f"nothing to measure in the window: {error}"
         return escaped(recording, parameters, note)
     if whole and not used.steady:
-        note = f"{no_exponent}; --window A:B takes an earlier time"
+        note = f"{no_exponent}; `window=(A, B)` takes an earlier time"
         return escaped(recording, parameters, note)
     resolved = resolution(recording, found, used, confidence)
     lose(used, resolved.lost)

@@ -120,7 +120,7 @@ def judge_stationary(
         return Verdict(
             "unresolved",
             f"the reference stays on a {course.ends_on[0]} that repels: the exponent in {interval} "
-            "is its own, and of no attractor; start elsewhere, --discard steps first",
+            "is its own, and of no attractor; start elsewhere, `discard` steps first",
         )
     if course.total > 0.0 and course.leaving >= max(0.5 * course.total, 1.0):
         return Verdict(
@@ -183,7 +183,7 @@ def _slow(
         return Verdict(
             "saturated",
             f"deviations grew by {course.total:.1f} e-foldings and then no further: they may be as "
-            "large as the attractor; record with --rescale 10 to follow them over the whole run",
+            "large as the attractor; record with `rescale=10` to follow them over the whole run",
         )
     if course.total > 0.0 and doubling >= LATE * course.total and course.growth >= 1.0:
         return _undecided(course, f"{added}, {EXPONENTIAL:g} are needed", unit, cure)
@@ -228,18 +228,18 @@ def longer_use(ended_by: str, rescaled: bool, coarse: bool = False) -> str:
     str
     """
     if coarse and ended_by in ("saturation", "floor", "collapse"):
-        return "record in float64 (--dtype float64)"
+        return "record in float64 (`dtype='float64'`)"
     if ended_by == "saturation":
         if rescaled:
-            return "rescale more often (--rescale)"
-        return "record with --rescale 10, or --tangents 1"
+            return "rescale more often (`rescale`)"
+        return "record with `rescale=10`, or `tangents=1`"
     if ended_by == "floor":
-        return "perturb more (--epsilon)" if rescaled else "record with --rescale 10"
+        return "perturb more (`epsilon`)" if rescaled else "record with `rescale=10`"
     if ended_by == "end":
         return "record longer"
     if ended_by == "divergence":
         return "lower the learning rate, or start elsewhere"
-    return "perturb more (--epsilon)"
+    return "perturb more (`epsilon`)"
 
 
 def _rounded_up(length: float) -> float:
@@ -346,7 +346,7 @@ def judge_transient(
             "unresolved",
             f"{until} on average, but replicas disagree: from {unit} {first:g} to {last:g} one of "
             f"them changed by {low:.2g} e-foldings, another by {high:.2g}: they have no common "
-            "exponent; a smaller --epsilon crosses fewer kinks",
+            "exponent; a smaller `epsilon` crosses fewer kinks",
             exponent=False,
         )
     if found.slope - found.half_width <= 0.0:

@@ -78,8 +78,8 @@ def _blame(
         size = off if error is None else abs(error)
         much = f"integration with steps of {system['dt']:g}"
         much += " changes it" if error is None else f" changes it by {error:.2g}"
-        return f"{much}; record with --dt {_shorter(system['dt'], size / scale):g} or less, or " + (
-            "--method dop853"
+        return f"{much}; record with `dt={_shorter(system['dt'], size / scale):g}` or less, or " + (
+            "`method='dop853'`"
         )
     return (
         "neither rounding between orthonormalizations nor the length of the steps explains the "

@@ -17,13 +17,15 @@ from analyzers.onset_study import onset_study
 from analyzers.stability import limit
 from nndyn.errors import UsageError, is_number, is_whole
 from nndyn.interrupts import shielded
+from nndyn.progress import Called, Progress, following
 from nndyn.recommendation import label
 from nndyn.studies.adaptive import Adaptive
 from nndyn.studies.analysis import row_of
 from nndyn.studies.cells import cells_of
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import Point, Request, request
-from nndyn.studies.search import Lattice, following, lattice
+from nndyn.studies.search import Lattice, lattice
+from nndyn.studies.search import following as next_rate
 from nndyn.systems.protocol import WithLoss
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ Say = Callable[[str], None]
 
 
 def find_onset(
-    model: Any,
-    data: Any,
+    model: Any = None,
+    data: Any = None,
     *,
     lr: tuple[float, float] | None = None,
     steps: int = 300,
@@ -57,6 +59,7 @@ def find_onset(
     mix: bool = False,
     take_over: bool = False,
     say: Say | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Find the learning rate at which deviations begin to grow, and one to train at.
@@ -90,6 +93,9 @@ def find_onset(
         Go on there with what processes of another host had that are known to have ended.
     say : callable, optional
         Called with a line before every round of runs.
+    progress : bool or callable, optional
+        As of ``nndyn.record``; called with the training steps spent and those of the budget, which
+        may not all be needed.
     **options
         Of ``nndyn.Training`` and ``nndyn.record``; states are not kept unless `store` says so.
 
@@ -139,6 +145,8 @@ def find_onset(
         rates = lattice(_anchor(asked, seed, bounds), precision, bounds)
         most = _RUNS * steps if budget is None else budget
         search = _Search(runs, rates, steps, threshold, most, say or (lambda line: None))
+        if bar := stack.enter_context(following(progress, "onset")):
+            search.progress = bar
         why = search.narrow(range(seed, seed + seeds), precision, confidence)
         bracketed = search.bracketed(confidence).rate
         trained = search.train(rates.near(bracketed)) if np.isfinite(bracketed) else {}
@@ -172,6 +180,7 @@ class _Search:
     say: Say
     #: Of every seed, whether it grows at the rates looked at.
     grows: dict[int, dict[int, bool]] = field(default_factory=dict)
+    progress: Called = lambda done, total: None
 
     def narrow(self, seeds: range, precision: float, confidence: float) -> str:
         """Bracket the onset of ever more seeds; return why that ended early, empty if it did not.
@@ -250,7 +259,7 @@ class _Search:
         for s in seeds:
             self.grows.setdefault(s, {})
         while True:
-            found = {s: following(self.grows[s], start, stride, self.rates) for s in seeds}
+            found = {s: next_rate(self.grows[s], start, stride, self.rates) for s in seeds}
             at = [(k, s) for s, k in found.items() if k is not None]
             if not at:
                 return True
@@ -303,7 +312,7 @@ class _Search:
             f"{len(points)} run{'s' if len(points) > 1 else ''} to step {steps} at lr {span}; "
             f"{self.runs.spent:,} of {self.budget:,} steps spent"
         )
-        self.runs.record(points, steps)
+        self.runs.record(points, steps, lambda spent: self.progress(spent, self.budget))
 
     def _point(self, k: int, seed: int) -> Point:
         return {"lr": self.rates.rate(k), "seed": seed}
@@ -342,7 +351,7 @@ def _same_start(asked: Request, seed: int) -> list[str]:
         return []
     return [
         "all seeds begin at the same weights: the interval is over perturbations and batches; "
-        "give init, such as default, to draw weights"
+        "give `init`, such as 'default', to draw weights"
     ]
 
 

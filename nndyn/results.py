@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from nndyn._version import __version__
 from nndyn.header import manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Window(tuple[float, float]):
@@ -68,6 +71,15 @@ class Quantity:
     attrs: dict[str, Any] = field(default_factory=dict)
 
 
+class Row(NamedTuple):
+    """One row of the table of a result: a name, a value or None, an interval or None, a unit."""
+
+    name: str
+    value: Any
+    ci: Any
+    unit: str
+
+
 def result(
     quantities: Mapping[str, Quantity],
     *,
@@ -102,9 +114,10 @@ def result(
     Returns
     -------
     xarray.Dataset
-        With attributes ``analyzer``, ``source_id``, ``source_path``, ``source_made`` (JSON: the
-        system, its parameters, whether it is stationary, after how many steps it was rescaled),
-        ``parameters`` (JSON), ``verdict``, ``reason``, ``summary`` and ``warnings`` (JSON lists),
+        What `summary` names comes first, each with its interval. With attributes ``verdict``,
+        ``reason``, ``warnings`` (a JSON list), ``analyzer``, ``source_id``, ``source_path``,
+        ``source_made`` (JSON: the system, its parameters, whether it is stationary, after how many
+        steps it was rescaled), ``parameters`` (JSON), ``summary`` (a JSON list),
         ``nndyn_version``. Of an option NAME that is a recording also ``NAME_id`` and
         ``NAME_path``, which stand for it in ``parameters`` too.
 
@@ -136,11 +149,16 @@ def result(
                     "interval_over": q.interval_over,
                 },
             )
+    first = [name for key in summary for name in (key, f"{key}_ci") if name in variables]
+    variables = {name: variables[name] for name in dict.fromkeys([*first, *variables])}
     ds = xr.Dataset(variables, coords=dict(coords or {}))
     if "bound" in ds.dims:
         ds = ds.assign_coords(bound=("bound", ["lower", "upper"]))
     others = {k: _origin(v) for k, v in parameters.items() if isinstance(v, xr.Dataset)}
     ds.attrs = {
+        "verdict": verdict,
+        "reason": reason,
+        "warnings": json.dumps(list(warnings)),
         "analyzer": analyzer,
         **{
             f"{name}_{key}": value
@@ -149,10 +167,7 @@ def result(
         },
         "source_made": _made(recording),
         "parameters": json.dumps({**parameters, **others}, default=_python),
-        "verdict": verdict,
-        "reason": reason,
         "summary": json.dumps(list(summary)),
-        "warnings": json.dumps(list(warnings)),
         "nndyn_version": __version__,
     }
     return ds
@@ -217,6 +232,73 @@ def to_dict(ds: xr.Dataset) -> dict[str, Any]:
         "reason": ds.attrs["reason"],
         "warnings": json.loads(ds.attrs["warnings"]),
     }
+
+
+def rows(ds: xr.Dataset) -> list[Row]:
+    """Return the summary of a result as the rows of its table.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        What an analyzer returned.
+
+    Returns
+    -------
+    list of Row
+        Of an estimate with several values a row for each.
+    """
+    found = []
+    for name in json.loads(ds.attrs["summary"]):
+        variable = ds[name]
+        interval = ds[f"{name}_ci"].values if f"{name}_ci" in ds else None
+        for place in np.ndindex(variable.shape):
+            label = [name, *(_label(ds, d, i) for d, i in zip(variable.dims, place, strict=True))]
+            found.append(
+                Row(
+                    " ".join(label),
+                    _plain(variable.values[place]),
+                    None if interval is None else _bounds(interval[place]),
+                    variable.attrs["units"],
+                )
+            )
+    return found
+
+
+def _label(ds: xr.Dataset, dim: Any, i: int) -> str:
+    """Return what tells an entry of a list from others: its coordinate, or its number."""
+    if dim not in ds.coords:
+        return str(i + 1)
+    value = ds[dim].values[i].item()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def table(ds: xr.Dataset) -> pd.DataFrame:
+    """Return the summary of a result as a small table.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        What an analyzer returned.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an estimate, by name, with columns ``value``, ``lower`` and ``upper``, the ends of
+        its interval, NaN where there is none, and ``unit``.
+    """
+    import pandas as pd
+
+    found = rows(ds)
+    ends = [row.ci or (None, None) for row in found]
+    return pd.DataFrame(
+        {
+            "value": [np.nan if row.value is None else row.value for row in found],
+            "lower": np.array([low for low, _ in ends], dtype=np.float64),
+            "upper": np.array([high for _, high in ends], dtype=np.float64),
+            "unit": [row.unit for row in found],
+        },
+        index=[row.name for row in found],
+    )
 
 
 def _bounds(values: Any) -> Any:

@@ -1,8 +1,12 @@
 """Fixtures shared by the packages' tests."""
 
+import os
 import signal
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes side by side share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell lets what it starts in the background ignore Ctrl-C; tests press it all the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)

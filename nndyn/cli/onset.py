@@ -9,8 +9,9 @@ import click
 
 from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
-from nndyn.cli.output import print_json, say
+from nndyn.cli.output import print_json
 from nndyn.cli.parameters import FilePath
+from nndyn.cli.progress import command_bar, log, quiet_option
 from nndyn.cli.record import record
 from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
@@ -83,21 +84,28 @@ def _params() -> list[click.Parameter]:
         config_option(),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
         click.Option(["--strict"], is_flag=True, help="Exit with 3 where it is not found."),
+        quiet_option(),
     ]
 
 
 def _run(*, output: Path | None, as_json: bool, strict: bool, **options: Any) -> int:
     if_interrupted((lambda: _GONE) if output is None else of_study(output))
-    from nndyn import find_onset
-
     options["control"] = not options.pop("no_control")
-    found = find_onset(
-        options.pop("model"),
-        options.pop("data"),
-        path=output,
-        say=lambda line: say(line, err=True),
-        **options,
-    )
+    with command_bar("onset", "preparing") as bar:
+        from nndyn import find_onset
+
+        def say(line: str) -> None:
+            bar.what = line.partition(";")[0]
+            log(line)
+
+        found = find_onset(
+            options.pop("model"),
+            options.pop("data"),
+            path=output,
+            say=say,
+            progress=bar,
+            **options,
+        )
     if as_json:
         print_json(study_dict(found))
     else:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.analysis import analyzer
 from nndyn.cli.analyze import along, options_of, read_from, study_result
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath
+from nndyn.cli.progress import analyzed, command_bar, quiet_option
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
 from nndyn.figures.style import Look, checked
-from nndyn.progress import progress_bar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,6 +92,7 @@ def _drawing() -> list[click.Parameter]:
         ),
         click.Option(["--dpi"], type=float, help="Dots per inch, 200 unless given."),
         click.Option(["--style"], metavar="NAME", help="Style of matplotlib, or a .mplstyle file."),
+        quiet_option(),
     ]
 
 
@@ -102,7 +102,7 @@ def _drawable(ctx: click.Context, parameter: click.Parameter, output: Path) -> P
 
     if output.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UsageError(f"{output}: expected a name that ends in .png, .pdf or .svg")
-    vacant(output, overwrite=True, cure="")
+    vacant(output, overwrite=True)
     return output
 
 
@@ -125,9 +125,11 @@ def _run(name: str, *, path: Path, output: Path, along: str | None = None, **opt
     if along is not None:
         raise UsageError(f"--along is of studies, and {path} is no folder")
     check_apart(output, read_from(path, options))
-    with reading(path), open_recording(path) as recording:
-        result = analyzer(name)(recording, **options)
-    save(draw(name, result, **look), output)
+    with command_bar(output.name) as bar:
+        with reading(path), open_recording(path) as recording:
+            result = analyzed(name, recording, bar, **options)
+        bar.doing("drawing")
+        save(draw(name, result, **look), output)
     say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
@@ -144,9 +146,9 @@ def _run_curves(
     from nndyn.studies.runs import run_results
 
     check_apart(output, read_from(path, options))
-    with progress_bar(name) as progress:
+    with command_bar(f"{name} of {path.name}", unit="runs") as bar:
         rate, found = run_results(
-            path, name, keep=NEEDED[name], along=along, progress=progress, **options
+            path, name, keep=NEEDED[name], along=along, progress=bar, **options
         )
     for label, runs in found:
         made = curves(name, runs, rate, **look)
@@ -192,7 +194,8 @@ def _save_part(figure: Figure, path: Path, output: Path, label: str, *lines: str
     if label:
         name = output.with_stem(f"{output.stem}_{re.sub(r'[^A-Za-z0-9.=+-]+', '-', label)}")
         check_apart(name, read_from(path))
-    save(figure, name)
+    with command_bar(name.name, "drawing"):
+        save(figure, name)
     for line in lines:
         say(f"{name}: {line}")
 

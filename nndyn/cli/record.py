@@ -11,10 +11,10 @@ from nndyn.cli.configuration import config_files, load_config
 from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import duration, say, size
 from nndyn.cli.parameters import FilePath, Tangents
+from nndyn.cli.progress import command_bar, log, quiet
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.progress import progress_bar
 from nndyn.systems.catalogue import CATALOGUE, entry
 from nndyn.systems.recipe import TRAINING, Recipe
 
@@ -130,6 +130,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
             required=True,
             help="The netCDF file to write.",
         ),
+        quiet,
     ]
     for option in reversed(options):
         function = option(function)
@@ -159,9 +160,9 @@ record.add_command(series)
 @click.option("--samples", type=int, metavar="N", help="Train on N samples, stratified by label.")
 @click.option(
     "--model",
-    required=True,
     help="mlp:INPUT-…-OUTPUT, such as mlp:64-32-10; cnn:CHANNELS-…, such as cnn:8-16; or "
-    "package.module:factory, a function of yours that returns a torch module.",
+    "package.module:factory, a function of yours that returns a torch module.  [default: that of "
+    "data with a name, mlp:64-32-10 of digits]",
 )
 @click.option(
     "--activation",
@@ -334,26 +335,27 @@ def _record(make: Callable[[], Any], options: dict[str, Any]) -> None:
     from nndyn.store import vacant
     from recorders.estimate import estimate
 
-    system = make()
     options["control"] = not options.pop("no_control")
     planned = {k: v for k, v in options.items() if k not in _OF_THE_FILE}
-    inputs = [*config_files(), *getattr(system, "files", ())]
-    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it", inputs=inputs)
-    if dry_run:
-        cost = estimate(system, **planned)
-        say(
-            f"{system.name}: {options['steps']:,} steps of {_replicas(cost.rows)} with "
-            f"{cost.components:,} components; {size(cost.bytes)} in blocks of {cost.block} steps; "
-            f"about {duration(cost.seconds)}. Nothing was written."
-        )
-        return
-    if not resume:
-        cost = estimate(system, timed=False, **planned)
-        if cost.work > _LONG:
+    with command_bar(path.name, "preparing") as bar:
+        system = make()
+        inputs = [*config_files(), *getattr(system, "files", ())]
+        vacant(path, overwrite=resume or overwrite, resumable=True, inputs=inputs)
+        if dry_run:
             cost = estimate(system, **planned)
-            say(f"{path}: {size(cost.bytes)}, about {duration(cost.seconds)}", err=True)
-    with progress_bar(system.name) as progress:
-        recording = write(system, path, **options, progress=progress)
+            say(
+                f"{system.name}: {options['steps']:,} steps of {_replicas(cost.rows)} with "
+                f"{cost.components:,} components; {size(cost.bytes)} in blocks of {cost.block} "
+                f"steps; about {duration(cost.seconds)}. Nothing was written."
+            )
+            return
+        if not resume:
+            cost = estimate(system, timed=False, **planned)
+            if cost.work > _LONG:
+                cost = estimate(system, **planned)
+                log(f"{path}: {size(cost.bytes)}, about {duration(cost.seconds)}")
+        bar.doing(f"recording {system.name}")
+        recording = write(system, path, **options, progress=bar)
     steps = recording.sizes["time"] - 1
     say(
         f"{path}: {system.name}, {steps:,} steps, {_replicas(recording.sizes['replica'])}, "

@@ -9,6 +9,7 @@ import click
 
 from nndyn.cli.output import say, size
 from nndyn.cli.parameters import FilePath
+from nndyn.cli.progress import command_bar, quiet
 
 
 @click.command(
@@ -58,12 +59,16 @@ from nndyn.cli.parameters import FilePath
     required=True,
     help="The netCDF file to write.",
 )
+@quiet
 def series(source: Path, column: tuple[str, ...], output: Path, **options: Any) -> None:
     """Store a series, and say what it is."""
     from nndyn.header import manifest
-    from recorders.series import record_series
 
-    with record_series(source, output, column=column or None, **options) as recording:
+    with command_bar(output.name, f"reading {source.name}"):
+        from recorders.series import record_series
+
+        made = record_series(source, output, column=column or None, **options)
+    with made as recording:
         times, columns = recording.sizes["time"], recording.sizes["component"]
         system = manifest(recording.attrs)["system"]
         unit = recording["time"].attrs["units"]

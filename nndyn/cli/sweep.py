@@ -12,16 +12,16 @@ from nndyn.cli.configuration import config_files, config_option
 from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import counted, duration, say, size
 from nndyn.cli.parameters import FilePath, Grid
+from nndyn.cli.progress import command_bar, log, quiet_option
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
-from nndyn.progress import progress_bar
 from nndyn.studies.grids import numbers
 
 if TYPE_CHECKING:
     import xarray as xr
 
 #: Options of `nndyn record` that a sweep has its own of.
-_OWN = ("seed", "resume", "mix", "overwrite", "take_over", "config", "dry_run", "output")
+_OWN = ("seed", "resume", "mix", "overwrite", "take_over", "config", "dry_run", "output", "quiet")
 
 _GRIDS = (
     "Every option with one value can be a grid: A,B,C; LO:HI:N, N values in equal steps; "
@@ -69,6 +69,7 @@ def _options() -> list[click.Parameter]:
             required=True,
             help="Folder of the study.",
         ),
+        quiet_option(),
     ]
 
 
@@ -129,20 +130,21 @@ def _run(
     name, given = _options_of(kind, options)
     if overwrite:
         Folder(output).check_apart(config_files())
-    asked = request(name, given, seeds=seeds, seed=seed)
-    if dry_run or not output.exists():
-        found = cost(asked)
-        line = (
-            f"{counted(found.cells, 'run')} in {counted(found.batches, 'batch')}, "
-            f"{found.steps:,} steps; {size(found.bytes)}; about {duration(found.seconds)} of one "
-            "process"
-        )
-        if dry_run:
-            say(f"{output}: {line}. Nothing was written.")
-            return 0
-        if found.seconds > 10.0:
-            say(f"{output}: {line}", err=True)
-    with progress_bar(output.name) as progress:
+    with command_bar(output.name, "preparing") as bar:
+        asked = request(name, given, seeds=seeds, seed=seed)
+        if dry_run or not output.exists():
+            found = cost(asked)
+            line = (
+                f"{counted(found.cells, 'run')} in {counted(found.batches, 'batch')}, "
+                f"{found.steps:,} steps; {size(found.bytes)}; about {duration(found.seconds)} of "
+                "one process"
+            )
+            if dry_run:
+                say(f"{output}: {line}. Nothing was written.")
+                return 0
+            if found.seconds > 10.0:
+                log(f"{output}: {line}")
+        bar.doing(f"recording {name}")
         index = sweep(
             name,
             output,
@@ -155,7 +157,7 @@ def _run(
             mix=mix,
             overwrite=overwrite,
             take_over=take_over,
-            progress=progress,
+            progress=bar,
             **given,
         )
     return _say(index, output)

@@ -17,6 +17,7 @@ _VERBS = {
     "info": ("nndyn.cli.info:info", "Say what a recording or study holds."),
     "verify": ("nndyn.cli.verify:verify", "Read every byte of a recording and check it."),
     "systems": ("nndyn.cli.systems:systems", "List the systems, or show one."),
+    "examples": ("nndyn.cli.examples:examples", "Copy the example scripts into a folder."),
 }
 
 nndyn = LazyGroup(

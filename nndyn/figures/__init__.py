@@ -100,7 +100,7 @@ def save(figure: Figure, path: str | Path) -> None:
     from nndyn.store.locks import vacant
 
     path = located(path)
-    vacant(path, overwrite=True, cure="")
+    vacant(path, overwrite=True)
     # in memory first: matplotlib leaves half a file, and complains again when it is collected
     drawn = io.BytesIO()
     with embedded(figure):

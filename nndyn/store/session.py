@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ from nndyn.store.space import give_back, reserve
 
 #: Bytes that any change may take beside what it says it does.
 _SLACK = 64 * 1024
+_PULSE = 60.0  # s
 #: Bytes of an index for each new chunk, a checksum among them, and of nodes that split.
 _PER_CHUNK, _PER_TREE = 104, 8192
 
@@ -79,6 +81,7 @@ class Session:
         self.is_open = False
         self._lock = lock
         self._saved: list[Range] = []
+        self._stood: tuple[int, bytes] | None = None
         with contextlib.ExitStack() as undo:
             undo.callback(lock.release)
             try:
@@ -178,6 +181,10 @@ class Session:
             If writing fails, or the file lost its name to somebody.
         RecordingError
             If reading what a change depends on does.
+
+        Notes
+        -----
+        Any other exception ends the session too: what it was in the middle of is undone.
         """
         try:
             self._check()
@@ -189,6 +196,7 @@ class Session:
             raise
         except Exception as error:
             if not is_of_write(error):
+                self.abandon()  # what was put by then must not be put again
                 raise
             failure = self._failure(error)
             raise failure from error
@@ -225,6 +233,11 @@ class Session:
             raise TakenOverError(
                 f"{self.path} was taken over by {self._lock.taker} while it was being recorded; "
                 "this process writes no more into it"
+            )
+        if not (self.changed or self._stood in (None, self._standing())):
+            raise TakenOverError(
+                f"{self.path} was gone on with by another process, which has ended, while it was "
+                "being recorded; this process writes no more into it"
             )
         # who found no lock may have undone the block under way: its journal is gone then
         if not held or (self.changed and not self._journal.in_place):
@@ -271,7 +284,19 @@ class Session:
         self._journal.clear()
         self._lock.renew()
         self._length = os.fstat(self._fd).st_size
+        self._stood = self._standing()
         self.changed = False
+
+    def _standing(self) -> tuple[int, bytes]:
+        """Return what a commit of any process changes: the length, and a digest of the header."""
+        header = hashlib.sha256()
+        for start, stop in self._extents:
+            header.update(os.pread(self._fd, stop - start, start))
+        return os.fstat(self._fd).st_size, header.digest()
+
+    def keep_alive(self) -> None:
+        """Say, at most once a minute, that this process is at work on it."""
+        self._lock.renew(after=_PULSE)
 
     def write_attrs(self, attrs: Mapping[str, Any]) -> None:
         """Write global attributes, in a change of their own.

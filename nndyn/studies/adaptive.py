@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from nndyn.errors import RecordingError, StoreError, UsageError
@@ -63,13 +63,17 @@ class Adaptive:
         have = self._there()
         return sum(max(0, steps - have.get((at["lr"], at["seed"]), 0)) for at in points)
 
-    def record(self, points: list[Point], steps: int) -> None:
+    def record(
+        self, points: list[Point], steps: int, progress: Callable[[int], None] = lambda spent: None
+    ) -> None:
         """Record runs, or let them go on, up to so many steps; those that have them are left.
 
         Parameters
         ----------
         points : list of Point
         steps : int
+        progress : callable
+            Called with the training steps spent.
 
         Raises
         ------
@@ -93,7 +97,12 @@ class Adaptive:
         with self.folder.planning(take_over=asked.take_over):
             self.folder.create(self.design)
         for batch in new.batches:
-            if not work(self.folder.path, asked, batch, study=self.design.id):
+            before = self.spent - sum(have.get((c.at["lr"], c.at["seed"]), 0) for c in batch.cells)
+
+            def tell(done: int, total: int, before: int = before) -> None:
+                progress(before + done)
+
+            if not work(self.folder.path, asked, batch, study=self.design.id, progress=tell):
                 raise StoreError(f"another process records in {self.folder.path}; wait for it")
         known = self.folder.known()
         for cell in new.cells:

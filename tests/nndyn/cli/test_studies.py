@@ -103,7 +103,10 @@ def test_parameters_of_several_numbers_in_a_file_make_a_recording_again(cli):
         ((*MAP, "--perturb", "all,some"), "'some' is not one of"),
         ((*MAP, "--seeds", "0"), "seeds is 0, expected a whole number of at least 1"),
         ((*MAP, "--task", "3/2"), "task is '3/2', expected I/N"),
-        ((*MAP, "--task", "1/2", "--workers", 2), "workers, scheduler and task exclude each other"),
+        (
+            (*MAP, "--task", "1/2", "--workers", 2),
+            "--workers, --scheduler and --task exclude each other",
+        ),
         ((*MAP, "--tangents", "1,many"), "tangents is 'many', expected a whole number or 'all'"),
         ((*TRAIN, "--lr", "1,-1"), "lr=-1.0: lr is -1.0"),
         ((*TRAIN, "--model", "mlp:4-3,mlp:5-3"), "model=mlp:5-3: "),
