@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nndyn.cli.analyze import along, options_of, read_from, study_result
+from nndyn.cli.dialect import flags
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath
 from nndyn.cli.progress import analyzed, command_bar, quiet_option
@@ -129,7 +130,7 @@ def _run(name: str, *, path: Path, output: Path, along: str | None = None, **opt
         with reading(path), open_recording(path) as recording:
             result = analyzed(name, recording, bar, **options)
         bar.doing("drawing")
-        save(draw(name, result, **look), output)
+        _save(draw(name, result, **look), output)
     say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
@@ -180,6 +181,14 @@ def _run_verdicts(path: Path, output: Path, along: str | None, **options: Any) -
         _save_part(made, path, output, label, _below(made))
 
 
+def _save(figure: Figure, output: Path) -> None:
+    """Save a figure; the words below it name options as the command line does."""
+    caption = getattr(figure, "caption", None)
+    if caption is not None:
+        caption.set_text(flags(caption.get_text()))
+    save(figure, output)
+
+
 def _below(figure: Figure) -> str:
     """Return the words below a figure."""
     caption = getattr(figure, "caption", None)
@@ -195,7 +204,7 @@ def _save_part(figure: Figure, path: Path, output: Path, label: str, *lines: str
         name = output.with_stem(f"{output.stem}_{re.sub(r'[^A-Za-z0-9.=+-]+', '-', label)}")
         check_apart(name, read_from(path))
     with command_bar(name.name, "drawing"):
-        save(figure, name)
+        _save(figure, name)
     for line in lines:
         say(f"{name}: {line}")
 

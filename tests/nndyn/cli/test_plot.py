@@ -94,3 +94,14 @@ def test_a_result_without_numbers_still_shows_its_warnings(capsys):
     out, err = capsys.readouterr()
     assert out == "seen: nothing to count\n"
     assert err == "warning: look here\n"
+
+
+def test_words_below_a_figure_name_options_as_the_command_line_does(cli):
+    options = ("--steps", 500, "--replicas", 2, "--store", "distances")
+    assert cli("record", "map", "logistic", *options, "-o", "m.nc")[0] == 0
+    code, out, _ = cli("plot", "lyapunov", "m.nc", "-o", "f.svg")
+    words = Path("f.svg").read_text()
+    assert code == 0
+    assert "--rescale" in out
+    assert "--rescale" in words
+    assert "`" not in words
