@@ -5,7 +5,7 @@ SETUP := .venv/.installed
 # the tests of a file run in one process, since they share what it records
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: demo test check lint types slow damage readme arithmetic bench clean
+.PHONY: demo test check lint types slow damage readme arithmetic bench figures clean
 
 demo: $(SETUP)
 	$(BIN)/nndyn demo
@@ -46,6 +46,10 @@ bench: $(SETUP)
 		env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 			$(BIN)/python tests/benchmarks/$$what.py || exit 1; \
 	done
+
+# every figure on one sheet
+figures: $(SETUP)
+	$(BIN)/python examples/figures.py --output docs/figures.png
 
 $(SETUP): pyproject.toml constraints.txt
 	@echo "making .venv, with nndyn and what it needs; the downloads are some gigabytes, once" >&2

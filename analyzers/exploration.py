@@ -145,10 +145,10 @@ def exploration(
     quantities = numbers(recording, rows, times, role, confidence)
     quantities |= companion(T, D, walks, seed, confidence)
     quantities |= series(recording, rows, times, role)
-    verdict, reason = _verdict(found[0])
+    spacing = (times[-1] - times[0]) / (T - 1)
+    verdict, reason = _verdict(found[0], spacing, unit)
     if end := why(recording, state, 0, T):
         verdict, reason = "diverged", f"{end}; before that: {verdict}: {reason}"
-    spacing = (times[-1] - times[0]) / (T - 1)
     return result(
         quantities,
         analyzer="exploration",
@@ -207,13 +207,13 @@ def _coincides(recording: xr.Dataset, r: int) -> bool:
     return "distance_l2" in recording and not np.any(recording["distance_l2"][:, r].values)
 
 
-def _verdict(reference: Explored) -> tuple[str, str]:
+def _verdict(reference: Explored, spacing: float, unit: str) -> tuple[str, str]:
     if reference.shrinks:
         return "withheld", (
             f"displacements shrink: {reference.shrinks}, so that an exponent would be that of the "
             "first steps alone"
         )
-    return kind(reference.last)
+    return kind(reference.last, spacing, unit)
 
 
 def _diverged(recording: xr.Dataset, parameters: dict[str, Any], end: str) -> xr.Dataset:

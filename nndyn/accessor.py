@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
@@ -17,6 +17,7 @@ from nndyn.errors import DataError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from analyzers.exploration import exploration
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from analyzers.lyapunov import lyapunov
     from analyzers.recurrence.analyzer import recurrence
     from analyzers.spectrum import spectrum
+    from nndyn.figures.style import Look
 
 P = ParamSpec("P")
 
@@ -159,18 +161,34 @@ class Accessor:
             )
         return table(self._recording)
 
-    def _plot_study(self, along: str | None = None) -> Figure:
-        """Draw growth and training time along a swept option."""
+    def _plot_study(
+        self,
+        name: str | None,
+        ax: Any,
+        look: Look,
+        along: str | None = None,
+        **options: Any,
+    ) -> Figure:
+        """Draw one of the figures of a study: see `plot`."""
+        from nndyn.figures.curves import NEEDED, curves
         from nndyn.figures.study import study
+        from nndyn.figures.verdicts import verdicts
         from nndyn.studies.analysis import growth_and_learning
+        from nndyn.studies.runs import run_results
 
-        found = growth_and_learning(partial(self._analyze, along=along))
-        if len(found) > 1:
-            raise UsageError(
-                f"there are {len(found)} combinations of other options, a figure each: "
-                "nndyn plot study draws them"
-            )
-        return study(*found[0][1:])
+        known = ("study", "verdicts", *NEEDED)
+        if name not in (None, *known):
+            raise UnknownNameError(f"no figure {name!r} of a study; known: {', '.join(known)}")
+        if name == "verdicts":
+            return verdicts(self._analyze("lyapunov", along=along, **options), ax, **look)
+        if name in NEEDED:
+            folder, keep = self._recording.encoding.get("source", ""), NEEDED[name]
+            rate, runs = run_results(folder, name, keep=keep, along=along, **options)
+            _one_of(runs, name)
+            return curves(name, runs[0][1], rate, ax, **look)
+        found = growth_and_learning(partial(self._analyze, along=along, **options))
+        _one_of(found, "study")
+        return study(*found[0][1:], ax, **look)
 
     def layer(self, name: str) -> xr.DataArray:
         """Return the trajectory of one parameter.
@@ -219,14 +237,37 @@ class Accessor:
             )
         return state.isel(component=np.flatnonzero(state["parameter"].values == name))
 
-    def plot(self, name: str = "lyapunov", **options: Any) -> Figure:
+    def plot(
+        self,
+        name: str | None = None,
+        *,
+        ax: Axes | Sequence[Axes] | None = None,
+        title: str | None = None,
+        size: float | tuple[float, float] | None = None,
+        dpi: float | None = None,
+        style: str | None = None,
+        **options: Any,
+    ) -> Figure:
         """Analyze with ``NAME(**options)`` and draw it.
 
         Parameters
         ----------
-        name : str, default "lyapunov"
-            An analyzer that has a figure: lyapunov, spectrum, exploration, learning,
-            recurrence. Of a study there is one figure, of growth and training time.
+        name : str, optional
+            An analyzer that has a figure: lyapunov (the default), spectrum, exploration, learning,
+            recurrence. Of a study: study (the default), growth and training time along a swept
+            option; verdicts, a map of them; lyapunov or learning, the curves of all its runs.
+        ax : matplotlib.axes.Axes or sequence of them, optional
+            Where to draw the first panel, or as many as there are axes; a new figure by default.
+        title : str, optional
+            Line above the figure.
+        size : float or (float, float), optional
+            Width, or width and height, in inches.
+        dpi : float, optional
+            Dots per inch, 200 by default.
+        style : str, optional
+            A style of matplotlib, or the path of one.
+        **options
+            Of the analyzer; of a study also ``along``, the swept option to look along.
 
         Returns
         -------
@@ -236,14 +277,28 @@ class Accessor:
         ------
         UnknownNameError
             If there is no such figure; lists those there are.
+        UsageError
+            If there is no such size, resolution or style.
         """
         from nndyn.figures import FIGURES, draw
+        from nndyn.figures.style import checked
 
+        look = checked({"title": title, "size": size, "dpi": dpi, "style": style})
         if self._is_study:
-            return self._plot_study(**options)
+            return self._plot_study(name, ax, look, **options)
+        name = name or "lyapunov"
         if name not in FIGURES:
             raise UnknownNameError(f"no figure {name!r}; known: {', '.join(FIGURES)}")
-        return draw(name, analyzer(name)(self._recording, **options))
+        return draw(name, analyzer(name)(self._recording, **options), ax, **look)
+
+
+def _one_of(found: Sequence[Any], name: str) -> None:
+    """Refuse several combinations of options, of which each has a figure."""
+    if len(found) > 1:
+        raise UsageError(
+            f"there are {len(found)} combinations of other options, a figure each: "
+            f"nndyn plot {name} draws them"
+        )
 
 
 for _name in analyzers.ANALYZERS:

@@ -19,6 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from nndyn._version import __version__
+from nndyn.header import manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,9 +107,10 @@ def result(
     xarray.Dataset
         What `summary` names comes first, each with its interval. With attributes ``verdict``,
         ``reason``, ``warnings`` (a JSON list), ``analyzer``, ``source_id``, ``source_path``,
-        ``parameters`` (JSON), ``summary`` (a JSON list), ``nndyn_version``. Of an
-        option NAME that is a recording also ``NAME_id`` and ``NAME_path``, which stand for it in
-        ``parameters`` too.
+        ``source_made`` (JSON: the system, its parameters, whether it is stationary, after how many
+        steps it was rescaled), ``parameters`` (JSON), ``summary`` (a JSON list),
+        ``nndyn_version``. Of an option NAME that is a recording also ``NAME_id`` and
+        ``NAME_path``, which stand for it in ``parameters`` too.
 
     Raises
     ------
@@ -154,6 +156,7 @@ def result(
             for name, origin in {"source": _origin(recording), **others}.items()
             for key, value in origin.items()
         },
+        "source_made": _made(recording),
         "parameters": json.dumps({**parameters, **others}, default=_python),
         "summary": json.dumps(list(summary)),
         "nndyn_version": __version__,
@@ -164,6 +167,16 @@ def result(
 def _python(value: Any) -> Any:
     """Return an option of numpy's as JSON has it."""
     return np.asarray(value).tolist()
+
+
+def _made(recording: xr.Dataset) -> str:
+    """Return which system a recording is of and how it was followed, as JSON."""
+    said = manifest(recording.attrs)
+    system = said.get("system", {})
+    kept = {"system": system.get("name"), "parameters": system.get("parameters")}
+    kept["stationary"] = int(recording.attrs.get("stationary", 0))
+    kept["rescale"] = said.get("recording", {}).get("rescale")
+    return json.dumps({key: value for key, value in kept.items() if value})
 
 
 def _origin(recording: xr.Dataset) -> dict[str, str]:

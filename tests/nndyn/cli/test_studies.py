@@ -278,8 +278,13 @@ def test_a_study_is_drawn(cli, trained):
     assert code == 0
     assert out.startswith("f.png: ")
     assert Path("f.png").read_bytes()[1:4] == b"PNG"
-    code, _, err = cli("plot", "lyapunov", trained, "-o", "g.png")
+    for name in ("lyapunov", "learning", "verdicts"):
+        code, out, _ = cli("plot", name, trained, "-o", "g.png", "--size", "4")
+        assert code == 0
+        assert out.startswith("g.png: ")
+        assert " runs: " in out
+    code, _, err = cli("plot", "recurrence", trained, "-o", "h.png")
     assert code == 2
-    assert "nndyn plot study draws a study" in err
+    assert "nndyn plot study, nndyn plot verdicts" in err
     assert cli("analyze", "lyapunov", trained, "--along", "seed")[0] == 2
     assert np.array_equal(index_of(trained)["lr"], [0.5, 2.0, 8.0])
