@@ -2,17 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
+# the tests of a file run in one process, since they share what it records
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: demo test check lint types slow damage arithmetic bench clean
+.PHONY: demo test check lint types slow damage readme arithmetic bench figures clean
 
 demo: $(SETUP)
 	$(BIN)/nndyn demo
 
 test: $(SETUP)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: lint types $(SETUP)
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 lint: $(SETUP)
 	$(BIN)/ruff check
@@ -22,17 +24,21 @@ types: $(SETUP)
 	$(BIN)/mypy
 
 slow: $(SETUP)
-	$(BIN)/python -m pytest -q -m slow
+	$(PYTEST) -m slow
 
 # files damaged in two thousand ways; prints the table of docs/reliability.md
 damage: $(SETUP)
 	$(BIN)/python -m tests.damage.campaign 2000
 
+# every block of README.md, in order, in an empty folder; QUICK=--quick for fewer runs and steps
+readme: $(SETUP)
+	$(BIN)/python -m tests.readme $(QUICK)
+
 # the default tests as other processors compute them, and with other threads
 ARITHMETICS := MKL_CBWR=AVX2 MKL_CBWR=COMPATIBLE OMP_NUM_THREADS=1 OMP_NUM_THREADS=2
 arithmetic: $(SETUP)
 	for one in $(ARITHMETICS); do \
-		env $$one $(BIN)/python -m pytest -q -m "not slow" || exit 1; \
+		env $$one $(PYTEST) -m "not slow" || exit 1; \
 	done
 
 bench: $(SETUP)
@@ -41,9 +47,14 @@ bench: $(SETUP)
 			$(BIN)/python tests/benchmarks/$$what.py || exit 1; \
 	done
 
+# every figure on one sheet
+figures: $(SETUP)
+	$(BIN)/python examples/figures.py --output docs/figures.png
+
 $(SETUP): pyproject.toml constraints.txt
+	@echo "making .venv, with nndyn and what it needs; the downloads are some gigabytes, once" >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	touch $@
 
 clean:

@@ -89,7 +89,7 @@ ANALYZERS: dict[str, Row] = {
 
 def names() -> list[str]:
     """Return the names of all analyzers, built-in and installed by others, sorted."""
-    return sorted({*ANALYZERS, *(entry.name for entry in metadata.entry_points(group=GROUP))})
+    return sorted({*ANALYZERS, *(entry.name for entry in _entries())})
 
 
 def load(name: str) -> Callable[..., Any]:
@@ -114,7 +114,7 @@ def load(name: str) -> Callable[..., Any]:
         import.
     """
     name = name.replace("-", "_")
-    claims = [e for e in metadata.entry_points(group=GROUP) if e.name == name]
+    claims = [e for e in _entries() if e.name == name]
     if (name in ANALYZERS) + len(claims) > 1:
         owners = ["nndyn"] * (name in ANALYZERS) + [_owner(e) for e in claims]
         raise UsageError(
@@ -156,7 +156,7 @@ def rows() -> dict[str, Row]:
         For each entry of another distribution that cannot be used; it is left out.
     """
     table = dict(ANALYZERS)
-    for entry in metadata.entry_points(group=GROUP):
+    for entry in _entries():
         try:
             function = load(entry.name)
         except UsageError as error:
@@ -173,6 +173,11 @@ def resolve(target: str) -> Callable[..., Any]:
     """Import ``"package.module:function"`` and return the function."""
     module, _, function = target.partition(":")
     return typing.cast("Callable[..., Any]", getattr(importlib.import_module(module), function))
+
+
+@functools.cache  # looking through all installed distributions takes as long as a small analysis
+def _entries() -> tuple[metadata.EntryPoint, ...]:
+    return tuple(metadata.entry_points(group=GROUP))
 
 
 def _owner(entry: metadata.EntryPoint) -> str:

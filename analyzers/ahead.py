@@ -8,6 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from analyzers.progress import tell
+
 #: Returns the states first … last-1 as (last - first, D) float64.
 Read = Callable[[int, int], NDArray[Any]]
 
@@ -36,4 +38,5 @@ def read_ahead(read: Read, first: int, last: int, rows: int) -> Iterator[tuple[i
             assert coming is not None
             block = coming.result()
             coming = next(blocks, None)
+            tell(start - first, last - first)
             yield start, block

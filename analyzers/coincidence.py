@@ -310,7 +310,7 @@ def judged(compared: Coincidence, seeds: int, confidence: float) -> tuple[str, s
     if compared.low >= 1.0 / NEAR and compared.high <= NEAR:
         return "at the onset (not distinguishable)", ""
     if compared.span > NEAR:
-        cure = "more frequent evaluations (--evaluate)"
+        cure = "more frequent evaluations (`evaluate`)"
     elif compared.step > NEAR:
         cure = "a finer grid"
     elif compared.low == 0.0 or np.isinf(compared.high):

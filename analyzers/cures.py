@@ -44,31 +44,31 @@ def longer_use(
     """
     recorded = recorded or {}
     if coarse and ended_by in ("saturation", "floor", "collapse"):
-        return "record in float64 (--dtype float64)"
+        return "record in float64 (`dtype='float64'`)"
     if ended_by == "saturation":
         if rescaled:
             every_step = recorded.get("rescale") == 1
-            return "perturb less (--epsilon)" if every_step else "rescale more often (--rescale)"
-        return "record with --rescale 10" + (
-            "" if recorded.get("tangents") else ", or --tangents 1"
+            return "perturb less (`epsilon`)" if every_step else "rescale more often (`rescale`)"
+        return "record with `rescale=10`" + (
+            "" if recorded.get("tangents") else ", or `tangents=1`"
         )
     if ended_by == "floor":
-        return "perturb more (--epsilon)" if rescaled else "record with --rescale 10"
+        return "perturb more (`epsilon`)" if rescaled else "record with `rescale=10`"
     if ended_by == "end":
         return "record longer"
     if ended_by == "divergence":
         return "lower the learning rate, or start elsewhere"
-    return "perturb more (--epsilon)"
+    return "perturb more (`epsilon`)"
 
 
 def start_elsewhere(recorded: Mapping[str, Any]) -> str:
     """Return how to come to an attractor, by what a recording was made with."""
     how = "more steps than were" if recorded.get("discard") else "steps first"
-    return f"start elsewhere, or --discard {how}"
+    return f"start elsewhere, or `discard` {how}"
 
 
 def earlier(window: object) -> str:
     """Return how to leave out the end of a recording, where a window may be given already."""
     if window is None:
-        return "--window A:B takes an earlier time"
+        return "`window=(A, B)` takes an earlier time"
     return "end the window earlier"

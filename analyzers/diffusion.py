@@ -144,12 +144,16 @@ def shrinks(lengths: Array, confidence: float) -> str:
     return ""
 
 
-def kind(found: Exponent) -> tuple[str, str]:
+def kind(found: Exponent, spacing: float = 1.0, unit: str = "step") -> tuple[str, str]:
     """Return the kind of motion that an exponent shows, and the reason.
 
     Parameters
     ----------
     found : Exponent
+    spacing : float
+        Time between samples.
+    unit : str
+        Of time.
 
     Returns
     -------
@@ -161,10 +165,11 @@ def kind(found: Exponent) -> tuple[str, str]:
         return "unresolved", found.note
     low, high = found.value - found.half_width, found.value + found.half_width
     assert found.lags is not None
-    reason = f"mean-squared displacement grows as lag^{found.value:.3g} [{low:.3g}, {high:.3g}]"
-    reason += f" from lag {found.lags[0]} to {found.lags[1]}"
+    power = f"lag^{found.value:.3g} [{low:.3g}, {high:.3g}]"
+    over = f"from lag {found.lags[0] * spacing:g} to {found.lags[1] * spacing:g} ({unit})"
     if low <= 0.0 and high < PLATEAU:
-        return "confined", f"{reason}: a plateau"
+        return "confined", f"mean-squared displacement grows no further {over}: {power}"
+    reason = f"mean-squared displacement grows as {power} {over}"
     if high - low > 1.0 or low <= 0.0:
         return "unresolved", f"{reason}: the interval is too wide; record more steps"
     if low <= 1.0 <= high:

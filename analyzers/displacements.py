@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analyzers.ahead import Read, read_ahead
 from analyzers.kernels.displacements import collect
 from analyzers.lags import pairs, squared_displacements
+from analyzers.progress import tell
 
 Array = NDArray[Any]
 
@@ -206,6 +207,7 @@ def _panels(
         else:
             fill(panel, p0)
         for i0 in range(p0, p1, ROWS):
+            tell(i0, times)
             rows = panel[i0 - p0 : i0 - p0 + ROWS]
             yield rows, i0, rows, i0
             yield from _against(rows, i0, panel[: i0 - p0], p0, reach)

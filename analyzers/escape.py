@@ -22,7 +22,7 @@ def escape(recording: xr.Dataset) -> str:
     system = system_of(recording)
     if system.get("kind") == "flow" and system.get("method", "rk4") == "rk4" and system.get("dt"):
         said += (
-            f"; a shorter --dt than {system['dt']:g}, or --method dop853, tells whether the flow "
+            f"; a shorter `dt` than {system['dt']:g}, or `method='dop853'`, tells whether the flow "
             "itself leaves every bound"
         )
     return said

@@ -85,9 +85,9 @@ def along_stationary(
         ended = "" if region.ended_by == "end" else f", deviations being usable up to {last}"
         cure = longer_use(region.ended_by, sep.rescaled, recorded=recorded)
         if region.ended_by == "saturation" and last < 2:
-            cure = "perturb less (--epsilon)"
+            cure = "perturb less (`epsilon`)"
         elif region.ended_by == "end" and (window or burn_in is not None):
-            cure = "leave a longer time to it (--burn-in, --window)"
+            cure = "leave a longer time to it (`burn_in`, `window`)"
         where = "in the window" if window else "after the burn-in"
         raise DataError(
             f"{usable} usable times {where}{ended}: too short to fit, at least {FEWEST} "
@@ -157,9 +157,9 @@ def along_transient(
     cure = longer_use(region.ended_by, sep.rescaled, coarse, recorded)
     if region.stop - start < SHORTEST:
         if region.ended_by == "saturation" and region.stop < 2:
-            cure = "perturb less (--epsilon)"
+            cure = "perturb less (`epsilon`)"
         elif region.ended_by == "saturation" and not (sep.rescaled or coarse):
-            cure = "perturb less (--epsilon) or record with --rescale"
+            cure = "perturb less (`epsilon`) or record with `rescale`"
         reason = (
             f"deviations can be used for {max(region.stop - start, 0)} steps after the start only "
             f"({region.ended_by}), {SHORTEST} are needed; {cure}"

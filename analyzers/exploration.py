@@ -11,6 +11,7 @@ from analyzers.diffusion import kind
 from analyzers.displacements import panel_rows
 from analyzers.endings import called, ends, why
 from analyzers.exploration_labels import Rows, companion, numbers, per_replica, series
+from analyzers.progress import part
 from analyzers.separation import require_dataset
 from analyzers.states import weights
 from analyzers.trajectory import Explored, explore
@@ -126,13 +127,14 @@ def exploration(
         if role[r] == CONTROL and _coincides(recording, r):
             found[r] = found[0]
             continue
-        found[r] = explore(
-            state[:T, r],
-            called(r),
-            held,
-            longest=longest,
-            confidence=confidence,
-        )
+        with part(r, state.shape[1], called(r)):
+            found[r] = explore(
+                state[:T, r],
+                called(r),
+                held,
+                longest=longest,
+                confidence=confidence,
+            )
     lost = [r for r in range(state.shape[1]) if r not in found]
     warnings = [
         f"replica {r} diverged: it has no exploration metrics" for r in lost if role[r] == PERTURBED
@@ -143,10 +145,10 @@ def exploration(
     quantities = numbers(recording, rows, times, role, confidence)
     quantities |= companion(T, D, walks, seed, confidence)
     quantities |= series(recording, rows, times, role)
-    verdict, reason = _verdict(found[0])
+    spacing = (times[-1] - times[0]) / (T - 1)
+    verdict, reason = _verdict(found[0], spacing, unit)
     if end := why(recording, state, 0, T):
         verdict, reason = "diverged", f"{end}; before that: {verdict}: {reason}"
-    spacing = (times[-1] - times[0]) / (T - 1)
     return result(
         quantities,
         analyzer="exploration",
@@ -179,7 +181,7 @@ def _check(recording: Any, max_lag: int | None, confidence: float, walks: int, s
             raise UsageError(f"{name} is {value!r}, expected a whole number of at least {least}")
     check_share("confidence", confidence)
     if "state" not in recording:
-        raise DataError("the recording keeps no states; record with store='full' or 'every:K'")
+        raise DataError("the recording keeps no states; record with `store='full'` or 'every:K'")
     if recording["state"].ndim != 3 or 0 in recording["state"].shape[1:]:
         raise DataError(
             f"state has dimensions {dict(recording['state'].sizes)}, expected (time, replica, "
@@ -204,13 +206,13 @@ def _coincides(recording: xr.Dataset, r: int) -> bool:
     return "distance_l2" in recording and not np.any(recording["distance_l2"][:, r].values)
 
 
-def _verdict(reference: Explored) -> tuple[str, str]:
+def _verdict(reference: Explored, spacing: float, unit: str) -> tuple[str, str]:
     if reference.shrinks:
         return "withheld", (
             f"displacements shrink: {reference.shrinks}, so that an exponent would be that of the "
             "first steps alone"
         )
-    return kind(reference.last)
+    return kind(reference.last, spacing, unit)
 
 
 def _diverged(recording: xr.Dataset, parameters: dict[str, Any], end: str) -> xr.Dataset:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.kernels.displacements import lagged
+from analyzers.progress import tell
 
 Array = NDArray[Any]
 
@@ -43,11 +44,14 @@ def squared_displacements(states: Array, longest: int) -> Array:
     shortest = np.arange(1, min(longest, OCTAVE - 1) + 1)
     sums[shortest] = pairs(states, shortest, np.zeros(T, np.int64), 1)[0]
     first = OCTAVE
+    octaves = np.log(max(longest, OCTAVE)) / np.log(OCTAVE)
     while first <= longest:
         last = min(longest, first * OCTAVE - 1)
+        done = np.log(first) / np.log(OCTAVE) - 1.0
         starts = 4 * last
         for a in range(0, T - first, starts):
             b = min(a + starts, T)
+            tell(int(1000 * (done + a / T)), int(1000 * octaves))
             _add(states[a : min(b + last, T)], b - a, first, last, sums)
         first = last + 1
     return sums

@@ -155,7 +155,7 @@ def _accuracy(recording: Any, threshold: float, on: str, confidence: float) -> x
     if name not in recording:
         raise DataError(
             f"the recording has no {name}: it is of no training on class labels"
-            + (" with a test set; look at on='training'" if on == "test" else "")
+            + (" with a test set; look at `on='training'`" if on == "test" else "")
         )
     accuracy: xr.DataArray = recording[name]
     if not accuracy.sizes[accuracy.dims[0]]:

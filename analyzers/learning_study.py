@@ -233,7 +233,7 @@ def _coarse(times: Array, earliest: Array, unit: str) -> list[str]:
     return [
         f"times are those of evaluations up to {gap + 1:g} {unit}s apart: intervals reach back to "
         "the evaluation before, and rates within one gap are not told apart; record with a smaller "
-        "--evaluate"
+        "`evaluate`"
     ]
 
 

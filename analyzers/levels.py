@@ -154,11 +154,11 @@ def _cure(cells: Cells, saturated: bool) -> str:
     if not saturated:
         return "see cell_reason for what each lacks"
     every = float(cells.options.get("rescale") or 0)
-    cures = ["--rescale"] if not every else []
+    cures = ["`rescale`"] if not every else []
     if not cells.options.get("tangents"):
-        cures.append("--tangents 1")
+        cures.append("`tangents=1`")
     if every > 1:
-        cures.append(f"--rescale below {every:g}")
+        cures.append(f"`rescale` below {every:g}")
     return f"record with {', or '.join(cures)}" if cures else "see cell_reason for what each lacks"
 
 

@@ -14,6 +14,7 @@ from analyzers.curves import curves, finite_time, replica_exponents, replicas
 from analyzers.escape import ends_before, escape, leaving
 from analyzers.estimate import along_stationary, along_transient, leave_out_kinks
 from analyzers.lyapunov_labels import diverged, numbers, summary
+from analyzers.progress import part
 from analyzers.rivals import Rivals, rivals
 from analyzers.separation import Separation, require, separation
 from analyzers.validity import valid_region
@@ -149,7 +150,15 @@ def lyapunov(
 def _measure(
     recording: xr.Dataset, parameters: dict[str, Any], window: Window | None
 ) -> xr.Dataset:
-    sep = separation(recording, parameters["distance"])
+    with part(0, 2, "distances"):
+        sep = separation(recording, parameters["distance"])
+    with part(1, 2, "exponent"):
+        return _estimate(recording, parameters, window, sep)
+
+
+def _estimate(
+    recording: xr.Dataset, parameters: dict[str, Any], window: Window | None, sep: Separation
+) -> xr.Dataset:
     stationary = bool(int(recording.attrs.get("stationary", 0)))
     region = valid_region(recording, sep, accumulate=not stationary)
     del sep.sizes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.progress import tell
 from analyzers.separation import separation
 from analyzers.states import weights
 from analyzers.validity import FLOOR_MARGIN, valid_region
@@ -83,7 +84,7 @@ def from_replicas(recording: xr.Dataset) -> Offline:
     if "state" not in recording:
         raise DataError(
             "the recording has no tangents, and no states of replicas to do without them; record "
-            "with --tangents all, or a number of them"
+            "with `tangents='all'`, or a number of them"
         )
     sep = separation(recording)
     region = valid_region(recording, sep)
@@ -97,12 +98,13 @@ def from_replicas(recording: xr.Dataset) -> Offline:
     if usable < FEWEST or not chosen:
         raise DataError(
             f"deviations can be used at {usable} of the states kept ({region.ended_by}), {FEWEST} "
-            "are needed; perturb less (--epsilon), or record with --tangents"
+            "are needed; perturb less (`epsilon`), or record with `tangents`"
         )
     kept = np.unique(np.linspace(0, usable - 1, min(usable, TIMES)).astype(np.int64))
     at = np.searchsorted(sep.time, times[kept])
     logs, largest = np.empty((len(kept), len(chosen))), np.empty(len(kept))
     for i, t in enumerate(kept):
+        tell(i, len(kept))
         rows = np.asarray(state[t].values, np.float64)
         deviations = rows[chosen] - rows[0]
         upper = np.linalg.qr(deviations.T, mode="r")
@@ -117,7 +119,7 @@ def from_replicas(recording: xr.Dataset) -> Offline:
     if supported == 0:
         raise DataError(
             f"none of {len(chosen)} deviations stays above rounding and curvature up to "
-            f"{sep.unit} {times[kept[-1]]:g}; cut the recording, or record with --tangents"
+            f"{sep.unit} {times[kept[-1]]:g}; cut the recording, or record with `tangents`"
         )
     on_time = np.searchsorted(recording["time"].values, times[kept])
     taken = np.asarray(recording["log_rescale"][on_time].values, np.float64)[:, chosen]

@@ -154,20 +154,20 @@ def _cure(
     system = system_of(recording)
     limit = -np.log(unit) - MARGIN
     if every is None:
-        return "record with a smaller --tangent-every"
+        return "record with a smaller `tangent_every`"
     advised = int(ADVISED * every * limit / gap)
     if every > 1 and gap > limit + HIDDEN:  # how far they fall behind is itself hidden
         behind = _rate_behind(recording, used, lost) * (system.get("dt") or 1.0)
         if not np.isfinite(behind):
-            return "record with a much smaller --tangent-every; 1 tells most"
+            return "record with a much smaller `tangent_every`; 1 tells most"
         advised = int(0.7 * ADVISED * limit / behind)
     if every > 1 and advised >= 1:
-        return f"record with --tangent-every {advised} or less"
+        return f"record with `tangent_every={advised}` or less"
     if unit > np.finfo(np.float64).eps:
-        return "record in float64 (--dtype float64)"
-    first = "" if every == 1 else "--tangent-every 1"
+        return "record in float64 (`dtype='float64'`)"
+    first = "" if every == 1 else "`tangent_every=1`"
     if system.get("dt"):
-        shorter = "a shorter --dt"
+        shorter = "a shorter `dt`"
         return f"record with {first} and {shorter}" if first else f"record with {shorter}"
     if first:
         return f"record with {first}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzers.progress import tell
 from analyzers.states import extent, scan
 from analyzers.streams import mean_increments, parts, rows
 from nndyn.errors import DataError, UsageError
@@ -201,9 +202,9 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
     role = np.asarray(recording["role"].values)
     replicas = np.flatnonzero(role == PERTURBED)
     if replicas.size == 0:
-        cure = "record with replicas=5, or with tangents for their spectrum"
+        cure = "record with `replicas=5`, or with tangents for their spectrum"
         if "tangent_log_stretch" in recording:
-            cure = "its tangents have a spectrum; record with replicas=5 for their separation"
+            cure = "its tangents have a spectrum; record with `replicas=5` for their separation"
         raise DataError(f"the recording has no perturbed replica: {cure}")
     stored = f"distance_{distance}" in recording and "distance_l2" in recording
     if not stored and "state" not in recording:
@@ -241,6 +242,7 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
     for whole, found, mirrors in source:
         for piece in parts(whole.stop - whole.start, len(role)):
             part = slice(whole.start + piece.start, whole.start + piece.stop)
+            tell(part.start, T)
             l2 = found["l2"][piece][:, replicas]
             taken = rows(recording["log_rescale"], part, at, replicas)
             factors = np.diff(taken if before is None else np.concatenate([before, taken]), axis=0)

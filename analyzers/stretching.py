@@ -173,9 +173,9 @@ def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None)
     every, merged = intervals(recording, time)
     bad = np.isnan(total).any(axis=1) | (total == np.inf).any(axis=1)
     if bad.any():
-        cure = "use --window to end before it"
+        cure = "use `window` to end before it"
         if every != 1:
-            cure = f"orthonormalize more often (--tangent-every), or {cure}"
+            cure = f"orthonormalize more often (`tangent_every`), or {cure}"
         raise DataError(
             f"tangent_log_stretch is not a number from time {time[bad.argmax()]:g} on; {cure}"
         )
@@ -186,7 +186,7 @@ def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None)
             raise DataError(
                 f"tangent_log_stretch changes by {steps[at]:.3g} up to time {time[at + 1]:g}, and "
                 f"{POSSIBLE:g} is more than numbers allow; the file is damaged: record it again, "
-                "or use --window to leave that time out"
+                "or use `window` to leave that time out"
             )
     dimension = recording.sizes.get("phase", total.shape[1])
     return Stretching(time, total, dimension, str(axis.attrs.get("units", "step")))

@@ -101,7 +101,8 @@ def _scales(recording: xr.Dataset, found: Stretching) -> str:
         return ""
     return (
         ", though vectors began in the optimizer's buffers too, whose scale is another: what they "
-        "grow by at first may be that alone (record with --tangent-start weights, or set --burn-in)"
+        "grow by at first may be that alone (record with `tangent_start='weights'`, or set "
+        "`burn_in`)"
     )
 
 

@@ -12,6 +12,7 @@ from analyzers.ahead import read_ahead
 from analyzers.diffusion import Exponent, decades, exponent, shrinks
 from analyzers.displacements import block_rows, displacements
 from analyzers.kernels.displacements import follow
+from analyzers.progress import part
 from nndyn.errors import DataError
 
 if TYPE_CHECKING:
@@ -94,9 +95,10 @@ def explore(
     displacement = float(np.linalg.norm(end - before))
     lengths, turns, progress = np.empty(T), np.empty(T), np.empty(T)
     step, total = np.zeros(D), np.zeros(D)
-    for a, block in read_ahead(keep, 0, T, block_rows(D)):
-        part = slice(a, a + len(block))
-        follow(block, end, before, step, total, lengths[part], turns[part], progress[part])
+    with part(0, 2, "path"):
+        for a, block in read_ahead(keep, 0, T, block_rows(D)):
+            where = slice(a, a + len(block))
+            follow(block, end, before, step, total, lengths[where], turns[where], progress[where])
     if not np.isfinite(lengths).all():
         at = int(np.argmin(np.isfinite(lengths)))
         time = float(state[state.dims[0]][at])
@@ -105,7 +107,8 @@ def explore(
     turns[:-1], turns[-1] = turns[1:].copy(), np.nan  # of the state between the two steps
 
     cuts = decades(T, longest)
-    found = displacements(read, T, total / T, longest, cuts, held)
+    with part(1, 2, "displacements"):
+        found = displacements(read, T, total / T, longest, cuts, held)
     extent = float(np.nanmax(found.msd, initial=found.variance))
     short = Exponent(None, None, None, "too few states for an exponent; record at least 40 steps")
     first, last = [

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analyzers.cures import longer_use, start_elsewhere
 from analyzers.doubling import AT_REST, EXPONENTIAL, LATE, POWER, longer, needed
 from analyzers.growth_rate import GrowthRate
+from analyzers.growth_words import amount, by, higher
 from analyzers.sign_flips import LEVEL
 from analyzers.transient import DECISIVE, Growth
 
@@ -108,7 +109,7 @@ def judge_stationary(
     weaker = f"; chaos weaker than {bound:.2g} per {unit} cannot be excluded"
     cure = longer_use(course.ended_by, course.rescaled, recorded=course.recorded)
     doubling = course.doubling if np.isfinite(course.doubling) else 0.0
-    added = f"the last doubling of the time added {doubling:.2g} e-foldings"
+    added = f"the last doubling of the time added {amount(doubling)} e-foldings"
     turned = rate.resolved or not 0 < rate.turns < FEW_TURNS
     if abs(course.growth) < 1.0 and abs(doubling) < POWER and turned:
         return Verdict(
@@ -119,7 +120,7 @@ def judge_stationary(
     if high < 0.0:
         return Verdict("regular", f"deviations shrink: the exponent lies in {interval}")
     if course.growth <= -1.0 and doubling < POWER:
-        return Verdict("regular", f"deviations {_by(course.growth)}, at no constant rate{weaker}")
+        return Verdict("regular", f"deviations {by(course.growth)}, at no constant rate{weaker}")
     if low > 0.0 and course.ends_on[1] >= 1:
         return Verdict(
             "unresolved",
@@ -187,7 +188,7 @@ def _slow(
         return Verdict(
             "saturated",
             f"deviations grew by {course.total:.1f} e-foldings and then no further: they may be as "
-            "large as the attractor; record with --rescale 10 to follow them over the whole run",
+            "large as the attractor; record with `rescale=10` to follow them over the whole run",
         )
     if course.total > 0.0 and doubling >= LATE * course.total and course.growth >= 1.0:
         return _undecided(course, f"{added}, {EXPONENTIAL:g} are needed", unit, cure)
@@ -263,15 +264,17 @@ def judge_transient(
     slope = found.slope / dt
     risen = found.gain >= min_growth > found.total and found.p <= LEVEL
     total = found.gain if risen else found.total
-    grown = f"deviations {_by(total)}"
+    grown = f"deviations {by(total)}"
     if risen:
-        grown += f" from their smallest, {_by(found.total)} in all,"
+        grown += f" from their smallest, {by(found.total)} in all,"
     until, more = grown, 0.0
     if found.end is not None:
         more = found.whole - found.total
         until += f" until {unit} {time[found.end]:g}"
+        if not risen:
+            until += higher(found, unit, time)
         if abs(more) >= 0.5:
-            until += f", and {_by(more)} from there to {unit} {time[found.stop]:g}"
+            until += f", and {by(more)} from there to {unit} {time[found.stop]:g}"
     rounded = f"rounding takes over at {unit} {time[found.stop]:g}" if ended_by == "floor" else ""
     at_rest = ends_on[1] >= 1
     stays = f"; the run ends on a {ends_on[0]}" if at_rest else ""
@@ -280,8 +283,8 @@ def judge_transient(
     if (calm or found.slope < drift) and early >= min_growth:
         return Verdict(
             "unresolved",
-            f"deviations {_by(early)} up to {unit} {time[found.start]:g}, before growth is "
-            f"measured, and {_by(total)} afterwards: a jump is no exponent{stays}",
+            f"deviations {by(early)} up to {unit} {time[found.start]:g}, before growth is "
+            f"measured, and {by(total)} afterwards: a jump is no exponent{stays}",
         )
     if calm and rounded and total > -1.0 and 2 * found.stop < len(time):
         return Verdict("unresolved", f"{grown}, and {rounded}; {cure}")
@@ -316,7 +319,7 @@ def judge_transient(
             "unresolved",
             f"{until} on average, but replicas disagree: from {unit} {first:g} to {last:g} one of "
             f"them changed by {low:.2g} e-foldings, another by {high:.2g}: they have no common "
-            "exponent; a smaller --epsilon crosses fewer kinks",
+            "exponent; a smaller `epsilon` crosses fewer kinks",
             exponent=False,
         )
     if found.slope - found.half_width <= 0.0:
@@ -355,11 +358,3 @@ def judge_transient(
             f"{grown}, {found.recent:.1f} of them in the last quarter of the recording",
         )
     return Verdict("transient", f"{grown}, less than one of them in the last quarter{stays}")
-
-
-def _by(growth: float) -> str:
-    """Return a growth in words."""
-    if growth == 0.0:
-        return "changed by 0 e-foldings"
-    amount = f"{abs(growth):.1f}" if abs(growth) >= 1.0 else f"{abs(growth):.2g}"
-    return f"{'grew' if growth > 0.0 else 'shrank'} by {amount} e-foldings"

@@ -78,8 +78,8 @@ def _blame(
         size = off if error is None else abs(error)
         much = f"integration with steps of {system['dt']:g}"
         much += " changes it" if error is None else f" changes it by {error:.2g}"
-        other = "" if system.get("method") == "dop853" else ", or --method dop853"
-        return f"{much}; record with --dt {_shorter(system['dt'], size / scale):g} or less{other}"
+        other = "" if system.get("method") == "dop853" else ", or `method='dop853'`"
+        return f"{much}; record with `dt={_shorter(system['dt'], size / scale):g}` or less{other}"
     return (
         "neither rounding between orthonormalizations nor the length of the steps explains the "
         "difference; record again, and compare the exponents with those of replicas"

@@ -43,7 +43,7 @@ def measure(path, options):
 
 def draw(run, growth, learned, lr):
     """Draw four panels over the same steps."""
-    figure = Figure(figsize=(4.6, 6.6), layout="constrained")
+    figure = Figure(figsize=(4.6, 6.6), dpi=200, layout="constrained")
     separation, exponent, sharpness, accuracy = figure.subplots(
         4, 1, sharex=True, height_ratios=(1.6, 1, 1, 1)
     )

@@ -85,6 +85,7 @@ def __getattr__(name: str) -> Any:
             raise AttributeError(f"module 'nndyn' has no attribute {name!r}")
         value = import_module("nndyn.analysis").analyzer(name)
     if name != "NndynError":
+        _ours("analyzers")
         import_module("nndyn.accessor")
     globals()[name] = value
     return value
@@ -92,7 +93,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names, those of other distributions' analyzers too."""
-    return sorted({*globals(), *__all__, *import_module("analyzers").names()})
+    return sorted({*__all__, *import_module("analyzers").names()})
 
 
 def _ours(module: str) -> None:

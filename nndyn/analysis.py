@@ -9,8 +9,10 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import analyzers
+from analyzers.progress import telling
 from nndyn.errors import NndynError
 from nndyn.paths import located
+from nndyn.progress import progress_bar, watched
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +28,8 @@ def analyzer(name: str) -> Callable[..., xr.Dataset]:
     Returns
     -------
     callable
-        With the signature and the docstring of the analyzer; itself, where it has no such option.
+        With the signature and the docstring of the analyzer. Where somebody looks on as it works,
+        in a notebook or at Python's prompt, it draws a bar.
 
     Raises
     ------
@@ -35,15 +38,17 @@ def analyzer(name: str) -> Callable[..., xr.Dataset]:
     """
     function = analyzers.load(name)
     names = takes_recordings(function)
-    if not names:
-        return function
 
     @wraps(function)
     def opening(*recording: Any, **options: Any) -> xr.Dataset:
         with ExitStack() as stack:
+            if watched():
+                bar = stack.enter_context(progress_bar(function.__name__))
+                stack.enter_context(telling(bar.share))
             for key in names & options.keys():
                 options[key] = _opened(key, options[key], stack)
-            stack.enter_context(_named(*recording, *(options.get(key) for key in names)))
+            if names:
+                stack.enter_context(_named(*recording, *(options.get(key) for key in names)))
             result: xr.Dataset = function(*recording, **options)
             return result
 

@@ -16,6 +16,7 @@ from analyzers.onset import THRESHOLD, Onset, onset, turning_rates
 from analyzers.onset_study import onset_study
 from nndyn.errors import UsageError, is_whole
 from nndyn.interrupts import shielded
+from nndyn.progress import Called, Progress, following
 from nndyn.recommendation import label
 from nndyn.studies.adaptive import Adaptive
 from nndyn.studies.analysis import row_of
@@ -23,7 +24,8 @@ from nndyn.studies.cells import cells_of
 from nndyn.studies.cluster import processes
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import Point
-from nndyn.studies.search import Lattice, following, lattice
+from nndyn.studies.search import Lattice, lattice
+from nndyn.studies.search import following as next_rate
 from nndyn.studies.search_plan import (
     EARLY,
     SCOUTS,
@@ -47,8 +49,8 @@ Say = Callable[[str], None]
 
 
 def find_onset(
-    model: Any,
-    data: Any,
+    model: Any = None,
+    data: Any = None,
     *,
     lr: tuple[float, float] | None = None,
     steps: int = 300,
@@ -63,6 +65,7 @@ def find_onset(
     take_over: bool = False,
     workers: int | None = None,
     say: Say | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Find the learning rate at which deviations begin to grow, and one to train at.
@@ -99,6 +102,9 @@ def find_onset(
         is dealt out to; the arrays are the same.
     say : callable, optional
         Called with a line before every round of runs.
+    progress : bool or callable, optional
+        As of ``nndyn.record``; called with the training steps spent and those of the budget, which
+        may not all be needed.
     **options
         Of ``nndyn.Training`` and ``nndyn.record``; states are not kept unless `store` says so.
 
@@ -151,6 +157,8 @@ def find_onset(
         rates = lattice(anchor(asked, seed, bounds), precision, bounds)
         most = budget_of(steps) if budget is None else budget
         search = _Search(runs, rates, steps, threshold, most, say or (lambda line: None))
+        if bar := stack.enter_context(following(progress, "onset")):
+            search.progress = bar
         why = search.narrow(range(seed, seed + seeds), precision, confidence)
         bracketed = search.bracketed(confidence).rate
         trained = search.train(rates.near(bracketed)) if np.isfinite(bracketed) else {}
@@ -184,6 +192,7 @@ class _Search:
     say: Say
     #: Of every seed, whether it grows at the rates looked at.
     grows: dict[int, dict[int, bool]] = field(default_factory=dict)
+    progress: Called = lambda done, total: None
 
     def narrow(self, seeds: range, precision: float, confidence: float) -> str:
         """Bracket the onset of ever more seeds; return why that ended early, empty if it did not.
@@ -262,7 +271,7 @@ class _Search:
         for s in seeds:
             self.grows.setdefault(s, {})
         while True:
-            found = {s: following(self.grows[s], start, stride, self.rates) for s in seeds}
+            found = {s: next_rate(self.grows[s], start, stride, self.rates) for s in seeds}
             at = [(k, s) for s, k in found.items() if k is not None]
             if not at:
                 return True
@@ -315,7 +324,7 @@ class _Search:
             f"{len(points)} run{'s' if len(points) > 1 else ''} to step {steps} at lr {span}; "
             f"{self.runs.spent:,} of {self.budget:,} steps spent"
         )
-        self.runs.record(points, steps)
+        self.runs.record(points, steps, lambda spent: self.progress(spent, self.budget))
 
     def _point(self, k: int, seed: int) -> Point:
         return {"lr": self.rates.rate(k), "seed": seed}

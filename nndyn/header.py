@@ -14,6 +14,7 @@ from nndyn.errors import RecordingError
 from nndyn.kinds import (
     ANY,
     FLAG,
+    LINE,
     TEXT,
     Kind,
     Parts,
@@ -92,7 +93,7 @@ _NEEDED = {
     "nndyn_schema": ANY,
     "recording_id": Kind("a text, short", lambda v: isinstance(v, str) and 0 < len(v) <= 200),
     "status": one_of(*STATUSES),
-    "stop_reason": TEXT,
+    "stop_reason": LINE,
     "stationary": one_of(0, 1),
     "n_committed": whole(),
     "manifest": TEXT,

@@ -117,6 +117,8 @@ def table(needed: Mapping[str, Kind], more: Mapping[str, Kind] | None = None) ->
 
 
 TEXT = Kind("a text", lambda v: isinstance(v, str))
+#: Of what a run says of itself; the index of a study holds one for every place of the grid.
+LINE = Kind("a text of at most 4000 characters", lambda v: isinstance(v, str) and len(v) <= 4000)
 FLAG = Kind("true or false", lambda v: isinstance(v, bool))
 ANY = Kind("anything", lambda v: v is not _MISSING)
 

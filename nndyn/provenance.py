@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -34,16 +35,10 @@ def provenance() -> dict[str, Any]:
     dict
         ``arithmetic``, ``versions``, ``hardware``, ``created``.
     """
-    versions = {"nndyn": __version__, "python": platform.python_version()}
-    for name in _DISTRIBUTIONS:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # an optional part of an installation
-            continue
     processor, instructions = _processor()
     return {
         "arithmetic": ARITHMETIC,
-        "versions": versions,
+        "versions": {**_versions()},
         "hardware": {
             "processor": processor,
             "instructions": instructions,
@@ -67,6 +62,18 @@ def digest(array: NDArray[Any]) -> str:
     return h.hexdigest()
 
 
+@functools.cache
+def _versions() -> dict[str, str]:
+    versions = {"nndyn": __version__, "python": platform.python_version()}
+    for name in _DISTRIBUTIONS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # an optional part of an installation
+            continue
+    return versions
+
+
+@functools.cache
 def _processor() -> tuple[str, str]:
     """Return the name of the processor, and its widest vector instructions, empty if not known."""
     facts: dict[str, str] = {}

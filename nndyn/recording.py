@@ -254,6 +254,13 @@ _OTHER_TIMES = ("state_time", "evaluation_time", "tangent_time")
 REQUIRED = ("time", "role", "perturbation", "pair", "diverged_at", "log_rescale")
 DISTANCES = ("distance_l1", "distance_l2", "distance_linf")
 
+#: What a reader of a recording looks at first, and what is kept for the analyzers and for resuming.
+_FIRST = ("state", "loss", "accuracy", "test_loss", "test_accuracy")
+_BOOKKEEPING = (
+    *("log_rescale", "role", "perturbation", "pair", "diverged_at"),
+    *("parameter_name", "parameter_start", "parameter_size", *CHECKPOINTS, "checkpoint_step"),
+)
+
 
 def own_tangent_start(kind: str) -> str:
     """Return where tangent vectors begin unless it is said, of a system of that kind."""
@@ -274,6 +281,18 @@ def tangent_start(options: Mapping[str, Any]) -> str:
     str
     """
     return str(options.get("tangent_start") or "random")
+
+
+def arranged(recording: xr.Dataset) -> xr.Dataset:
+    """Return a recording in the order in which it is read: status first, bookkeeping last."""
+    found = [str(name) for name in recording.data_vars]
+    last = [name for name in _BOOKKEEPING if name in found]
+    first = [name for name in _FIRST if name in found]
+    middle = [name for name in found if name not in (*first, *last)]
+    order = {name: recording.variables[name] for name in (*first, *middle, *last)}
+    shown = recording.drop_vars(found).assign(order)
+    shown.attrs = {"status": shown.attrs["status"], **shown.attrs}
+    return shown
 
 
 def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset:

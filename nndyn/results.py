@@ -12,13 +12,17 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from nndyn._version import __version__
+from nndyn.header import manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Window(tuple[float, float]):
@@ -101,10 +105,12 @@ def result(
     Returns
     -------
     xarray.Dataset
-        With attributes ``analyzer``, ``source_id``, ``source_path``, ``parameters`` (JSON),
-        ``verdict``, ``reason``, ``summary`` and ``warnings`` (JSON lists), ``nndyn_version``. Of an
-        option NAME that is a recording also ``NAME_id`` and ``NAME_path``, which stand for it in
-        ``parameters`` too.
+        What `summary` names comes first, each with its interval. With attributes ``verdict``,
+        ``reason``, ``warnings`` (a JSON list), ``analyzer``, ``source_id``, ``source_path``,
+        ``source_made`` (JSON: the system, its parameters, whether it is stationary, after how many
+        steps it was rescaled), ``parameters`` (JSON), ``summary`` (a JSON list),
+        ``nndyn_version``. Of an option NAME that is a recording also ``NAME_id`` and
+        ``NAME_path``, which stand for it in ``parameters`` too.
 
     Raises
     ------
@@ -134,22 +140,25 @@ def result(
                     "interval_over": q.interval_over,
                 },
             )
+    first = [name for key in summary for name in (key, f"{key}_ci") if name in variables]
+    variables = {name: variables[name] for name in dict.fromkeys([*first, *variables])}
     ds = xr.Dataset(variables, coords=dict(coords or {}))
     if "bound" in ds.dims:
         ds = ds.assign_coords(bound=("bound", ["lower", "upper"]))
     others = {k: _origin(v) for k, v in parameters.items() if isinstance(v, xr.Dataset)}
     ds.attrs = {
+        "verdict": verdict,
+        "reason": reason,
+        "warnings": json.dumps(list(warnings)),
         "analyzer": analyzer,
         **{
             f"{name}_{key}": value
             for name, origin in {"source": _origin(recording), **others}.items()
             for key, value in origin.items()
         },
+        "source_made": _made(recording),
         "parameters": json.dumps({**parameters, **others}, default=_python),
-        "verdict": verdict,
-        "reason": reason,
         "summary": json.dumps(list(summary)),
-        "warnings": json.dumps(list(warnings)),
         "nndyn_version": __version__,
     }
     return ds
@@ -158,6 +167,16 @@ def result(
 def _python(value: Any) -> Any:
     """Return an option of numpy's as JSON has it."""
     return np.asarray(value).tolist()
+
+
+def _made(recording: xr.Dataset) -> str:
+    """Return which system a recording is of and how it was followed, as JSON."""
+    said = manifest(recording.attrs)
+    system = said.get("system", {})
+    kept = {"system": system.get("name"), "parameters": system.get("parameters")}
+    kept["stationary"] = int(recording.attrs.get("stationary", 0))
+    kept["rescale"] = said.get("recording", {}).get("rescale")
+    return json.dumps({key: value for key, value in kept.items() if value})
 
 
 def _origin(recording: xr.Dataset) -> dict[str, str]:
@@ -204,6 +223,66 @@ def to_dict(ds: xr.Dataset) -> dict[str, Any]:
         "reason": ds.attrs["reason"],
         "warnings": json.loads(ds.attrs["warnings"]),
     }
+
+
+def labels(ds: xr.Dataset, name: str) -> list[str]:
+    """Return the name of each value of an estimate, which of several says which it is.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        What an analyzer returned.
+    name : str
+        An estimate in it.
+
+    Returns
+    -------
+    list of str
+        In the order of the values; each ends in its coordinates, or its number where there are
+        none.
+    """
+    dims = ds[name].dims
+    return [
+        " ".join([name, *(_label(ds, dim, i) for dim, i in zip(dims, place, strict=True))])
+        for place in np.ndindex(ds[name].shape)
+    ]
+
+
+def _label(ds: xr.Dataset, dim: Any, i: int) -> str:
+    if dim not in ds.coords:
+        return str(i + 1)
+    value = ds[dim].values[i].item()
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def table(ds: xr.Dataset) -> pd.DataFrame:
+    """Return the summary of a result as a small table.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        What an analyzer returned.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an estimate, by name, with columns ``value``, ``lower`` and ``upper``, the ends of
+        its interval, NaN where there is none, and ``unit``.
+    """
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {"value": [], "lower": [], "upper": [], "unit": []}
+    index = []
+    for name in json.loads(ds.attrs["summary"]):
+        variable, interval = ds[name], ds.get(f"{name}_ci")
+        bounds = np.full((variable.size, 2), np.nan) if interval is None else interval.values
+        bounds = np.where(np.isfinite(bounds).all(axis=-1, keepdims=True), bounds, np.nan)
+        index += labels(ds, name)
+        columns["value"] += [np.nan if v is None else v for v in map(_plain, variable.values.flat)]
+        columns["lower"] += bounds[..., 0].ravel().tolist()
+        columns["upper"] += bounds[..., 1].ravel().tolist()
+        columns["unit"] += [variable.attrs["units"]] * variable.size
+    return pd.DataFrame(columns, index=index)
 
 
 def _bounds(values: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -21,6 +22,9 @@ from recorders.drive import Drive
 from recorders.header import as_begun, continues, header, reopen
 from recorders.plan import Plan, make
 from recorders.run import Run
+
+#: Seconds between two reports of steps that are not committed yet.
+_TELLING = 0.1
 
 
 def record_batch(
@@ -63,8 +67,10 @@ def record_batch(
         As for `record`; of the runs to resume, complete ones are left alone and others go on from
         where each stands.
     progress : bool or callable, optional
-        True draws a bar where there is a terminal or a notebook. Called with (steps done, steps
-        asked for), summed over the runs; never twice at a time, but from any thread.
+        True draws a bar on a terminal and in a notebook, and writes a line every ten seconds
+        elsewhere; None draws one in notebooks and at Python's prompt. Called with (steps done,
+        steps asked for), summed over the runs, at every commit and at most ten times a second
+        between; never twice at a time, but from any thread.
     stop : callable, optional
         Asked often, from any thread; where it returns true that is taken for Ctrl-C.
     identities : dict of Path to str, optional
@@ -102,14 +108,14 @@ def record_batch(
     each = [seed] * len(systems) if seeds is None else list(seeds)
     plans = _plans(systems, paths, each, {**options, "steps": steps})
     if resume and overwrite:
-        raise UsageError("resume and overwrite exclude each other")
+        raise UsageError("`resume` and `overwrite` exclude each other")
     files = _files(paths)
     shares = _deal(systems, workers)
     kept = [file for file in files if resume and file.exists()]
     read = dict.fromkeys(path for system in systems for path in getattr(system, "files", ()))
     for file in files:
         if file not in kept:
-            vacant(file, overwrite=overwrite, cure="overwrite or resume it", inputs=read)
+            vacant(file, overwrite=overwrite, resumable=True, inputs=read)
     runs: dict[int, Run] = {}
     with deferred() as press, ExitStack() as stack:
         told = stack.enter_context(following(progress, systems[0].name))
@@ -152,6 +158,7 @@ def record_batch(
                 )
                 writers[m] = stack.enter_context(new)
             runs[m] = Run(systems[m], plans[m], writers[m], start, tally.of(m))
+            tally.done[m] = runs[m].t
         for m in writers.keys() - starts.keys():
             tally.done[m] = plans[m].steps
         _drive(
@@ -194,16 +201,18 @@ class _Tally:
     def __init__(self, progress: Called | None, steps: Sequence[int]) -> None:
         self.done = [0 for _ in steps]
         self._total = sum(steps)
-        self._progress = progress
+        self._progress, self._told = progress, 0.0
         self._lock = Lock()
 
     def of(self, m: int) -> Callable[[int], None]:
         """Return what run `m` calls with its steps done."""
 
-        def note(done: int) -> None:
+        def note(done: int, *, committed: bool = False) -> None:
             with self._lock:
                 self.done[m] = done
-                if self._progress is not None:
+                now = time.monotonic()
+                if self._progress is not None and (committed or now > self._told + _TELLING):
+                    self._told = now
                     self._progress(sum(self.done), self._total)
 
         return note

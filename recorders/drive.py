@@ -11,7 +11,7 @@ from nndyn.systems.protocol import OneByOne, Team
 from recorders.run import Leg, Loop, Run
 
 _SEGMENT_SECONDS = 0.2
-_SEGMENT_WORK = 1e8  # floating-point operations of the first segment, before speed is known
+_SEGMENT_WORK = 1e3  # floating-point operations of the first segment, before speed is known
 _GRAM_BYTES = 32 * 2**20
 
 
@@ -44,7 +44,7 @@ class Drive:
         self._loops: dict[Run, Loop] = {run: run.loop(interrupted) for run in runs}
         self._limits: dict[Run, int] = {}
         self._active: list[Run] = []
-        self._speed = 0.0
+        self._speed, self._taken = 0.0, 0
 
     def finish(self) -> None:
         """Record every run to its end; the failure of one does not end the others."""
@@ -63,7 +63,8 @@ class Drive:
             began = time.perf_counter()
             for run, leg in zip(active, self._advance(t, stop), strict=True):
                 self._go_on(run, leg)
-            self._speed = (stop - t) / max(time.perf_counter() - began, 1e-9)
+            self._taken = stop - t
+            self._speed = self._taken / max(time.perf_counter() - began, 1e-9)
 
     def _advance(self, t: int, stop: int) -> list[Leg]:
         first, *_ = runs = self._active
@@ -95,8 +96,11 @@ class Drive:
             return 1
         first, runs = self._active[0], len(self._active)
         rows = first.plan.rows
-        work = first.plan.work(first.system) * runs
-        steps = self._speed * _SEGMENT_SECONDS or _SEGMENT_WORK / work
+        steps = self._speed * _SEGMENT_SECONDS
+        if self._taken:  # at most twice as many as before: some steps take far longer than others
+            steps = min(steps, 2 * self._taken)
+        else:
+            steps = _SEGMENT_WORK / (first.plan.work(first.system) * runs)
         return max(1, min(int(steps), _GRAM_BYTES // (8 * rows * rows * runs)))
 
 

@@ -112,8 +112,9 @@ def record(
         seems: one known to have ended. Without, it is free ten minutes after that process was heard
         of last, or after as long as three blocks took.
     progress : bool or callable, optional
-        True draws a bar where there is a terminal or a notebook. Called with (steps done, steps
-        asked for), a few times a second.
+        True draws a bar on a terminal and in a notebook, and writes a line every ten seconds
+        elsewhere; None draws one in notebooks and at Python's prompt. Called with (steps done,
+        steps asked for), a few times a second; some of them may not be committed yet.
     **options
         Of a system given by name or by a function, as of ``nndyn.sweep``.
 

@@ -182,8 +182,8 @@ def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:
             f"{writer.path} cannot be resumed: it was recorded by nndyn "
             f"{last.get('versions', {}).get('nndyn', 'of another version')} (arithmetic "
             f"{arithmetic}, here {provenance.ARITHMETIC}), whose results differ in their last "
-            "bits; finish it with that version, record anew, or go on with --mix, which is noted "
-            "in the file"
+            "bits; finish it with that version, record anew, or go on with `mix=True`, which is "
+            "noted in the file"
         )
     return True
 

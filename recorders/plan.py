@@ -339,8 +339,8 @@ def _every(name: str, value: Any, before: str = "", after: str = "") -> int:
 def _given(system: System, replicas: int, pairs: bool, perturbations: Sequence[Any]) -> Array:
     if pairs:
         raise UsageError(
-            "pairs and perturbations exclude each other: give both signs as rows of perturbations, "
-            "they are recognized as pairs"
+            "`pairs` and `perturbations` exclude each other: give both signs as rows of the "
+            "latter, they are recognized as pairs"
         )
     try:
         rows = np.array(perturbations, dtype=np.float64)

@@ -55,7 +55,7 @@ class Run:
         plan: Plan,
         writer: Writer,
         start: Array,
-        progress: Callable[[int], None],
+        progress: Callable[..., None],
     ) -> None:
         self.system, self.plan, self.writer, self.progress = system, plan, writer, progress
         self.pairs = independent(ensembles.roles(plan), ensembles.pairs(plan))
@@ -175,6 +175,8 @@ class Run:
             )
             self.log_rescale = self.log_rescale + factor
             self.redrawn += [[r, stop] for r in redrawn]
+        self.progress(stop)
+        self.writer.keep_alive()
         return False
 
     def _cut(self, block: Block) -> None:
@@ -259,4 +261,4 @@ class Run:
         self.writer.commit(checkpoint, t, beside)
         self.pending.clear()
         self.recorded = t + 1
-        self.progress(t)
+        self.progress(t, committed=True)

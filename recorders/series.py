@@ -82,7 +82,7 @@ def record_series(
     The series is held in memory, and written in blocks.
     """
     path, source = located(path), located(source, "source")
-    vacant(path, overwrite=overwrite, cure="overwrite it", inputs=[source])
+    vacant(path, overwrite=overwrite, inputs=[source])
     series = load(
         source,
         interval=interval,

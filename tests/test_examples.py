@@ -49,6 +49,14 @@ def test_the_table_of_exploration_is_printed():
 
 
 @pytest.mark.slow
+def test_every_figure_is_drawn_on_one_sheet(tmp_path):
+    path = tmp_path / "sheet.png"
+    printed = output(sys.executable, EXAMPLES / "figures.py", "--small", "--output", path)
+    assert len(printed.splitlines()) >= 16
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
 def test_the_edge_of_stability_is_drawn(tmp_path):
     path = tmp_path / "figure.png"
     words = [EXAMPLES / "edge_of_stability.py", "--steps=60", "--every=20", "--output", path]

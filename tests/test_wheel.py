@@ -1,5 +1,6 @@
-"""The wheel holds every package, and nothing deleted or foreign."""
+"""The wheel holds every package and the examples, nothing foreign, and its links are whole."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_every_module_of_the_three_packages(tmp_path):
+def test_the_wheel_holds_every_module_of_the_three_packages_and_the_examples(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -24,6 +25,10 @@ def test_the_wheel_holds_every_module_of_the_three_packages(tmp_path):
                 expected.add(relative.as_posix())
                 (source / relative).parent.mkdir(parents=True, exist_ok=True)
                 (source / relative).write_bytes(path.read_bytes())
+    for path in (ROOT / "examples").glob("*.*"):
+        expected.add(f"nndyn/examples/{path.name}")
+        (source / "examples").mkdir(exist_ok=True)
+        (source / "examples" / path.name).write_bytes(path.read_bytes())
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "-o", str(tmp_path / "out"), str(source)],
         check=True,
@@ -34,3 +39,9 @@ def test_the_wheel_holds_every_module_of_the_three_packages(tmp_path):
     assert held == expected
     assert "nndyn/systems/training/system.py" in held
     assert "analyzers/kernels/__init__.py" in held
+    folder = f"{wheel.name.split('-py3')[0]}.dist-info"
+    about = zipfile.ZipFile(wheel).read(f"{folder}/METADATA").decode()
+    assert "Project-URL: Homepage, https://" in about
+    links = re.findall(r"\]\(([^)]+)\)", about)
+    assert any(link.endswith(".png") for link in links)
+    assert all(link.startswith(("https://", "#")) for link in links)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.kernels.pairs import L1, L2, MAX
+from analyzers.progress import part
 from analyzers.recurrence.counting import Lines, count
 from analyzers.recurrence.measures import MEASURES, by_length, measure, numbers
 from analyzers.recurrence.narrow import Narrow
@@ -182,14 +183,17 @@ def recurrence(
             which.append(Trajectory(recording, mine, second))
     kept, end = cut(which, kind, window, stride)
     afford(which, kept, kind, dimension, stride)
-    points = [
-        take(states, t.replica, t.component, dimension, delay, t.whose)
-        for t, states in zip(which, kept, strict=True)
-    ]
+    with part(0, 4, "states"):
+        points = [
+            take(states, t.replica, t.component, dimension, delay, t.whose)
+            for t, states in zip(which, kept, strict=True)
+        ]
     with Team() as team:
         pairs = _pairs(kind, points, norm)
-        radii, limits = zip(*(find(p, threshold, theiler, team) for p in pairs), strict=True)
-        lines = count(pairs, limits, theiler, team, picture=True)
+        with part(1, 4, "radius"):
+            radii, limits = zip(*(find(p, threshold, theiler, team) for p in pairs), strict=True)
+        with part(2, 4, "lines"):
+            lines = count(pairs, limits, theiler, team, picture=True)
         del pairs  # and with them the states they hold
 
         def measured(first: int, last: int) -> dict[str, float | int | None]:
@@ -201,7 +205,10 @@ def recurrence(
 
         shortest = min(len(p.times) for p in points)
         starts = _starts(shortest, sliding_width, sliding_step)
-        sliding = [measured(first, first + (sliding_width or 0)) for first in starts]
+        sliding = []
+        for i, first in enumerate(starts):
+            with part(3 * len(starts) + i, 4 * len(starts), "windows"):
+                sliding.append(measured(first, first + (sliding_width or 0)))
     quantities = {"radius": _radius("radius", radii[0])}
     if kind == "joint":
         quantities["other_radius"] = _radius("radius of the other trajectory", radii[1])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.kernels.bits import SIZE
+from analyzers.progress import tell
 
 Array = NDArray[Any]
 
@@ -52,6 +53,7 @@ class Plane:
             p1 = min(p0 + panel, high)
             for s0 in range(p0 if self.symmetric else 0, wide, width):
                 s1 = min(s0 + width, wide)
+                tell(p0 * wide + s0 * (p1 - p0), high * wide)
                 yield Stripe(p0, p1, s0, s1, s1 == wide)
 
     def pairs(self, theiler: int) -> int:

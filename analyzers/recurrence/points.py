@@ -95,8 +95,8 @@ def take(
         raise UsageError(f"component is {component}, expected one of 0 … {D - 1}")
     if dimension > 1 and component is None and D > 1:
         raise UsageError(
-            f"dimension={dimension} embeds a scalar series, the states have {D} components; "
-            "pick one with component=0"
+            f"`dimension={dimension}` embeds a scalar series, the states have {D} components; "
+            "pick one with `component=0`"
         )
     one = state[:, replica] if component is None else state[:, replica, [component]]
     T, d = one.shape
@@ -128,8 +128,8 @@ def _embedded(times: Array, values: Array, dimension: int, delay: int) -> Points
         n = len(values) - (dimension - 1) * delay
         if n < 1:
             raise DataError(
-                f"{len(values)} states cannot be embedded with dimension={dimension} and "
-                f"delay={delay}: that takes more than {(dimension - 1) * delay}"
+                f"{len(values)} states cannot be embedded with `dimension={dimension}` and "
+                f"`delay={delay}`: that takes more than {(dimension - 1) * delay}"
             )
         values = np.concatenate([values[k * delay : k * delay + n] for k in range(dimension)], 1)
         times = times[:n]

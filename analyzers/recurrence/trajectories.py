@@ -55,7 +55,7 @@ class Trajectory:
         """
         if "state" not in self.recording:
             raise DataError(
-                f"{self.whose or 'the recording'} keeps no states; record with store='full' or "
+                f"{self.whose or 'the recording'} keeps no states; record with `store='full'` or "
                 "'every:K'"
             )
         state = weights(self.recording)
@@ -122,7 +122,7 @@ def cut(
     if kind == "joint" and whole[0] != whole[1]:
         raise DataError(
             f"a joint plot takes states of two trajectories at once: {whole[0]} are taken of the "
-            f"recording and {whole[1]} of the other one; choose a window of both, or kind='cross'"
+            f"recording and {whole[1]} of the other one; choose a window of both, or `kind='cross'`"
         )
     if which[0].recording is which[-1].recording:
         worst = last.index(min(last))
@@ -147,8 +147,8 @@ def _check_widths(which: list[Trajectory], states: list[xr.DataArray]) -> None:
     if here != there:
         raise DataError(
             f"a cross plot takes distances between states of two trajectories: the one has "
-            f"{here} components, the other {there}; pick one of each with component and "
-            "other_component, or ask for kind='joint'"
+            f"{here} components, the other {there}; pick one of each with `component` "
+            "and `other_component`, or ask for `kind='joint'`"
         )
 
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 import analyzers
-from nndyn.analysis import analyzer
 from nndyn.cli.cautions import check_window
 from nndyn.cli.lazy import Group
 from nndyn.cli.output import print_json, print_result, say
 from nndyn.cli.parameters import FilePath, NetcdfPath, OtherRecording, Whole, check_netcdf
+from nndyn.cli.progress import analyzed, command_bar, quiet, quiet_option
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
-from nndyn.progress import progress_bar
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -141,6 +140,7 @@ class _Analyze(Group):
                 click.Option(["--overwrite"], is_flag=True, help="Replace that file."),
                 click.Option(["--strict"], is_flag=True, help="Exit with 3 where unresolved."),
                 along(),
+                quiet_option(),
             ],
         )
 
@@ -173,16 +173,20 @@ def _run(
     from nndyn.store import open_recording, reading, save_result, vacant
 
     if output is not None:
-        vacant(output, overwrite=overwrite, cure="overwrite it", inputs=read_from(path, options))
+        vacant(output, overwrite=overwrite, inputs=read_from(path, options))
         check_netcdf(output)
     if path.is_dir():
         result = study_result(path, name, along=along, **options)
     elif along is not None:
         raise UsageError(f"--along is of studies, and {path} is no folder")
     else:
-        with reading(path), open_recording(path) as recording:
+        with (
+            command_bar(f"{name} of {path.name}") as bar,
+            reading(path),
+            open_recording(path) as recording,
+        ):
             check_window(recording, options.get("window"))
-            result = analyzer(name)(recording, **options)
+            result = analyzed(name, recording, bar, **options)
     if output is not None:
         save_result(result, output, overwrite=overwrite)
     if path.is_dir():
@@ -203,12 +207,13 @@ def _verdicts(result: xr.Dataset) -> list[str]:
 @click.command("all", help="Everything that applies, with the defaults.")
 @click.argument("path", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@quiet
 def _all(path: Path, as_json: bool) -> None:
     from nndyn.errors import DataError
     from nndyn.results import to_dict
     from nndyn.store import open_recording, reading
 
-    analyzed: Callable[[str], xr.Dataset] = partial(study_result, path)
+    result_of: Callable[[str], xr.Dataset] = partial(study_result, path)
     as_dict: Callable[[xr.Dataset], dict[str, Any]] = study_dict
     shown: Callable[[xr.Dataset], None] = print_study
     found: list[dict[str, Any]] = []
@@ -216,14 +221,14 @@ def _all(path: Path, as_json: bool) -> None:
         if not path.is_dir():
             stack.enter_context(reading(path))
             recording = stack.enter_context(open_recording(path))
-            analyzed, as_dict, shown = partial(_analyzed, recording), to_dict, print_result
+            result_of, as_dict, shown = partial(_result, path, recording), to_dict, print_result
         for name in analyzers.rows():
             if not as_json:
                 if found:
                     say()
                 say(name)
             try:
-                result = analyzed(name)
+                result = result_of(name)
             except DataError as error:  # it does not apply to this recording
                 found.append({"analyzer": name, "results": {}, "reason": str(error)})
                 if not as_json:
@@ -236,17 +241,17 @@ def _all(path: Path, as_json: bool) -> None:
         print_json({"analyses": found})
 
 
-def _analyzed(recording: xr.Dataset, name: str) -> xr.Dataset:
-    result: xr.Dataset = analyzers.load(name)(recording)
-    return result
+def _result(path: Path, recording: xr.Dataset, name: str) -> xr.Dataset:
+    with command_bar(f"{name} of {path.name}") as bar:
+        return analyzed(name, recording, bar)
 
 
 def study_result(path: Path, name: str, **options: Any) -> xr.Dataset:
     """Analyze a study, with a bar."""
     from nndyn.studies.analysis import analyze_study
 
-    with progress_bar(name) as progress:
-        return analyze_study(path, name, progress=progress, **options)
+    with command_bar(f"{name} of {path.name}", unit="runs") as bar:
+        return analyze_study(path, name, progress=bar, **options)
 
 
 analyze = _Analyze(

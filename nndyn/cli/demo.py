@@ -10,8 +10,8 @@ import click
 
 from nndyn.cli.output import print_lines, say
 from nndyn.cli.parameters import FilePath
+from nndyn.cli.progress import analyzed, command_bar, quiet
 from nndyn.errors import UsageError
-from nndyn.progress import progress_bar
 from nndyn.verdicts import explanation
 
 _MODEL, _DATA, _STEPS, _RESCALE = "mlp:64-32-10", "digits", 400, 5
@@ -26,6 +26,7 @@ _MODEL, _DATA, _STEPS, _RESCALE = "mlp:64-32-10", "digits", 400, 5
     show_default=True,
     help="Folder for the recordings and figures; files of an earlier demo are replaced.",
 )
+@quiet
 def demo(output: Path) -> None:
     """Run the demonstration."""
     try:
@@ -54,28 +55,29 @@ def demo(output: Path) -> None:
 
 
 def _run(path: Path, *, lr: float, rescale: int | None) -> Any:
-    from nndyn import Training, lyapunov, record
-    from nndyn.figures import draw, save
-
     again = "" if rescale is None else f" --rescale {rescale}"
     say(
         f"$ nndyn record training --data {_DATA} --model {_MODEL} --lr {lr:g} "
         f"--steps {_STEPS}{again} -o {path}"
     )
-    with progress_bar(f"lr {lr:g}") as progress:
+    with command_bar(path.name, "preparing") as bar:
+        from nndyn import Training, record
+        from nndyn.figures import draw, save
+
         recording = record(
             Training(_MODEL, _DATA, lr=lr),
             path,
             steps=_STEPS,
             rescale=rescale,
             overwrite=True,
-            progress=progress,
+            progress=bar,
         )
-    with recording:
-        say(f"$ nndyn analyze lyapunov {path}")
-        result = lyapunov(recording)
-        result.attrs["final"] = float(recording["test_accuracy"][-1, 0])
-    save(draw("lyapunov", result), path.with_suffix(".png"))
+        with recording:
+            say(f"$ nndyn analyze lyapunov {path}")
+            result = analyzed("lyapunov", recording, bar)
+            result.attrs["final"] = float(recording["test_accuracy"][-1, 0])
+        bar.doing("drawing")
+        save(draw("lyapunov", result), path.with_suffix(".png"))
     return result
 
 

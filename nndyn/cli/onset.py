@@ -13,6 +13,7 @@ from nndyn.cli.configuration import config_option
 from nndyn.cli.lazy import if_interrupted
 from nndyn.cli.output import counted, duration, print_json, say
 from nndyn.cli.parameters import FilePath, Number, Whole
+from nndyn.cli.progress import command_bar, log, quiet_option
 from nndyn.cli.record import record
 from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
@@ -90,6 +91,7 @@ def _params() -> list[click.Parameter]:
         click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
         click.Option(["--strict"], is_flag=True, help="Exit with 3 where it is not found."),
+        quiet_option(),
     ]
 
 
@@ -110,22 +112,28 @@ def _run(
         _say_cost(output, options, as_json=as_json, workers=workers)
         return 0
     if_interrupted((lambda: _GONE) if output is None else of_study(output))
-    from nndyn import find_onset
-
     caution({**options, "lr": None})
     if output is not None:
         caution_folder(output)
-    found = find_onset(
-        options.pop("model"),
-        options.pop("data"),
-        path=output,
-        mix=mix,
-        take_over=take_over,
-        workers=workers,
-        threshold=threshold,
-        say=lambda line: say(line, err=True),
-        **options,
-    )
+    with command_bar("onset", "preparing") as bar:
+        from nndyn import find_onset
+
+        def tell(line: str) -> None:
+            bar.what = line.partition(";")[0]
+            log(line)
+
+        found = find_onset(
+            options.pop("model"),
+            options.pop("data"),
+            path=output,
+            mix=mix,
+            take_over=take_over,
+            workers=workers,
+            threshold=threshold,
+            say=tell,
+            progress=bar,
+            **options,
+        )
     if as_json:
         print_json(study_dict(found))
     else:

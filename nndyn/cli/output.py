@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nndyn.cli.dialect import flags
 from nndyn.text import escaped, escaped_json
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 def say(line: object = "", *, err: bool = False) -> None:
     """Print one line, on standard output or error; what files say in it cannot act on a terminal.
 
+    Options that it names as Python does become flags.
+
     Parameters
     ----------
     line : object
@@ -26,7 +29,7 @@ def say(line: object = "", *, err: bool = False) -> None:
     err : bool, default False
         Whether it goes to standard error.
     """
-    click.echo(escaped(line), err=err)
+    click.echo(flags(escaped(line)), err=err)
 
 
 def print_lines(text: str, *, err: bool = False) -> None:
@@ -37,8 +40,17 @@ def print_lines(text: str, *, err: bool = False) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON object on standard output."""
-    text = json.dumps(value, allow_nan=False, indent=2, ensure_ascii=False)
+    text = json.dumps(_with_flags(value), allow_nan=False, indent=2, ensure_ascii=False)
     click.echo(escaped_json(text))
+
+
+def _with_flags(value: Any) -> Any:
+    """Return a JSON value whose texts name options by their flags."""
+    if isinstance(value, dict):
+        return {key: _with_flags(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_with_flags(v) for v in value]
+    return flags(value) if isinstance(value, str) else value
 
 
 def print_result(result: xr.Dataset) -> None:
@@ -46,12 +58,12 @@ def print_result(result: xr.Dataset) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from nndyn.results import to_dict
+    from nndyn.results import labels, to_dict
 
     values = to_dict(result)
     console, piped = terminal()
     if values["verdict"]:
-        reason = escaped(values["reason"])
+        reason = flags(escaped(values["reason"]))
         line = Text.assemble((escaped(values["verdict"]), "bold"), f": {reason}")
         console.print(line, soft_wrap=piped)
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -61,8 +73,8 @@ def print_result(result: xr.Dataset) -> None:
     for name, entry in values["results"].items():
         value, ci = entry["value"], entry["ci"]
         if isinstance(value, list) and isinstance(ci, list):  # one row for each of several
-            for at, one, bounds in zip(_labels(result, name), value, ci, strict=True):
-                add_row(table, f"{name} {at}", show(one), show(bounds), entry["unit"])
+            for label, one, bounds in zip(labels(result, name), value, ci, strict=True):
+                add_row(table, label, show(one), show(bounds), entry["unit"])
         else:
             add_row(table, name, show(value), "" if ci is None else show(ci), entry["unit"])
         if "note" in entry and entry["note"] not in (values["reason"], *notes.values()):
@@ -70,7 +82,7 @@ def print_result(result: xr.Dataset) -> None:
     if table.row_count:
         print_table(console, table)
     for name, note in notes.items():
-        console.print(Text(escaped(f"{name}: {note}"), style="dim"), soft_wrap=piped)
+        console.print(Text(flags(escaped(f"{name}: {note}")), style="dim"), soft_wrap=piped)
     for warning in values["warnings"]:
         say(f"warning: {warning}", err=True)
 
@@ -95,14 +107,6 @@ def print_table(console: Console, table: Table) -> None:
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
-
-
-def _labels(result: xr.Dataset, name: str) -> list[str]:
-    """Return what tells the entries of a list apart: their coordinate, or their number."""
-    (dim,) = result[name].dims
-    if dim in result.coords:
-        return [show(value) for value in result[dim].values.tolist()]
-    return [str(i + 1) for i in range(result.sizes[dim])]
 
 
 def show(value: Any) -> str:

@@ -12,13 +12,13 @@ from nndyn.cli.configuration import config_files
 from nndyn.cli.lazy import Group, if_interrupted
 from nndyn.cli.output import duration, say
 from nndyn.cli.parameters import Name, Number, Whole, check_netcdf
+from nndyn.cli.progress import command_bar, log
 from nndyn.cli.recording_options import recording_options
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
 from nndyn.cli.training_options import training_options
 from nndyn.errors import UnknownNameError, UsageError
 from nndyn.names import did_you_mean
-from nndyn.progress import progress_bar
 from nndyn.systems.catalogue import CATALOGUE, entry
 from nndyn.systems.recipe import TRAINING, Recipe
 from nndyn.text import size
@@ -159,29 +159,30 @@ def _record(
     from nndyn.store import vacant
     from recorders.estimate import estimate
 
-    system = make()
     options["control"] = not options.pop("no_control")
     planned = {k: v for k, v in options.items() if k not in _OF_THE_FILE}
-    inputs = [*config_files(), *getattr(system, "files", ())]
-    vacant(path, overwrite=resume or overwrite, cure="overwrite or resume it", inputs=inputs)
-    check_netcdf(path)
-    if dry_run:
-        cost = estimate(system, **planned)
-        caution({**options, **(chosen or {})})
-        say(
-            f"{system.name}: {options['steps']:,} steps of {_replicas(cost.rows)} with "
-            f"{cost.components:,} components; {size(cost.bytes)} in blocks of {cost.block} steps; "
-            f"about {duration(cost.seconds)}. Nothing was written."
-        )
-        return
-    if not resume:
-        cost = estimate(system, timed=False, **planned)
-        caution({**options, **(chosen or {})})
-        if cost.work > _LONG:
+    with command_bar(path.name, "preparing") as bar:
+        system = make()
+        inputs = [*config_files(), *getattr(system, "files", ())]
+        vacant(path, overwrite=resume or overwrite, resumable=True, inputs=inputs)
+        check_netcdf(path)
+        if dry_run:
             cost = estimate(system, **planned)
-            say(f"{path}: {size(cost.bytes)}, about {duration(cost.seconds)}", err=True)
-    with progress_bar(system.name) as progress:
-        recording = write(system, path, **options, progress=progress)
+            caution({**options, **(chosen or {})})
+            say(
+                f"{system.name}: {options['steps']:,} steps of {_replicas(cost.rows)} with "
+                f"{cost.components:,} components; {size(cost.bytes)} in blocks of {cost.block} "
+                f"steps; about {duration(cost.seconds)}. Nothing was written."
+            )
+            return
+        if not resume:
+            cost = estimate(system, timed=False, **planned)
+            caution({**options, **(chosen or {})})
+            if cost.work > _LONG:
+                cost = estimate(system, **planned)
+                log(f"{path}: {size(cost.bytes)}, about {duration(cost.seconds)}")
+        bar.doing(f"recording {system.name}")
+        recording = write(system, path, **options, progress=bar)
     steps = recording.sizes["time"] - 1
     say(
         f"{path}: {system.name}, {steps:,} steps, {_replicas(recording.sizes['replica'])}, "

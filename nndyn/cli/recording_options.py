@@ -9,6 +9,7 @@ import click
 
 from nndyn.cli.configuration import load_config
 from nndyn.cli.parameters import FilePath, NetcdfPath, Number, Tangents, Whole
+from nndyn.cli.progress import quiet_option
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -158,4 +159,5 @@ def _options() -> list[click.Option]:
             required=True,
             help="The netCDF file to write.",
         ),
+        quiet_option(),
     ]

@@ -9,6 +9,7 @@ import click
 
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath, NetcdfPath, Number, check_netcdf
+from nndyn.cli.progress import command_bar, quiet
 from nndyn.text import size
 
 
@@ -59,14 +60,18 @@ from nndyn.text import size
     required=True,
     help="The netCDF file to write.",
 )
+@quiet
 def series(source: Path, column: tuple[str, ...], output: Path, **options: Any) -> None:
     """Store a series, and say what it is."""
     from nndyn.header import manifest
-    from recorders.series import record_series
 
     if not (output.exists() and source.exists() and output.samefile(source)):
         check_netcdf(output)
-    with record_series(source, output, column=column or None, **options) as recording:
+    with command_bar(output.name, f"reading {source.name}"):
+        from recorders.series import record_series
+
+        made = record_series(source, output, column=column or None, **options)
+    with made as recording:
         times, columns = recording.sizes["time"], recording.sizes["component"]
         system = manifest(recording.attrs)["system"]
         unit = recording["time"].attrs["units"]

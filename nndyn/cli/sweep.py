@@ -14,10 +14,10 @@ from nndyn.cli.configuration import config_files, config_option
 from nndyn.cli.lazy import Group, if_interrupted
 from nndyn.cli.output import counted, duration, say
 from nndyn.cli.parameters import FilePath, Grid, Whole
+from nndyn.cli.progress import command_bar, log, quiet_option
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
 from nndyn.errors import UsageError
-from nndyn.progress import progress_bar
 from nndyn.studies.grids import numbers
 from nndyn.text import size
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 #: Options of `nndyn record` that a sweep has its own of.
-_OWN = ("seed", "resume", "mix", "overwrite", "take_over", "config", "dry_run", "output")
+_OWN = ("seed", "resume", "mix", "overwrite", "take_over", "config", "dry_run", "output", "quiet")
 
 _GRIDS = (
     "Every option with one value can be a grid: A,B,C; LO:HI:N, N values in equal steps; "
@@ -80,6 +80,7 @@ def _options() -> list[click.Parameter]:
             required=True,
             help="Folder of the study.",
         ),
+        quiet_option(),
     ]
 
 
@@ -140,31 +141,32 @@ def _run(
     name, given = _options_of(kind, options)
     if overwrite:
         Folder(output).check_apart(config_files())
-    asked = request(name, given, seeds=seeds, seed=seed)
-    chosen = click.get_current_context().get_parameter_source("seeds")
-    if chosen is ParameterSource.DEFAULT and list(asked.axes) == ["seed"]:
-        grid = "--lr 0.25:8:16log" if kind == "training" else "--param NAME=LO:HI:N"
-        raise UsageError(
-            f"nothing is swept: which option is to be a grid, such as {grid}, or over how many "
-            f"--seeds? 1 makes a study of one run, nndyn record {kind} a recording"
-        )
-    if dry_run or not output.exists():
-        found = cost(asked)
-        line = (
-            f"{counted(found.cells, 'run')} in {counted(found.batches, 'batch')}, "
-            f"{found.steps:,} steps; {size(found.bytes)}; about {duration(found.seconds)} of one "
-            "process"
-        )
-        if dry_run:
-            caution(given)
-            caution_folder(output)
-            say(f"{output}: {line}. Nothing was written.")
-            return 0
-        if found.seconds > 10.0:
-            say(f"{output}: {line}", err=True)
-    caution(given)
-    caution_folder(output)
-    with progress_bar(output.name) as progress:
+    with command_bar(output.name, "preparing") as bar:
+        asked = request(name, given, seeds=seeds, seed=seed)
+        chosen = click.get_current_context().get_parameter_source("seeds")
+        if chosen is ParameterSource.DEFAULT and list(asked.axes) == ["seed"]:
+            grid = "--lr 0.25:8:16log" if kind == "training" else "--param NAME=LO:HI:N"
+            raise UsageError(
+                f"nothing is swept: which option is to be a grid, such as {grid}, or over how many "
+                f"--seeds? 1 makes a study of one run, nndyn record {kind} a recording"
+            )
+        if dry_run or not output.exists():
+            found = cost(asked)
+            line = (
+                f"{counted(found.cells, 'run')} in {counted(found.batches, 'batch')}, "
+                f"{found.steps:,} steps; {size(found.bytes)}; about {duration(found.seconds)} of "
+                "one process"
+            )
+            if dry_run:
+                caution(given)
+                caution_folder(output)
+                say(f"{output}: {line}. Nothing was written.")
+                return 0
+            if found.seconds > 10.0:
+                log(f"{output}: {line}")
+        caution(given)
+        caution_folder(output)
+        bar.doing(f"recording {name}")
         index = sweep(
             name,
             output,
@@ -177,7 +179,7 @@ def _run(
             mix=mix,
             overwrite=overwrite,
             take_over=take_over,
-            progress=progress,
+            progress=bar,
             **given,
         )
     return _say(index, output)

@@ -61,9 +61,9 @@ def _options() -> list[click.Option]:
         click.Option(
             ["--model"],
             type=Name(("mlp:", "cnn:")),
-            required=True,
             help="mlp:INPUT-…-OUTPUT, such as mlp:64-32-10; cnn:CHANNELS-…, such as cnn:8-16; or "
-            "package.module:factory, a function of yours that returns a torch module.",
+            "package.module:factory, a function of yours that returns a torch module.  [default: "
+            "that of data with a name, mlp:64-32-10 of digits]",
         ),
         click.Option(
             ["--activation"],

@@ -18,6 +18,7 @@ _VERBS = {
     "verify": ("nndyn.cli.verify:verify", "Read every byte of a recording and check it."),
     "systems": ("nndyn.cli.systems:systems", "List the systems, or show one."),
     "explain": ("nndyn.cli.explain:explain", "Say what a verdict means and what to do next."),
+    "examples": ("nndyn.cli.examples:examples", "Copy the example scripts into a folder."),
 }
 
 nndyn = LazyGroup(

@@ -8,7 +8,7 @@ import click
 
 from nndyn.cli.output import counted, say
 from nndyn.cli.parameters import FilePath
-from nndyn.progress import progress_bar
+from nndyn.cli.progress import command_bar, quiet
 from nndyn.text import size
 
 
@@ -17,13 +17,15 @@ from nndyn.text import size
     "exit 4 if any is wrong."
 )
 @click.argument("path", type=FilePath())
+@quiet
 def verify(path: Path) -> int:
     """Print what was checked and what is wrong."""
     from nndyn.store import verify as check
 
     if path.is_dir():
         return _study(path)
-    report = check(path)
+    with command_bar(path.name, "verifying", "bytes") as bar:
+        report = check(path, progress=bar)
     for problem in report.problems:
         say(f"{path}: {problem}")
     if not report.sound:
@@ -46,11 +48,10 @@ def _study(path: Path) -> int:
     columns = [index[name].values[there] for name in ("path", "status", "id", "reason")]
     runs = list(zip(*columns, strict=True))
     total, wrong, missing = 0, 0, 0
-    with progress_bar(path.name) as progress:
+    with command_bar(path.name, "verifying", "runs") as bar:
         for i, (path_of, status, identity, reason) in enumerate(runs):
             file = Path(str(path_of))
-            if progress is not None:
-                progress(i, len(runs))
+            bar(i, len(runs))
             if not file.exists():
                 missing += 1
                 continue

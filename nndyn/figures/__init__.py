@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from nndyn.figures.style import Look
 
 
 @dataclass(frozen=True)
@@ -46,15 +50,36 @@ FIGURES = {
 }
 
 
-def draw(name: str, result: xr.Dataset) -> Figure:
-    """Return the figure `name` of a result."""
+def draw(
+    name: str,
+    result: xr.Dataset,
+    ax: Axes | Sequence[Axes] | None = None,
+    **look: Unpack[Look],
+) -> Figure:
+    """Return the figure `name` of a result.
+
+    Parameters
+    ----------
+    name : str
+        One of `FIGURES`.
+    result : xarray.Dataset
+        Of the analyzer of that name.
+    ax : Axes or sequence of Axes, optional
+        Where to draw; a new figure by default. One gets the first panel alone.
+    **look
+        ``title``, ``size`` in inches (a width, or width and height), ``dpi``, ``style``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     module, _, function = FIGURES[name].target.partition(":")
-    figure: Figure = getattr(import_module(module), function)(result)
+    figure: Figure = getattr(import_module(module), function)(result, ax, **look)
     return figure
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure to a file, at once or not at all.
+    """Write a figure to a file, at once or not at all; with its own size and resolution.
 
     Parameters
     ----------
@@ -69,27 +94,15 @@ def save(figure: Figure, path: str | Path) -> None:
     StoreError
         If it cannot be written.
     """
+    from nndyn.figures.sheet import embedded
     from nndyn.paths import located
     from nndyn.store.files import write_whole
     from nndyn.store.locks import vacant
 
     path = located(path)
-    vacant(path, overwrite=True, cure="")
-    _take_as_text(figure)
+    vacant(path, overwrite=True)
     # in memory first: matplotlib leaves half a file, and complains again when it is collected
     drawn = io.BytesIO()
-    figure.savefig(drawn, format=path.suffix[1:].lower() or None, dpi=200)
+    with embedded(figure):
+        figure.savefig(drawn, format=path.suffix[1:].lower() or None)
     write_whole(path, drawn.getvalue())
-
-
-def _take_as_text(figure: Figure) -> None:
-    """Let what files say in a figure be neither a formula nor a character without a glyph."""
-    from matplotlib.text import Text
-
-    from nndyn.text import escaped
-
-    for found in figure.findobj(Text):
-        text = str(getattr(found, "get_text", str)())
-        found.set_text(escaped(text, keep="\n"))
-        if "$" in text:  # no label of ours has one
-            found.set_parse_math(False)

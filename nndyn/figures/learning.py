@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from nndyn.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    SKY,
-    column,
-    finish,
-    require,
-    thinned,
-    unit,
-    wrapped,
-)
+from nndyn.figures.sheet import drawn
+from nndyn.figures.style import Look, colours, require, thinned, unit, verdict
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def learning(result: xr.Dataset, ax: Axes | None = None) -> Figure:
+def learning(
+    result: xr.Dataset, ax: Axes | Sequence[Axes] | None = None, **look: Unpack[Look]
+) -> Figure:
     """Draw the accuracies, the threshold, and training times with their interval.
 
     Parameters
@@ -36,6 +29,8 @@ def learning(result: xr.Dataset, ax: Axes | None = None) -> Figure:
         What ``nndyn.learning`` returned.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure of one journal column by default.
+    **look
+        ``title``, ``size`` in inches, ``dpi``, ``style``: see `nndyn.figures.style.Look`.
 
     Returns
     -------
@@ -47,21 +42,27 @@ def learning(result: xr.Dataset, ax: Axes | None = None) -> Figure:
         If `result` is not that of ``learning``.
     """
     require(result, "learning")
-    figure, ax = column(ax)
+    short = str(result.attrs["verdict"])
+    return drawn([partial(_accuracies, result)], ax, verdict(result), short=short, **look)
+
+
+def _accuracies(result: xr.Dataset, ax: Axes) -> None:
+    """Draw accuracies, threshold and times."""
+    c = colours()
     keep = thinned(result.sizes["time"])
     time = result["time"].values[keep]
     values = result["accuracy"].values[keep]
     marker = "." if len(time) == 1 else ""
     if values.shape[1] > 1:
-        ax.plot(time, values[:, 1:], color=SKY, lw=0.6, alpha=0.8, marker=marker)
-        ax.plot([], [], color=SKY, lw=0.6, label="replicas")
-    ax.plot(time, values[:, 0], color=BLUE, lw=1.6, marker=marker, label="reference")
+        ax.plot(time, values[:, 1:], color=c.sky, lw=0.6, alpha=0.8, marker=marker)
+        ax.plot([], [], color=c.sky, lw=0.6, label="replicas")
+    ax.plot(time, values[:, 0], color=c.blue, lw=1.6, marker=marker, label="reference")
     threshold = json.loads(result.attrs["parameters"])["threshold"]
-    ax.axhline(threshold, color=GREY, lw=1.0, ls=":", label=f"threshold {threshold:g}")
+    ax.axhline(threshold, color=c.grey, lw=1.0, ls=":", label=f"threshold {threshold:g}")
     held = float(result["training_time_held"])
     for name, color, style, label in (
-        ("training_time", ORANGE, "-", "reached"),
-        ("training_time_held", GREEN, "--", "reached and held"),
+        ("training_time", c.orange, "-", "reached"),
+        ("training_time_held", c.green, "--", "reached and held"),
     ):
         at = float(result[name])
         if not np.isfinite(at) or (name, at) == ("training_time", held):
@@ -72,6 +73,5 @@ def learning(result: xr.Dataset, ax: Axes | None = None) -> Figure:
         # between two evaluations it is not known when
         when = "at" if float(result[f"{name}_earliest"]) == at else "by"
         ax.axvline(at, color=color, lw=1.0, ls=style, label=f"{label} {when} {at:g}")
-    finish(ax, f"time ({unit(result)})", str(result["accuracy"].attrs["long_name"]))
-    ax.set_title(wrapped(result, 64), fontsize=8, loc="left")
-    return figure
+    ax.set_xlabel(f"time ({unit(result)})")
+    ax.set_ylabel(str(result["accuracy"].attrs["long_name"]))

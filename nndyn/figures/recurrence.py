@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.figures.style import BLUE, GREY, ORANGE, finish, require, wrapped
+from nndyn.figures.sheet import drawn
+from nndyn.figures.style import Look, colours, plain_log, require, verdict
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,18 +20,24 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-def recurrence(result: xr.Dataset) -> Figure:
+def recurrence(
+    result: xr.Dataset, ax: Axes | Sequence[Axes] | None = None, **look: Unpack[Look]
+) -> Figure:
     """Draw the recurrence plot, and its lines by length; or the measures of sliding windows.
 
     Parameters
     ----------
     result : xarray.Dataset
         What ``nndyn.recurrence`` returned.
+    ax : matplotlib.axes.Axes or sequence of them, optional
+        Where to draw the first panel alone, or several; a new figure by default.
+    **look
+        ``title``, ``size`` in inches, ``dpi``, ``style``: see `nndyn.figures.style.Look`.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Of two journal columns, with two panels. Cells of the plot are the darker the more of their
+        With two panels. Cells of the plot are the darker the more of their
         pairs recur.
 
     Raises
@@ -36,18 +45,11 @@ def recurrence(result: xr.Dataset) -> Figure:
     UsageError
         If `result` is not that of ``recurrence``.
     """
-    from matplotlib.figure import Figure as NewFigure
-
     require(result, "recurrence")
-    figure = NewFigure(figsize=(7.2, 3.9), layout="constrained")
-    plot, lines = figure.subplots(1, 2, width_ratios=(1.0, 1.0))
-    _picture(result, plot)
-    if "sliding_time" in result.dims:
-        _sliding(result, lines)
-    else:
-        _lengths(result, lines)
-    figure.suptitle(wrapped(result, 118), fontsize=8, x=0.01, ha="left")
-    return figure
+    right = _sliding if "sliding_time" in result.dims else _lengths
+    short = str(result.attrs["verdict"])
+    panels = [partial(_picture, result), partial(right, result)]
+    return drawn(panels, ax, verdict(result), short=short, **look)
 
 
 def _picture(result: xr.Dataset, ax: Axes) -> None:
@@ -64,7 +66,8 @@ def _picture(result: xr.Dataset, ax: Axes) -> None:
         interpolation="nearest" if shares.shape[0] < 256 else "auto",
     )
     across, up = (f"time ({result[t].attrs['units']})" for t in ("column_time", "row_time"))
-    finish(ax, across, up)
+    ax.set_xlabel(across)
+    ax.set_ylabel(up)
     ax.spines[["top", "right"]].set_visible(True)
 
 
@@ -82,14 +85,15 @@ def _edges(times: Array) -> tuple[float, float]:
 
 def _lengths(result: xr.Dataset, ax: Axes) -> None:
     """Draw the numbers of lines of every length."""
+    c = colours()
     length = result["length"].values
     most = 0
     ax.set_xscale("log")
     ax.set_yscale("log")
     for name, color, label in (
-        ("white_vertical_lines", GREY, "recurrence times"),
-        ("vertical_lines", ORANGE, "vertical lines"),
-        ("diagonal_lines", BLUE, "diagonal lines"),
+        ("white_vertical_lines", c.grey, "recurrence times"),
+        ("vertical_lines", c.orange, "vertical lines"),
+        ("diagonal_lines", c.blue, "diagonal lines"),
     ):
         numbers = result[name].values
         some = numbers > 0
@@ -98,14 +102,23 @@ def _lengths(result: xr.Dataset, ax: Axes) -> None:
     # a decade or more of each, or matplotlib would write 2, 3, 4 … times 10^0
     ax.set_xlim(0.8, max(12.0, 1.25 * length[-1]))
     ax.set_ylim(0.7, max(12.0, 1.5 * most))
-    finish(ax, "length (points)", "number of lines")
+    plain_log(ax.xaxis)
+    plain_log(ax.yaxis)
+    ax.set_xlabel("length (points)")
+    ax.set_ylabel("number of lines")
 
 
 def _sliding(result: xr.Dataset, ax: Axes) -> None:
     """Draw the shares of every window against the middle of it."""
+    c = colours()
     time = result["sliding_time"]
-    for name, color in (("recurrence_rate", GREY), ("determinism", BLUE), ("laminarity", ORANGE)):
+    for name, color in (
+        ("recurrence_rate", c.grey),
+        ("determinism", c.blue),
+        ("laminarity", c.orange),
+    ):
         label = name.replace("_", " ")
         ax.plot(time, result[f"sliding_{name}"], ".-", ms=4, lw=1.2, color=color, label=label)
     ax.set_ylim(-0.03, 1.03)
-    finish(ax, f"middle of the window ({time.attrs['units']})", "share")
+    ax.set_xlabel(f"middle of the window ({time.attrs['units']})")
+    ax.set_ylabel("share")

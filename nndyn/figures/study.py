@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nndyn.errors import UsageError
-from nndyn.figures.style import BLUE, GREEN, GREY, ORANGE, SKY, require, wrapped
+from nndyn.figures.sheet import drawn
+from nndyn.figures.style import Look, colours, plain_log, require, verdict
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,7 +25,12 @@ Array = NDArray[Any]
 MARKED = 50
 
 
-def study(lyapunov: xr.Dataset, learning: xr.Dataset | None = None) -> Figure:
+def study(
+    lyapunov: xr.Dataset,
+    learning: xr.Dataset | None = None,
+    ax: Axes | Sequence[Axes] | None = None,
+    **look: Unpack[Look],
+) -> Figure:
     """Draw what the seeds of a study do along the swept parameter, in panels over one axis.
 
     Parameters
@@ -33,6 +40,10 @@ def study(lyapunov: xr.Dataset, learning: xr.Dataset | None = None) -> Figure:
         is drawn, with zero.
     learning : xarray.Dataset, optional
         What that of ``learning`` returned for the same cells.
+    ax : matplotlib.axes.Axes or sequence of them, optional
+        Where to draw the exponent alone, or several panels; a new figure by default.
+    **look
+        ``title``, ``size`` in inches, ``dpi``, ``style``: see `nndyn.figures.style.Look`.
 
     Returns
     -------
@@ -45,40 +56,42 @@ def study(lyapunov: xr.Dataset, learning: xr.Dataset | None = None) -> Figure:
     UsageError
         If a result is not that of a study.
     """
-    from matplotlib.figure import Figure as NewFigure
-
     rates = _require(lyapunov, "lyapunov", "growing_share")
     if learning is not None:
         _require(learning, "learning", "median_training_time")
-    stationary = lyapunov.attrs["verdict"] == "stationary"
-    panels = ["exponent"] if stationary else ["exponent", "growth"]
+    draws: list[Callable[[Axes], None]] = [partial(_exponent, lyapunov)]
+    if lyapunov.attrs["verdict"] != "stationary":
+        draws.append(partial(_growth, lyapunov))
     if learning is not None:
-        for name, variable in (("time", "median_training_time"), ("sharpness", "sharpness_ratio")):
+        for draw, variable in (
+            (_training_time, "median_training_time"),
+            (_sharpness, "sharpness_ratio"),
+        ):
             if variable in learning and np.isfinite(learning[variable]).any():
-                panels.append(name)
-    figure = NewFigure(figsize=(4.2, 1.35 + 1.25 * max(len(panels), 1.4)), layout="constrained")
-    axes = dict(
-        zip(panels, figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0], strict=True)
+                draws.append(partial(draw, learning))
+    name = str(lyapunov["exponent"].dims[0])
+
+    def panel(draw: Callable[[Axes], None], axes: Axes) -> None:
+        draw(axes)
+        _axis(axes, rates, name)
+        c = colours()
+        for result, mark, color, style in (
+            (lyapunov, "onset", c.orange, "-"),
+            (learning, "fastest", c.green, "--"),
+        ):
+            if result is not None:
+                _mark(result, mark, color, style, axes, named=draw is draws[0])
+
+    results = [one for one in (lyapunov, learning) if one is not None]
+    return drawn(
+        [partial(panel, draw) for draw in draws],
+        ax,
+        "\n".join(verdict(one) for one in results),
+        short=str(results[-1].attrs["verdict"]),
+        ratios=(1.0,) * len(draws),
+        height=1.0 + 1.25 * max(len(draws), 1.4),
+        **look,
     )
-    _exponent(lyapunov, axes["exponent"])
-    if "growth" in axes:
-        _growth(lyapunov, axes["growth"])
-    if learning is not None:
-        if "time" in axes:
-            _training_time(learning, axes["time"])
-        if "sharpness" in axes:
-            _sharpness(learning, axes["sharpness"])
-    _axis(list(axes.values())[-1], rates, str(lyapunov["exponent"].dims[0]))
-    for result, name, color, style in (
-        (lyapunov, "onset", ORANGE, "-"),
-        (learning, "fastest", GREEN, "--"),
-    ):
-        if result is not None:
-            _mark(result, name, color, style, list(axes.values()))
-    figure.align_ylabels(list(axes.values()))
-    axes["exponent"].set_title(_title(lyapunov, learning), fontsize=8, loc="left")
-    _legend(figure, list(axes.values()))
-    return figure
 
 
 def _require(result: xr.Dataset, analyzer: str, variable: str) -> Array:
@@ -94,48 +107,54 @@ def _require(result: xr.Dataset, analyzer: str, variable: str) -> Array:
 
 def _exponent(result: xr.Dataset, ax: Axes) -> None:
     """Draw the maximum exponent, and zero."""
-    ax.axhline(0.0, color=GREY, lw=0.8, ls=":")
-    _curve(result, "exponent", ax, BLUE, "median over seeds, with interval")
-    ax.set_ylabel(f"exponent\n({result['exponent'].attrs['units']})", fontsize=8)
+    c = colours()
+    ax.axhline(0.0, color=c.grey, lw=0.8, ls=":")
+    _curve(result, "exponent", ax, c.blue, "median over seeds, with interval")
+    ax.set_ylabel(f"exponent\n({result['exponent'].attrs['units']})")
 
 
 def _growth(result: xr.Dataset, ax: Axes) -> None:
     """Draw the growth, what counts as such, and how many seeds show it."""
+    c = colours()
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     threshold = json.loads(result.attrs["parameters"])["threshold"]
-    ax.axhline(threshold, color=GREY, lw=0.8, ls="--", label=f"growth of {threshold:g} e-foldings")
+    ax.axhline(
+        threshold, color=c.grey, lw=0.8, ls="--", label=f"growth of {threshold:g} e-foldings"
+    )
     if (result["median_growth"] > 10.0 * threshold).any():
         # followed to its end it reaches hundreds, and what matters lies around the threshold
         ax.set_yscale("symlog", linthresh=threshold, linscale=1.5)
-    _curve(result, "median_growth", ax, BLUE, None)
+    _curve(result, "median_growth", ax, c.blue, None)
     if ax.get_yscale() == "symlog":
         ticks = threshold * np.array([-10.0, -1.0, 0.0, 1.0, 10.0, 100.0, 1000.0])
         low, high = ax.get_ylim()
         ax.yaxis.set_major_locator(FixedLocator(list(ticks[(ticks >= low) & (ticks <= high)])))
         ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.yaxis.set_minor_locator(NullLocator())
-    ax.set_ylabel("growth\n(e-foldings)", fontsize=8)
+    ax.set_ylabel("growth\n(e-foldings)")
     beside = ax.twinx()
     share = result["growing_share"].values
     known = np.isfinite(share)
     rates = result[str(result["growing_share"].dims[0])].values
     low, high = result["growing_share_ci"].values[known].T
-    beside.vlines(rates[known], low, high, color=ORANGE, lw=0.7, alpha=0.6)
-    beside.plot(rates[known], share[known], color=ORANGE, lw=1.0, ls=":")
-    ax.plot([], [], color=ORANGE, lw=1.0, ls=":", label="share of seeds that grow")
+    beside.vlines(rates[known], low, high, color=c.orange, lw=0.7, alpha=0.6)
+    beside.plot(rates[known], share[known], color=c.orange, lw=1.0, ls=":")
+    ax.plot([], [], color=c.orange, lw=1.0, ls=":", label="share of seeds that grow")
     beside.set_ylim(-0.05, 1.05)
     beside.set_yticks([0.0, 0.5, 1.0])
-    beside.set_ylabel("share growing", fontsize=8, color=ORANGE)
-    beside.tick_params(labelsize=7, colors=ORANGE)
+    beside.set_ylabel("share growing", color=c.orange)
+    beside.tick_params(colors=c.orange)
     beside.spines[["top", "left"]].set_visible(False)
-    beside.spines["right"].set_color(ORANGE)
+    beside.spines["right"].set_visible(True)
+    beside.spines["right"].set_color(c.orange)
 
 
 def _training_time(result: xr.Dataset, ax: Axes) -> None:
     """Draw the median training time, and which rates are not told from the fastest."""
+    c = colours()
     ax.set_yscale("log")
-    _curve(result, "median_training_time", ax, BLUE, None)
+    _curve(result, "median_training_time", ax, c.blue, None)
     alike = result["indistinguishable"].values.astype(bool)
     values = np.where(alike, result["median_training_time"].values, np.nan)
     if np.isfinite(values).any():
@@ -147,20 +166,21 @@ def _training_time(result: xr.Dataset, ax: Axes) -> None:
             marker="o",
             ms=5,
             mfc="none",
-            mec=GREEN,
+            mec=c.green,
             label="not told from the fastest",
         )
     unit = result["median_training_time"].attrs["units"]
-    ax.set_ylabel(f"training time\n({unit})", fontsize=8)
-    _plain_log(ax.yaxis)
+    ax.set_ylabel(f"training time\n({unit})")
+    plain_log(ax.yaxis)
 
 
 def _sharpness(result: xr.Dataset, ax: Axes) -> None:
     """Draw the largest sharpness over its limit, and the limit."""
-    ax.axhline(1.0, color=GREY, lw=0.8, ls="-.", label="above: a minimum repels the optimizer")
-    _curve(result, "sharpness_ratio", ax, BLUE, None)
+    c = colours()
+    ax.axhline(1.0, color=c.grey, lw=0.8, ls="-.", label="stability limit")
+    _curve(result, "sharpness_ratio", ax, c.blue, None)
     ax.set_ylim(bottom=0.0)
-    ax.set_ylabel("largest sharpness\n/ limit", fontsize=8)
+    ax.set_ylabel("largest sharpness\n/ limit")
 
 
 def _curve(result: xr.Dataset, name: str, ax: Axes, color: str, label: str | None) -> None:
@@ -184,39 +204,41 @@ def _curve(result: xr.Dataset, name: str, ax: Axes, color: str, label: str | Non
         margin = 0.3 * float(np.ptp(drawn))
         edges = (drawn.min() - margin, drawn.max() + margin)
     ends = np.clip(low[band], edges[0], None), np.clip(high[band], None, edges[1])
-    ax.fill_between(rates[band], *ends, color=SKY, alpha=0.35, lw=0)
+    ax.fill_between(rates[band], *ends, color=colours().sky, alpha=0.35, lw=0)
 
 
-def _mark(result: xr.Dataset, name: str, color: str, style: str, axes: Sequence[Axes]) -> None:
-    """Mark a rate and its interval in all panels; an open end runs to the edge."""
+def _mark(result: xr.Dataset, name: str, color: str, style: str, ax: Axes, *, named: bool) -> None:
+    """Mark a rate and its interval; an open end runs to the edge."""
     value = float(result[name])
     if not np.isfinite(value):
         return
-    left, right = axes[0].get_xlim()
+    left, right = ax.get_xlim()
     label = f"{name} {value:.3g}"
     if f"{name}_ci" in result:
         low, high = result[f"{name}_ci"].values
         ends = [f"{end:.3g}" if np.isfinite(end) else "open" for end in (low, high)]
         label += f" [{ends[0]}, {ends[1]}]"
-        for ax in axes:
-            ax.axvspan(max(low, left), min(high, right), color=color, alpha=0.13, lw=0)
-    for ax in axes:
-        ax.axvline(value, color=color, lw=1.0, ls=style)
-    axes[0].plot([], [], color=color, lw=1.0, ls=style, label=label)
-    axes[0].set_xlim(left, right)
+        ax.axvspan(max(low, left), min(high, right), color=color, alpha=0.13, lw=0)
+    ax.axvline(value, color=color, lw=1.0, ls=style, label=label if named else None)
+    ax.set_xlim(left, right)
 
 
 def _axis(ax: Axes, rates: Array, name: str) -> None:
     """Scale and label the axis all panels share."""
     if log_spaced(rates):
         ax.set_xscale("log")
-        _plain_log(ax.xaxis)
         edge = (rates[-1] / rates[0]) ** 0.03 if rates.size > 1 else 2.0
         ax.set_xlim(rates[0] / edge, rates[-1] * edge)
+        plain_log(ax.xaxis)
     else:
         edge = 0.03 * float(np.ptp(rates)) or 1.0
         ax.set_xlim(rates[0] - edge, rates[-1] + edge)
-    ax.set_xlabel({"lr": "learning rate"}.get(name, name.replace("_", " ")), fontsize=8)
+    ax.set_xlabel(option(name))
+
+
+def option(name: str) -> str:
+    """Return what an axis calls a swept option."""
+    return {"lr": "learning rate"}.get(name, name.replace("_", " "))
 
 
 def log_spaced(rates: Array) -> bool:
@@ -227,45 +249,3 @@ def log_spaced(rates: Array) -> bool:
         return True
     uneven = [np.std(np.diff(x)) / np.mean(np.diff(x)) for x in (np.log(rates), rates)]
     return bool(uneven[0] < uneven[1])
-
-
-def _plain_log(axis: Any) -> None:
-    """Write numbers on a log axis as they are, at 1, 2 and 5."""
-    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _title(lyapunov: xr.Dataset, learning: xr.Dataset | None) -> str:
-    """Return the verdict and reason of the study that says most: of a comparison, if there is."""
-    if lyapunov.attrs["verdict"] == "stationary":
-        seeds = int(lyapunov["seeds_used"])
-        return f"maximum Lyapunov exponent, {seeds} seed{'s' * (seeds != 1)}"
-    if learning is not None:
-        compared = bool(np.isfinite(learning["coincidence"]))
-        if compared or not learning.attrs["verdict"] == "unresolved" != lyapunov.attrs["verdict"]:
-            return wrapped(learning, 60)
-    return wrapped(lyapunov, 60)
-
-
-def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """Tidy the panels, and put one legend of them all below, where it hides no curve."""
-    entries: dict[str, Any] = {}
-    for ax in axes:
-        ax.tick_params(labelsize=7)
-        ax.spines[["top", "right"]].set_visible(False)
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
-    figure.legend(
-        list(entries.values()),
-        list(entries),
-        loc="outside lower center",
-        fontsize=6.5,
-        frameon=False,
-        ncols=2,
-        columnspacing=1.2,
-        handlelength=1.6,
-    )

@@ -7,6 +7,7 @@ between the disk and them is noticed, a wrong place in a chunk index among it.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import netCDF4
 
 Key = tuple[Any, ...]  # of an int, a slice or an array of ints for each axis
+Index = range | Array  # indices along an axis: one may have millions, nearly always in a row
 
 _PIECE = 8 * 1024 * 1024  # bytes read at once
 _CURE = "restore it from a copy"
@@ -86,6 +88,7 @@ class Checks:
     def __init__(self, path: Path, nc: netCDF4.Dataset, counts: Mapping[str, int]) -> None:
         self.path = path
         self.others_write = False
+        self._opened: Any = None
         self._seen = path.stat().st_mtime_ns
         names = str(nc.getncattr(digests.VARIABLES)).split()
         there = own(nc).keys() - {digests.NAME}
@@ -96,6 +99,12 @@ class Checks:
                 f"it has, {odd}; {_CURE}"
             )
         self._identity = str(nc.getncattr("recording_id"))
+        size = 8 * digests.WORDS * counts[digests.DIM]
+        if size > path.stat().st_size:
+            raise RecordingError(
+                f"{path} is damaged: its digests would take {size} bytes, it has "
+                f"{path.stat().st_size}; {_CURE}"
+            )
         entries = np.asarray(nc[digests.NAME][: counts[digests.DIM]])
         if entries.dtype != np.int64 or entries.shape[1:] != (digests.WORDS,):
             raise RecordingError(f"{path} is damaged: its digests are not a list; {_CURE}")
@@ -125,6 +134,23 @@ class Checks:
             table.entry_rows[chunks] = mine[::-1][last, 2]
             table.words[chunks] = mine[::-1][last, 3:]
             self._tables[name] = table
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what goes to another process, which opens the file anew."""
+        return {**self.__dict__, "_opened": None}
+
+    def begin(self, opened: Any) -> None:
+        """Forget which chunks were found to be good if the file was opened again since.
+
+        Parameters
+        ----------
+        opened : object
+            What the library gave for the file: another one every time that it is opened.
+        """
+        if opened is not self._opened:
+            self._opened = opened
+            for table in self._tables.values():
+                table.good[:] = False
 
     @property
     def grids(self) -> dict[str, Grid]:
@@ -166,13 +192,13 @@ class Checks:
             return get(key)
         grid, sizes = table.grid, (length, *table.grid.shape)
         wanted = [_indices(k, size) for k, size in zip(key, sizes, strict=True)]
-        touched = [np.unique(index // c) for index, c in zip(wanted, grid.chunk, strict=True)]
+        touched = [_touched(index, c) for index, c in zip(wanted, grid.chunk, strict=True)]
         if not all(len(index) for index in wanted) or table.good[_numbers(table, touched)].all():
             return get(key)
         # in each piece: which chunks there are, which indices they have, and where the wanted are
         places = grid.places(touched[1:])
         whole = [_whole(*of) for of in zip(touched[1:], grid.chunk[1:], grid.shape, strict=True)]
-        inside = [_step(np.searchsorted(w, i)) for w, i in zip(whole, wanted[1:], strict=True)]
+        inside = [_inside(w, i) for w, i in zip(whole, wanted[1:], strict=True)]
         line = table.dtype.itemsize * grid.chunk[0] * math.prod(len(w) for w in whole)
         order, rows = _ordered(wanted[0])
         out = np.empty([len(index) for index in wanted], dtype=table.dtype)
@@ -184,8 +210,8 @@ class Checks:
             stop = min(length, (int(lines[-1]) + 1) * grid.chunk[0])
             values = get((slice(start, stop), *map(_key, whole)))
             self._check(name, table, start, values, places)
-            low, high = np.searchsorted(rows, [start, stop])
-            part = _taken(values, [_step(rows[low:high] - start), *inside])
+            low, high = bisect_left(rows, start), bisect_left(rows, stop)
+            part = _taken(values, [_inside(range(start, stop), rows[low:high]), *inside])
             if part.size == out.size and order is None:
                 out = part if 2 * part.size > values.size else part.copy()
             else:
@@ -267,27 +293,40 @@ def _numbers(table: _Table, touched: Sequence[Array]) -> Array:
     return found
 
 
-def _indices(key: Any, size: int) -> Array:
+def _indices(key: Any, size: int) -> Index:
     if isinstance(key, slice):
-        return np.arange(*key.indices(size))
+        found = range(*key.indices(size))
+        return found if key.step is None or key.step > 0 else np.array(found, dtype=np.int64)
     index = np.atleast_1d(np.asarray(key, dtype=np.int64))
     return np.where(index < 0, index + size, index)
 
 
-def _whole(touched: Array, chunk: int, size: int) -> Array:
+def _touched(index: Index, chunk: int) -> Array:
+    """Numbers of the chunks, of that length, in which there are indices."""
+    if isinstance(index, range) and index.step <= chunk:
+        return np.arange(index[0] // chunk, index[-1] // chunk + 1) if index else np.arange(0)
+    return np.unique(np.asarray(index) // chunk)
+
+
+def _whole(touched: Array, chunk: int, size: int) -> Index:
     """All indices of the chunks touched."""
+    if len(touched) and touched[-1] - touched[0] == len(touched) - 1:
+        return range(int(touched[0]) * chunk, min((int(touched[-1]) + 1) * chunk, size))
     index = (touched[:, None] * chunk + np.arange(chunk)).reshape(-1)
     return index[index < size]
 
 
-def _key(index: Array) -> Any:
+def _key(index: Index) -> Any:
     """`index` as a slice where it is one."""
-    if len(index) and index[-1] - index[0] == len(index) - 1:
-        return slice(int(index[0]), int(index[-1]) + 1)
-    return index
+    return slice(index.start, index.stop) if isinstance(index, range) else index
 
 
-def _step(index: Array) -> Any:
+def _inside(whole: Index, wanted: Index) -> Any:
+    """Where in `whole`, which is sorted, the indices lie that are wanted of it."""
+    if isinstance(whole, range) and isinstance(wanted, range):
+        first = whole.start
+        return slice(wanted[0] - first, wanted[-1] - first + 1, wanted.step) if wanted else slice(0)
+    index = np.searchsorted(np.asarray(whole), np.asarray(wanted))
     steps = np.diff(index)
     if not len(steps) or (steps[0] > 0 and (steps == steps[0]).all()):
         step = int(steps[0]) if len(steps) else 1
@@ -302,9 +341,9 @@ def _taken(values: Array, inside: Sequence[Any]) -> Array:
     return values
 
 
-def _ordered(index: Array) -> tuple[Array | None, Array]:
+def _ordered(index: Index) -> tuple[Array | None, Index]:
     """Return how to sort `index`, None if it is sorted, and it sorted."""
-    if (np.diff(index) >= 0).all():
+    if isinstance(index, range) or (np.diff(index) >= 0).all():
         return None, index
     order = np.argsort(index, kind="stable")
     return order, index[order]

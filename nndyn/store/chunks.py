@@ -29,6 +29,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HEAP = b"GCOL\x01\x00\x00\x00"
 _SPLIT_RANK = 32  # of chunk trees, unless the superblock says otherwise; netCDF does not change it
 _DEPTH = 12  # 64**12 chunks: a deeper tree is a damaged one
+_OVERLAP = 4  # times that the bytes of heaps may be walked: text in them may look like a heap
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,19 @@ def endless_heap(metadata: bytes) -> bool:
     Returns
     -------
     bool
-        True if an object of a heap, which carries no checksum, says that it takes no bytes.
+        True if an object of a heap, which carries no checksum, says that it takes no bytes, or
+        if heaps overlap again and again.
     """
-    start = metadata.find(_HEAP)
+    start, walked = metadata.find(_HEAP), 0
     while start >= 0:
         size = int.from_bytes(metadata[start + 8 : start + 16], "little")
         at, end = start + 16, min(start + size, len(metadata))
         while at + 16 <= end:
             index, length = struct.unpack_from("<H6xQ", metadata, at)
             taken = 16 + -(-length // 8) * 8 if index else length  # free space: with its head
-            if taken == 0:
+            walked += 16
+            # heaps that lie in one another, which the library never writes, would take for ever
+            if taken == 0 or walked > _OVERLAP * len(metadata):
                 return True
             at += taken
         start = metadata.find(_HEAP, start + 1)
@@ -189,15 +193,19 @@ def walk(fd: int, layout: Layout, first: int = 0) -> Iterator[Node]:
     Raises
     ------
     TreeError
-        If a node is missing, on the wrong level, or its bounds are not those its parent says:
-        the library would look up chunks there and not find them.
+        If a node is missing, on the wrong level, the child of two, or its bounds are not those its
+        parent says: the library would look up chunks there and not find them.
     """
     if layout.root == UNDEFINED:
         return
     axes = len(layout.shape)
     todo = [(read_node(fd, layout.root, axes).level, layout.root, b"")]
+    seen: set[int] = set()
     while todo:
         level, address, bounds = todo.pop()
+        if address in seen:
+            raise TreeError(f"the tree node at byte {address} is the child of two")
+        seen.add(address)
         node = read_node(fd, address, axes)
         if node.level != level or bounds not in (b"", node.keys[[0, -1]].tobytes()):
             raise TreeError(f"the tree node at byte {address} contradicts the one above it")

@@ -111,6 +111,9 @@ def rows_of(path: Path, nc: netCDF4.Dataset, n_committed: int, *, sealed: bool) 
     if not sealed:
         return committed_rows({d: np.asarray(nc[d][:]) for d in dims}, n_committed)
     rows = _counts(path, nc)
+    listed = nc.variables.get(digests.NAME)
+    if listed is None or listed.dimensions[:1] != (digests.DIM,) or not _plain(listed):
+        raise RecordingError(f"{path} is damaged: its digests are not a list; {CURE}")
     found[digests.DIM] = nc[digests.NAME].shape[0]
     short = [d for d in found if not 0 <= rows.get(d, -1) <= found[d]]
     if short or rows["time"] != n_committed:

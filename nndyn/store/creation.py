@@ -51,10 +51,12 @@ def make(
     """
     header.check()
     folder = path.parent
-    vacant(path, overwrite=overwrite, cure="overwrite or resume it")
+    vacant(path, overwrite=overwrite, resumable=True)
     check_own(path)
     lock, part = WriterLock(path, take_over=take_over), part_path(path)
     try:
+        if journal_path(path).is_dir():
+            raise StoreError(f"{journal_path(path)} is a folder; move it away")
         for stale in stale_parts(path):
             stale.unlink(missing_ok=True)
         free = shutil.disk_usage(folder).free

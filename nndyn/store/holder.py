@@ -13,7 +13,7 @@ import os
 import platform
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -28,9 +28,10 @@ BLOCKS = 3
 #: Bytes of a lock file; more than any has.
 LENGTH, MOST = 1024, 4096
 
+_BEGINNING = b'{"host": '
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _LONGEST_BLOCK = 30 * 86400.0  # s
-_WIDEST = 255  # characters of a name
+_WIDEST = 64  # characters of a name, as Linux has them
 
 
 @functools.cache
@@ -59,7 +60,7 @@ class Holder:
     pid : int
         For people: containers have numbers of their own.
     recording : str
-        Identity of what is written; empty until it is known.
+        Identity of what is written, or its beginning; empty until it is known.
     block : float
         Seconds that the longest block took, where that is long.
     """
@@ -83,7 +84,8 @@ class Holder:
 
     def packed(self) -> bytes:
         """Return the content of a lock file; always of one length, to be replaced at once."""
-        return json.dumps(asdict(self)).encode().ljust(LENGTH - 1) + b"\n"
+        short = replace(self, recording=self.recording[:_WIDEST])
+        return json.dumps(asdict(short)).encode().ljust(LENGTH - 1) + b"\n"
 
     def __str__(self) -> str:
         """Return words for a message."""
@@ -119,6 +121,14 @@ def parsed(raw: bytes) -> Holder | None:
         return None
     host, boot, recording = map(str, texts)
     return Holder(host, boot, pid, recording, float(block))
+
+
+def is_lock(fd: int) -> bool:
+    """Whether a file may be written as a lock: it has one name, and what a lock has, or nothing."""
+    about, raw = os.fstat(fd), os.pread(fd, MOST, 0)
+    text = raw.rstrip(b"\0")  # of one that was just made when the power failed, there may be zeros
+    made = not text or parsed(raw) is not None or _BEGINNING.startswith(text[: len(_BEGINNING)])
+    return about.st_nlink <= 1 and about.st_size <= LENGTH and made
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ class Facts:
         Times.
     bytes : int
         Size of the file.
+    copied : bool
+        Whether another program wrote the file anew, from the recording or a piece of it.
     manifest : dict
         How it was made: see `nndyn.header.manifest`.
     """
@@ -36,6 +38,7 @@ class Facts:
     stop_reason: str
     committed: int
     bytes: int
+    copied: bool
     manifest: dict[str, Any]
 
 
@@ -81,5 +84,6 @@ def _read(path: Path) -> Facts:
             stop_reason=attrs.stop_reason,
             committed=committed,
             bytes=path.stat().st_size,
+            copied=copied,
             manifest=attrs.manifest,
         )

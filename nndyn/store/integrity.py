@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from nndyn.errors import RecordingError
 from nndyn.header import read
+from nndyn.progress import Called
 from nndyn.recording import CHECKPOINTS, DISTANCES, GROWING
 from nndyn.store import journal as journals
 from nndyn.store.checks import Checks, DigestError, check_header
@@ -20,7 +21,7 @@ from nndyn.store.committed import attributes, own, rows_of, slot_of
 from nndyn.store.index import faults
 from nndyn.store.layout import EXTENTS, is_copy
 from nndyn.store.library import exclusive, open_netcdf, reading
-from nndyn.store.locks import existing
+from nndyn.store.locks import existing, has_writer
 from nndyn.store.reader import open_recording
 
 if TYPE_CHECKING:
@@ -69,12 +70,14 @@ class Report:
         return not self.problems
 
 
-def verify(path: str | Path) -> Report:
+def verify(path: str | Path, *, progress: Called | None = None) -> Report:
     """Read all committed values of a recording, and check what can be checked.
 
     Parameters
     ----------
     path : str or Path
+    progress : callable, optional
+        Called with the bytes read and to be read.
 
     Returns
     -------
@@ -97,13 +100,13 @@ def verify(path: str | Path) -> Report:
     headers, attributes and the superblock carry checksums that the library compares on opening.
     """
     path = existing(path)
-    if writer := journals.settle(path):
+    if (writer := journals.settle(path)) and has_writer(path):
         raise RecordingError(f"{path} is being written; verify it when {writer} is done")
-    return _report(path)
+    return _report(path, progress or (lambda done, total: None))
 
 
 @exclusive
-def _report(path: Path) -> Report:
+def _report(path: Path, progress: Called) -> Report:
     with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
         found = attributes(path, nc)
         if is_copy(path, found):
@@ -128,7 +131,14 @@ def _report(path: Path) -> Report:
         wrong = list(faults(path, nc, rows, slot, moved=sealed))
         problems += [f for f in wrong if not any(f in p for p in problems)]
         most = path.stat().st_size
-        checks = [_check(v, rows, slot, digests, most) for v in own(nc).values()]
+        checks: list[VariableCheck] = []
+        for variable in own(nc).values():
+            before = sum(c.bytes for c in checks)
+
+            def read_so_far(n: int, before: int = before) -> None:
+                progress(min(before + n, most), most)
+
+            checks.append(_check(variable, rows, slot, digests, most, read_so_far))
         problems += [f"{c.name}: {c.problem}" for c in checks if c.problem]
         if not any(c.problem for c in checks):
             problems += _values(nc, rows)
@@ -155,6 +165,7 @@ def _check(
     slot: int | None,
     digests: Checks | None,
     most: int,
+    progress: Callable[[int], None],
 ) -> VariableCheck:
     """Read what is committed of a variable, so that every checksum and digest is compared."""
     variable.set_auto_chartostring(False)
@@ -175,6 +186,7 @@ def _check(
         problem = "has no checksums: not written by nndyn"
     for at in range(start, stop, piece):
         end = min(stop, at + piece)
+        progress(row * (at - start))
         try:
             if digests is None:
                 variable[at:end]

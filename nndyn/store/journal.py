@@ -300,7 +300,8 @@ def settle(path: Path, patience: float = 5.0) -> str:
         elif time.monotonic() > deadline:
             cure = "try again in a moment"
             if not found.held:
-                cure += ", or, if it is gone, open it once on that host, or resume with --take-over"
+                cure += ", or, if it is gone, open it once on that host, or resume it with "
+                cure += "`take_over=True`"
             raise UnsettledError(f"{path} is just being written by {found}; {cure}")
         else:
             time.sleep(0.01)

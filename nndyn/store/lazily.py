@@ -31,6 +31,7 @@ class _Checked(NetCDF4ArrayWrapper):
         with reading(self.datastore.path):
             if checks is None or self.variable_name not in checks.grids:
                 return get(key)  # type: ignore[no-untyped-call]
+            checks.begin(self.datastore.ds)
             return checks.read(self.variable_name, key, get, self.shape[0])
 
 

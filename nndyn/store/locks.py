@@ -15,7 +15,7 @@ from nndyn.interrupts import shielded
 from nndyn.paths import located
 from nndyn.store.apart import check_apart
 from nndyn.store.files import names, part_path, remove, write_at
-from nndyn.store.holder import BLOCKS, MOST, PATIENCE, Holder, Standing, clock, here
+from nndyn.store.holder import BLOCKS, MOST, PATIENCE, Holder, Standing, clock, here, is_lock
 from nndyn.store.regular import kind, make_new, open_regular
 
 #: Seconds in which a writer whose lock was taken over ends what it was just writing.
@@ -104,7 +104,9 @@ def writable(path: str | Path) -> Path:
     return path
 
 
-def vacant(path: Path, *, overwrite: bool, cure: str, inputs: Iterable[str | Path] = ()) -> None:
+def vacant(
+    path: Path, *, overwrite: bool, resumable: bool = False, inputs: Iterable[str | Path] = ()
+) -> None:
     """Check that a file may be made at `path`, before any work is done for it.
 
     Parameters
@@ -112,8 +114,8 @@ def vacant(path: Path, *, overwrite: bool, cure: str, inputs: Iterable[str | Pat
     path : Path
     overwrite : bool
         Whether an existing file may be replaced.
-    cure : str
-        What to do about one, said after "choose another name, or".
+    resumable : bool, default False
+        Whether it could be gone on with instead.
     inputs : iterable of path-like
         Files and folders that the work reads.
 
@@ -130,6 +132,9 @@ def vacant(path: Path, *, overwrite: bool, cure: str, inputs: Iterable[str | Pat
         raise UsageError(f"{path} is a device or a pipe, which a recording cannot replace")
     check_apart(path, inputs)
     if path.exists() and not overwrite:
+        cure = "overwrite it (`overwrite=True`)"
+        if resumable:
+            cure = "overwrite or resume it (`overwrite=True`, `resume=True`)"
         raise UsageError(f"{path} exists; choose another name, or {cure}")
 
 
@@ -207,7 +212,13 @@ class WriterLock:
                 # lock is on a file nobody else will find.
                 if not (_locked(fd, fcntl.LOCK_EX) and names(self._path, fd)):
                     return False
+                if not is_lock(fd):
+                    raise StoreError(
+                        f"{self._path} is no lock of nndyn's, or has other names; move it away"
+                    )
                 found = Standing.of(fd, held=False)
+                if found.holder is not None:  # blocks are as long as they were before
+                    self._block = max(self._block, found.holder.block)
                 if not found.elsewhere:
                     self._write(fd)
                     undo.pop_all()
@@ -256,9 +267,11 @@ class WriterLock:
         self._recording = recording
         self._write(self._fd)
 
-    def renew(self) -> None:
-        """Say that its process is alive: at every commit."""
+    def renew(self, *, after: float = 0.0) -> None:
+        """Say that its process is alive, unless it was said less than `after` seconds ago."""
         now = time.monotonic()
+        if now - self._renewed < after:
+            return
         took, self._renewed = now - self._renewed, now
         with contextlib.suppress(OSError):  # what was committed is
             if took > self._block and BLOCKS * took > PATIENCE:
@@ -278,6 +291,8 @@ class WriterLock:
         if names(self._path, self._fd):  # what it said was lost
             self._write(self._fd)
             return True
+        if time.monotonic() - self._renewed > max(PATIENCE, BLOCKS * self._block):
+            return False  # who took it over in the meantime may have ended, and removed it
         old = self._fd
         if not self._try():
             return False
@@ -377,6 +392,6 @@ def _refusal(path: Path) -> str:
         who = f" ({found})"
         cure = (
             f"if it is gone, wait for {found.holder.patience / 60:.0f} minutes from then on, or "
-            "take over with --take-over"
+            "take over with `take_over=True`"
         )
     return f"{path} is being written by another process{who}; {cure}"

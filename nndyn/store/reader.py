@@ -14,10 +14,11 @@ import numpy as np
 
 from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
 from nndyn.header import CURE, PIECE, read
-from nndyn.recording import GROWING, validate
+from nndyn.recording import GROWING, arranged, validate
 from nndyn.store import journal as journals
 from nndyn.store.checks import Checks
 from nndyn.store.committed import attributes, check_times, committed_rows
+from nndyn.store.digests import HEADER
 from nndyn.store.inspection import inspected
 from nndyn.store.layout import EXTENTS, growing, is_copy
 from nndyn.store.library import (
@@ -161,20 +162,26 @@ def _inspected(path: Path) -> tuple[dict[str, int] | None, Checks | None]:
         attrs = attributes(path, nc)
         if is_copy(path, attrs):
             read(attrs, str(path))
+            if HEADER in attrs:
+                _warn(
+                    path,
+                    "was written anew by another program: its digests are not checked; where "
+                    "it should be the file that was recorded, restore that from a copy",
+                )
             return None, None
         found = inspected(path, nc, moved=True)
     if found.checks is None:
-        _warn(path)
+        _warn(
+            path,
+            "has no digests, as earlier versions of nndyn wrote it: parts of it that were "
+            "lost or exchanged would not all be noticed; keep a checksum of it, or record it again",
+        )
     return found.rows, found.checks
 
 
 @functools.lru_cache(maxsize=1024)  # once for each file
-def _warn(path: Path) -> None:
-    warnings.warn(
-        f"{path} has no digests, as earlier versions of nndyn wrote it: parts of it that were "
-        "lost or exchanged would not all be noticed; keep a checksum of it, or record it again",
-        stacklevel=2,
-    )
+def _warn(path: Path, what: str) -> None:
+    warnings.warn(f"{path} {what}", stacklevel=2)
 
 
 def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> xr.Dataset:
@@ -199,7 +206,7 @@ def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> 
         steps = recording["checkpoint_step"].values  # -1 where there is none
         keep["slot"] = np.flatnonzero((steps == n - 1) & (steps >= 0))[:1]
     closer = recording.close
-    trimmed = named(recording.isel(keep))
+    trimmed = arranged(named(recording.isel(keep)))
     trimmed.set_close(closer)
     check_times(path, {d: trimmed[d].values for d in dims})
     return trimmed

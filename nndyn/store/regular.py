@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 #: Most bytes of a plan, a note, or a file of options.
 MOST_TEXT = 64 * 1024 * 1024
@@ -120,12 +120,24 @@ def read_regular(path: str | Path, most: int = MOST_TEXT, *, follow: bool = True
     OSError
         If it cannot be read, is no regular file, or is longer.
     """
-    fd = open_regular(path, os.O_RDONLY, follow=follow)
-    with open(fd, "rb") as file:
-        content = file.read(most + 1) if os.fstat(fd).st_size <= most else None
-    if content is None or len(content) > most:
-        raise OSError(errno.EFBIG, f"it is longer than {most} bytes", str(path))
+    with open_limited(path, most, follow=follow) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        _too_long(path, most)
     return content
+
+
+def open_limited(path: str | Path, most: int, *, follow: bool = True) -> BinaryIO:
+    """Open a regular file of at most so many bytes for reading; errors as of `read_regular`."""
+    file = open(open_regular(path, os.O_RDONLY, follow=follow), "rb")  # noqa: SIM115
+    if os.fstat(file.fileno()).st_size > most:
+        file.close()
+        _too_long(path, most)
+    return file
+
+
+def _too_long(path: str | Path, most: int) -> NoReturn:
+    raise OSError(errno.EFBIG, f"it is longer than {most} bytes", str(path))
 
 
 def _refuse(path: str | Path, found: str, cause: OSError | None = None) -> NoReturn:

@@ -55,7 +55,7 @@ def save_result(result: xr.Dataset, path: str | Path, *, overwrite: bool = False
     path = located(path)
     read = [str(v) for k, v in result.attrs.items() if k.endswith("_path")]
     inputs = [source for source in read if os.path.isfile(source)]  # a folder is of a study
-    vacant(path, overwrite=overwrite, cure="overwrite it", inputs=inputs)
+    vacant(path, overwrite=overwrite, inputs=inputs)
     result = result.assign_attrs({CHECKSUM: checksum(result)})
     try:
         with whole(path) as part, written(part, result.nbytes + _HEADER_BYTES) as nc:
@@ -102,7 +102,7 @@ def load_result(path: str | Path) -> xr.Dataset:
             raise RecordingError(f"{path} is damaged: it is not what was written; analyze again")
     except RecordingError:
         raise
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
         raise RecordingError(f"{path} cannot be read: {error}") from error
     return result
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from nndyn.errors import RecordingError
 from nndyn.store.chunks import SIGNATURE
 from nndyn.store.files import write_at
-from nndyn.store.regular import read_regular
+from nndyn.store.regular import open_limited
 
 _MAGIC = b"nndynJ2\n"
 _BEFORE = b"nndynJ1\n"  # of versions that did not write the inode
@@ -124,16 +124,20 @@ def read(journal: Path, most: int) -> bytes:
     """
     cure = "no journal of nndyn's; move it away"
     try:
-        raw = read_regular(journal, most, follow=False)
+        with open_limited(journal, most, follow=False) as file:
+            start = file.read(len(_MAGIC))
+            # of one just begun when the power failed there may be a part, or zeros, however many
+            if not start.strip(b"\0"):
+                return b""
+            if not (_MAGIC.startswith(start) or _BEFORE.startswith(start)):
+                raise RecordingError(f"{journal} is {cure} (it begins with {start!r})")
+            return start + file.read(most)
+    except MemoryError as error:
+        raise RecordingError(f"{journal} is {cure} (it is larger than the memory)") from error
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.EFBIG):
             raise
         raise RecordingError(f"{journal} is {cure} ({error.strerror})") from error
-    # of one that was just begun when the power failed, there may be a part, or zeros
-    start = raw[: len(_MAGIC)]
-    if start.strip(b"\0") and not (_MAGIC.startswith(start) or _BEFORE.startswith(start)):
-        raise RecordingError(f"{journal} is {cure} (it begins with {start!r})")
-    return raw
 
 
 def parsed(raw: bytes) -> Saved | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,12 +27,11 @@ from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, TakenOverError, WriterLock
 from nndyn.store.regular import open_regular
 from nndyn.store.saving import Range
-from nndyn.store.space import give_back, reserve
+from nndyn.store.space import give_back, reserve, space
 
 #: Bytes that any change may take beside what it says it does.
 _SLACK = 64 * 1024
-#: Bytes of an index for each new chunk, a checksum among them, and of nodes that split.
-_PER_CHUNK, _PER_TREE = 104, 8192
+_PULSE = 60.0  # s
 
 
 class Session:
@@ -79,6 +78,7 @@ class Session:
         self.is_open = False
         self._lock = lock
         self._saved: list[Range] = []
+        self._stood: tuple[int, bytes] | None = None
         with contextlib.ExitStack() as undo:
             undo.callback(lock.release)
             try:
@@ -178,6 +178,10 @@ class Session:
             If writing fails, or the file lost its name to somebody.
         RecordingError
             If reading what a change depends on does.
+
+        Notes
+        -----
+        Any other exception ends the session too: what it was in the middle of is undone.
         """
         try:
             self._check()
@@ -189,6 +193,7 @@ class Session:
             raise
         except Exception as error:
             if not is_of_write(error):
+                self.abandon()  # what was put by then must not be put again
                 raise
             failure = self._failure(error)
             raise failure from error
@@ -215,7 +220,8 @@ class Session:
         lost = loss(self._fd, self.path, self.n_committed)
         if lost:
             raise StoreError(lost)
-        if not self._holds_recording():
+        alike = not self.changed and self._stood == self._standing()
+        if not (alike or self._holds_recording()):
             raise StoreError(
                 f"{self.path} was written over by something else while it was being recorded; "
                 "record it again, under another name"
@@ -225,6 +231,11 @@ class Session:
             raise TakenOverError(
                 f"{self.path} was taken over by {self._lock.taker} while it was being recorded; "
                 "this process writes no more into it"
+            )
+        if not (alike or self.changed or self._stood is None):
+            raise TakenOverError(
+                f"{self.path} was gone on with by another process, which has ended, while it was "
+                "being recorded; this process writes no more into it"
             )
         # who found no lock may have undone the block under way: its journal is gone then
         if not held or (self.changed and not self._journal.in_place):
@@ -271,7 +282,19 @@ class Session:
         self._journal.clear()
         self._lock.renew()
         self._length = os.fstat(self._fd).st_size
+        self._stood = self._standing()
         self.changed = False
+
+    def _standing(self) -> tuple[int, bytes]:
+        """Return what a commit of any process changes: the length, and a digest of the header."""
+        header = hashlib.sha256()
+        for start, stop in self._extents:
+            header.update(os.pread(self._fd, stop - start, start))
+        return os.fstat(self._fd).st_size, header.digest()
+
+    def keep_alive(self) -> None:
+        """Say, at most once a minute, that this process is at work on it."""
+        self._lock.renew(after=_PULSE)
 
     def write_attrs(self, attrs: Mapping[str, Any]) -> None:
         """Write global attributes, in a change of their own.
@@ -323,9 +346,7 @@ class Session:
         """Return the bytes that `rows` new rows of a variable take."""
         shape, start = self.nc[name].shape, self.ends.get(self.dims[name][0], 0)
         *chunk, item = self._shapes[name]
-        new = -(-(start + rows) // chunk[0]) + -start // chunk[0]
-        new *= math.prod(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))
-        return int(new * (math.prod(chunk) * item + _PER_CHUNK) + _PER_TREE * (new > 0))
+        return space(start, rows, shape, chunk, item)
 
     def close(self) -> None:
         """Close the file; what does not stand is undone.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import math
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 #: Of fallocate: the length of the file stays as it is.
 _KEEP_SIZE = 1
@@ -14,6 +15,29 @@ _KEEP_SIZE = 1
 _UNKNOWN = (errno.EOPNOTSUPP, errno.ENOSYS)
 #: Bytes before the end of a file that may lie in a page nobody wrote so far.
 _LAST = 8192
+#: Bytes of an index for each new chunk, a checksum among them, and of nodes that split.
+_PER_CHUNK, _PER_TREE = 104, 8192
+
+
+def space(start: int, rows: int, shape: Sequence[int], chunk: Sequence[int], item: int) -> int:
+    """Return the bytes that new rows of a variable take, at most.
+
+    Parameters
+    ----------
+    start, rows : int
+        The first of them, and how many.
+    shape, chunk : sequence of int
+        Of the variable.
+    item : int
+        Bytes of a value.
+
+    Returns
+    -------
+    int
+    """
+    new = -(-(start + rows) // chunk[0]) + -start // chunk[0]
+    new *= math.prod(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))
+    return new * (math.prod(chunk) * item + _PER_CHUNK) + _PER_TREE * (new > 0)
 
 
 def reserve(fd: int, size: int) -> None:

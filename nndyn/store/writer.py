@@ -382,6 +382,10 @@ class Writer:
         """
         self._session.close()
 
+    def keep_alive(self) -> None:
+        """Say, at most once a minute, that this process is at work on it: between two commits."""
+        self._session.keep_alive()
+
     def _flush_attrs(self) -> None:
         if self._later:
             attrs, self._later = self._later, {}

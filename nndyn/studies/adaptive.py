@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import FINISHED
-from nndyn.studies.cluster import spread
 from nndyn.studies.design import Batch, Cell, Design, design, differences
 from nndyn.studies.folder import FAILED, Folder
 from nndyn.studies.index import look
 from nndyn.studies.request import Point, Request
-from nndyn.studies.work import work
+from nndyn.studies.sweep import recorded_once
 
 
 class Adaptive:
@@ -71,13 +70,17 @@ class Adaptive:
         have = self._there()
         return sum(max(0, steps - have.get((at["lr"], at["seed"]), 0)) for at in points)
 
-    def record(self, points: list[Point], steps: int) -> None:
+    def record(
+        self, points: list[Point], steps: int, progress: Callable[[int], None] = lambda spent: None
+    ) -> None:
         """Record runs, or let them go on, up to so many steps; those that have them are left.
 
         Parameters
         ----------
         points : list of Point
         steps : int
+        progress : callable
+            Called with the training steps spent.
 
         Raises
         ------
@@ -100,30 +103,22 @@ class Adaptive:
         self.design = new if self.design is None else _joined(self.design, new)
         with self.folder.planning(take_over=asked.take_over):
             self.folder.create(self.design)
-        self._work(asked, new.batches, self.design.id)
+        before = self.spent - sum(have.get((c.at["lr"], c.at["seed"]), 0) for c in new.cells)
+        taken = recorded_once(
+            self.folder,
+            asked,
+            self.design.id,
+            new.batches,
+            None,
+            self._scheduler,
+            lambda steps: progress(before + steps),
+        )
+        if taken:
+            raise StoreError(f"another process records in {self.folder.path}; wait for it")
         known = self.folder.known()
         for cell in new.cells:
             if known[cell.file]["status"] == FAILED:
                 raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
-
-    def _work(self, asked: Request, batches: Sequence[Batch], study: str) -> None:
-        """Record batches, here or on other processes."""
-        if self._scheduler is None:
-            taken = any(not work(self.folder.path, asked, batch, study=study) for batch in batches)
-        else:
-            taken = bool(
-                spread(
-                    self.folder.path,
-                    asked,
-                    study,
-                    batches,
-                    workers=None,
-                    scheduler=self._scheduler,
-                    done=lambda batch: None,
-                )
-            )
-        if taken:
-            raise StoreError(f"another process records in {self.folder.path}; wait for it")
 
     def _there(self) -> dict[tuple[object, object], int]:
         """Return up to which step runs were recorded that are there, by rate and seed.

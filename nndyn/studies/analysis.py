@@ -95,7 +95,7 @@ def analyze_study(
     plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in options.items()}
     options = {key: value for key, value in plain.items() if value != defaults[key]}
     row = analyzers.rows()[name]
-    rate = _along(planned, along)
+    rate = along_of(planned, along)
     with following(progress, name) as told:
         cells = cells_of(folder, planned, name, options, workers=workers, progress=told)
         if not (cells["verdict"] != "").any():
@@ -177,7 +177,7 @@ def growth_and_learning(
     return [(label, part, learning.get(label)) for label, part in growth]
 
 
-def _along(planned: Design, along: str | None) -> str:
+def along_of(planned: Design, along: str | None) -> str:
     """Return the option that a study is looked at along; ``lr`` or ``run`` where none is swept."""
     numeric = {
         key: len(labels)

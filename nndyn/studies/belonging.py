@@ -15,6 +15,8 @@ from nndyn.systems.recipe import RECORDING
 #: Texts that a manifest repeats as they were given; others it puts in a form of its own.
 _REPEATED = {"optimizer", "activation", "init", "loss", "dtype", "method"}
 _REPEATED |= {"perturb", "state", "tangent_start"}
+#: Models that a manifest repeats; of a module it has the name alone, not whence it came.
+_SPECS = ("mlp:", "cnn:")
 #: Runs may have gone on; seeds stand elsewhere; what a system or a run lacks is asked in vain.
 _APART = ("steps", "seed", "evaluate", "control")
 
@@ -39,7 +41,7 @@ def foreign(file: Path, planned: Design, cell: Cell, known: Mapping[str, Any], f
     str
         One line: which file, what is different, and the cure.
     """
-    wrong = []
+    wrong = ["another program wrote it anew"] if found.copied else []
     if known.get("id") and found.id != known["id"]:
         wrong.append(f"its recording_id is {shown(found.id)}, {known['id']} was noted")
     wrong += _differences(planned, cell, found.manifest)
@@ -70,8 +72,11 @@ def _differences(planned: Design, cell: Cell, manifest: Mapping[str, Any]) -> It
         yield from _unlike(name, cell.at["seed"], seed)
     for name, value in {**planned.options, **cell.at}.items():
         stated = (recording if name in RECORDING else own).get(name)
-        numbers = all(isinstance(v, int | float) for v in (value, stated))
-        if name not in _APART and (numbers or (name in _REPEATED and isinstance(stated, str))):
+        both = (value, stated)
+        numbers = all(isinstance(v, int | float) for v in both)
+        specs = name == "model" and all(str(v).startswith(_SPECS) for v in both)
+        texts = specs or (name in _REPEATED and isinstance(stated, str))
+        if name not in _APART and (numbers or texts):
             yield from _unlike(name, value, stated)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,8 @@ _ALONE = threading.Lock()
 _STOPPED: set[str] = set()
 #: Seconds in which workers may commit what they have.
 _PATIENCE = 3.0
+#: Seconds between two looks at how far they are.
+_LOOK = 0.5
 
 
 def spread(
@@ -34,6 +37,7 @@ def spread(
     workers: int | None,
     scheduler: str | None,
     done: Callable[[Batch], None],
+    under_way: Callable[[int], None],
 ) -> list[Batch]:
     """Record batches on processes of this machine, or on those of a scheduler.
 
@@ -51,6 +55,8 @@ def spread(
         Address of a running one, used instead.
     done : callable
         Called with every batch as it ends.
+    under_way : callable
+        Called a few times a second with the steps done of batches that have not ended.
 
     Returns
     -------
@@ -71,17 +77,25 @@ def spread(
     taken, lost = [], []
     here, call = str(Path.cwd()), uuid.uuid4().hex
     with _client(workers, scheduler) as client:
-        from dask.distributed import as_completed
-
         futures: dict[Any, Batch] = {}
+        steps = dict.fromkeys(range(len(batches)), 0)  # of batches that have not ended
+
+        def note(event: Any) -> None:
+            number, done_of_it = event[1]
+            if number in steps:
+                steps[number] = done_of_it
+
+        client.subscribe_topic(call, note)
         try:
-            for batch in batches:
+            for i, batch in enumerate(batches):
                 future = client.submit(
-                    _work, str(path.resolve()), request, study, batch, here, call, pure=False
+                    _work, str(path.resolve()), request, study, batch, here, call, i, pure=False
                 )
                 futures[future] = batch
-            for future in as_completed(futures):
+            numbers = {future: i for i, future in enumerate(futures)}
+            for future in _as_completed(futures, lambda: under_way(sum(steps.values()))):
                 batch = futures[future]
+                steps.pop(numbers[future])
                 if future.cancelled():
                     raise StoreError(
                         f"the scheduler at {client.scheduler.address} is gone; the same command, "
@@ -106,13 +120,43 @@ def spread(
     return taken
 
 
-def _work(path: str, request: Request, study: str, batch: Batch, here: str, call: str) -> bool:
+def _as_completed(futures: Iterable[Any], meanwhile: Callable[[], None]) -> Iterator[Any]:
+    """Give futures as they complete, and call `meanwhile` while none does."""
+    from dask.distributed import as_completed
+
+    completed, looked = as_completed(futures), time.monotonic()
+    while not completed.is_empty():
+        if completed.has_ready():
+            yield next(completed)
+        elif time.monotonic() < looked + _LOOK:
+            time.sleep(_LOOK / 10)
+        else:
+            looked = time.monotonic()
+            meanwhile()
+    meanwhile()
+
+
+def _work(
+    path: str, request: Request, study: str, batch: Batch, here: str, call: str, number: int
+) -> bool:
+    from dask.distributed import get_worker
+
+    worker, told = get_worker(), 0.0
+
     def stop() -> bool:
         return call in _STOPPED
 
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() > told + _LOOK:
+            told = time.monotonic()
+            worker.log_event(call, (number, done))
+
     # names of files in the request are those that the folder of the caller gives a meaning
     with _ALONE, chdir(here if Path(here).is_dir() else "."), suppress(KeyboardInterrupt):
-        return not stop() and work(path, request, batch, study=study, threads=1, stop=stop)
+        return not stop() and work(
+            path, request, batch, study=study, threads=1, progress=tell, stop=stop
+        )
     return False
 
 

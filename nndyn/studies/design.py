@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,13 @@ class Design:
     def cells(self) -> list[Cell]:
         """All runs, batch by batch."""
         return [cell for batch in self.batches for cell in batch.cells]
+
+    @cached_property
+    def places(self) -> dict[str, dict[Label, int]]:
+        """Where each label lies on its axis, by axis."""
+        return {
+            key: {label: i for i, label in enumerate(labels)} for key, labels in self.axes.items()
+        }
 
 
 def design(

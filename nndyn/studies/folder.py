@@ -16,7 +16,7 @@ from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import FINISHED, STATUSES
-from nndyn.kinds import TEXT, by_name, check, one_of, table, whole
+from nndyn.kinds import LINE, by_name, check, one_of, table, whole
 from nndyn.paths import located
 from nndyn.store.apart import check_apart
 from nndyn.store.files import write_whole
@@ -33,9 +33,9 @@ _PARTS = ("cells", "batches", "results")
 BEGUN, FAILED = "begun", "failed"
 #: What a note says of a run; earlier versions did not say when its file was written last.
 _NOTED = {
-    "id": TEXT,
+    "id": LINE,
     "status": one_of(*STATUSES, BEGUN, FAILED),
-    "reason": TEXT,
+    "reason": LINE,
     "committed": whole(),
     "bytes": whole(),
 }
@@ -94,9 +94,7 @@ class Folder:
                 if not self.path.is_dir()
                 else f"{self.path} has no {PLAN}"
             )
-            raise MissingStudyError(
-                f"{what}; expected the folder of a study, as `nndyn sweep` makes it"
-            )
+            raise MissingStudyError(f"{what}; expected the folder of a study, as a sweep makes it")
         plan = self.path / PLAN
         try:
             content = read_regular(plan).decode("utf-8")
@@ -126,7 +124,7 @@ class Folder:
         times: list[tuple[int, Path]] = []
         for file in (self.path / "batches").glob("*.json"):
             with suppress(FileNotFoundError):  # another process may remove it
-                times.append((file.stat().st_mtime_ns, file))
+                times.append((file.lstat().st_mtime_ns, file))
         found: dict[str, dict[str, Any]] = {}
         for _, file in sorted(times):
             found |= self._read(file)

@@ -104,7 +104,7 @@ def open_study(path: str | Path) -> xr.Dataset:
 
 def locate(planned: Design, cell: Cell) -> tuple[int, ...]:
     """Return the place of a run on the grid."""
-    return tuple(labels.index(cell.at[key]) for key, labels in planned.axes.items())
+    return tuple(places[cell.at[key]] for key, places in planned.places.items())
 
 
 def look(folder: Folder, planned: Design, cell: Cell, known: dict[str, Any]) -> dict[str, Any]:

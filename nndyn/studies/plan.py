@@ -39,9 +39,17 @@ def _axes(value: dict[str, Any]) -> Parts:
 
 
 _NAME = Kind("the name of an option that can be swept", can_be_swept)
+_LONGEST = 240  # bytes of a file's name: those of its lock and journal have fifteen more
+_MOST_AXES = 60  # numpy's arrays have at most 64
 _FILE = Kind(
     "the name of a file in cells/",
-    lambda v: isinstance(v, str) and v.isprintable() and "/" not in v and v[:1] not in ("", "."),
+    lambda v: (
+        isinstance(v, str)
+        and v.isprintable()
+        and "/" not in v
+        and v[:1] not in ("", ".")
+        and len(v.encode()) <= _LONGEST
+    ),
 )
 _PLAN = table(
     {
@@ -122,6 +130,8 @@ def parse(content: str, where: str) -> Design:
 
 def _fault(planned: Design) -> str:
     """Say where runs do not lie on the axes, each once; empty where they do."""
+    if len(planned.axes) > _MOST_AXES:
+        return f"it has {len(planned.axes)} axes"
     for name, labels in planned.axes.items():
         if len(set(labels)) < len(labels):
             return f"axes.{name} has a value twice"
@@ -130,17 +140,17 @@ def _fault(planned: Design) -> str:
     cells, many = planned.cells, prod(map(len, planned.axes.values()))
     if many > max(_GRID, 100 * len(cells)):
         return f"its axes have {shown(many)} combinations, for {len(cells)} runs"
-    files, places = set(), set()
+    files, taken = set(), set()
     for cell in cells:
         said = f"run {shown(cell.file)} is at {shown(cell.at)}"
         if cell.at.keys() != planned.axes.keys():
             return f"{said}, expected one of each of {', '.join(planned.axes)}"
-        for key, labels in planned.axes.items():
-            if cell.at[key] not in labels:
+        for key, places in planned.places.items():
+            if cell.at[key] not in places:
                 return f"{said}, which is not among axes.{key}"
         place = tuple(cell.at[key] for key in planned.axes)
-        if cell.file in files or place in places:
+        if cell.file in files or place in taken:
             return f"{said}, and so is another, or another has its file"
         files.add(cell.file)
-        places.add(place)
+        taken.add(place)
     return ""

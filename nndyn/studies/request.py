@@ -28,7 +28,19 @@ Label: TypeAlias = float | int | str | bool
 #: Which run of a study: a label of every axis, ``seed`` among them.
 Point: TypeAlias = dict[str, Label]
 #: Names that the index of a study, and results over it, have beside the swept options.
-_TAKEN = ("path", "status", "id", "reason", "verdict", "failure", "stationary", "file", "cell")
+_TAKEN = (
+    "path",
+    "steps_recorded",
+    "combination",
+    "status",
+    "id",
+    "reason",
+    "verdict",
+    "failure",
+    "stationary",
+    "file",
+    "cell",
+)
 
 
 def can_be_swept(name: Any) -> bool:

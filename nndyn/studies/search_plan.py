@@ -182,7 +182,7 @@ def same_start(asked: Request, seed: int) -> list[str]:
         return []
     return [
         "all seeds begin at the same weights: the interval is over perturbations and batches; "
-        "give init, such as default, to draw weights"
+        "give `init`, such as 'default', to draw weights"
     ]
 
 

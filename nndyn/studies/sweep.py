@@ -116,14 +116,14 @@ def sweep(
     ...             lr=[0.5, 1.0, 2.0, 4.0], seeds=10, steps=300)
     """
     if resume and overwrite:
-        raise UsageError("resume and overwrite exclude each other")
+        raise UsageError("`resume` and `overwrite` exclude each other")
     if sum(way is not None for way in (workers, scheduler, task)) > 1:
-        raise UsageError("workers, scheduler and task exclude each other")
+        raise UsageError("`workers`, `scheduler` and `task` exclude each other")
     if workers is not None and not (is_whole(workers) and workers >= 1):
         raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
     if task is not None and overwrite:
         raise UsageError(
-            "overwrite and task exclude each other: every task would remove what the others "
+            "`overwrite` and `task` exclude each other: every task would remove what the others "
             "recorded; remove the folder first"
         )
     share = _share(task)
@@ -169,7 +169,9 @@ def plan(folder: Folder, asked: Request, *, resume: bool, overwrite: bool) -> De
             described = asked.describe()
             found = differences(old, described, grow=resume)
             if found:
-                cure = "overwrite it" if resume else "resume to let it grow, or overwrite it"
+                cure = "overwrite it (`overwrite=True`)"
+                if not resume:
+                    cure = f"resume to let it grow, or {cure[:-1]}, `resume=True`)"
                 raise UsageError(
                     f"{path} holds another study: {'; '.join(found)}. Choose another folder, {cure}"
                 )
@@ -209,33 +211,15 @@ def run(
         For batches that another process has.
     """
     total = sum(_steps(batch) for batch in batches)
-    known = folder.known()
-    left = [batch for batch in batches if folder.missing(batch, known)]
-    done = total - sum(_steps(batch) for batch in left)
+    left, told = _left(folder, batches), False
 
     def tell(steps: int) -> None:
         if progress is not None:
-            progress(min(done + steps, total), total)
-
-    def ended(batch: Batch) -> None:
-        nonlocal done
-        done += _steps(batch)
-        tell(0)
+            progress(min(total - sum(map(_steps, left)) + steps, total), total)
 
     tell(0)
-    told = False
     while left:
-        if workers or scheduler:
-            taken = spread(
-                folder.path, asked, study, left, workers=workers, scheduler=scheduler, done=ended
-            )
-        else:
-            taken = []
-            for batch in left:
-                if work(folder.path, asked, batch, study=study, progress=lambda n, _: tell(n)):
-                    ended(batch)
-                else:
-                    taken.append(batch)
+        taken = recorded_once(folder, asked, study, left, workers, scheduler, tell)
         if not wait:
             return
         if len(taken) == len(left):
@@ -244,12 +228,69 @@ def run(
                 told = True
                 warnings.warn(
                     f"waiting for what {who} has of {folder.path}, which is free ten minutes after "
-                    "that; stop, and take over with --take-over, if it is gone",
+                    "that; stop, and take over with `take_over=True`, if it is gone",
                     stacklevel=2,
                 )
             time.sleep(_PATIENCE)
-        known = folder.known()
-        left = [batch for batch in taken if folder.missing(batch, known)]
+        left = _left(folder, taken)
+
+
+def _left(folder: Folder, batches: Sequence[Batch]) -> list[Batch]:
+    known = folder.known()
+    return [batch for batch in batches if folder.missing(batch, known)]
+
+
+def recorded_once(
+    folder: Folder,
+    asked: Request,
+    study: str,
+    batches: Sequence[Batch],
+    workers: int | None,
+    scheduler: str | None,
+    progress: Callable[[int], None],
+) -> list[Batch]:
+    """Record batches, here or on other processes.
+
+    Parameters
+    ----------
+    folder, asked, study, batches, workers, scheduler
+        As of `run`.
+    progress : callable
+        Called with the steps that are done of these batches.
+
+    Returns
+    -------
+    list of Batch
+        Those that another process has: what it has is left.
+    """
+    done = 0
+
+    def ended(batch: Batch) -> None:
+        nonlocal done
+        done += _steps(batch)
+
+    def tell(steps: int) -> None:
+        progress(done + steps)
+
+    if workers or scheduler:
+        return spread(
+            folder.path,
+            asked,
+            study,
+            batches,
+            workers=workers,
+            scheduler=scheduler,
+            done=ended,
+            under_way=tell,
+        )
+    taken = []
+    for batch in batches:
+        if work(folder.path, asked, batch, study=study, progress=lambda n, _: tell(n)):
+            ended(batch)
+            tell(0)
+        else:
+            taken.append(batch)
+    return taken
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def _pulse(claim: WriterLock, stop: Callable[[], bool] | None) -> Callable[[], b
         if time.monotonic() - last > _PULSE and alone.acquire(blocking=False):
             try:
                 last = time.monotonic()
-                with suppress(StoreError):
+                with suppress(StoreError, OSError):
                     if claim.keep():
                         claim.renew()
             finally:
@@ -181,7 +181,7 @@ def _record(
         if len(cells) == 1:
             failures[cells[0].file] = error
         else:
-            how |= {"threads": 1, "progress": None}
+            how |= {"threads": 1, "progress": False}
             made, failures = _one_by_one(folder, request, cells, **how)
     return {
         cell.file: _outcome(folder, cell, failures.get(cell.file), made.get(cell.file))
@@ -196,7 +196,7 @@ def _together(
     cells: Sequence[Cell],
     *,
     threads: int | None,
-    progress: Called | None,
+    progress: Called | bool | None,
     stop: Callable[[], bool] | None,
 ) -> dict[str, str]:
     """Record runs as a batch; return the identity of each."""

@@ -51,5 +51,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the systems as well."""
-    return sorted({*globals(), *__all__})
+    """List the public names."""
+    return sorted(__all__)

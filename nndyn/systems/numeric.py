@@ -124,6 +124,19 @@ class NumericSystem:
         self._initial = None if initial is None else _point(initial, variables)
         self._discard = int(discard)
 
+    def __repr__(self) -> str:
+        """Return kind, name and parameters, and what is followed."""
+        values = ", ".join(f"{key}={_short(value)}" for key, value in self._values.items())
+        names = [p.name for p in self.parameters]
+        parts = [
+            values,
+            f"dt={self.interval:g}, {self._method}" if self.kind == "flow" else "",
+            f"{len(names)} component{'s' * (len(names) > 1)}"
+            + (f" ({', '.join(names)})" if len(names) <= 3 else ""),
+            "no Jacobian" if self.no_tangents else "",
+        ]
+        return f"<{self.kind} {self.name}: {'; '.join(filter(None, parts))}>"
+
     def describe(self) -> dict[str, Any]:
         """Name, parameters, start and discard, as JSON values."""
         known = {
@@ -165,8 +178,8 @@ class NumericSystem:
             first = ""
             if self._runge_kutta:
                 first = (
-                    f"a shorter --dt than {self.interval:g} or --method dop853, for the steps may "
-                    "do so where the flow does not, or "
+                    f"a shorter `dt` than {self.interval:g} or `method='dop853'`, for the steps "
+                    "may do so where the flow does not, or "
                 )
             elif "lr" in self._values:
                 first = "a smaller lr, "
@@ -285,6 +298,12 @@ class NumericSystem:
     def one_thread() -> AbstractContextManager[None]:
         """Change nothing: maps and flows start no threads."""
         return nullcontext()
+
+
+def _short(value: Any) -> str:
+    """Return a parameter as its reader wants it: ``2.66667``, ``(0.2, 1, 3.5)``."""
+    each = [f"{v:g}" for v in (value if isinstance(value, list) else [value])]
+    return f"({', '.join(each)})" if isinstance(value, list) else each[0]
 
 
 def _value(name: str, key: str, value: Any) -> float | list[float]:

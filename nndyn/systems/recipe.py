@@ -60,6 +60,15 @@ RECORDING = (
 #: What trainings that advance as one batch may differ in.
 _TOGETHER = ("lr", "momentum", "weight_decay", "betas", "alpha", "clip_norm", "schedule", "init")
 
+#: Models where none is given, of data that have a name: one hidden layer.
+MODELS = {
+    "digits": "mlp:64-32-10",
+    "iris": "mlp:4-10-3",
+    "wine": "mlp:13-10-3",
+    "breast-cancer": "mlp:30-10-2",
+    "fashion-mnist": "mlp:784-32-10",
+    "mnist": "mlp:784-32-10",
+}
 #: Learning rates where none is given.
 _RATES = {"sgd": 0.1}
 _RATE = 0.001
@@ -136,14 +145,22 @@ class Recipe:
         return made
 
     def spelled(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return options with the names among those of a training as they are known here."""
+        """Return options with the names among those of a training as they are known here.
+
+        Returns
+        -------
+        dict of str to value
+            With the model of data that have a name, where none is given.
+        """
         if self.name != "training" or callable(self.system):
             return dict(options)
 
         def known(value: Any) -> Any:
             return [canonical(v) for v in value] if isinstance(value, list) else canonical(value)
 
-        return {k: known(v) if k in NAMES else v for k, v in options.items()}
+        spelled = {k: known(v) if k in NAMES else v for k, v in options.items()}
+        model = _model_for(spelled.get("data"), spelled.get("model"))
+        return spelled if model is None else {**spelled, "model": model}
 
     def make(self, options: Mapping[str, Any], seed: int) -> System:
         """Return the system of a run; options of the recording are left alone."""
@@ -163,10 +180,7 @@ class Recipe:
             return self.factory()(**own)
         if own.get("lr") is None:
             own["lr"] = _RATES.get(own.get("optimizer", "sgd"), _RATE)
-        for key in ("model", "data"):
-            if own.get(key) is None:
-                raise UsageError(f"{key} is missing; a training needs one")
-        return self.factory()(own.pop("model"), own.pop("data"), seed=seed, **own)
+        return self.factory()(own.pop("model", None), own.pop("data", None), seed=seed, **own)
 
     def apart(self, axes: Mapping[str, Any]) -> list[str]:
         """Return the swept options that runs of one batch have to agree in."""
@@ -211,6 +225,31 @@ def made(
             "those of a system where it is given by name"
         )
     return cast("System", system)
+
+
+def model_of(model: Any, data: Any) -> Any:
+    """Return the model of a training: that of its data where none is given.
+
+    Returns
+    -------
+    str or torch.nn.Module
+
+    Raises
+    ------
+    UsageError
+        If there are no data, or they have no name.
+    """
+    if data is None:
+        raise UsageError("data is missing; a training needs some")
+    found = _model_for(data, model)
+    if found is None:
+        raise UsageError(f"model is missing; only {', '.join(MODELS)} have one unless asked")
+    return found
+
+
+def _model_for(data: Any, model: Any) -> Any:
+    """Return a model, or where there is none that of the data, if they have one."""
+    return MODELS.get(canonical(data)) if model is None and isinstance(data, str) else model
 
 
 def recorded(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def read(
             line, fields = next(alone.records())
             raise DataError(
                 f"{source}: line {line} has {shown(fields[0])}, one number with a decimal comma or "
-                "two; give --decimal , for one, --separator , for two"
+                "two; give `decimal=','` for one, `separator=','` for two"
             )
     if decimal is None and chosen.decimal == ",":
         _refuse_thousands(chosen)
@@ -195,5 +195,5 @@ def _refuse_thousands(table: Table) -> None:
         line, field = found[0]
         raise DataError(
             f"{table.source}: line {line} has {shown(field)}, with a decimal comma or one between "
-            "thousands; give --decimal , or write it without"
+            "thousands; give `decimal=','` or write it without"
         )

@@ -50,7 +50,7 @@ def test_an_escape_has_no_spectrum(tmp_path, name):
         assert found["exponents"].dims == ("exponent",)
         assert "is not finite from step" in found.attrs["reason"]
         flow = name in ("jerk", "rossler")
-        assert ("--dt" in found.attrs["reason"]) == flow
+        assert ("`dt`" in found.attrs["reason"]) == flow
         for entry in to_dict(found)["results"].values():
             assert entry["value"] is None
             assert "no exponent" in entry["note"]

@@ -301,7 +301,7 @@ def test_intervals_say_where_another_perturbed_run_would_lie():
 @pytest.mark.parametrize(
     ("change", "options", "error", "message"),
     [
-        (lambda r: r.drop_vars("state"), {}, DataError, "keeps no states; record with store"),
+        (lambda r: r.drop_vars("state"), {}, DataError, "keeps no states; record with `store"),
         (
             lambda r: r.isel(time=[0]),
             {},

@@ -277,7 +277,7 @@ def test_evaluations_too_rare_to_tell_are_named_as_what_would_decide():
     cells = learned(times, RATES, training_time_earliest=earliest)
     found = learning_study(cells, lyapunov=beside)
     assert found.attrs["verdict"] == "unresolved"
-    assert "more frequent evaluations (--evaluate)" in found.attrs["reason"]
+    assert "more frequent evaluations (`evaluate`)" in found.attrs["reason"]
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def test_rotation_is_regular_with_exponent_zero():
 def test_growth_without_rescaling_is_saturated_and_uses_the_valid_part_alone():
     found = lyapunov(recorded(logistic(4.0), 0.3, rescale=0))
     assert found.attrs["verdict"] == "saturated"
-    assert "--rescale 10" in found.attrs["reason"]
+    assert "`rescale=10`" in found.attrs["reason"]
     assert found["window"].values[1] < 40
     low, high = found["lyapunov_max_ci"].values
     assert low < np.log(2.0) < high

@@ -46,8 +46,8 @@ def test_growth_to_the_end_with_rescaling_is_chaotic():
 def test_growth_that_leaves_the_infinitesimal_is_saturated_and_names_the_cure():
     found = lyapunov(drawn([0.3], [], 300))
     assert found.attrs["verdict"] == "saturated"
-    assert "--rescale" in found.attrs["reason"]
-    assert "--rescale" in found["transient_end"].attrs["note"]
+    assert "`rescale" in found.attrs["reason"]
+    assert "`rescale" in found["transient_end"].attrs["note"]
     low, high = found["lyapunov_max_ci"].values
     assert low < 0.3 < high
 
@@ -123,7 +123,7 @@ def test_floor_grows_with_the_deviation():
 def test_perturbation_that_is_too_large_is_unresolved_with_the_cure():
     found = lyapunov(drawn([0.3], [], 100, epsilon=0.1))
     assert found.attrs["verdict"] == "unresolved"
-    assert "--epsilon" in found.attrs["reason"]
+    assert "`epsilon`" in found.attrs["reason"]
     assert value(found, "lyapunov_max") is None
     assert value(found, "window") is None
 

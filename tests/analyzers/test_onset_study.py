@@ -95,7 +95,7 @@ def test_saturated_runs_make_it_null_only_where_they_decide():
     shown = sustained("tsc", "tsc", "ttc", "ttc")
     assert shown["value"] is None
     assert shown["note"].startswith("2 runs are saturated or unresolved")
-    assert "--rescale, or --tangents 1" in shown["note"]
+    assert "`rescale`, or `tangents=1`" in shown["note"]
     assert sustained("tsc", "ttc", "ttc", "ttc")["value"] is not None
 
 
@@ -284,12 +284,12 @@ def test_what_is_not_told_from_neutral_does_not_decide_whether_growth_lasts():
 @pytest.mark.parametrize(
     ("options", "kind", "said", "unsaid"),
     [
-        ({}, "saturated", "record with --rescale, or --tangents 1", None),
-        ({"rescale": 5}, "saturated", "--tangents 1, or --rescale below 5", None),
-        ({"rescale": 1}, "saturated", "record with --tangents 1", "--rescale"),
-        ({"tangents": 1}, "saturated", "record with --rescale", "--tangents"),
+        ({}, "saturated", "record with `rescale`, or `tangents=1`", None),
+        ({"rescale": 5}, "saturated", "`tangents=1`, or `rescale` below 5", None),
+        ({"rescale": 1}, "saturated", "record with `tangents=1`", "rescale"),
+        ({"tangents": 1}, "saturated", "record with `rescale`", "tangents"),
         ({"rescale": 1, "tangents": 2}, "saturated", "cell_reason", "record with"),
-        ({}, "unresolved", "cell_reason", "--rescale"),
+        ({}, "unresolved", "cell_reason", "rescale"),
     ],
 )
 def test_a_cure_already_in_force_is_not_advised(options, kind, said, unsaid):

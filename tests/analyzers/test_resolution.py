@@ -29,8 +29,8 @@ def test_an_exponent_lost_in_rounding_is_null_and_so_is_what_it_decides(tmp_path
     assert entry["ci"][2] is None
     assert entry["ci"][0][0] < 0.9056 < entry["ci"][0][1]
     assert "exponent 3 is lost in rounding" in entry["note"]
-    assert "--tangent-every" in entry["note"]
-    assert any("--tangent-every" in warning for warning in json.loads(found.attrs["warnings"]))
+    assert "`tangent_every" in entry["note"]
+    assert any("`tangent_every" in warning for warning in json.loads(found.attrs["warnings"]))
     assert value(found, "exponent_sum")["value"] is None
     assert value(found, "kaplan_yorke_dimension")["value"] is None
     assert value(found, "kaplan_yorke_dimension")["note"].startswith("at least 2")
@@ -46,7 +46,7 @@ def test_the_cure_that_is_named_helps(tmp_path):
     system = systems.henon()
     run = recorded(tmp_path / "a.nc", system, steps=4000, tangents="all", tangent_every=25)
     note = value(nndyn.spectrum(run), "exponents")["note"]
-    every = int(note.split("--tangent-every ")[1].split()[0])
+    every = int(note.split("`tangent_every=")[1].split("`")[0])
     assert 5 <= every < 25
     run = recorded(tmp_path / "b.nc", system, steps=4000, tangents="all", tangent_every=every)
     found = nndyn.spectrum(run)
@@ -133,8 +133,8 @@ def test_a_thinned_recording_does_not_look_as_if_orthonormalized_seldom(tmp_path
 def test_a_cure_in_force_is_not_advised():
     steps = noise([0.9, -36.0], size=0.05)
     often = {"tangents": 2, "tangent_every": 1}
-    for system, cure in (({"dt": 1.0}, "a shorter --dt"), ({}, "no setting tells more")):
+    for system, cure in (({"dt": 1.0}, "a shorter `dt`"), ({}, "no setting tells more")):
         found = nndyn.spectrum(stretched(steps, recording=often, system=system))
         note = value(found, "exponents")["note"]
         assert cure in note
-        assert "--tangent-every" not in note
+        assert "`tangent_every" not in note

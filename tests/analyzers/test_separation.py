@@ -105,7 +105,7 @@ def test_one_replica_that_jumps_is_a_kink_but_all_together_are_not():
 
 def test_recording_without_perturbed_replicas_is_refused():
     ds = recording(np.exp(piecewise([0.3], [], 20)))
-    with pytest.raises(DataError, match="no perturbed replica: record with replicas=5"):
+    with pytest.raises(DataError, match="no perturbed replica: record with `replicas=5`"):
         separation(ds.isel(replica=[0]))
     with_tangents = ds.isel(replica=[0]).assign(
         tangent_log_stretch=(("time", "vector"), [[0.0]] * 21)

@@ -71,7 +71,7 @@ def test_deviations_as_large_as_the_attractor_are_no_regular_orbit():
     )
     found = lyapunov(ds)
     assert found.attrs["verdict"] == "saturated"
-    assert "--rescale 10" in found.attrs["reason"]
+    assert "`rescale=10`" in found.attrs["reason"]
 
 
 def test_a_reference_that_leaves_is_not_chaotic():
@@ -115,5 +115,5 @@ def test_what_grows_as_a_power_of_time_counts_as_zero():
 def test_a_smaller_perturbation_is_the_cure_where_the_first_is_too_large():
     s = 0.3 * np.arange(100.0)[:, None] * np.ones(3)
     ds = recording(0.1 * np.exp(s), step_length=1.0)
-    assert "perturb less (--epsilon)" in lyapunov(ds).attrs["reason"]
-    assert "--rescale" not in lyapunov(ds).attrs["reason"]
+    assert "perturb less (`epsilon`)" in lyapunov(ds).attrs["reason"]
+    assert "rescale" not in lyapunov(ds).attrs["reason"]

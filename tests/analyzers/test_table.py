@@ -28,9 +28,7 @@ def _plugins(monkeypatch, **targets):
         importlib.metadata.EntryPoint(name.rstrip("_"), target, analyzers.GROUP)
         for name, target in targets.items()
     ]
-    monkeypatch.setattr(
-        analyzers.metadata, "entry_points", lambda group: [e for e in entries if e.group == group]
-    )
+    monkeypatch.setattr(analyzers, "_entries", lambda: entries)
 
 
 def test_every_row_loads_and_its_options_become_a_command():

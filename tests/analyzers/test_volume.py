@@ -25,7 +25,7 @@ def test_too_long_a_step_is_said_with_a_shorter_one(tmp_path):
     assert "add up to -13.56" in warning
     assert "the exact sum is -13.6667" in warning
     assert "integration with steps of 0.05 changes it by" in warning
-    assert "--dt 0.02 or less, or --method dop853" in warning
+    assert "`dt=0.02` or less, or `method='dop853'`" in warning
 
 
 @pytest.mark.parametrize("name", ["lorenz63", "lorenz96", "heavy_ball", "henon", "standard"])

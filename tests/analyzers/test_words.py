@@ -70,7 +70,7 @@ def test_perturbations_longer_than_the_state_are_not_infinitesimal():
         ds = recording(distance, step_length=0.01, state=kept, rounding=None)
         found = lyapunov(ds)
         assert found.attrs["verdict"] == "unresolved"
-        assert "--epsilon" in found.attrs["reason"]
+        assert "`epsilon`" in found.attrs["reason"]
 
 
 def test_a_stationary_recording_goes_on_with_its_tangent():
@@ -112,7 +112,7 @@ def test_a_cure_in_force_is_not_advised():
         except DataError as error:
             said = str(error)
         assert "rescale more often" in said
-        assert "record with --rescale" not in said
+        assert "record with `rescale" not in said
 
 
 def test_a_stationary_reference_that_escapes_has_no_exponent():
@@ -129,10 +129,10 @@ def test_growth_that_rounding_cuts_short_is_unresolved_with_the_one_cure():
     fine = lyapunov(ds)
     assert fine.attrs["verdict"] == "unresolved"
     assert "rounding takes over at step" in fine.attrs["reason"]
-    assert "--epsilon" in fine.attrs["reason"]
+    assert "`epsilon`" in fine.attrs["reason"]
     assert "a lower bound" in fine["growth"].attrs["note"]
     ds["checkpoint"] = (("slot", "replica", "phase"), np.zeros((2, 7, 4), np.float32))
     coarse = lyapunov(ds)
-    assert "--dtype float64" in coarse.attrs["reason"]
-    assert "--epsilon" not in coarse.attrs["reason"]
+    assert "`dtype='float64'`" in coarse.attrs["reason"]
+    assert "`epsilon`" not in coarse.attrs["reason"]
     assert "rounding may have changed it by" in coarse["growth"].attrs["note"]

@@ -73,6 +73,7 @@ def test_a_recording_copied_by_xarray_or_sent_elsewhere_keeps_the_names(path, tm
         assert run["parameter"].values[0] == "0.weight"
 
 
+@pytest.mark.filterwarnings("ignore:.* was written anew by another program")
 def test_a_piece_keeps_the_names_of_its_components_or_has_none(path, tmp_path):
     some = slice(30, 42)
     with nndyn.open(path) as run, xr.open_dataset(path) as plain:

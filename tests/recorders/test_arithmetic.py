@@ -40,7 +40,9 @@ def test_another_arithmetic_is_refused_and_nothing_is_written(tmp_path, arithmet
     path = tmp_path / "r.nc"
     begun(path, arithmetic=arithmetic, versions={"nndyn": "0.0.7"})
     before = path.read_bytes()
-    with pytest.raises(UsageError, match=r"by nndyn 0\.0\.7 .* record anew, or go on with --mix"):
+    with pytest.raises(
+        UsageError, match=r"by nndyn 0\.0\.7 .* record anew, or go on with `mix=True`"
+    ):
         nndyn.record(nndyn.systems.henon(), path, **OPTIONS, resume=True)
     with pytest.raises(UsageError, match="cannot be resumed"):
         nndyn.record_batch([nndyn.systems.henon()], [path], **OPTIONS, resume=True)

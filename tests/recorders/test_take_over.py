@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -12,9 +14,9 @@ import nndyn
 from nndyn.cli import nndyn as command
 from nndyn.errors import NndynError, StoreError, UsageError
 from nndyn.store import Writer
-from nndyn.store.holder import Holder
+from nndyn.store.holder import PATIENCE, Holder
 from nndyn.store.journal import UnsettledError
-from nndyn.store.locks import BusyError, TakenOverError, journal_path, lock_path
+from nndyn.store.locks import BusyError, TakenOverError, WriterLock, journal_path, lock_path
 from nndyn.studies import work as module
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import request
@@ -82,7 +84,7 @@ def test_a_requeued_run_waits_for_the_word_or_the_time(killed, tmp_path):
         error = resumed(killed, option).exception
         assert isinstance(error, BusyError)
         assert "4711 on node7.cluster" in str(error)
-        assert "or take over with --take-over" in str(error)
+        assert "or take over with `take_over=True`" in str(error)
         assert "\n" not in str(error)
     assert snapshot(tmp_path) == before
     os.utime(lock_path(killed), (time.time() - 660,) * 2)
@@ -249,3 +251,50 @@ def test_taking_over_is_an_option_of_sweeps_and_of_no_single_run(tmp_path):
     found = CliRunner().invoke(command, [*arguments, *out])
     assert not isinstance(found.exception, NndynError)
     assert statuses(nndyn.open_study(tmp_path / "s")) == {"complete"}
+
+
+TAKING = """
+import fcntl, sys
+from nndyn.store import holder, locks
+locks.here = holder.here = lambda: ("node8.cluster", "its-boot")
+fcntl.flock = lambda *arguments: None
+import nndyn
+nndyn.record("logistic", sys.argv[1], r=4.0, steps=2000, replicas=1, resume=True, take_over=True)
+"""
+
+
+def test_a_writer_that_slept_destroys_nothing_of_one_that_took_over_and_ended(tmp_path):
+    """The lock of the second is gone again when the first wakes up."""
+    path = tmp_path / "run.nc"
+    nndyn.record("logistic", path, r=4.0, steps=1000, replicas=1).close()
+    with Writer.resume(path) as slept:
+        subprocess.run([sys.executable, "-c", TAKING, path], check=True)
+        assert not lock_path(path).exists()
+        before = path.read_bytes()
+        with pytest.raises(TakenOverError, match="gone on with by another process, which has end"):
+            slept.set_attrs(stationary=0)
+    assert path.read_bytes() == before
+    assert complete(path).shape[0] == STEPS + 1
+
+
+def test_a_claim_that_was_not_renewed_for_long_is_not_made_again(tmp_path):
+    lock = WriterLock(tmp_path / "batch.json")
+    lock_path(tmp_path / "batch.json").unlink()
+    lock._renewed -= PATIENCE + 1.0
+    assert not lock.keep()
+    lock.release()
+
+
+def test_a_long_block_says_now_and_then_that_its_process_lives(tmp_path, monkeypatch):
+    path, said = tmp_path / "run.nc", []
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "keep_alive", lambda self: said.append(self.n_committed))
+        nndyn.record("logistic", path, r=4.0, steps=200, replicas=1, rescale=10).close()
+    assert said.count(0) >= 20  # before the first commit
+    with Writer.resume(path) as writer:
+        os.utime(lock_path(path), (0.0, 0.0))
+        writer.keep_alive()
+        assert lock_path(path).stat().st_mtime == 0.0  # said a moment ago
+        writer._session._lock._renewed -= 61.0
+        writer.keep_alive()
+        assert lock_path(path).stat().st_mtime > 0.0

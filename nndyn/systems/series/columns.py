@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -77,8 +76,8 @@ def read(
         return f"line {table.row(row)[0]}"
 
     def cure(name: str, others: Sequence[str]) -> str:
-        time = f"--time {shlex.quote(name)} or " if others else ""
-        return f"give {time}--column {shlex.quote(','.join(others) or name)}"
+        time = f"`time={name!r}` or " if others else ""
+        return f"give {time}{_columns(others or [name])}"
 
     if column is None:
         if not table.headed and table.separator:
@@ -93,7 +92,7 @@ def read(
         place=place,
         interval=interval,
         resample=resample,
-        cures=("--resample", f"--column {shlex.quote(','.join(names))} alone"),
+        without=f"{_columns(names)} alone",
     )
 
 
@@ -216,6 +215,11 @@ def _chosen(table: Table, column: str | Sequence[str] | None, time: int | None) 
     return found
 
 
+def _columns(names: Sequence[str]) -> str:
+    """Return the option that takes columns."""
+    return f"`column={','.join(names)!r}`"
+
+
 def _numbers(table: Table, columns: Sequence[int]) -> Array:
     """Return columns as numbers, and say how to leave out one that is text."""
     line, fields = next(table.rows(), (0, []))
@@ -225,11 +229,11 @@ def _numbers(table: Table, columns: Sequence[int]) -> Array:
         if not table.is_number(fields[c]) and not is_missing(fields[c]):
             good = [n for n, f in zip(table.names, fields, strict=True) if table.is_number(f)]
             what = "dates" if is_date(fields[c]) else "text"
-            cure = f"give --column {shlex.quote(','.join(good))}"
+            cure = f"give {_columns(good)}"
             if not good:
                 cure = "give a column of numbers, or begin lines that are no rows with #"
             elif what == "dates":
-                cure = f"give --time {shlex.quote(table.names[c])}, or{cure[4:]}"
+                cure = f"give `time={table.names[c]!r}`, or{cure[4:]}"
             if "," not in fields[c] or not good:
                 raise DataError(
                     f"{table.source}: line {line}, column {shown(table.names[c])} has {what}, "

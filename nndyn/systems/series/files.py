@@ -155,9 +155,9 @@ def _netcdf(
         if variable is None and len(fitting) != 1:
             groups = [] if fitting else _groups(path, group)
             if fitting:
-                cure = f": {', '.join(fitting)}; name one with --variable"
+                cure = f": {', '.join(fitting)}; name one with `variable`"
             elif groups:
-                cure = f"; name a group with --group: {', '.join(groups)}"
+                cure = f"; name a group with `group`: {', '.join(groups)}"
             else:
                 sizes = [
                     f"{name} ({', '.join(f'{d} {n}' for d, n in values.sizes.items())})"
@@ -187,8 +187,7 @@ def _netcdf(
                 interval=interval,
                 time=time,
                 resample=resample,
-                cures=("--resample", "xarray's drop_vars"),
-                spelled="--time {}",
+                without="xarray's drop_vars",
             )
         except DataError as error:
             message = str(error)

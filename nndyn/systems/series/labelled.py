@@ -29,8 +29,7 @@ def from_dataarray(
     interval: float | None = None,
     time: str | None = None,
     resample: bool = False,
-    cures: tuple[str, str] = ("resample=True", "states.drop_vars"),
-    spelled: str = "time={!r}",
+    without: str = "states.drop_vars",
 ) -> Series:
     """Return a series with the names, times and units of an array that has them.
 
@@ -46,10 +45,8 @@ def from_dataarray(
         Dimension of the times, or a coordinate along it. Needed where its name does not say so.
     resample : bool
         Interpolate at even times where they are uneven.
-    cures : tuple of str
-        See `at_even_times`.
-    spelled : str
-        How messages write `time`.
+    without : str
+        What leaves times out, called with their name.
 
     Returns
     -------
@@ -63,7 +60,7 @@ def from_dataarray(
     DataError
         If a number is missing, or times are uneven or no times.
     """
-    along = _time_dim(given, time, source, spelled)
+    along = _time_dim(given, time, source)
     others = [d for d in given.dims if d != along]
     given = given.squeeze([d for d in others if given.sizes[d] == 1 and len(others) > 1])
     others = [d for d in given.dims if d != along]
@@ -88,12 +85,12 @@ def from_dataarray(
         source=source,
         interval=interval,
         resample=resample,
-        cures=(cures[0], f"{cures[1]}({times.name!r})" if times else ""),
+        without=f"{without}({times.name!r})" if times else "",
         units=units,
     )
 
 
-def _time_dim(given: xr.DataArray, time: str | None, source: str, spelled: str) -> Any:
+def _time_dim(given: xr.DataArray, time: str | None, source: str) -> Any:
     """Return the dimension that is time."""
     if time is not None:
         if time in given.dims:
@@ -116,7 +113,7 @@ def _time_dim(given: xr.DataArray, time: str | None, source: str, spelled: str) 
     sizes = ", ".join(f"{d} {n}" for d, n in given.sizes.items())
     raise UsageError(
         f"{source} has dimensions {sizes}, and which is time is not clear; say "
-        + " or ".join(spelled.format(str(d)) for d in given.dims)
+        + " or ".join(f"`time={str(d)!r}`" for d in given.dims)
     )
 
 
@@ -200,7 +197,7 @@ def from_frame(
         names.pop(at)
     for name, dtype in zip(names, frame.dtypes, strict=True):
         if dtype.kind not in "fiub":
-            cure = f"give time={name!r}" if is_time(name) else "convert it"
+            cure = f"give `time={name!r}`" if is_time(name) else "convert it"
             raise UsageError(
                 f"states: column {name!r} has {dtype} and no numbers; leave it out, or {cure}"
             )
@@ -218,7 +215,7 @@ def from_frame(
             source="states",
             place="row {}".format,
             cure=lambda name, rest: (
-                f"give time={name!r}, or only the columns that are state"
+                f"give `time={name!r}`, or only the columns that are state"
                 + (f": states[{list(rest)!r}]" if rest else " as states.to_numpy()")
             ),
         )
@@ -229,7 +226,7 @@ def from_frame(
         source="states",
         interval=interval,
         resample=resample,
-        cures=("resample=True", left_out),
+        without=left_out,
     )
 
 

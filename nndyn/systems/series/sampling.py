@@ -132,7 +132,7 @@ def at_even_times(
     place: Callable[[int], str] = "row {}".format,
     interval: float | None = None,
     resample: bool = False,
-    cures: tuple[str, str] = ("resample=True", "interval"),
+    without: str = "`interval`",
     units: str = "",
 ) -> Series:
     """Return the series with the interval that its times have.
@@ -151,8 +151,8 @@ def at_even_times(
         Time between two rows; 1 unless given.
     resample : bool, default False
         Interpolate at even times, the median of the intervals apart, if times are uneven.
-    cures : tuple of str
-        How to ask for that, and how to leave times out.
+    without : str
+        What messages say leaves times out.
     units : str
         Of the numbers.
 
@@ -178,7 +178,7 @@ def at_even_times(
     facts: dict[str, Any] = {"time": times.name, "start": times.labels[0]}
     if found is None:
         if not resample:
-            _refuse_uneven(times, source, place, cures)
+            _refuse_uneven(times, source, place, without)
         count = len(rows)
         found, rows = _resampled(times, rows, source)
         facts["resampled"] = f"linearly interpolated from {count} uneven rows"
@@ -221,9 +221,7 @@ def _refuse_disorder(times: Times, source: str, place: Callable[[int], str]) -> 
         )
 
 
-def _refuse_uneven(
-    times: Times, source: str, place: Callable[[int], str], cures: tuple[str, str]
-) -> None:
+def _refuse_uneven(times: Times, source: str, place: Callable[[int], str], without: str) -> None:
     steps = np.diff(times.values)
     usual = np.median(steps)
     k = int(np.argmax(np.abs(steps - usual)))
@@ -231,7 +229,7 @@ def _refuse_uneven(
     raise DataError(
         f"{source}: {times.name!r} is uneven: from {times.labels[k]} to {times.labels[k + 1]} in "
         f"{place(k + 1)} it steps by {steps[k]:g}, mostly by {usual:g}{unit}; interpolate with "
-        f"{cures[0]}, or leave times out with {cures[1]}"
+        f"`resample=True`, or leave times out with {without}"
     )
 
 

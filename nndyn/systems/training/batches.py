@@ -109,7 +109,7 @@ def rows(samples: Samples, what: str, network: Network, loss: str) -> Samples:
         if loss == "cross-entropy":
             raise UsageError(
                 f"{what}: cross-entropy needs integer class labels (samples,), y has dtype "
-                f"{samples.y.dtype} and shape {samples.y.shape}; pass integers or use loss='mse'"
+                f"{samples.y.dtype} and shape {samples.y.shape}; pass integers or use `loss='mse'`"
             )
         y = samples.y.reshape(len(samples), -1).astype(np.float64, copy=False)
         if y.shape[1] != outputs:

@@ -186,8 +186,8 @@ class Criterion:
         loss = chosen(loss)
         if loss == "cross-entropy" and not labelled:
             raise UsageError(
-                "loss='cross-entropy' takes integer class labels, and y holds real numbers; "
-                "give labels or loss='mse'"
+                "`loss='cross-entropy'` takes integer class labels, and y holds real numbers; "
+                "give labels or `loss='mse'`"
             )
         self.loss = loss if isinstance(loss, str) else _cast(loss, dtype, device)
         self.labelled = labelled

@@ -40,7 +40,7 @@ def is_spec(model: object, activation: str) -> bool:
     spec = isinstance(model, str) and not is_named(model)
     if not spec and activation != "tanh":
         raise UsageError(
-            f"activation={activation!r} applies to mlp: and cnn:; a module brings its own"
+            f"`activation={activation!r}` applies to mlp: and cnn:; a module brings its own"
         )
     return spec
 

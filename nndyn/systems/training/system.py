@@ -14,6 +14,7 @@ from torch import nn
 
 from nndyn.errors import UsageError, is_whole
 from nndyn.systems.protocol import Array, Block, Parameter
+from nndyn.systems.recipe import model_of
 from nndyn.systems.spelling import canonical
 from nndyn.systems.training import batches, criteria, factories, optimizers, sharpness
 from nndyn.systems.training import device as devices
@@ -40,7 +41,8 @@ class Training:
     model : str or torch.nn.Module
         ``"mlp:64-32-10"``, the widths from input to output; ``"cnn:8-16"``, the channels of
         convolutions; ``"package.module:factory"``, a function without arguments that returns a
-        module; or a module, which is copied and cast, never changed.
+        module; or a module, which is copied and cast, never changed. Data with a name have one
+        where none is given, such as ``mlp:64-32-10`` of digits (`nndyn.systems.recipe.MODELS`).
     data : str, path or tuple (x, y)
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
         a ``.npz`` file or a table (``.csv``); or arrays or tensors, which enter as they are: x
@@ -137,8 +139,8 @@ class Training:
 
     def __init__(
         self,
-        model: str | nn.Module,
-        data: Any,
+        model: str | nn.Module | None = None,
+        data: Any = None,
         *,
         test: Any = None,
         loss: str | Callable[[Any, Any], Any] = "cross-entropy",
@@ -178,6 +180,7 @@ class Training:
         self.device = devices.check(device)
         if not is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
+        model = model_of(model, data)
         spec = factories.is_spec(model, activation)
         labels = criteria.ignored(loss) is not None
         loaded = load(data, test, samples=samples, data_dir=data_dir, classes=labels)

@@ -150,7 +150,7 @@ def test_what_does_not_go_together_is_refused_with_the_cure(options, error, mess
 
 
 def test_another_recording_without_states_is_named():
-    with pytest.raises(DataError, match="the other recording keeps no states; record with store"):
+    with pytest.raises(DataError, match="the other recording keeps no states; record with `store"):
         nndyn.recurrence(
             recording(noise(40, 3, 0)),
             kind="cross",

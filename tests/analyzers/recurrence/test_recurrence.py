@@ -207,7 +207,7 @@ def test_a_run_that_diverges_is_analyzed_up_to_there():
         ({"theiler": -1}, "theiler is -1, expected a whole number of at least 0"),
         ({"min_diagonal": 0}, "min_diagonal is 0, expected a whole number of at least 1"),
         ({"min_vertical": None}, "min_vertical is None"),
-        ({"dimension": 2}, "dimension=2 embeds a scalar series, the states have 3 components"),
+        ({"dimension": 2}, "`dimension=2` embeds a scalar series, the states have 3 components"),
         ({"component": 3}, "component is 3, expected one of 0 … 2"),
         ({"replica": 2}, "there is no replica 2, expected one of 0 … 1"),
         ({"kind": "cross"}, "kind='cross' takes another trajectory: give other"),
@@ -230,7 +230,7 @@ def test_input_without_an_answer_is_a_line_that_says_so():
         nndyn.recurrence(nndyn.from_array([1.0]))
     with pytest.raises(DataError, match="no pairs of points at least 9 apart among 5"):
         nndyn.recurrence(nndyn.from_array(np.arange(5.0)), theiler=9)
-    with pytest.raises(DataError, match="5 states cannot be embedded with dimension=4"):
+    with pytest.raises(DataError, match="5 states cannot be embedded with `dimension=4`"):
         nndyn.recurrence(nndyn.from_array(np.arange(5.0)), dimension=4, delay=2)
     with pytest.raises(DataError, match="not finite at step 3; choose a window"):
         nndyn.recurrence(recording(np.array([0.0, 1.0, 2.0, np.nan, 4.0])))

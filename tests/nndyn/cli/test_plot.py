@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
+from matplotlib.image import imread
 
 import nndyn as package
 from nndyn.errors import UnknownNameError
@@ -48,6 +49,33 @@ def test_a_figure_of_an_unknown_kind_is_refused(cli, recording_path):
     assert ".png, .pdf or .svg" in err
 
 
+def test_a_figure_looks_as_asked(cli, recording_path):
+    look = ["--title", "T", "--size", "4x3", "--dpi", 150, "--style", "dark_background"]
+    assert cli("plot", "lyapunov", recording_path, "-o", "x.png", *look)[0] == 0
+    pixels = imread("x.png")
+    assert pixels.shape[:2] == (450, 600)
+    assert pixels[0, 0, :3].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        (["--size", "big"], "size is 'big', expected inches: WIDTHxHEIGHT, such as 4x3, or a"),
+        (["--size", "4x3x2"], "size is '4x3x2', expected inches"),
+        (["--size", "400x3"], "expected a width, or width and height, of 1 to 50 inches"),
+        (["--dpi", "1"], "dpi is 1.0, expected a number of dots per inch"),
+        (["--style", "none"], "no style 'none'; expected the path of a .mplstyle file, or one of"),
+        (["--along", "lr"], "--along is of studies"),
+    ],
+)
+def test_a_look_that_there_is_not_is_refused_in_one_line(cli, recording_path, look, message):
+    code, out, err = cli("plot", "lyapunov", recording_path, "-o", "x.png", *look)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not Path("x.png").exists()
+
+
 def test_a_result_without_numbers_still_shows_its_warnings(capsys):
     from nndyn.cli.output import print_result
     from nndyn.results import result
@@ -66,3 +94,14 @@ def test_a_result_without_numbers_still_shows_its_warnings(capsys):
     out, err = capsys.readouterr()
     assert out == "seen: nothing to count\n"
     assert err == "warning: look here\n"
+
+
+def test_words_below_a_figure_name_options_as_the_command_line_does(cli):
+    options = ("--steps", 500, "--replicas", 2, "--store", "distances")
+    assert cli("record", "map", "logistic", *options, "-o", "m.nc")[0] == 0
+    code, out, _ = cli("plot", "lyapunov", "m.nc", "-o", "f.svg")
+    words = Path("f.svg").read_text()
+    assert code == 0
+    assert "--rescale" in out
+    assert "--rescale" in words
+    assert "`" not in words

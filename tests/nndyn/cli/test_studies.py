@@ -104,7 +104,10 @@ def test_parameters_of_several_numbers_in_a_file_make_a_recording_again(cli):
         ((*MAP, "--perturb", "all,some"), "'some' is not one of"),
         ((*MAP, "--seeds", "0"), "seeds is 0, expected a whole number of at least 1"),
         ((*ONE, "--task", "3/2"), "task is '3/2', expected I/N"),
-        ((*ONE, "--task", "1/2", "--workers", 2), "workers, scheduler and task exclude each other"),
+        (
+            (*ONE, "--task", "1/2", "--workers", 2),
+            "--workers, --scheduler and --task exclude each other",
+        ),
         ((*MAP, "--tangents", "1,many"), "tangents is 'many', expected a whole number or 'all'"),
         ((*TRAIN, "--lr", "1,-1"), "lr=-1.0: lr is -1.0"),
         ((*TRAIN, "--model", "mlp:4-3,mlp:5-3"), "model=mlp:5-3: "),
@@ -276,8 +279,13 @@ def test_a_study_is_drawn(cli, trained):
     assert code == 0
     assert out.startswith("f.png: ")
     assert Path("f.png").read_bytes()[1:4] == b"PNG"
-    code, _, err = cli("plot", "lyapunov", trained, "-o", "g.png")
+    for name in ("lyapunov", "learning", "verdicts"):
+        code, out, _ = cli("plot", name, trained, "-o", "g.png", "--size", "4")
+        assert code == 0
+        assert out.startswith("g.png: ")
+        assert " runs: " in out
+    code, _, err = cli("plot", "recurrence", trained, "-o", "h.png")
     assert code == 2
-    assert "nndyn plot study draws a study" in err
+    assert "nndyn plot study, nndyn plot verdicts" in err
     assert cli("analyze", "lyapunov", trained, "--along", "seed")[0] == 2
     assert np.array_equal(index_of(trained)["lr"], [0.5, 2.0, 8.0])

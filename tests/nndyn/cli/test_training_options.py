@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import nndyn
+from nndyn.systems.recipe import MODELS
+from nndyn.systems.training import data, named
+
 
 def system(path):
     with xr.open_dataset(path) as recording:
@@ -113,9 +117,9 @@ WRONG = [
     (("--schedule", "sine:3"), "sine"),
     (("--samples", 0), "samples is 0"),
     (("--samples", 5000), "120"),
-    (("--data-dir", "here"), "data_dir applies to"),
-    (("--weight-decay", -1), "weight_decay is -1"),
-    (("--clip-norm", 0), "clip_norm is 0"),
+    (("--data-dir", "here"), "--data-dir applies to"),
+    (("--weight-decay", -1), "--weight-decay is -1"),
+    (("--clip-norm", 0), "--clip-norm is 0"),
     (("--alpha", 0.5), "alpha applies to rmsprop"),
     (("--dtype", "float32"), "below the rounding of float32"),
     (("--model", "cnn:8"), "images"),
@@ -184,3 +188,22 @@ def test_tangents_and_curvature_are_recorded_by_one_command(cli):
     assert code == 0
     names = {"unstable_until", "quadratic_exponent", "quadratic_growth"}
     assert names <= json.loads(out)["results"].keys()
+
+
+def test_data_with_a_name_have_a_model(cli):
+    assert cli("record", "training", "--data", "Iris", "--steps", 2, "-o", "a.nc")[0] == 0
+    assert system("a.nc")["model"] == "mlp:4-10-3"
+    assert nndyn.Training(data="iris", lr=0.1).describe()["model"] == "mlp:4-10-3"
+    assert "--model" not in cli("onset", "--data", "iris", "--steps", 3)[2]
+    code, _, err = cli("record", "training", "--data", "mine.csv", "--steps", 2, "-o", "b.nc")
+    assert code == 2
+    assert "model is missing; only digits, iris, wine" in err
+
+
+def test_every_named_data_set_has_a_model_that_fits():
+    assert set(MODELS) == set(data.NAMES)
+    for name in named.NAMES:
+        loaded = data.load(name)
+        widths = [int(width) for width in MODELS[name].removeprefix("mlp:").split("-")]
+        assert widths[0] == loaded.training.x[0].size
+        assert widths[-1] == len(np.unique(loaded.training.y))

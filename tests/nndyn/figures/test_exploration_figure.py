@@ -38,7 +38,7 @@ def test_a_random_walk_shows_guides_fit_steps_and_angles(tmp_path):
     )
     degrees = np.degrees(result["turning_angle"].values[:, 0])
     np.testing.assert_array_equal(directions.lines[0].get_ydata(), degrees)
-    assert figure.get_suptitle().startswith("diffusive\n")
+    assert figure.caption.get_text() == f"diffusive: {result.attrs['reason']}"
     figure.savefig(tmp_path / "figure.png")
 
 

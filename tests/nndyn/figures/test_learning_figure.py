@@ -42,7 +42,7 @@ def test_the_time_of_a_run_that_learned_is_marked(tmp_path):
         "reached at 22",
         "reached and held at 41",
     ]
-    assert axes.get_title(loc="left").startswith("learned\ntest accuracy reaches 0.93 at step 22")
+    assert figure.caption.get_text().startswith("learned: test accuracy reaches 0.93 at step 22")
     np.testing.assert_array_equal(axes.lines[3].get_ydata(), accuracy[:, 0])
     figure.savefig(tmp_path / "figure.png")
 
@@ -63,7 +63,7 @@ def test_a_time_between_two_evaluations_is_one_by_which_it_was_reached(tmp_path)
 def test_a_run_that_does_not_learn_shows_its_threshold_and_says_so(tmp_path):
     figure = learning(analyze(run(rising([500, 500, 20])), threshold=0.5))
     assert labels(figure.axes[0])[2:] == ["threshold 0.5"]
-    assert figure.axes[0].get_title(loc="left").startswith("not learned\n")
+    assert figure.caption.get_text().startswith("not learned: ")
     figure.savefig(tmp_path / "figure.png")
 
 

@@ -20,12 +20,15 @@ def labels(figure):
 
 
 def test_growing_run_shows_fit_limits_end_and_verdict(tmp_path):
-    figure = lyapunov(transient([0.3, 0.0], [40]))
+    result = transient([0.3, 0.0], [40])
+    figure = lyapunov(result)
     axes = figure.axes[0]
-    assert axes.get_title(loc="left").startswith("transient: 0.3")
+    caption = figure.caption.get_text()
+    assert caption.startswith("transient: exponent 0.3")
+    assert caption.endswith(result.attrs["reason"])
     assert axes.get_xlabel() == "time (step)"
     shown = " | ".join(labels(figure))
-    for text in ("5 replicas", "their mean", "fit, 1 to", "growth ends at", "infinitesimal"):
+    for text in ("5 replicas", "their mean", "fit, steps 1 to", "growth ends at", "infinitesimal"):
         assert text in shown
     figure.savefig(tmp_path / "figure.png")
 
@@ -37,7 +40,7 @@ def test_what_lies_outside_the_axes_is_not_in_the_legend():
 
 def test_unresolved_run_without_numbers_says_why(tmp_path):
     figure = lyapunov(transient([0.3], epsilon=0.1))
-    assert figure.axes[0].get_title(loc="left").startswith("unresolved\n")
+    assert figure.caption.get_text().startswith("unresolved: ")
     figure.savefig(tmp_path / "figure.png")
 
 

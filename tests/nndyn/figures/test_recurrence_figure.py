@@ -22,7 +22,7 @@ def test_the_plot_stands_beside_its_lines_by_length(tmp_path):
     length, number = lines.lines[-1].get_data()
     np.testing.assert_array_equal(number, result["diagonal_lines"].sel(length=length))
     assert number.min() > 0
-    assert figure.get_suptitle().startswith("recurrent\n5 % of the pairs recur")
+    assert figure.caption.get_text() == f"recurrent: {result.attrs['reason']}"
     figure.savefig(tmp_path / "figure.png")
 
 

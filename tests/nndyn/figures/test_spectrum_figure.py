@@ -21,12 +21,13 @@ def test_a_spectrum_shows_exponents_history_and_distributions(tmp_path):
     result = analyzed(tmp_path / "r.nc", systems.lorenz63(), 20_000)
     figure = spectrum(result)
     exponents, history, spread = figure.axes
-    assert legend(exponents) == ["exponents"]
+    assert legend(exponents) == ["known", "exponents"]
     assert exponents.get_ylabel() == "exponent (per time unit)"
+    assert legend(history) == ["exponent 1", "exponent 2", "exponent 3", "known"]
     ends = [line.get_ydata()[-1] for line in history.lines[:6:2]]
     np.testing.assert_allclose(ends, result["exponents"].values, rtol=1e-9)
     assert legend(spread) == ["extremes", "quartiles"]
-    assert figure.get_suptitle().startswith("chaotic\n")
+    assert figure.caption.get_text() == f"chaotic: {result.attrs['reason']}"
     figure.savefig(tmp_path / "figure.png")
 
 

@@ -28,7 +28,8 @@ def studies(*args, **options):
 
 
 def labels(figure):
-    return [text.get_text() for text in figure.legends[0].get_texts()]
+    (legend,) = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def test_panels_share_the_rate_and_mark_onset_and_fastest(tmp_path):
@@ -50,16 +51,17 @@ def test_panels_share_the_rate_and_mark_onset_and_fastest(tmp_path):
         at = [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1]
         assert float(lyapunov["onset"]) in at
         assert float(learning["fastest"]) in at
-    assert figure.axes[0].get_title(loc="left").startswith(learning.attrs["verdict"])
+    both = "\n".join(f"{r.attrs['verdict']}: {r.attrs['reason']}" for r in (lyapunov, learning))
+    assert figure.caption.get_text() == both.replace(" * ", " \N{MULTIPLICATION SIGN} ")
     assert figure.get_figwidth() == 4.2
     figure.savefig(tmp_path / "figure.png")
 
 
-def test_few_seeds_are_not_titled_at_the_onset(tmp_path):
+def test_few_seeds_are_said_to_be_few(tmp_path):
     lyapunov, learning = studies(seeds=4)
     assert np.isfinite(learning["coincidence"])
-    title = study(lyapunov, learning).axes[0].get_title(loc="left")
-    assert title.startswith("unresolved\n4 seeds, and no interval over fewer than 6 holds")
+    caption = study(lyapunov, learning).caption.get_text()
+    assert "\nunresolved: 4 seeds, and no interval over fewer than 6 holds" in caption
 
 
 def test_shares_are_drawn_with_their_interval():
@@ -83,10 +85,10 @@ def test_times_of_coarse_evaluations_are_drawn(gap, tmp_path):
     figure.savefig(tmp_path / "figure.png")
 
 
-def test_without_learning_the_onset_is_the_title(tmp_path):
+def test_without_learning_the_onset_is_the_verdict(tmp_path):
     lyapunov, _ = studies()
     figure = study(lyapunov)
-    assert figure.axes[0].get_title(loc="left").startswith("found\nhalf of 8 seeds turn over")
+    assert figure.caption.get_text().startswith("found: half of 8 seeds turn over")
     assert not any("fastest" in label for label in labels(figure))
     figure.savefig(tmp_path / "figure.png")
 
@@ -109,7 +111,7 @@ def test_a_stationary_sweep_is_its_exponent_with_zero(tmp_path):
     figure = study(onset_study(ds))
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_xscale()) == ("r", "linear")
-    assert axes.get_title(loc="left") == "maximum Lyapunov exponent, 4 seeds"
+    assert figure.caption.get_text().startswith("stationary: ")
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), 0.0)
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), exponent[:, 0])
     figure.savefig(tmp_path / "figure.png")
@@ -159,9 +161,9 @@ def test_other_results_are_refused():
     assert learning.attrs["analyzer"] == "learning"
 
 
-def test_a_fastest_that_is_not_found_leaves_the_title_to_the_onset():
+def test_a_fastest_that_is_not_found_leaves_the_verdict_to_the_onset():
     lyapunov, learning = cells()
     never = learning.assign(training_time=learning["training_time"] * np.nan)
     figure = study(onset_study(lyapunov), learning_study(never, lyapunov=lyapunov))
-    assert figure.axes[0].get_title(loc="left").startswith("found\nhalf of 8 seeds turn over")
+    assert figure.caption.get_text().startswith("found: half of 8 seeds turn over")
     assert "training time (step)" not in [a.get_ylabel().replace("\n", " ") for a in figure.axes]

@@ -1,4 +1,4 @@
-"""What is lost, zeroed, swapped or shortened never becomes a number (issue 20, items 2 and 3)."""
+"""What is lost, zeroed, swapped or shortened never becomes a number."""
 
 import contextlib
 import pickle
@@ -430,3 +430,34 @@ def test_the_digest_is_what_the_documentation_says(tmp_path: Path) -> None:
         found = entries[mine][-1]
         assert found[2] == part.stop - part.start
         assert found[3:].astype("<i8").tobytes() == known.digest()[:16]
+
+
+def test_chunks_are_checked_anew_when_the_file_is_opened_anew(tmp_path: Path) -> None:
+    """Xarray closes files it has too many of, and opens them by name when they are used."""
+    path, plan = tmp_path / "run.nc", record(tmp_path / "run.nc")
+    record(tmp_path / "other.nc")
+    with xr.set_options(file_cache_maxsize=1):
+        run = open_recording(path)
+        np.testing.assert_array_equal(run["state"][:8], rows(plan, 0, 8)["state"])
+        packed = pickle.dumps(run)
+        with open_recording(tmp_path / "other.nc") as other:
+            other.load()
+    raw = path.read_bytes()
+    changed(path, place(raw, rows(plan, 0, 8)["state"][:, 1]))
+    for again in (run, pickle.loads(packed)):
+        with pytest.raises(RecordingError, match="not what was written"), reading(path):
+            np.asarray(again["state"][:8].values)
+    run.close()
+
+
+def test_an_endless_list_of_digests_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.nc"
+    record(path)
+    with netCDF4.Dataset(path, "r+") as nc:
+        counts = dict(zip(nc.committed_dimensions.split(), nc.committed_counts, strict=True))
+        counts[digests.DIM] = 2**40
+        nc[digests.NAME][2**40 - 1] = 0
+        nc.setncattr(digests.COUNTS, np.array(list(counts.values())))
+        digests.seal(nc)
+    assert "its digests would take 43980465111040 bytes" in "".join(verify(path).problems)
+    assert_refused(path)

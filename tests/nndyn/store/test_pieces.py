@@ -19,6 +19,9 @@ from tests.nndyn.store.recordings import (
     write,
 )
 
+#: Of what plain xarray saved with the digests of the file it read.
+pytestmark = pytest.mark.filterwarnings("ignore:.* was written anew by another program:UserWarning")
+
 
 @pytest.mark.parametrize("how", [open_recording, xr.open_dataset])
 @pytest.mark.parametrize("part", [slice(0, 12), slice(7, 30), slice(0, 40, 3)])
@@ -120,3 +123,13 @@ def test_an_attribute_that_is_no_layout_is_of_a_copy(tmp_path: Path, value: Any)
         assert_holds(run, plan, 40)
     with pytest.raises(RecordingError, match="was not written by nndyn's recorder"):
         verify(path)
+
+
+def test_a_file_that_another_program_changed_beyond_recognition_says_so(tmp_path):
+    """Without its place in the file it counts as a copy, whose digests nobody keeps."""
+    path = tmp_path / "run.nc"
+    record(path)
+    with netCDF4.Dataset(path, "a") as nc:
+        nc.delncattr("metadata_extents")
+    with pytest.warns(UserWarning, match="was written anew by another program: its digests are"):
+        open_recording(path).close()

@@ -5,12 +5,14 @@ import hashlib
 import os
 import shutil
 import struct
+import time
 from pathlib import Path
 
 import pytest
 
 from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
-from nndyn.store import Writer, facts, open_recording, save_result, verify
+from nndyn.store import Writer, facts, open_recording, save_result, saving, verify
+from nndyn.store.chunks import SIGNATURE, Layout, TreeError, endless_heap, walk
 from nndyn.store.files import part_path, write_whole
 from nndyn.store.journal import Journal
 from nndyn.store.locks import WriterLock, has_writer, journal_path, lock_path
@@ -191,3 +193,49 @@ def test_an_endless_device_is_no_recording(tmp_path):
     link.symlink_to("/dev/zero")
     with pytest.raises(RecordingError, match="is a device, expected a recording"):
         open_recording(link)
+
+
+def test_a_lock_with_other_names_or_another_content_is_left_alone(tmp_path):
+    """A hard link, or a text of the user's, by the name of the lock beside a block to undo."""
+    path = left_in_a_block(tmp_path / "runs")
+    victim = tmp_path / "victim.txt"
+    for content in (b"mine " * 2000, b"mine"):
+        victim.write_bytes(content)
+        for link in (os.link, shutil.copyfile):
+            lock_path(path).unlink(missing_ok=True)
+            link(victim, lock_path(path))
+            with pytest.raises(RecordingError, match=r"is no lock of nndyn's, or has other names"):
+                open_recording(path)
+            assert victim.read_bytes() == lock_path(path).read_bytes() == content
+
+
+def test_heaps_within_heaps_do_not_take_for_ever(tmp_path):
+    head = b"GCOL\1\0\0\0" + struct.pack("<3Q", 2**30, 1, 16)
+    began = time.monotonic()
+    assert endless_heap(SIGNATURE + head * 2**15)
+    assert time.monotonic() - began < 20.0
+
+
+def test_a_tree_whose_nodes_share_their_children_is_none(tmp_path):
+    key, depth, first = struct.pack("<II2Q", 1, 0, 0, 0), 8, 64
+    size = 24 + 64 * (len(key) + 8) + len(key)
+    content = b"\0" * first
+    for level in range(depth, -1, -1):
+        child = first + size * (depth - level + 1)
+        content += b"TREE\x01" + struct.pack("<BH", level, 64) + b"\xff" * 16
+        content += (key + struct.pack("<Q", child)) * 64 + key
+    (tmp_path / "tree").write_bytes(content)
+    with open(tmp_path / "tree", "rb") as file, pytest.raises(TreeError, match="child of two"):
+        for _ in walk(file.fileno(), Layout(0, (8, 8), first)):
+            pass
+
+
+def test_a_journal_of_zeros_is_not_read_whole(tmp_path):
+    path = tmp_path / "run.nc"
+    plan = record(path)
+    journal_path(path).touch()
+    os.truncate(journal_path(path), 2**25)
+    assert saving.read(journal_path(path), 2**26) == b""
+    with open_recording(path) as run:
+        assert_holds(run, plan, 40)
+    assert not journal_path(path).exists()

@@ -14,7 +14,10 @@ from nndyn.errors import RecordingError
 from nndyn.store import Writer, digests, facts, open_recording, verify
 from tests.nndyn.store.recordings import assert_holds, header, record, rows, without_digests
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*has no digests")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*has no digests"),
+    pytest.mark.filterwarnings("ignore:.* was written anew by another program"),
+]
 
 DEEP = "[" * 10_000 + "]" * 10_000
 HOSTILE: list[tuple[str, Any]] = [

@@ -233,7 +233,7 @@ def test_a_lock_file_removed_between_opening_and_locking_is_not_taken_for_the_lo
 
 def test_parts_of_a_dead_writer_are_removed_and_nothing_else(tmp_path: Path) -> None:
     for name in (".run.nc.99999.part", ".other.nc.99999.part", ".run.nc.part", ".run.nc.lock"):
-        (tmp_path / name).write_text("left behind")
+        (tmp_path / name).write_text("left behind" if name.endswith("part") else "")
     record(tmp_path / "run.nc")
     assert sorted(os.listdir(tmp_path)) == [".other.nc.99999.part", ".run.nc.part", "run.nc"]
 
@@ -389,3 +389,28 @@ def test_a_full_disk_keeps_every_commit_and_the_same_process_can_go_on(tmp_path:
         assert verify(disk / "run.nc").problems == ()
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_rows_that_are_no_numbers_end_the_session_and_leave_the_file(tmp_path: Path) -> None:
+    plan = header()
+    with Writer.create(tmp_path / "run.nc", plan) as writer:
+        write(writer, plan, 0, 8)
+        wrong = {**rows(plan, 8, 16)}
+        wrong["state"] = np.full(wrong["state"].shape, "text", dtype=object)
+        with pytest.raises((ValueError, TypeError)):
+            writer.append(wrong)
+        with pytest.raises(StoreError, match="is closed; resume it to write more"):
+            writer.append(rows(plan, 8, 16))
+    with Writer.resume(tmp_path / "run.nc") as writer:
+        write(writer, plan, 8, 40)
+    with open_recording(tmp_path / "run.nc") as run:
+        assert_holds(run, plan, 40)
+
+
+def test_a_folder_that_has_the_name_of_a_journal_is_refused(tmp_path: Path) -> None:
+    record(tmp_path / "run.nc")
+    before = (tmp_path / "run.nc").read_bytes()
+    (tmp_path / ".run.nc.journal").mkdir()
+    with pytest.raises(StoreError, match=r"journal is a folder; move it away"):
+        Writer.create(tmp_path / "run.nc", header(), overwrite=True)
+    assert (tmp_path / "run.nc").read_bytes() == before

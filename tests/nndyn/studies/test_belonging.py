@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import nndyn
 from nndyn.errors import RecordingError
@@ -224,3 +225,24 @@ def test_a_search_does_not_believe_the_recording_of_another_run(tmp_path):
     (cells / "lr=2_seed=0.nc").unlink()
     again.record(points, 6)
     assert again.lacking(points, 6) == 0
+
+
+def test_a_recording_of_another_model_is_foreign_without_a_note_too(tmp_path):
+    models = ["mlp:4-3-3", "mlp:4-5-3"]
+    nndyn.sweep("training", tmp_path / "s", **{**TRAINING, "model": models, "lr": 0.1})
+    one, other = sorted((tmp_path / "s" / "cells").glob("*.nc"))
+    shutil.copyfile(one, other)
+    for note in (tmp_path / "s" / "batches").iterdir():
+        note.unlink()
+    index = nndyn.open_study(tmp_path / "s")
+    assert sorted(index["status"].values.ravel()) == ["complete", "foreign"]
+
+
+def test_what_another_program_wrote_anew_is_foreign(study):
+    file = study / "cells/r=4_seed=1.nc"
+    with xr.open_dataset(file) as run:
+        run.load().assign(distance_l2=2.0 * run["distance_l2"]).to_netcdf(study / "anew.nc")
+    (study / "anew.nc").replace(file)
+    index = nndyn.open_study(study)
+    assert of(index, "status", r=4.0, seed=1) == "foreign"
+    assert "another program wrote it anew" in of(index, "reason", r=4.0, seed=1)

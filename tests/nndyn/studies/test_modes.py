@@ -126,7 +126,7 @@ def test_processes_of_this_machine_make_the_study_of_one(tmp_path):
 
 @pytest.mark.slow
 def test_workers_leave_the_output_to_the_command(tmp_path):
-    out, err = done(start(tmp_path / "s", "--workers", "2"))
+    out, err = done(start(tmp_path / "s", "--workers", "2", "-q"))
     assert out == f"{tmp_path}/s: 18 runs (3 model x 3 lr x 2 seeds): 18 complete\n"
     assert err == ""
 

@@ -1,6 +1,7 @@
 """A study that a stranger made: nothing outside it is written, nothing is waited for."""
 
 import os
+import time
 import warnings
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 import nndyn
 from nndyn.errors import RecordingError, StoreError
+from nndyn.studies import plan, sealed
 from nndyn.studies.analysis import analyze_study
 from nndyn.studies.folder import Folder
+from nndyn.studies.index import locate
 from tests.nndyn.studies.small import logistic
 
 
@@ -103,3 +106,42 @@ def test_kept_results_larger_than_their_file_are_made_anew(study):
         warnings.simplefilter("error")
         again = analyze_study(study, "lyapunov")
     assert expected.identical(again)
+
+
+@pytest.mark.parametrize(
+    ("axes", "file", "message"),
+    [
+        ({"r": [3.9]}, "a" * 300, "expected the name of a file"),
+        ({"steps_recorded": [1, 2]}, "a.nc", "expected the name of an option that can be swept"),
+    ],
+)
+def test_names_that_would_trip_a_reader_are_refused(study, axes, file, message):
+    cell = {"file": file, "at": {**{k: v[0] for k, v in axes.items()}, "seed": 0}}
+    tree = {"nndyn_study": 1, "id": "a", "system": "logistic", "options": {"steps": 10}}
+    tree |= {"axes": {**axes, "seed": [0]}, "batches": [{"steps": 10, "cells": [cell]}]}
+    (study / "study.json").write_text(sealed.written(tree))
+    with pytest.raises(RecordingError, match=message):
+        nndyn.open_study(study)
+
+
+def test_a_note_that_is_a_link_to_itself_is_refused(study):
+    (study / "batches" / "x.json").symlink_to("x.json")
+    with pytest.raises(RecordingError, match=r"x\.json cannot be read"):
+        nndyn.open_study(study)
+
+
+def test_a_reason_that_fills_the_memory_is_refused(study):
+    note = {"id": "x", "status": "failed", "reason": "r" * 5000, "committed": 0, "bytes": 0}
+    (study / "batches" / "x.json").write_text(sealed.written({"a.nc": note}))
+    with pytest.raises(RecordingError, match="expected a text of at most 4000 characters"):
+        nndyn.open_study(study)
+
+
+def test_a_plan_of_many_runs_is_read_at_once():
+    cells = [{"file": f"{i}.nc", "at": {"seed": i}} for i in range(20000)]
+    tree = {"nndyn_study": 1, "id": "a", "system": "logistic", "options": {"steps": 10}}
+    tree |= {"axes": {"seed": list(range(20000))}, "batches": [{"steps": 10, "cells": cells}]}
+    began = time.monotonic()
+    planned = plan.parse(sealed.written(tree), "study.json")
+    assert locate(planned, planned.cells[-1]) == (19999,)
+    assert time.monotonic() - began < 20.0

@@ -180,8 +180,8 @@ def test_runs_that_diverge_are_stopped_and_not_tried_again(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"resume": True, "overwrite": True}, "resume and overwrite exclude each other"),
-        ({"workers": 2, "task": "1/2"}, "workers, scheduler and task exclude each other"),
+        ({"resume": True, "overwrite": True}, "`resume` and `overwrite` exclude each other"),
+        ({"workers": 2, "task": "1/2"}, "`workers`, `scheduler` and `task` exclude each other"),
         ({"workers": 0}, "workers is 0, expected a whole number, 1 or more"),
         ({"workers": True}, "workers is True, expected a whole number, 1 or more"),
         ({"task": "0/3"}, "task is '0/3', expected I/N with I from 1 to N, such as 1/3"),

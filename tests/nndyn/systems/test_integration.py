@@ -54,7 +54,7 @@ def test_where_steps_are_exact_there_is_nothing_to_say():
 
 
 def test_leaving_every_bound_names_the_step_of_a_flow():
-    with pytest.raises(DataError, match=r"a shorter --dt than 0.3 or --method dop853"):
+    with pytest.raises(DataError, match=r"a shorter `dt` than 0.3 or `method='dop853'`"):
         systems.lorenz63(dt=0.3).initial(0)
     with pytest.raises(DataError, match=r"choose other parameters or another initial state"):
         systems.henon(a=3.0).initial(0)

@@ -114,7 +114,7 @@ def test_one_channel_has_the_name_of_the_array():
 
 def test_unclear_dimensions_are_asked_for():
     unclear = EEG.rename(time="a", channel="b")
-    with pytest.raises(UsageError, match=r"b 4, a 400, and which .* say time='b' or time='a'"):
+    with pytest.raises(UsageError, match=r"b 4, a 400, and which .* say `time='b'` or `time='a'`"):
         nndyn.from_array(unclear)
     assert nndyn.from_array(unclear, time="a").sizes["time"] == 400
 
@@ -144,14 +144,14 @@ BUSINESS = EEG.assign_coords(time=pd.date_range("2020", periods=400, freq="B"))
     [
         (EEG, {"interval": 0.2}, UsageError, "interval is 0.2 and 'time' has steps of 0.1; leave"),
         (EEG, {"time": "q"}, UsageError, "no times called 'q'; known: channel, time"),
-        (BUSINESS, {}, DataError, "2020-01-03 to 2020-01-06 in row 3 .* resample=True"),
+        (BUSINESS, {}, DataError, "2020-01-03 to 2020-01-06 in row 3 .* `resample=True"),
         (EEG[:, ::-1], {}, DataError, "from .* to .* in row 1; sort the rows by it"),
         (EEG.where(EEG < 0.99), {}, DataError, "not finite in row 6"),
         (EEG.expand_dims(lat=2), {}, UsageError, r"stack\(component=\['lat', 'channel'\]\)"),
         (EEG.isel(channel=0, time=0), {}, UsageError, "a single number"),
         (EEG.to_dataset(), {}, UsageError, "one variable of it: eeg"),
         (xr.DataArray(X.T), {}, DataError, "name the dimensions 'time' and 'component'"),
-        (FRAME, {}, DataError, r"'YEAR' has the name .* time='YEAR', .* states\[\['S'\]\]"),
+        (FRAME, {}, DataError, r"'YEAR' has the name .* `time='YEAR'`, .* states\[\['S'\]\]"),
         (FRAME[FRAME["S"] < 0.9][["S"]], {}, DataError, r"row 270 .*reset_index\(drop=True\)"),
         (FRAME.assign(S="a"), {"time": "YEAR"}, UsageError, "column 'S' has .* no numbers"),
         (FRAME, {"time": "T"}, UsageError, "no column 'T'; known: YEAR, S"),

@@ -90,29 +90,29 @@ def test_a_table_is_read_as_it_is_meant(tmp_path, text, options, rows, names):
     ("text", "options", "message"),
     [
         # what would be taken for state
-        (TIMES, {}, "'YEAR' has the name of times .*; give --time YEAR or --column S$"),
-        (INDEX, {}, "'Unnamed: 0' has the name .*; give --time 'Unnamed: 0' or --column x$"),
-        (",0\n0,5.5\n1,1.5\n2,6\n", {}, "give --time 'Unnamed: 0' or --column 0$"),
+        (TIMES, {}, "'YEAR' has the name of times .*; give `time='YEAR'` or `column='S'`$"),
+        (INDEX, {}, "'Unnamed: 0' has the name .*; give `time='Unnamed: 0'` or `column='x'`$"),
+        (",0\n0,5.5\n1,1.5\n2,6\n", {}, "give `time='Unnamed: 0'` or `column='0'`$"),
         ("Unnamed: 0,x\n3,5\n1,1\n", {}, "'Unnamed: 0' has the name"),
         (
             "1.5,1\n2,5\n4,2\n",
             {},
-            "'x0' only rises from line 1 to line 3, .* --time x0 or --column x1",
+            "'x0' only rises from line 1 to line 3, .* `time='x0'` or `column='x1'`",
         ),
         ("#\nq,p\n9,1\n\n8,5\n1,2\n", {}, "'q' only falls from line 3 to line 6"),
         ("x,customerId\n1,5\n2,1\n1,1\n", {}, "'customerId' has the name of times or row numbers"),
-        ("x,Time (s)\n1,5\n2,1\n1,1\n", {}, r"give --time 'Time \(s\)' or --column x$"),
-        ("time\n1\n5\n", {}, "'time' has the name .*; give --column time$"),
+        ("x,Time (s)\n1,5\n2,1\n1,1\n", {}, r"give `time='Time \(s\)'` or `column='x'`$"),
+        ("time\n1\n5\n", {}, "'time' has the name .*; give `column='time'`$"),
         ('"x" "y"\n"1" 0.5 2\n"2" 0.2 1\n"3" 1 4\n', {}, "'Unnamed: 0' has the name"),
         (
             "date,x\n2020-01-01,1\n",
             {},
-            "line 2, column 'date' has dates, .* --time date, or --column x",
+            "line 2, column 'date' has dates, .* `time='date'`, or `column='x'`",
         ),
         (
             "kind,x\nA,1\n",
             {},
-            "line 2, column 'kind' has text, 'A', and no number; give --column x$",
+            "line 2, column 'kind' has text, 'A', and no number; give `column='x'`$",
         ),
         # what is missing or no number
         ("NA,1\n2,3\n1,4\n", {}, "line 1, column 'x0' has a missing value; remove or mend"),
@@ -127,7 +127,11 @@ def test_a_table_is_read_as_it_is_meant(tmp_path, text, options, rows, names):
         ("1,2\n5,abc\n", {}, "line 2, column 'x1' has 'abc'"),
         ("x0,2\n5,1\n", {}, "line 1 is neither a header nor a row: 'x0'"),
         # numbers in two ways
-        ("0,5\n0,7\n", {}, "line 1 has '0,5', one .* --decimal , for one, --separator , for two"),
+        (
+            "0,5\n0,7\n",
+            {},
+            "line 1 has '0,5', one .* `decimal=','` for one, `separator=','` for two",
+        ),
         ("x;y\n1,500;1,200\n", {}, "line 2 has '1,500', with a decimal comma or one between thous"),
         (
             "x;y\n1.500,25;1,2\n",
@@ -234,7 +238,11 @@ def test_times_give_the_interval(tmp_path, text, time, interval, unit, start):
             "t",
             "'t' is uneven: from 1.0 to 3.0 in line 4 it steps by 2",
         ),
-        ("t,x\n0,1\n1,5\n3,2\n4,1\n", "t", "with --resample, or leave times out with --column x"),
+        (
+            "t,x\n0,1\n1,5\n3,2\n4,1\n",
+            "t",
+            "with `resample=True`, or leave times out with `column='x'`",
+        ),
         ("t,x\n0,1\n2,5\n1,2\n", "t", "from 2.0 to 1.0 in line 4; sort the rows by it"),
         ("t,x\n0,1\n\n0,5\n1,2\n", "t", "from 0.0 to 0.0 in line 4; .* keep one for each time"),
         ("t,x\n0,1\n,5\n1,2\n", "t", "line 3, column 't' has a missing value"),
@@ -303,7 +311,7 @@ def test_sunspots_have_the_determinism_of_their_numbers(tmp_path, options):
         assert float(found["determinism"]) == pytest.approx(0.219471, abs=5e-7)
         assert int(found["max_diagonal_length"]) == 5
         assert run["time"].attrs["units"] == ("year" if "time" in options else "step")
-    with pytest.raises(DataError, match="give --time YEAR or --column SUNACTIVITY"):
+    with pytest.raises(DataError, match="give `time='YEAR'` or `column='SUNACTIVITY'`"):
         load(SUNSPOTS)
     shutil.copy(SUNSPOTS, tmp_path / "same.txt")
     assert load(tmp_path / "same.txt", time="YEAR").names == ("SUNACTIVITY",)

@@ -90,7 +90,7 @@ def test_what_was_never_written_is_refused(tmp_path):
 
 def test_groups_are_named_and_read(tmp_path):
     netcdf(tmp_path, EEG, group="run/b")
-    with pytest.raises(UsageError, match=r"has 0 variables .*; name a group with --group: run/b"):
+    with pytest.raises(UsageError, match=r"has 0 variables .*; name a group with `group`: run/b"):
         load(tmp_path / "d.nc")
     with pytest.raises(UsageError, match="no group 'c'; known: run/b"):
         load(tmp_path / "d.nc", group="c")
@@ -99,11 +99,13 @@ def test_groups_are_named_and_read(tmp_path):
 
 def test_unclear_dimensions_and_times_are_asked_for(tmp_path):
     source = netcdf(tmp_path, EEG.rename(time="a", channel="b"))
-    with pytest.raises(UsageError, match="which is time is not clear; say --time b or --time a"):
+    with pytest.raises(
+        UsageError, match="which is time is not clear; say `time='b'` or `time='a'`"
+    ):
         load(source)
     assert load(source, time="a").rows.shape == (40, 4)
     source = netcdf(tmp_path, xr.Dataset({"at": ("k", [0.0, 2.0, 4.0]), "x": ("k", [1, 5, 2])}))
-    with pytest.raises(UsageError, match="at, x; name one with --variable"):
+    with pytest.raises(UsageError, match="at, x; name one with `variable`"):
         load(source)
     found = load(source, time="at")
     assert (found.interval, found.rows.ravel().tolist()) == (2.0, [1, 5, 2])
@@ -130,7 +132,9 @@ def test_times_of_a_file_are_dates_or_numbers(tmp_path, units, calendar, found):
 def test_uneven_times_of_a_file_are_refused_or_interpolated(tmp_path):
     data = xr.DataArray([0.0, 2, 4, 8], dims="time", coords={"time": [0, 1, 2, 4]}, name="x")
     source = netcdf(tmp_path, data)
-    with pytest.raises(DataError, match=r"d.nc, x: 'time' is uneven: .* in row 3 .* --resample"):
+    with pytest.raises(
+        DataError, match=r"d.nc, x: 'time' is uneven: .* in row 3 .* `resample=True`"
+    ):
         load(source)
     assert load(source, resample=True).rows.ravel().tolist() == [0, 2, 4, 6, 8]
 
@@ -145,7 +149,7 @@ def test_a_wrong_file_is_told_in_a_line(tmp_path):
     for file, options, error, message in (
         ("no.csv", {}, UsageError, "does not exist"),
         ("x.doc", {}, UsageError, "is none of .csv, .tsv, .txt, .dat, .npy, .nc"),
-        ("two.nc", {}, UsageError, "a, b; name one with --variable"),
+        ("two.nc", {}, UsageError, "a, b; name one with `variable`"),
         ("two.nc", {"variable": "c"}, UsageError, "no variable 'c'"),
         ("two.nc", {"column": "c"}, UsageError, "column is of tables; leave it out"),
         (

@@ -1,0 +1,50 @@
+"""The README tells what is so; and what compares it notices where it is not."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.readme import README, blocks, differences, fewer
+
+
+@pytest.mark.slow
+def test_every_block_runs_in_order_in_an_empty_folder_and_prints_what_is_told():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.readme"],
+        cwd=README.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_blocks_have_their_line_their_language_and_what_is_particular():
+    text = "one\n\n<!-- tolerance 0.1 -->\n```\n$ nndyn a\nb 1\n$ nndyn c\n```\n"
+    text += "\n```python\nx = 1\n```\n"
+    first, second = blocks(text)
+    assert (first.line, first.language, first.tolerance) == (5, "", 0.1)
+    assert list(first.commands()) == [("nndyn a", "b 1\n"), ("nndyn c", "")]
+    assert (second.line, second.language, second.text) == (11, "python", "x = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("told", "printed", "differ"),
+    [
+        ("rate 0.5857", "rate   0.5858", 0),
+        ("rate 0.5857", "rate 0.5957", 1),
+        ("runs 45", "runs 46", 1),
+        ("verdict regular", "verdict chaotic", 1),
+        ("rate 0.58  [0.53, 0.64]", "rate 0.61  [0.57, 0.66]", 0),
+        ("rate 0.58  [0.53, 0.64]", "rate 0.65  [0.60, 0.70]", 1),
+        ("one\ntwo", "one", 1),
+    ],
+)
+def test_numbers_are_compared_within_what_is_told_of_them(told, printed, differ):
+    assert len(differences(told, printed)) == differ
+
+
+def test_a_quick_run_has_fewer_steps_and_seeds():
+    assert fewer("--steps 100000 --seeds 10") == "--steps 10000 --seeds 2"
+    assert fewer("--steps 400 --lr 0.5:8:12log") == "--steps 400 --lr 0.5:8:3log"
