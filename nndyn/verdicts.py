@@ -52,8 +52,8 @@ VERDICTS: Mapping[str, Explanation] = {
         _LYAPUNOV,
         "Deviations grew until they were no longer small, so that how long the growth would have "
         "lasted is unknown. The exponent is that of the time before.",
-        "Record again with --rescale 5 or --rescale 10, which pulls the copies back and keeps "
-        "count, or with --tangents 1; where that is done already, rescale more often.",
+        "Record again with `rescale=5` or `rescale=10`, which pulls the copies back and keeps "
+        "count, or with `tangents=1`; where that is done already, rescale more often.",
     ),
     "chaotic": Explanation(
         _LYAPUNOV,
@@ -61,13 +61,13 @@ VERDICTS: Mapping[str, Explanation] = {
         "still going on in the last quarter; of a map or flow, the interval of the exponent lies "
         "above zero and no power of time explains the growth.",
         "Look at the interval, and at what it is over. Of a training, record longer: chaos along "
-        "training usually ends. nndyn analyze spectrum gives further exponents, from --tangents.",
+        "training usually ends. nndyn analyze spectrum gives further exponents, from `tangents`.",
     ),
     "unresolved": Explanation(
         "every analyzer",
         "These data cannot tell. That is an answer about the recording, not about the system: it "
         "is too short, too noisy, too coarse, or its copies disagree.",
-        "The reason names what is missing and what would decide it. With --strict a command exits "
+        "The reason names what is missing and what would decide it. With `strict` a command exits "
         "with 3 here, so that a script does not go on.",
     ),
     "diverged": Explanation(
@@ -75,13 +75,13 @@ VERDICTS: Mapping[str, Explanation] = {
         "The reference itself left every bound: its state is not finite, or grew without end. What "
         "came before was analyzed as far as it goes; the way out has no exponent.",
         "Lower the learning rate, or the time step of a flow; start elsewhere; or look at an "
-        "earlier time with --window A:B.",
+        "earlier time with `window=(A, B)`.",
     ),
     "finite-time": Explanation(
         "spectrum",
         "The exponents are those of a finite window of a run that is not stationary, such as a "
         "training: they describe that window and have no limit.",
-        "State the window with them. --window A:B looks at another one, --horizon at the spread "
+        "State the window with them. `window=(A, B)` looks at another one, `horizon` at the spread "
         "over shorter times.",
     ),
     "ballistic": Explanation(
@@ -125,18 +125,18 @@ VERDICTS: Mapping[str, Explanation] = {
         "Some pairs of states lie within the radius, others do not, so that the lines of the plot "
         "can be counted. The verdict says no more: the measures do.",
         "Set determinism and laminarity beside what independent points would give, which the "
-        "reason states; choose the radius by --radius rate:R to compare recordings.",
+        "reason states; choose the radius by `radius='rate:R'` to compare recordings.",
     ),
     "full": Explanation(
         "recurrence",
         "All pairs of states lie within the radius: the plot has no structure.",
-        "Choose a smaller radius, such as --radius rate:0.05.",
+        "Choose a smaller radius, such as `radius='rate:0.05'`.",
     ),
     "none": Explanation(
         "recurrence; runs of a study",
         "Of recurrence: no two states lie within the radius. Among the verdicts of a study: runs "
         "without a result.",
-        "Choose a larger radius, such as --radius rate:0.05. Of a study, nndyn info says which "
+        "Choose a larger radius, such as `radius='rate:0.05'`. Of a study, nndyn info says which "
         "runs are missing, and cell_failure of the result why.",
     ),
     "learned": Explanation(
@@ -149,8 +149,8 @@ VERDICTS: Mapping[str, Explanation] = {
         "learning",
         "The accuracy did not reach the threshold by the last step. Its training time is longer "
         "than the recording, not unknown: a study counts it as such.",
-        "Train longer (--resume with more --steps goes on), ask for less (--threshold), or choose "
-        "another learning rate.",
+        "Train longer (`resume=True` with more `steps` goes on), ask for less (`threshold`), or "
+        "choose another learning rate.",
     ),
     "found": Explanation(
         f"{_STUDY}, {_LEARNING}",
@@ -161,21 +161,21 @@ VERDICTS: Mapping[str, Explanation] = {
     ),
     "imprecise": Explanation(
         "onset",
-        "An onset was found, but its interval is wider than --precision asks for, or over too few "
+        "An onset was found, but its interval is wider than `precision` asks for, or over too few "
         "seeds to hold a median with the confidence asked for.",
-        "Give a larger --budget or more --seeds; with -o the same command goes on where it ended.",
+        "Give a larger `budget` or more `seeds`; with -o the same command goes on where it ended.",
     ),
     "below the grid": Explanation(
         _STUDY,
         "At least half of the seeds grow at the lowest value sampled already: the onset lies below "
         "it.",
-        "Sweep lower values; the same sweep with --resume grows by them.",
+        "Sweep lower values; the same sweep with `resume=True` grows by them.",
     ),
     "above the grid": Explanation(
         _STUDY,
         "At least half of the seeds never grow, up to the highest value sampled: the onset lies "
         "above it, or there is none.",
-        "Sweep higher values; the same sweep with --resume grows by them. Where runs diverge "
+        "Sweep higher values; the same sweep with `resume=True` grows by them. Where runs diverge "
         "before they grow, there is no onset to find.",
     ),
     "stationary": Explanation(
@@ -213,7 +213,7 @@ VERDICTS: Mapping[str, Explanation] = {
     "complete": Explanation(
         f"recordings, {_RUNS}",
         "All steps that were asked for are recorded.",
-        "--resume with more --steps extends a recording.",
+        "`resume=True` with more `steps` extends a recording.",
     ),
     "stopped": Explanation(
         f"recordings, {_RUNS}",
@@ -224,7 +224,8 @@ VERDICTS: Mapping[str, Explanation] = {
     "recording": Explanation(
         f"recordings, {_RUNS}",
         "A process writes the recording now, or ended without closing it.",
-        "nndyn.open shows what is committed; --resume goes on with it once that process is gone.",
+        "nndyn.open shows what is committed; `resume=True` goes on with it once that process is "
+        "gone.",
     ),
     "begun": Explanation(
         _RUNS,
@@ -259,8 +260,8 @@ VERDICTS: Mapping[str, Explanation] = {
     ),
     "unplanned": Explanation(
         _RUNS,
-        "The study was never to hold a run at this place of its grid.",
-        "Nothing has to be done; --resume with further values plans more runs.",
+        "The plan of the study has no run at this place of its grid.",
+        "Nothing has to be done; `resume=True` with further values plans more runs.",
     ),
 }
 

@@ -7,6 +7,7 @@ import textwrap
 
 import click
 
+from nndyn.cli.dialect import flags
 from nndyn.cli.output import print_lines, say
 from nndyn.cli.parameters import Name
 from nndyn.verdicts import VERDICTS, explanation
@@ -23,4 +24,5 @@ def explain(verdict: tuple[str, ...]) -> None:
     word = " ".join(verdict)
     found = explanation(word)
     width = min(shutil.get_terminal_size().columns, 88)
-    print_lines(textwrap.fill(f"{word} ({found.of}): {found.means} {found.next}", width))
+    text = flags(f"{word} ({found.of}): {found.means} {found.next}")
+    print_lines(textwrap.fill(text, width, break_on_hyphens=False))

@@ -24,6 +24,7 @@ from nndyn.text import escaped
 
 if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
+    from matplotlib.legend import Legend
 
 #: Inches of a column of a journal, and of a panel of which several stand beside each other.
 COLUMN, PANEL = 4.2, 2.5
@@ -105,6 +106,7 @@ class _Label:
     upright: bool
 
     def __post_init__(self) -> None:
+        _as_it_is(self.label)
         self.text, self.size = self.label.get_text(), float(self.label.get_fontsize())
 
     def reset(self) -> None:
@@ -147,7 +149,7 @@ class _Legend:
         """Write the legend; where it fits is seen when the figure is laid out."""
         entries = self.entries()
         if entries:
-            self.below.legend(list(entries.values()), list(entries))
+            self._made(entries, list(entries))
 
     def fit(self, renderer: RendererBase) -> None:
         """Write the legend below the numbers of the axis, in columns that the figure can hold."""
@@ -182,8 +184,8 @@ class _Legend:
         place: Any,
         renderer: RendererBase,
     ) -> float:
-        legend = self.below.legend(
-            list(entries.values()),
+        legend = self._made(
+            entries,
             labels,
             ncols=columns,
             loc="upper center",
@@ -192,6 +194,12 @@ class _Legend:
             borderaxespad=0.0,
         )
         return float(legend.get_window_extent(renderer).width)
+
+    def _made(self, entries: dict[str, Any], labels: list[str], **options: Any) -> Legend:
+        legend = self.below.legend(list(entries.values()), labels, **options)
+        for text in legend.get_texts():
+            _as_it_is(text)
+        return legend
 
 
 def drawn(
@@ -319,9 +327,12 @@ def embedded(figure: Figure) -> Iterator[None]:
     for found in figure.findobj(Text):
         if not isinstance(found, Text) or id(found) in numbers:
             continue
-        text = found.get_text()
-        found.set_text(escaped(text, keep="\n"))
-        if "$" in text:  # no label of ours has one
-            found.set_parse_math(False)
+        _as_it_is(found)
     with rc_context(cast(Any, EMBEDDED)):
         yield
+
+
+def _as_it_is(text: Text) -> None:
+    """Let a text be what it says: no character of it acts, and none begins a formula."""
+    said = text.get_text().replace(r"\$", "$")
+    text.set_text(escaped(said, keep="\n").replace("$", r"\$"))

@@ -104,7 +104,7 @@ def test_whole_numbers_of_grids_files_and_analyzers_too(cli, tmp_path):
         ("analyze", "all", "none.nc"),
         ("analyze", "lyapunow", "none.nc"),
         ("info", "none.nc"),
-        ("onset", "--data", "iris"),
+        ("onset", "--data", "none.csv"),
         ("onset", "--data", "iris", "--model", "mlp:4-5-3", "--seeds", 1),
     ],
 )

@@ -43,7 +43,7 @@ MISTAKES = [
     ("plot run.nc", 2, "did you mean 'nndyn plot lyapunov run.nc'?"),
     ("plot rqa run.nc", 2, "did you mean 'recurrence'?"),
     ("plot study -o f.png", 2, "Missing argument 'PATH'"),
-    ("plot lyapunov study -o f.png", 2, "nndyn plot study draws a study"),
+    ("plot recurrence study -o f.png", 2, "of a study there are nndyn plot study"),
     ("plot lyapunov run.nc -o f.docx", 2, ".png, .pdf or .svg"),
     ("plot lyapunov run.nc", 2, "Missing option '-o'"),
     ("systems henno", 2, "did you mean 'henon'?"),

@@ -8,7 +8,6 @@ import pytest
 
 import nndyn as package
 from nndyn.errors import UsageError
-from nndyn.studies import adaptive
 from nndyn.studies.adaptive import dealt
 from nndyn.studies.design import Batch, Cell, Design
 from nndyn.studies.search_plan import search_cost
@@ -68,7 +67,7 @@ def test_a_search_that_processes_share_makes_the_same_runs(tmp_path, monkeypatch
     from contextlib import nullcontext
 
     monkeypatch.setattr(finder, "processes", lambda workers: nullcontext("here"))
-    monkeypatch.setattr(adaptive, "spread", spread)
+    monkeypatch.setattr("nndyn.studies.sweep.spread", spread)
     package.find_onset("mlp:4-5-3", "iris", path=tmp_path / "two", workers=2, **SMALL)
     monkeypatch.undo()
     package.find_onset("mlp:4-5-3", "iris", path=tmp_path / "one", **SMALL)
