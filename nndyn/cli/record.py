@@ -13,7 +13,7 @@ from nndyn.cli.lazy import Group, if_interrupted
 from nndyn.cli.output import duration, say
 from nndyn.cli.parameters import Name, Number, Whole, check_netcdf
 from nndyn.cli.progress import command_bar, log
-from nndyn.cli.recording_options import recording_options
+from nndyn.cli.recording_options import WITHOUT_EFFECT, recording_options
 from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
 from nndyn.cli.training_options import training_options
@@ -58,7 +58,7 @@ _NAMES = {
 }
 
 
-@record.command("map", help=f"Record a map: {', '.join(_NAMES['map'])}.")
+@record.command("map", help=f"Record a map: {', '.join(_NAMES['map'])}.", epilog=WITHOUT_EFFECT)
 @click.argument("name", type=Name(_NAMES["map"]))
 @_PARAM
 @_DISCARD
@@ -67,7 +67,7 @@ def _map(name: str, param: tuple[str, ...], discard: int | None, **options: Any)
     _record(lambda: _named_system("map", name, param, discard=discard), options)
 
 
-@record.command("flow", help=f"Record a flow: {', '.join(_NAMES['flow'])}.")
+@record.command("flow", help=f"Record a flow: {', '.join(_NAMES['flow'])}.", epilog=WITHOUT_EFFECT)
 @click.argument("name", type=Name(_NAMES["flow"]))
 @_PARAM
 @click.option("--dt", type=Number(), help="Time step.")
@@ -94,7 +94,9 @@ def _flow(
 
 
 @record.command(
-    "gd", help=f"Record gradient descent with known exponents: {', '.join(_NAMES['gd'])}."
+    "gd",
+    help=f"Record gradient descent with known exponents: {', '.join(_NAMES['gd'])}.",
+    epilog=WITHOUT_EFFECT,
 )
 @click.argument("name", type=Name(_NAMES["gd"]))
 @_PARAM

@@ -15,6 +15,11 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 #: Options that do nothing but for trainings: taken of maps and flows too, and not in their help.
 _OF_TRAININGS = ("perturb", "state", "evaluate")
+#: What the help of maps and flows says of them.
+WITHOUT_EFFECT = (
+    "For scripts that record trainings as well, these are taken and change nothing: "
+    f"{', '.join(f'--{name}' for name in _OF_TRAININGS)}."
+)
 #: What others say in the help of maps and flows.
 _OF_FORMULAS = {
     "seed": {"help": "Draws initial states and perturbations."},
