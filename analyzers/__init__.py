@@ -60,20 +60,20 @@ class Row:
 #: Every analyzer that ships with nndyn, by name.
 ANALYZERS: dict[str, Row] = {
     "exploration": Row(
-        target="analyzers.exploration:exploration",
+        target="analyzers.exploration.analyzer:exploration",
         summary="How a trajectory explores its space: path, turns, diffusion, dimension.",
     ),
     "learning": Row(
-        target="analyzers.learning:learning",
+        target="analyzers.learning.analyzer:learning",
         summary="How long a network takes to learn, and how well it does.",
-        study="analyzers.learning_study:learning_study",
+        study="analyzers.studies.learning:learning_study",
         beside=("lyapunov",),
         keep=("training_time_earliest",),
     ),
     "lyapunov": Row(
-        target="analyzers.lyapunov:lyapunov",
+        target="analyzers.lyapunov.analyzer:lyapunov",
         summary="Maximum Lyapunov exponent from the separation of perturbed replicas.",
-        study="analyzers.onset_study:onset_study",
+        study="analyzers.studies.lyapunov:onset_study",
         keep=("replica_exponent", "finite_time_exponent", "growth_lower_bound", "growth_p"),
     ),
     "recurrence": Row(
@@ -81,7 +81,7 @@ ANALYZERS: dict[str, Row] = {
         summary="When a trajectory comes back: recurrence plot, its lines and their measures.",
     ),
     "spectrum": Row(
-        target="analyzers.spectrum:spectrum",
+        target="analyzers.spectrum.analyzer:spectrum",
         summary="Lyapunov spectrum, its sum, and the Kaplan-Yorke dimension, from tangents.",
     ),
 }

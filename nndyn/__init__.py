@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from nndyn._version import __version__
 
 if TYPE_CHECKING:
-    from analyzers.exploration import exploration
-    from analyzers.learning import learning
-    from analyzers.lyapunov import lyapunov
+    from analyzers.exploration.analyzer import exploration
+    from analyzers.learning.analyzer import learning
+    from analyzers.lyapunov.analyzer import lyapunov
     from analyzers.recurrence.analyzer import recurrence
-    from analyzers.spectrum import spectrum
+    from analyzers.spectrum.analyzer import spectrum
     from nndyn import systems
     from nndyn.errors import NndynError
-    from nndyn.finder import find_onset
+    from nndyn.finder.search import find_onset
     from nndyn.store import open_recording as open
     from nndyn.studies.index import open_study
     from nndyn.studies.sweep import sweep
@@ -58,7 +58,7 @@ _PUBLIC = {
     "Map": ("nndyn.systems.user", "Map"),
     "NndynError": ("nndyn.errors", "NndynError"),
     "Training": ("nndyn.systems.training", "Training"),
-    "find_onset": ("nndyn.finder", "find_onset"),
+    "find_onset": ("nndyn.finder.search", "find_onset"),
     "from_array": ("nndyn.systems.series.arrays", "from_array"),
     "open": ("nndyn.store", "open_recording"),
     "open_study": ("nndyn.studies.index", "open_study"),

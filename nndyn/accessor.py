@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from analyzers.exploration import exploration
-    from analyzers.learning import learning
-    from analyzers.lyapunov import lyapunov
+    from analyzers.exploration.analyzer import exploration
+    from analyzers.learning.analyzer import learning
+    from analyzers.lyapunov.analyzer import lyapunov
     from analyzers.recurrence.analyzer import recurrence
-    from analyzers.spectrum import spectrum
+    from analyzers.spectrum.analyzer import spectrum
     from nndyn.figures.style import Look
 
 P = ParamSpec("P")
@@ -174,7 +174,7 @@ class Accessor:
         from nndyn.figures.study import study
         from nndyn.figures.verdicts import verdicts
         from nndyn.studies.analysis import growth_and_learning
-        from nndyn.studies.runs import run_results
+        from nndyn.studies.run_curves import run_results
 
         known = ("study", "verdicts", *NEEDED)
         if name not in (None, *known):

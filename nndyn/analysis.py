@@ -9,7 +9,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import analyzers
-from analyzers.progress import telling
+from analyzers.common.progress import telling
 from nndyn.errors import NndynError
 from nndyn.paths import located
 from nndyn.progress import progress_bar, watched

@@ -36,7 +36,7 @@ def test_analyzing_never_imports_torch(recording_path):
         "import sys\nfrom nndyn.cli import nndyn\nfrom nndyn.cli.lazy import run\n"
         f"run(nndyn, ['analyze', 'lyapunov', {str(recording_path)!r}])\nprint(sorted(sys.modules))"
     )
-    assert "'analyzers.lyapunov'" in loaded
+    assert "'analyzers.lyapunov.analyzer'" in loaded
     assert "'torch'" not in loaded
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.kernels.pairs import L1, L2, MAX
-from analyzers.progress import part
+from analyzers.common.progress import part
+from analyzers.growth.separation import require_dataset
 from analyzers.recurrence.counting import Lines, count
+from analyzers.recurrence.kernels.pairs import L1, L2, MAX
 from analyzers.recurrence.measures import MEASURES, by_length, measure, numbers
 from analyzers.recurrence.narrow import Narrow
 from analyzers.recurrence.plane import Pairs, Team
@@ -17,7 +18,6 @@ from analyzers.recurrence.points import Points, take
 from analyzers.recurrence.radius import Threshold, find, parse
 from analyzers.recurrence.trajectories import Trajectory, afford, cut, is_recording
 from analyzers.recurrence.wide import Wide
-from analyzers.separation import require_dataset
 from nndyn.errors import UsageError, is_one_of, is_whole
 from nndyn.results import Quantity, Radius, Recording, Window, result
 

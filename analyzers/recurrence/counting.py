@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.kernels.bits import SIZE
-from analyzers.kernels.lines import finish, follow
+from analyzers.recurrence.kernels.bits import SIZE
+from analyzers.recurrence.kernels.lines import finish, follow
 from analyzers.recurrence.plane import Pairs, Plane, Team, blocks
 
 Array = NDArray[Any]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.kernels.bits import SIZE
-from analyzers.kernels.pairs import L2, MAX, census_narrow, mark_narrow, near
+from analyzers.recurrence.kernels.bits import SIZE
+from analyzers.recurrence.kernels.pairs import L2, MAX, census_narrow, mark_narrow, near
 from analyzers.recurrence.plane import BUCKETS, Plane, Stripe, Team, blocks, square_limit
 
 Array = NDArray[Any]

@@ -11,8 +11,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.kernels.bits import SIZE
-from analyzers.progress import tell
+from analyzers.common.progress import tell
+from analyzers.recurrence.kernels.bits import SIZE
 
 Array = NDArray[Any]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.ahead import Read, read_ahead
-from analyzers.endings import called
+from analyzers.common.ahead import Read, read_ahead
+from analyzers.common.endings import called
 from nndyn.errors import DataError, UsageError
 
 if TYPE_CHECKING:

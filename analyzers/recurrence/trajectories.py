@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from analyzers.endings import ends, why
-from analyzers.states import weights
+from analyzers.common.endings import ends, why
+from analyzers.common.states import weights
 from nndyn.errors import DataError, UsageError
 from nndyn.results import Window
 

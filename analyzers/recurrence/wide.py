@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.ahead import Read, read_ahead
-from analyzers.kernels.bits import SIZE
-from analyzers.kernels.distances import measure
-from analyzers.kernels.pairs import L2, census_tile, mark_tile, settle
+from analyzers.common.ahead import Read, read_ahead
+from analyzers.recurrence.kernels.bits import SIZE
+from analyzers.recurrence.kernels.distances import measure
+from analyzers.recurrence.kernels.pairs import L2, census_tile, mark_tile, settle
 from analyzers.recurrence.plane import BUCKETS, Plane, Stripe, Team, blocks, square_limit
 
 Array = NDArray[Any]

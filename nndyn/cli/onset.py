@@ -145,7 +145,7 @@ def _say_cost(
     output: Path | None, options: dict[str, Any], *, as_json: bool, workers: int | None
 ) -> None:
     """Print what a search takes at most."""
-    from nndyn.studies.search_plan import search_cost
+    from nndyn.finder.request import search_cost
 
     found = search_cost(path=output, **options)
     if as_json:

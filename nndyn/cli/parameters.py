@@ -161,7 +161,7 @@ class Grid(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return a value or a list; lists and numbers as they are."""
-        from nndyn.studies.grids import numbers, texts
+        from nndyn.studies.grid import numbers, texts
 
         name = "value" if param is None else param.name.replace("_", "-")
         if not isinstance(value, str):

@@ -79,7 +79,7 @@ def command_bar(label: str, what: str = "", unit: str = "steps") -> Iterator[Bar
 
 def analyzed(name: str, recording: xr.Dataset, bar: Bar, **options: Any) -> xr.Dataset:
     """Analyze a recording, and let a bar follow."""
-    from analyzers.progress import telling
+    from analyzers.common.progress import telling
     from nndyn.analysis import analyzer
 
     with telling(bar.share):

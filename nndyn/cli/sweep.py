@@ -18,7 +18,7 @@ from nndyn.cli.progress import command_bar, log, quiet_option
 from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
 from nndyn.errors import UsageError
-from nndyn.studies.grids import numbers
+from nndyn.studies.grid import numbers
 from nndyn.text import size
 
 if TYPE_CHECKING:

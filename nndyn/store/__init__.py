@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 if TYPE_CHECKING:
-    from nndyn.store.identity import Facts, facts
+    from nndyn.store.facts import Facts, facts
+    from nndyn.store.header import Header
     from nndyn.store.integrity import Report, VariableCheck, verify
-    from nndyn.store.layout import Header
     from nndyn.store.library import reading
     from nndyn.store.locks import BusyError, MissingRecordingError, vacant
     from nndyn.store.reader import open_recording
-    from nndyn.store.result import load_result, save_result
+    from nndyn.store.results_file import load_result, save_result
     from nndyn.store.writer import Writer
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nndyn.errors import RecordingError
 from nndyn.header import CURE, Stated, read
 from nndyn.store.checks import Checks, check_header
+from nndyn.store.chunk_index import faults
 from nndyn.store.committed import attributes, rows_of, slot_of
-from nndyn.store.index import faults
 
 if TYPE_CHECKING:
     import netCDF4

@@ -16,15 +16,15 @@ from nndyn.errors import DataError, UsageError, is_number
 from nndyn.kinds import number
 from nndyn.names import OPTIONS, did_you_mean
 from nndyn.progress import Progress, following
-from nndyn.studies.cells import cells_of
 from nndyn.studies.design import Design
 from nndyn.studies.folder import Folder
+from nndyn.studies.run_results import cells_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
 #: The study function of analyzers that have none of their own.
-_MEDIANS = "analyzers.medians:medians"
+_MEDIANS = "analyzers.studies.medians:medians"
 
 
 def analyze_study(
@@ -57,7 +57,7 @@ def analyze_study(
     Returns
     -------
     xarray.Dataset
-        What the study function of the analyzer gives, or `analyzers.medians`; along further swept
+        What the study function of the analyzer gives, or `analyzers.studies.medians`; along further swept
         options it is repeated. ``cell_NAME``, over all swept options, is what was found on every
         run.
 

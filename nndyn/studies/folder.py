@@ -18,12 +18,12 @@ from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import FINISHED, STATUSES
 from nndyn.kinds import LINE, by_name, check, one_of, table, whole
 from nndyn.paths import located
+from nndyn.store import sealed
 from nndyn.store.apart import check_apart
 from nndyn.store.files import write_whole
 from nndyn.store.holder import clock
 from nndyn.store.locks import BusyError, WriterLock, lock_path, standing
 from nndyn.store.regular import read_regular
-from nndyn.studies import sealed
 from nndyn.studies.design import Batch, Cell, Design
 from nndyn.studies.plan import parse, text
 

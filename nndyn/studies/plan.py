@@ -7,7 +7,7 @@ from typing import Any
 
 from nndyn.errors import RecordingError
 from nndyn.kinds import TEXT, Kind, Parts, by_name, check, items, shown, table, whole
-from nndyn.studies import sealed
+from nndyn.store import sealed
 from nndyn.studies.design import SCHEMA, Batch, Cell, Design
 from nndyn.studies.request import LABEL, can_be_swept
 

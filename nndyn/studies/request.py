@@ -106,7 +106,7 @@ class Request:
         """Return the files of the user's that the runs read their data from."""
         if self.recipe.name != "training" or callable(self.recipe.system):
             return []
-        from nndyn.systems.training.data import files
+        from nndyn.systems.training.data.loading import files
 
         given = self.axes.get("data") or {"": self.fixed.get("data")}
         return [path for data in given.values() for path in files(data, self.fixed.get("data_dir"))]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from nndyn.errors import UsageError, is_whole
 from nndyn.progress import Called, Progress, following
-from nndyn.studies.cluster import spread
+from nndyn.studies.batch_run import work
 from nndyn.studies.design import Batch, Design, design, differences
 from nndyn.studies.folder import Folder
 from nndyn.studies.index import open_study
 from nndyn.studies.request import Request, request
-from nndyn.studies.work import work
+from nndyn.studies.workers import spread
 from nndyn.systems.recipe import recorded
 
 if TYPE_CHECKING:
@@ -327,7 +327,7 @@ def cost(asked: Request, *, timed: bool = True) -> Cost:
     -------
     Cost
     """
-    from recorders.estimate import estimate
+    from recorders.cost import estimate
 
     planned = design(asked)
     seen: dict[str, Any] = {}

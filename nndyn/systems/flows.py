@@ -8,9 +8,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.systems.kernels import FORMULA
-from nndyn.systems.numeric import NumericSystem, is_number
-from nndyn.systems.tangents import DERIVATIVE
+from nndyn.systems.numeric.advance import FORMULA
+from nndyn.systems.numeric.push import DERIVATIVE
+from nndyn.systems.numeric.system import NumericSystem, is_number
 
 Array = NDArray[Any]
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nndyn.errors import UsageError
-from nndyn.systems.kernels import FORMULA
-from nndyn.systems.numeric import NumericSystem, is_number
-from nndyn.systems.tangents import DERIVATIVE
+from nndyn.systems.numeric.advance import FORMULA
+from nndyn.systems.numeric.push import DERIVATIVE
+from nndyn.systems.numeric.system import NumericSystem, is_number
 
 Array = NDArray[Any]
 

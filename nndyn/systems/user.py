@@ -11,10 +11,10 @@ from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from nndyn.errors import UsageError
-from nndyn.systems.code import Comparer, digest
-from nndyn.systems.kernels import FORMULA
-from nndyn.systems.numeric import NumericSystem, is_number
-from nndyn.systems.tangents import DERIVATIVE
+from nndyn.systems.fingerprint import Comparer, digest
+from nndyn.systems.numeric.advance import FORMULA
+from nndyn.systems.numeric.push import DERIVATIVE
+from nndyn.systems.numeric.system import NumericSystem, is_number
 
 Array = NDArray[Any]
 

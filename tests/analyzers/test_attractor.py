@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analyzers.attractor import attractor
+from analyzers.growth.attractor import attractor
 from tests.analyzers.synthetic import piecewise, recording, twins
 
 

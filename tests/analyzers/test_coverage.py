@@ -4,8 +4,8 @@ import numba
 import numpy as np
 import pytest
 
-from analyzers.growth_rate import growth_rate
-from analyzers.lyapunov import lyapunov
+from analyzers.growth.growth_rate import growth_rate
+from analyzers.lyapunov.analyzer import lyapunov
 from tests.analyzers.synthetic import piecewise, recording
 
 pytestmark = pytest.mark.slow

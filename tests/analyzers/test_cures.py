@@ -5,7 +5,7 @@ import json
 import pytest
 import xarray as xr
 
-from analyzers.cures import earlier, in_force, longer_use, start_elsewhere
+from analyzers.growth.cures import earlier, in_force, longer_use, start_elsewhere
 
 
 @pytest.mark.parametrize(

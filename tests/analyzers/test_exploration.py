@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nndyn
-from analyzers import displacements, lags
-from analyzers.diffusion import decades, shrinks
-from analyzers.random_walk import random_walk_participation
+from analyzers.exploration import displacements, squared_displacements
+from analyzers.exploration.diffusion import decades, shrinks
+from analyzers.exploration.random_walk import random_walk_participation
 from nndyn.errors import DataError, UsageError
 from nndyn.results import to_dict
 
@@ -124,7 +124,7 @@ def test_every_quantity_is_that_of_plain_numpy_for_any_block(T, R, D, offset, si
         patch.setattr(displacements, "PASSING_BYTES", 2 * block)
         patch.setattr(displacements, "ROWS", rows)
         patch.setattr(displacements, "COLUMNS", columns)
-        patch.setattr(lags, "OCTAVE", 2 if T % 2 else lags.OCTAVE)
+        patch.setattr(lags, "OCTAVE", 2 if T % 2 else squared_displacements.OCTAVE)
         chunked = dask and find_spec("dask") is not None  # an extra
         recording = path(x).chunk({"time": 7}) if chunked else path(x)
         found = nndyn.exploration(recording, walks=40)
@@ -168,14 +168,14 @@ def test_displacements_by_transform_are_plain_differences(T, D, octave, values, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lags, "OCTAVE", octave)
         patch.setattr(lags, "VALUES", values)
-        found = lags.squared_displacements(x, longest)
+        found = squared_displacements.squared_displacements(x, longest)
     expected = [np.sum((x[k:] - x[: len(x) - k]) ** 2) for k in range(longest + 1)]
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-13 * max(expected))
 
 
 def test_rounding_is_that_of_the_lag_and_not_of_the_extent():
     x = np.arange(200_000.0)[:, None] + 0.1 * np.random.default_rng(0).standard_normal((200_000, 1))
-    found = lags.squared_displacements(x, 20_000)
+    found = squared_displacements.squared_displacements(x, 20_000)
     for k in (1, 15, 16, 17, 250, 260, 4000, 20_000):
         assert found[k] == pytest.approx(np.sum((x[k:] - x[:-k]) ** 2), rel=1e-11)
 

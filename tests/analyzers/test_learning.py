@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import nndyn
-from analyzers.survival import median_time
+from analyzers.learning.kaplan_meier import median_time
 from nndyn.errors import DataError, UsageError
 from nndyn.results import to_dict
 

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from analyzers.coincidence import coincidence, fastest
-from analyzers.flow_time import flow_time
-from analyzers.learning_study import learning_study
-from analyzers.onset import turning_rates
-from analyzers.resampling import lower_middle
-from analyzers.survival import median_time
+from analyzers.learning.kaplan_meier import median_time
+from analyzers.studies.bootstrap import lower_middle
+from analyzers.studies.fastest import coincidence, fastest
+from analyzers.studies.learning import learning_study
+from analyzers.studies.onset import turning_rates
+from analyzers.studies.rate_times_time import flow_time
 from nndyn.errors import DataError
 from nndyn.results import to_dict
 from tests.analyzers.studies import evaluated, grew, grown, learned, turning

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from analyzers.growth_rate import growth_rate, running_rate
-from analyzers.lyapunov import lyapunov
+from analyzers.growth.growth_rate import growth_rate, running_rate
+from analyzers.lyapunov.analyzer import lyapunov
 from nndyn.errors import DataError, UsageError
 from nndyn.results import Window, to_dict
 from tests.analyzers.synthetic import piecewise, recording, twins

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from analyzers.lyapunov import lyapunov
-from analyzers.slopes import autoregression, exponential_evidence, slopes
-from analyzers.transient import independent
+from analyzers.lyapunov.analyzer import lyapunov
+from analyzers.lyapunov.slopes import autoregression, exponential_evidence, slopes
+from analyzers.lyapunov.transient import independent
 from nndyn.errors import DataError
 from nndyn.results import Window, to_dict
 from tests.analyzers.synthetic import autoregressive, piecewise, recording, twins

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analyzers import slopes as fits
-from analyzers import states, streams
-from analyzers.attractor import attractor
-from analyzers.lyapunov import lyapunov
-from analyzers.separation import separation
-from analyzers.slopes import autoregression, slopes, smallest_deviance, whiten
-from analyzers.states import Tail, weights
+from analyzers.common import states
+from analyzers.common.states import Tail, weights
+from analyzers.growth.attractor import attractor
+from analyzers.growth.separation import separation
+from analyzers.lyapunov import slopes as fits
+from analyzers.lyapunov.analyzer import lyapunov
+from analyzers.lyapunov.slopes import autoregression, slopes, smallest_deviance, whiten
 from tests.analyzers.synthetic import piecewise, recording, twins
 from tests.benchmarks.memory import allowed, measured, write
 

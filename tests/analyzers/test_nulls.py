@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analyzers.lyapunov import lyapunov
+from analyzers.lyapunov.analyzer import lyapunov
 from tests.analyzers.nulls import GROWTH, NULLS, burst, drawn, family
 
 DRAWS = 400

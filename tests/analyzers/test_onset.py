@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzers.onset import onset, turning_rates
-from analyzers.passage import first_passage
+from analyzers.studies.crossings import first_passage
+from analyzers.studies.onset import onset, turning_rates
 from tests.analyzers.studies import grown, turning
 
 NAN, INF = np.nan, np.inf

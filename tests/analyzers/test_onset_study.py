@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import analyzers
-from analyzers.onset_study import onset_study
-from analyzers.proportion import clopper_pearson
-from analyzers.resampling import fewest, middle, simultaneous
+from analyzers.studies.bootstrap import fewest, middle, simultaneous
+from analyzers.studies.lyapunov import onset_study
+from analyzers.studies.proportion import clopper_pearson
 from nndyn.errors import DataError, UsageError
 from nndyn.results import to_dict
 from tests.analyzers.studies import grew, grown, turning

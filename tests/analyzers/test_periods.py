@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 import nndyn
-from analyzers.growth_rate import growth_rate
-from analyzers.lyapunov import lyapunov
-from analyzers.periods import over_periods, period
-from analyzers.spectrum import spectrum
+from analyzers.growth.growth_rate import growth_rate
+from analyzers.growth.periods import over_periods, period
+from analyzers.lyapunov.analyzer import lyapunov
+from analyzers.spectrum.analyzer import spectrum
 from tests.analyzers.synthetic import recording
 
 

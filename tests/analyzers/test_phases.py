@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from analyzers.kernels.segments import best_segments
-from analyzers.phases import SHORTEST, candidates, growth_phases, same_phases
+from analyzers.lyapunov.kernels import best_segments
+from analyzers.lyapunov.phases import SHORTEST, candidates, growth_phases, same_phases
 from tests.analyzers.synthetic import autoregressive
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analyzers.lyapunov import lyapunov
-from analyzers.spectrum import spectrum
+from analyzers.lyapunov.analyzer import lyapunov
+from analyzers.spectrum.analyzer import spectrum
 from tests.analyzers.orbits import HENON_HEILES, STANDARD, of_energy, orbit
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analyzers import ANALYZERS
-from analyzers.lyapunov import lyapunov
+from analyzers.lyapunov.analyzer import lyapunov
 from nndyn.results import to_dict
 from tests.analyzers.synthetic import piecewise, recording, twins
 

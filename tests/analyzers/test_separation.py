@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from analyzers import states
-from analyzers.lyapunov import lyapunov
-from analyzers.separation import kinks, separation
+from analyzers.common import states
+from analyzers.growth.separation import kinks, separation
+from analyzers.lyapunov.analyzer import lyapunov
 from nndyn.errors import DataError
 from tests.analyzers.synthetic import piecewise, recording, twins
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzers.kernels.sign_flips import flipped_gains
-from analyzers.lyapunov import lyapunov
-from analyzers.sign_flips import LONGEST, growth_p, largest_gain
+from analyzers.growth.kernels import flipped_gains
+from analyzers.growth.sign_flips import LONGEST, growth_p, largest_gain
+from analyzers.lyapunov.analyzer import lyapunov
 from nndyn.results import to_dict
 from tests.analyzers.nulls import GROWTH, burst, drawn, family
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import nndyn
-from analyzers.doubling import longer
-from analyzers.lyapunov import lyapunov
-from analyzers.spectrum import spectrum
+from analyzers.growth.doubling import longer
+from analyzers.lyapunov.analyzer import lyapunov
+from analyzers.spectrum.analyzer import spectrum
 from tests.analyzers.synthetic import recording
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nndyn
-from analyzers.lyapunov import lyapunov
+from analyzers.lyapunov.analyzer import lyapunov
 
 pytestmark = pytest.mark.slow
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analyzers.lyapunov import lyapunov
-from analyzers.spectrum import spectrum
+from analyzers.lyapunov.analyzer import lyapunov
+from analyzers.spectrum.analyzer import spectrum
 from nndyn.errors import DataError
 from nndyn.results import to_dict
 from tests.analyzers.synthetic import piecewise, recording, twins

@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from analyzers.lyapunov import lyapunov
+from analyzers.lyapunov.analyzer import lyapunov
 from tests.analyzers.nulls import GROWTH, NULLS, STEPS, burst, drawn, family
 
 #: Steps of a burst, and e-foldings it has in all.

@@ -10,10 +10,10 @@ import nndyn
 from nndyn.cli import nndyn as command
 from nndyn.cli.lazy import run
 from nndyn.errors import UsageError
-from nndyn.finder import _Search
-from nndyn.recommendation import _side
-from nndyn.studies import adaptive
-from nndyn.studies.search import lattice
+from nndyn.finder import runs
+from nndyn.finder.bracketing import lattice
+from nndyn.finder.labels import _side
+from nndyn.finder.search import _Search
 from tests.analyzers.studies import grew
 
 SMALL = {"steps": 60, "replicas": 3, "threshold": 0.9}
@@ -87,7 +87,7 @@ def test_a_round_that_was_cut_short_is_run_first_of_all(tmp_path, monkeypatch, a
     """Its runs end earlier than planned, and of one there is no file."""
     call = {"seeds": 3, "budget": 12 * 60, **SMALL}
     whole = nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "whole", **call)
-    record, rounds = adaptive.work, []
+    record, rounds = runs.work, []
 
     def cut(*arguments, **options):
         rounds.append(1)

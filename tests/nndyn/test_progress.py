@@ -178,7 +178,7 @@ def test_steps_are_told_while_a_block_is_under_way(tmp_path):
 
 
 def test_analyzers_tell_how_far_they_are(tmp_path):
-    from analyzers.progress import telling
+    from analyzers.common.progress import telling
 
     with nndyn.record("henon", tmp_path / "r.nc", steps=400, replicas=2, rescale=10) as recording:
         for name in ("lyapunov", "exploration", "recurrence"):

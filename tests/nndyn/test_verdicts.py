@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import analyzers
-from analyzers.sweep_series import KINDS
+from analyzers.studies.curves import KINDS
 from nndyn.errors import UnknownNameError
 from nndyn.header import STATUSES
 from nndyn.studies import index

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nndyn.systems.training.data import load
+from nndyn.systems.training.data.loading import load
 
 F = nn.functional
 

@@ -13,7 +13,7 @@ from nndyn.errors import DataError, UsageError
 from nndyn.numerics import separate
 from nndyn.systems.protocol import Block, OneByOne, Parameter
 from recorders import drive
-from recorders.estimate import estimate
+from recorders.cost import estimate
 from recorders.plan import make
 
 

@@ -17,11 +17,11 @@ from nndyn.store import Writer
 from nndyn.store.holder import PATIENCE, Holder
 from nndyn.store.journal import UnsettledError
 from nndyn.store.locks import BusyError, TakenOverError, WriterLock, journal_path, lock_path
-from nndyn.studies import work as module
+from nndyn.studies import batch_run as module
+from nndyn.studies.batch_run import work
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import request
 from nndyn.studies.sweep import plan
-from nndyn.studies.work import work
 from tests.nndyn.studies.small import MAP, logistic, statuses
 
 STEPS = 2000

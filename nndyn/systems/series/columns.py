@@ -8,9 +8,6 @@ from pathlib import Path
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.names import did_you_mean
-from nndyn.systems import text_files
-from nndyn.systems.column_names import is_time
-from nndyn.systems.delimited import Table, is_date, is_missing, shown
 from nndyn.systems.series.measured import (
     Array,
     Series,
@@ -19,6 +16,9 @@ from nndyn.systems.series.measured import (
     strictly_monotonous,
 )
 from nndyn.systems.series.sampling import Times, at_even_times, of_numbers, of_text, refuse_compact
+from nndyn.systems.tables import files
+from nndyn.systems.tables.column_names import is_time
+from nndyn.systems.tables.delimited import Table, is_date, is_missing, shown
 
 
 def read(
@@ -36,7 +36,7 @@ def read(
     Parameters
     ----------
     path : Path
-        See `nndyn.systems.text_files.read`. The first line is a header if its fields are text and
+        See `nndyn.systems.tables.files.read`. The first line is a header if its fields are text and
         no numbers.
     interval : float, optional
         Between two rows, where no column says.
@@ -63,7 +63,7 @@ def read(
         table can be read in two ways.
     """
     fewest = 1 if time is None else 2
-    table = _headed(text_files.read(path, separator=separator, decimal=decimal, fewest=fewest))
+    table = _headed(files.read(path, separator=separator, decimal=decimal, fewest=fewest))
     at = None if time is None else _find(table, time)
     chosen = _chosen(table, column, at)
     names = [table.names[c] for c in chosen]

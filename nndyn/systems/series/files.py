@@ -11,14 +11,14 @@ import numpy as np
 from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.names import did_you_mean
 from nndyn.paths import located
-from nndyn.systems import text_files
-from nndyn.systems.delimited import shown_path
 from nndyn.systems.series import columns
 from nndyn.systems.series.labelled import from_dataarray
 from nndyn.systems.series.measured import Array, Series, checked, named, refuse_lying
 from nndyn.systems.series.sampling import at_even_times
+from nndyn.systems.tables import files
+from nndyn.systems.tables.delimited import shown_path
 
-SUFFIXES = (*text_files.SUFFIXES, ".npy", ".nc")
+SUFFIXES = (*files.SUFFIXES, ".npy", ".nc")
 
 #: What the netCDF library writes where nothing was written, by the type of a variable.
 _UNWRITTEN = {"f4": 9.969209968386869e36, "f8": 9.969209968386869e36}
@@ -73,7 +73,7 @@ def load(
     """
     path = located(path)
     source = shown_path(path)
-    suffix = text_files.suffix(path)
+    suffix = files.suffix(path)
     if suffix not in SUFFIXES:
         raise UsageError(
             f"{source} is none of {', '.join(SUFFIXES)}; save the series as one of them"
@@ -81,7 +81,7 @@ def load(
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise UsageError(f"{source} {what}; give a file with a series")
-    table = text_files.is_table(suffix)
+    table = files.is_table(suffix)
     kind = "tables" if table else f"{suffix} files"
     for name, value, kinds in (
         ("variable", variable, ".nc files"),

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.column_names import unit_of
-from nndyn.systems.delimited import shown
 from nndyn.systems.series.measured import Array, Series, interval_of
+from nndyn.systems.tables.column_names import unit_of
+from nndyn.systems.tables.delimited import shown
 
 #: Times may be so far from an even grid, in intervals: as rounding in print puts them.
 _JITTER = 0.01

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from nndyn.systems.training import criteria
-from nndyn.systems.training.contents import function_digest
-from nndyn.systems.training.criteria import Loss
-from nndyn.systems.training.models import Network
-from nndyn.systems.training.modules import Module
-from nndyn.systems.training.samples import Samples
+from nndyn.systems.training.data.samples import Samples
+from nndyn.systems.training.models.spec import Network
+from nndyn.systems.training.modules import criterion
+from nndyn.systems.training.modules.criterion import Loss
+from nndyn.systems.training.modules.fingerprint import function_digest
+from nndyn.systems.training.modules.module import Module
 
 
 def describe(
@@ -47,7 +47,7 @@ def describe(
         "initial_sha256": hashlib.sha256(network.initial.tobytes()).hexdigest(),
         "train": training.describe(),
         "test": None if test is None else test.describe(),
-        "loss": criteria.name(loss),
+        "loss": criterion.name(loss),
         **({} if isinstance(loss, str) else {"loss_sha256": function_digest(loss)}),
         **chosen,
     }

@@ -13,7 +13,7 @@ import torch
 from nndyn.errors import UsageError
 from nndyn.names import did_you_mean
 from nndyn.systems.spelling import CHOICES, canonical
-from nndyn.systems.training.optimizers import choice
+from nndyn.systems.training.optimizers.arguments import choice
 
 Tensor = torch.Tensor
 

@@ -16,21 +16,25 @@ from nndyn.errors import UsageError, is_whole
 from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.recipe import model_of
 from nndyn.systems.spelling import canonical
-from nndyn.systems.training import batches, criteria, factories, optimizers, sharpness
 from nndyn.systems.training import device as devices
-from nndyn.systems.training.building import build
-from nndyn.systems.training.data import files, load
+from nndyn.systems.training.data import order
+from nndyn.systems.training.data.loading import files, load
+from nndyn.systems.training.data.samples import classes
 from nndyn.systems.training.description import describe
-from nndyn.systems.training.differentials import log_volume
-from nndyn.systems.training.models import Network
-from nndyn.systems.training.modules import Module
-from nndyn.systems.training.quadratic import Expansion
-from nndyn.systems.training.samples import classes
-from nndyn.systems.training.second_order import SecondOrder
+from nndyn.systems.training.execution.team import Together
+from nndyn.systems.training.execution.trajectories import check_times, evaluations
+from nndyn.systems.training.models import factories
+from nndyn.systems.training.models.build import build
+from nndyn.systems.training.models.spec import Network
+from nndyn.systems.training.modules import criterion
+from nndyn.systems.training.modules.module import Module
+from nndyn.systems.training.optimizers import arguments
+from nndyn.systems.training.optimizers.differentials import log_volume
+from nndyn.systems.training.second_order import sharpness
+from nndyn.systems.training.second_order.expansion import Expansion
+from nndyn.systems.training.second_order.measures import SecondOrder
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.threads import threads_for
-from nndyn.systems.training.together import Together
-from nndyn.systems.training.trajectory import check_times, evaluations
 
 
 class Training:
@@ -78,7 +82,7 @@ class Training:
         (`seed`, epoch) and cut into batches, the last of which may be shorter.
     schedule : str, default "constant"
         Of the learning rate: ``constant``, ``cosine:T``, ``warmup:K``, ``step:K:G``, or several
-        joined by commas, which multiply; see `nndyn.systems.training.schedules`.
+        joined by commas, which multiply; see `nndyn.systems.training.optimizers.schedules`.
     activation : {"tanh", "relu", "sigmoid", "gelu", "sin", "identity"}
         Between the layers of a spec.
     init : str, optional
@@ -118,7 +122,7 @@ class Training:
     dropout, is drawn from (`seed`, step) and shared by the replicas.
 
     Perceptrons with a named loss are computed by a pass of our own, other modules by
-    ``torch.func``; see `nndyn.systems.training.mlp` and `nndyn.systems.training.modular`. Rows of
+    ``torch.func``; see `nndyn.systems.training.perceptron.engine` and `nndyn.systems.training.modules.engine`. Rows of
     a perceptron with equal phases stay bitwise equal. Buffers are kept between calls: an instance
     is not for two threads at once.
 
@@ -149,8 +153,8 @@ class Training:
         momentum: float = 0,
         nesterov: bool = False,
         weight_decay: float = 0,
-        betas: tuple[float, float] = optimizers.BETAS,
-        alpha: float = optimizers.ALPHA,
+        betas: tuple[float, float] = arguments.BETAS,
+        alpha: float = arguments.ALPHA,
         clip_norm: float | None = None,
         batch_size: int | None = None,
         schedule: str = "constant",
@@ -165,7 +169,7 @@ class Training:
         optimizer, loss, activation, init, schedule = map(
             canonical, (optimizer, loss, activation, init, schedule)
         )
-        self.rule, hyperparameters = optimizers.make(
+        self.rule, hyperparameters = arguments.make(
             optimizer,
             lr=lr,
             momentum=momentum,
@@ -182,12 +186,12 @@ class Training:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
         model = model_of(model, data)
         spec = factories.is_spec(model, activation)
-        labels = criteria.ignored(loss) is not None
+        labels = criterion.ignored(loss) is not None
         loaded = load(data, test, samples=samples, data_dir=data_dir, classes=labels)
         training, held_out, self.files = loaded.training, loaded.test, files(data, data_dir)
-        given, loss = loss, criteria.chosen(loss, training, held_out)
-        criteria.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
-        size = batches.size(batch_size, len(training))
+        given, loss = loss, criterion.chosen(loss, training, held_out)
+        criterion.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
+        size = order.size(batch_size, len(training))
         if spec and str(model).startswith("mlp:"):
             training, held_out = training.in_rows(), held_out and held_out.in_rows()
         network = build(
@@ -196,7 +200,7 @@ class Training:
             training.y,
             test=None if held_out is None else held_out.x,
             image=training.image,
-            classes=classes(training, held_out, criteria.ignored(loss)),
+            classes=classes(training, held_out, criterion.ignored(loss)),
             loss=loss,
             activation=activation,
             init=init,
@@ -206,8 +210,8 @@ class Training:
             device=self.device,
         )
         if isinstance(network, Network):
-            training = batches.rows(training, "data", network, str(loss))
-            held_out = held_out and batches.rows(held_out, "test", network, str(loss))
+            training = order.rows(training, "data", network, str(loss))
+            held_out = held_out and order.rows(held_out, "test", network, str(loss))
         self.task = Task(network, training, held_out, loss, self.torch_dtype, self.device)
         self.name = f"{loaded.name} {network.label}"
         self._moved = network.size * (1 + self.rule.buffers)
@@ -215,7 +219,7 @@ class Training:
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
         self.labelled, self.counts = self.task.labelled, self.task.counts
-        self.order = batches.Order(len(training), batch_size=size, seed=int(seed))
+        self.order = order.Order(len(training), batch_size=size, seed=int(seed))
         self.steps_per_epoch: int | None = self.order.steps_per_epoch
         self.evaluate_every = self.order.steps_per_epoch
         self._description = describe(

@@ -102,7 +102,7 @@ def test_a_rate_of_many_components_is_reached_by_a_distance_and_not_by_a_product
 @pytest.mark.parametrize("norm", ["l1", "max"])
 @pytest.mark.parametrize("components", [65, 514, 1027])
 def test_distances_of_any_number_of_components_are_those_of_plain_numpy(norm, components):
-    from analyzers.kernels.distances import measure
+    from analyzers.recurrence.kernels.distances import measure
 
     rng = np.random.default_rng(10)
     x, y = rng.standard_normal((67, components)), rng.standard_normal((71, components))

@@ -8,8 +8,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from nndyn.store import digests
-from nndyn.studies import sealed
+from nndyn.store import digests, sealed
 
 READ = [("info",), ("info", "--json"), ("info", "--config"), ("analyze", "lyapunov")]
 READ += [("analyze", "all", "--json"), ("plot", "lyapunov", "-o", "f.png")]

@@ -8,9 +8,9 @@ import pytest
 
 import nndyn as package
 from nndyn.errors import UsageError
-from nndyn.studies.adaptive import dealt
+from nndyn.finder.request import search_cost
+from nndyn.finder.runs import dealt
 from nndyn.studies.design import Batch, Cell, Design
-from nndyn.studies.search_plan import search_cost
 
 ONSET = ("onset", "--data", "iris", "--model", "mlp:4-5-3", "--steps", 60)
 SMALL = {"steps": 30, "seeds": 3, "budget": 200, "replicas": 2}
@@ -54,8 +54,7 @@ def test_batches_are_cut_until_every_process_has_one():
 
 def test_a_search_that_processes_share_makes_the_same_runs(tmp_path, monkeypatch):
     """The processes are this one: what counts is how runs are dealt out."""
-    from nndyn import finder
-    from nndyn.studies.work import work
+    from nndyn.studies.batch_run import work
 
     shares = []
 

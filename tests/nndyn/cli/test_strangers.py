@@ -11,8 +11,7 @@ import pytest
 
 from nndyn import open_study
 from nndyn.errors import NndynError, RecordingError, UnknownNameError
-from nndyn.store import digests
-from nndyn.studies import sealed
+from nndyn.store import digests, sealed
 from nndyn.text import escaped, escaped_json, escaped_toml
 
 #: Clears a screen, sets a title, goes back over a line, begins another, turns it round.

@@ -11,7 +11,7 @@ import xarray as xr
 
 import nndyn
 from nndyn.systems.recipe import MODELS
-from nndyn.systems.training import data, named
+from nndyn.systems.training.data import loading, scikit_learn
 
 
 def system(path):
@@ -201,9 +201,9 @@ def test_data_with_a_name_have_a_model(cli):
 
 
 def test_every_named_data_set_has_a_model_that_fits():
-    assert set(MODELS) == set(data.NAMES)
-    for name in named.NAMES:
-        loaded = data.load(name)
+    assert set(MODELS) == set(loading.NAMES)
+    for name in scikit_learn.NAMES:
+        loaded = loading.load(name)
         widths = [int(width) for width in MODELS[name].removeprefix("mlp:").split("-")]
         assert widths[0] == loaded.training.x[0].size
         assert widths[-1] == len(np.unique(loaded.training.y))

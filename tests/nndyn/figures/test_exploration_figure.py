@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analyzers.exploration import exploration as analyze
+from analyzers.exploration.analyzer import exploration as analyze
 from nndyn.errors import DataError, UsageError
 from nndyn.figures.exploration import exploration
 

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from analyzers.learning import learning as analyze
+from analyzers.learning.analyzer import learning as analyze
 from nndyn.errors import UsageError
 from nndyn.figures.learning import learning
 

@@ -9,12 +9,12 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from analyzers.exploration import exploration
-from analyzers.learning import learning as analyze
-from analyzers.learning_study import learning_study
-from analyzers.lyapunov import lyapunov as analyze_lyapunov
-from analyzers.onset_study import onset_study
+from analyzers.exploration.analyzer import exploration
+from analyzers.learning.analyzer import learning as analyze
+from analyzers.lyapunov.analyzer import lyapunov as analyze_lyapunov
 from analyzers.recurrence.analyzer import recurrence as analyze_recurrence
+from analyzers.studies.learning import learning_study
+from analyzers.studies.lyapunov import onset_study
 from nndyn.errors import UsageError
 from nndyn.figures import draw, save
 from nndyn.figures.lyapunov import lyapunov

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from analyzers.lyapunov import lyapunov as analyze
+from analyzers.lyapunov.analyzer import lyapunov as analyze
 from nndyn.errors import UsageError
 from nndyn.figures.lyapunov import lyapunov
 from tests.analyzers.synthetic import piecewise, recording, twins

@@ -3,8 +3,8 @@ import pytest
 import xarray as xr
 from matplotlib.collections import LineCollection
 
-from analyzers.learning_study import learning_study
-from analyzers.onset_study import onset_study
+from analyzers.studies.learning import learning_study
+from analyzers.studies.lyapunov import onset_study
 from nndyn.errors import UsageError
 from nndyn.figures.study import log_spaced, study
 from tests.analyzers.studies import evaluated, grew, grown, learned, turning

@@ -8,7 +8,7 @@ import pytest
 import analyzers
 import nndyn
 from nndyn.errors import DataError, StoreError, UsageError
-from nndyn.studies import cells as module
+from nndyn.studies import run_results as module
 from nndyn.studies.analysis import analyze_study, combinations, row_of
 from nndyn.studies.folder import Folder
 from tests.nndyn.studies.small import MAP, TRAINING, logistic

@@ -10,9 +10,8 @@ import xarray as xr
 
 import nndyn
 from nndyn.errors import RecordingError
-from nndyn.store import facts
-from nndyn.studies import sealed
-from nndyn.studies.adaptive import Adaptive
+from nndyn.finder.runs import Adaptive
+from nndyn.store import facts, sealed
 from nndyn.studies.analysis import analyze_study
 from nndyn.studies.belonging import foreign
 from nndyn.studies.folder import Folder

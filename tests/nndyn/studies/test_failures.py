@@ -8,11 +8,11 @@ import pytest
 import nndyn
 from nndyn.errors import RecordingError, StoreError
 from nndyn.store import Writer
-from nndyn.studies import work as module
+from nndyn.studies import batch_run as module
+from nndyn.studies.batch_run import work
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import request
 from nndyn.studies.sweep import plan
-from nndyn.studies.work import work
 from tests.nndyn.studies.small import MAP, arrays, logistic, statuses
 
 

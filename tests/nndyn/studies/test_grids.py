@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nndyn.errors import UsageError
-from nndyn.studies.grids import numbers, texts
+from nndyn.studies.grid import numbers, texts
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

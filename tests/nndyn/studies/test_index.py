@@ -11,8 +11,7 @@ import xarray as xr
 
 import nndyn
 from nndyn.errors import RecordingError, UsageError
-from nndyn.store import Writer
-from nndyn.studies import sealed
+from nndyn.store import Writer, sealed
 from nndyn.studies.folder import MissingStudyError
 from nndyn.studies.plan import parse, text
 from tests.nndyn.studies.small import MAP, logistic, statuses

@@ -6,7 +6,7 @@ import pytest
 
 import nndyn
 from nndyn.errors import NndynError, RecordingError, UsageError
-from nndyn.studies import sealed
+from nndyn.store import sealed
 from nndyn.studies.analysis import analyze_study
 from nndyn.studies.request import request
 from tests.nndyn.studies.small import MAP, logistic

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nndyn.studies.search import Lattice, following, lattice
+from nndyn.finder.bracketing import Lattice, following, lattice
 
 RATES = Lattice(anchor=1.0, octave=4, low=-32, high=32)
 

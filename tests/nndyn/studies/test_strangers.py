@@ -10,7 +10,8 @@ import pytest
 
 import nndyn
 from nndyn.errors import RecordingError, StoreError
-from nndyn.studies import plan, sealed
+from nndyn.store import sealed
+from nndyn.studies import plan
 from nndyn.studies.analysis import analyze_study
 from nndyn.studies.folder import Folder
 from nndyn.studies.index import locate

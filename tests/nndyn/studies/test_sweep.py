@@ -104,7 +104,7 @@ def test_steps_and_other_options_of_the_recording_are_swept_too(tmp_path):
 def test_the_same_command_again_records_nothing(tmp_path, monkeypatch):
     first = arrays(logistic(tmp_path / "s"))
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "s/cells").iterdir()}
-    monkeypatch.setattr("nndyn.studies.work.record_batch", None)
+    monkeypatch.setattr("nndyn.studies.batch_run.record_batch", None)
     told = []
     index = logistic(f"{tmp_path}/s/", progress=lambda done, total: told.append((done, total)))
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "s/cells").iterdir()} == stamps
@@ -172,7 +172,7 @@ def test_runs_that_diverge_are_stopped_and_not_tried_again(tmp_path, monkeypatch
     index = nndyn.sweep("training", tmp_path / "s", lr=[0.001, 1e90], **options)
     assert index["status"].values.ravel().tolist() == ["complete", "stopped"]
     assert "not finite" in str(index["reason"].sel(lr=1e90, seed=0).item())
-    monkeypatch.setattr("nndyn.studies.work.record_batch", None)
+    monkeypatch.setattr("nndyn.studies.batch_run.record_batch", None)
     again = nndyn.sweep("training", tmp_path / "s", lr=[0.001, 1e90], **options)
     assert again.equals(index)
 

@@ -12,7 +12,7 @@ import nndyn
 from nndyn import systems
 from nndyn.errors import UsageError
 from nndyn.systems import CATALOGUE
-from nndyn.systems.tangents import orthonormalize
+from nndyn.systems.numeric.push import orthonormalize
 
 NAMES = list(CATALOGUE)
 

@@ -12,7 +12,7 @@ from torch import nn
 import nndyn
 from nndyn.cli import nndyn as command
 from nndyn.cli.lazy import run as invoke
-from nndyn.systems.training import batchable, modular
+from nndyn.systems.training.modules import engine
 from tests.recorders.plain_loops import made
 from tests.recorders.user_networks import Physics, Recurrent, Tripled, residual, times, vectors
 
@@ -72,7 +72,7 @@ def test_why_rows_are_not_batched_is_said_and_kept(tmp_path, monkeypatch, capsys
     if name == "long calls":
         monkeypatch.setattr(batchable, "BATCHED_BYTES", 100)
     if name == "places":
-        monkeypatch.setattr(modular.Modules, "_same_everywhere", lambda self: False)
+        monkeypatch.setattr(engine.Modules, "_same_everywhere", lambda self: False)
     path = tmp_path / "r.nc"
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")

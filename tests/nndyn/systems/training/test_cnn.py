@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.systems.training.building import build
+from nndyn.systems.training.models.build import build
 
 X = np.random.default_rng(0).random((9, 3 * 9 * 6))
 Y = np.arange(9) % 4

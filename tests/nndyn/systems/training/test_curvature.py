@@ -7,8 +7,9 @@ from torch import nn
 from torch.func import functional_call
 
 import nndyn
-from nndyn.systems.training import module_curvature, perceptron_curvature
-from nndyn.systems.training.models import ACTIVATIONS
+from nndyn.systems.training.models.spec import ACTIVATIONS
+from nndyn.systems.training.modules import curvature
+from nndyn.systems.training.perceptron import curvature
 from nndyn.systems.training.randomness import seeded, step_key
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
-from nndyn.systems.training.data import NAMES, load
-from nndyn.systems.training.samples import Samples
-from nndyn.systems.training.subsets import fewer, fifth
+from nndyn.systems.training.data.loading import NAMES, load
+from nndyn.systems.training.data.samples import Samples
+from nndyn.systems.training.data.subsets import fewer, fifth
 
 X = np.random.default_rng(0).standard_normal((30, 4))
 Y = np.arange(30) % 3

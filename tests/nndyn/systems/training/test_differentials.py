@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import nndyn
-from nndyn.systems.training.tangents import orthonormal
+from nndyn.systems.training.second_order.tangents import orthonormal
 
 RULES = {
     "sgd": {"lr": 0.3},

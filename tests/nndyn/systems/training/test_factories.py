@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nndyn.errors import UsageError
-from nndyn.systems.training.building import build
+from nndyn.systems.training.models.build import build
 
 X = np.random.default_rng(0).standard_normal((8, 4))
 Y = np.arange(8) % 3

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.training import Training, images
-from nndyn.systems.training.data import load
+from nndyn.systems.training import Training
+from nndyn.systems.training.data import images
+from nndyn.systems.training.data.loading import load
 
 SIZES = {"train": 30, "t10k": 20}
 INSTALLED = images.SYSTEM / "fashion-mnist"

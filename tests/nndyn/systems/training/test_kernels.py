@@ -6,7 +6,7 @@ import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nndyn.systems.training import kernels
+from nndyn.systems.training.perceptron import kernels
 
 
 @settings(max_examples=100, deadline=None)

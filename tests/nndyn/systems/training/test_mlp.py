@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from nndyn.systems.training import Training
 from nndyn.systems.training import threads as threads_module
-from nndyn.systems.training.batches import Order, inputs
-from nndyn.systems.training.losses import LOSSES
-from nndyn.systems.training.mlp import Perceptrons
-from nndyn.systems.training.models import ACTIVATIONS, allocate, build, from_spec
-from nndyn.systems.training.samples import Samples
+from nndyn.systems.training.data.order import Order, inputs
+from nndyn.systems.training.data.samples import Samples
+from nndyn.systems.training.models.spec import ACTIVATIONS, allocate, build, from_spec
+from nndyn.systems.training.perceptron.engine import Perceptrons
+from nndyn.systems.training.perceptron.losses import LOSSES
 
 
 @settings(max_examples=60, deadline=None)

@@ -12,8 +12,12 @@ import pytest
 import torch
 from torch import nn
 
-from nndyn.systems.training.building import build
-from nndyn.systems.training.contents import attributes_digest, code_digest, function_digest
+from nndyn.systems.training.models.build import build
+from nndyn.systems.training.modules.fingerprint import (
+    attributes_digest,
+    code_digest,
+    function_digest,
+)
 from tests.nndyn.systems.training.networks import Transformer, network, smooth
 
 
@@ -116,7 +120,7 @@ def test_losses_are_told_apart_by_what_they_compute():
 
 def test_digests_are_the_same_in_every_process():
     code = (
-        "from nndyn.systems.training.contents import function_digest as d\n"
+        "from nndyn.systems.training.modules.fingerprint import function_digest as d\n"
         "from torch import nn\n"
         "class Net(nn.Module):\n"
         "    kinds = {'a', 'b', 'c'}\n"

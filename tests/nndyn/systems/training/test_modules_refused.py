@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
-from nndyn.systems.training.building import build
+from nndyn.systems.training.models.build import build
 from tests.recorders.user_networks import Tripled
 
 X = np.random.default_rng(0).standard_normal((12, 6))

@@ -6,7 +6,7 @@ from collections import OrderedDict, namedtuple
 import pytest
 import torch
 
-from nndyn.systems.training.nested import filled, joined, leaves, numbers
+from nndyn.systems.training.modules.nested import filled, joined, leaves, numbers
 
 Pair = namedtuple("Pair", "a b")
 

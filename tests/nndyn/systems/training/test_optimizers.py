@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.systems.training.optimizers import OPTIMIZERS, make
-from nndyn.systems.training.schedules import parse
-from nndyn.systems.training.updates import SGD, Adam, AdamW, RMSprop
+from nndyn.systems.training.optimizers.arguments import OPTIMIZERS, make
+from nndyn.systems.training.optimizers.base import SGD, Adam, AdamW, RMSprop
+from nndyn.systems.training.optimizers.schedules import parse
 
 RULES = [
     ({"lr": 2}, SGD(2.0)),

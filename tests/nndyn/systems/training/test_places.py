@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 import nndyn
-from nndyn.systems.training import functional
-from nndyn.systems.training.operands import LINE, aligned, operand
+from nndyn.systems.training.modules import passes
+from nndyn.systems.training.perceptron.operands import LINE, aligned, operand
 
 #: Widths odd on purpose: nothing fits a register by itself.
 PERCEPTRONS = {
@@ -185,7 +185,7 @@ def test_copies_of_a_module_are_equal_in_every_place(name, dtype):
 
 
 def test_modules_whose_copies_differ_are_computed_one_by_one(monkeypatch):
-    whole = functional.Batched.gradient
+    whole = passes.Batched.gradient
 
     def placed_apart(self, weights, *rest, out, **options):
         found = whole(self, weights, *rest, out=out, **options)
@@ -194,7 +194,7 @@ def test_modules_whose_copies_differ_are_computed_one_by_one(monkeypatch):
 
     phase = perturbed(module("full batch", "float64"), 4)
     plain = module("full batch", "float64").advance(phase, 0, 3, [])
-    monkeypatch.setattr(functional.Batched, "gradient", placed_apart)
+    monkeypatch.setattr(passes.Batched, "gradient", placed_apart)
     system = module("full batch", "float64")
     with pytest.warns(UserWarning, match="Normed is not batched: copies of a replica"):
         block = system.advance(phase, 0, 3, [])

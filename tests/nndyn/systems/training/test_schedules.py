@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.systems.training.schedules import Cosine, Schedule, Step, Warmup, parse
+from nndyn.systems.training.optimizers.schedules import Cosine, Schedule, Step, Warmup, parse
 
 
 def linear(optimizer, steps):

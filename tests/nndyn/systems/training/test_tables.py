@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.training import criteria, tables
-from nndyn.systems.training.data import load
+from nndyn.systems.training.data import tables
+from nndyn.systems.training.data.loading import load
+from nndyn.systems.training.modules import criterion
 
 
 def csv(tmp_path, text, **options):
@@ -153,7 +154,7 @@ def test_labels_written_as_reals_are_classes_for_cross_entropy_alone(tmp_path):
 def test_the_loss_of_a_training_says_what_labels_of_a_table_are(tmp_path, loss, labelled):
     rows = [f"{i % 7},{i % 5},{i % 2}.0" for i in range(30)]
     (tmp_path / "t.csv").write_text("p,q,y\n" + "\n".join(rows))
-    classes = criteria.ignored(loss) is not None
+    classes = criterion.ignored(loss) is not None
     assert load(tmp_path / "t.csv", classes=classes).training.labelled == labelled
 
 

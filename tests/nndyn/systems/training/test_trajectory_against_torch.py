@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nndyn.systems.training import Training
-from nndyn.systems.training.models import Sin
+from nndyn.systems.training.models.spec import Sin
 
 ACTIVATIONS = {
     "tanh": nn.Tanh,

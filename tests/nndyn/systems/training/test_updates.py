@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from nndyn.errors import UsageError
-from nndyn.systems.training import schedules
-from nndyn.systems.training.updates import BLOCK, SGD, Adam, AdamW, RMSprop, clipped, stack
+from nndyn.systems.training.optimizers import schedules
+from nndyn.systems.training.optimizers.base import BLOCK, SGD, Adam, AdamW, RMSprop, clipped, stack
 
 ROWS, SIZE = 3, 11
 RULES = [

@@ -1,0 +1,98 @@
+"""Where an optimizer is linearly unstable: sharpness against the limit of its step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.common.manifest import system_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The curvature above which a minimum repels an optimizer.
+
+    Attributes
+    ----------
+    value : float or None
+    why : str
+        Why there is none.
+    variable : str
+        Of a recording, the curvature it is to be compared with.
+    formula : str
+        The ratio of the two, in the field's words.
+    """
+
+    value: float | None
+    why: str = ""
+    variable: str = "sharpness"
+    formula: str = "sharpness / limit"
+
+
+def limit(system: dict[str, Any]) -> Limit:
+    """Return the limit of an optimizer with a constant learning rate.
+
+    Parameters
+    ----------
+    system : dict
+        Of a manifest.
+
+    Returns
+    -------
+    Limit
+        ``2 / lr`` of gradient descent, ``2 (1 + β) / lr`` with momentum β and
+        ``2 (1 + β) / ((1 + 2β) lr)`` with Nesterov's, less coupled weight decay, of the sharpness;
+        ``2 (1 + β₁) / ((1 - β₁) lr)`` of Adam and ``2 (1 + β) / lr`` of RMSprop, of the
+        preconditioned one, in which weight decay is. With AdamW's decay λ, ``2 - lr λ`` stands
+        for the 2.
+
+    References
+    ----------
+    Cohen et al., doi:10.48550/arXiv.2103.00065 and doi:10.48550/arXiv.2207.14484.
+    """
+    kind = system.get("optimizer")
+    if system.get("schedule", "constant") != "constant":
+        return Limit(None, f"the learning rate follows {system['schedule']}")
+    if kind is None or system.get("lr") is None:
+        return Limit(None, "the optimizer is not known")
+    lr, momentum = float(system["lr"]), float(system.get("momentum") or 0.0)
+    decay = float(system.get("weight_decay") or 0.0)
+    adaptive = "preconditioned_sharpness"
+    if kind in ("adam", "adamw"):
+        first = float((system.get("betas") or (0.9, 0.999))[0])
+        top = 2.0 - (lr * decay if kind == "adamw" else 0.0)
+        value = top * (1.0 + first) / ((1.0 - first) * lr)
+        return Limit(value, variable=adaptive, formula="preconditioned sharpness / limit")
+    if kind == "rmsprop":
+        value = 2.0 * (1.0 + momentum) / lr
+        return Limit(value, variable=adaptive, formula="preconditioned sharpness / limit")
+    value = 2.0 * (1.0 + momentum) / lr
+    if system.get("nesterov"):
+        value /= 1.0 + 2.0 * momentum
+    plain = not momentum and not decay
+    return Limit(value - decay, formula="sharpness * lr / 2" if plain else "sharpness / limit")
+
+
+def ratio(recording: xr.Dataset) -> tuple[Array, Array, Limit] | None:
+    """Return the curvature of a recording over its limit, at its times.
+
+    Returns
+    -------
+    times, ratio : (n,) float64, and the Limit
+        None where there is no limit, or the curvature was not recorded or never finite.
+    """
+    found = limit(system_of(recording))
+    if found.value is None or found.variable not in recording:
+        return None
+    values = recording[found.variable]
+    times = np.asarray(values[values.dims[0]].values, np.float64)
+    over = np.asarray(values.values, np.float64) / found.value
+    return (times, over, found) if np.isfinite(over).any() else None

@@ -1,0 +1,1 @@
+"""Growth of deviations: what lyapunov, spectrum and studies measure it by."""

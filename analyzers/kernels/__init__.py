@@ -1,1 +1,0 @@
-"""Numba kernels; each has a plain numpy twin in the tests."""

@@ -1,0 +1,1 @@
+"""The maximum Lyapunov exponent from the separation of perturbed replicas."""

@@ -1,0 +1,300 @@
+"""The maximum Lyapunov exponent of a recording, from the separation of its replicas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.common.progress import part
+from analyzers.growth.attractor import attractor
+from analyzers.growth.cures import earlier, in_force
+from analyzers.growth.divergence import ends_before, escape, leaving
+from analyzers.growth.separation import Separation, require, separation
+from analyzers.growth.valid_region import valid_region
+from analyzers.lyapunov.alternatives import Rivals, rivals
+from analyzers.lyapunov.curves import curves, finite_time, replica_exponents, replicas
+from analyzers.lyapunov.estimators import along_stationary, along_transient, leave_out_kinks
+from analyzers.lyapunov.labels import diverged, numbers, summary
+from analyzers.lyapunov.tangent_continuation import continued
+from analyzers.lyapunov.verdict import Verdict
+from nndyn.errors import DataError, UsageError, check_share, is_one_of
+from nndyn.results import Quantity, Window, result
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array = NDArray[Any]
+
+
+def lyapunov(
+    recording: xr.Dataset,
+    *,
+    distance: Literal["l1", "l2", "linf"] = "l2",
+    burn_in: float | None = None,
+    confidence: float = 0.95,
+    min_growth: float = 3.0,
+    drift: float = 0.005,
+    window: Window | None = None,
+    horizon: int | None = None,
+) -> xr.Dataset:
+    """Maximum Lyapunov exponent from the separation of perturbed replicas.
+
+    The curve is the mean over perturbed replicas of ``s_r(t) = ln d_r(t) + log_rescale_r(t)``.
+    On a stationary recording the exponent is the curve's total growth over the elapsed time after
+    a burn-in. Along a transient, training above all, it is the slope of the phase of steady growth
+    with the most e-foldings, and belongs to that window: report both.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        A recording with perturbed replicas. Attribute ``stationary`` chooses the branch.
+    distance : {"l1", "l2", "linf"}, default "l2"
+        Norm of the deviations. What counts as infinitesimal is decided in l2.
+    burn_in : float, optional
+        Time left out at the start; by default a twentieth of the usable part of a stationary
+        recording, and the first step of a transient.
+    confidence : float, default 0.95
+        Of the interval.
+    min_growth : float, default 3
+        e-foldings that chaos, transient or not, has to show.
+    drift : float, default 0.005
+        Slopes below it, per step or sample, are slow drift and no chaos (transients).
+    window : Window, optional
+        Measure the exponent between these two times instead of where the curve says.
+    horizon : int, optional
+        Largest horizon of the finite-time exponents, in samples; by default all that is valid.
+
+    Returns
+    -------
+    xarray.Dataset
+        Numbers, in natural logs and per unit of time: ``lyapunov_max`` (with interval), ``window``,
+        ``growth`` in e-foldings, ``growth_lower_bound``, whether it ends only because deviations
+        can no longer be used, ``growth_p``, how often a path of the same steps with random signs
+        grows as much (transients), ``growth_per_doubling``, the e-foldings that the last doubling
+        of the time added (stationary recordings), ``transient_end``, ``aligned``, ``attractor``;
+        and
+        ``replica_exponent`` (replica,), each replica's mean growth over the window, of a mirrored
+        pair their mean at its first and NaN at its second. Curves over
+        (time, replica) or (time,), each a natural log with the rescaling put back:
+        ``log_separation``, ``mean_log_separation``, ``floor``, ``saturation``, ``fit``; and
+        ``local_exponent`` (time), ``running_exponent`` (time, stationary recordings),
+        ``finite_time_exponent`` (horizon). The verdict is ``chaotic``, ``transient``,
+        ``saturated``, ``regular``, ``unresolved`` or ``diverged``.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range, or the window holds fewer than three times.
+    DataError
+        If there is no perturbed replica or distance to use, a stationary recording has fewer than
+        10 usable times, or deviations cannot be used in the window.
+
+    Notes
+    -----
+    Stored distances: one pass over them. From ``state`` alone, or with mirrored pairs: one pass
+    over ``state`` too, at most 64 MiB of it at a time. Beside that and the result, which has R + 7
+    numbers a time for R perturbed replicas: R + 5 at most. Measured as the rise of resident memory
+    at its peak (``tests/benchmarks/memory.py``): 884 MiB, result included, for 10⁷ steps of one
+    replica, 1042 MiB for 10⁷ of three along a transient, 32 MiB for 200 states of 2,000,000
+    weights.
+
+    The interval of a stationary recording is over time: Student's t over batch means. That of a
+    transient is over perturbations of this run, not over seeds, and no evidence for growth: a
+    jackknife over replicas; those that disagree have no exponent. Growth of a transient is called
+    only where ``growth_p`` is at most 0.02, see `analyzers.growth.sign_flips`; chaos of a stationary
+    recording only where an exponential explains the growth and a power of time does not, see
+    `analyzers.growth.doubling`. Where replicas stop being infinitesimal and there are tangents, the first
+    vector is followed from there on. A stationary recording whose reference diverged has no
+    numbers, unless `window` ends before that.
+
+    Beside the exponent of a transient stand, where they were recorded, ``sharpness_ratio``
+    (sharpness_time), sharpness over the limit above which a minimum repels the optimizer, and
+    ``unstable_until``, the last time at which it exceeds 1; ``quadratic_exponent`` and
+    ``quadratic_growth``, what the same deviations do in the same window, and over the time of the
+    growth, on the quadratic expansion of the loss at the start.
+
+    References
+    ----------
+    Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980) 9, doi:10.1007/BF02128236; signs:
+    Romano, doi:10.1080/01621459.1990.10474928; powers of time: Contopoulos, Galgani and Giorgilli,
+    doi:10.1103/PhysRevA.18.1183.
+    """
+    require(recording)
+    _check(distance, confidence, burn_in, min_growth, drift, horizon)
+    if window is not None:
+        window = _window(window)
+    parameters = {
+        "distance": distance,
+        "burn_in": burn_in,
+        "confidence": confidence,
+        "min_growth": min_growth,
+        "drift": drift,
+        "window": None if window is None else list(window),
+        "horizon": horizon,
+    }
+    ended = escape(recording)
+    if ended and int(recording.attrs.get("stationary", 0)) and not ends_before(recording, window):
+        note = f"what grows on the way out is no exponent; {earlier(window)}"
+        return diverged(recording, parameters, ended, note)
+    try:
+        return _measure(recording, parameters, window)
+    except DataError as error:
+        if not ended:
+            raise
+        note = f"nothing to measure before the reference diverged: {error}"
+        return diverged(recording, parameters, ended, note)
+
+
+def _measure(
+    recording: xr.Dataset, parameters: dict[str, Any], window: Window | None
+) -> xr.Dataset:
+    with part(0, 2, "distances"):
+        sep = separation(recording, parameters["distance"])
+    with part(1, 2, "exponent"):
+        return _estimate(recording, parameters, window, sep)
+
+
+def _estimate(
+    recording: xr.Dataset, parameters: dict[str, Any], window: Window | None, sep: Separation
+) -> xr.Dataset:
+    stationary = bool(int(recording.attrs.get("stationary", 0)))
+    region = valid_region(recording, sep, accumulate=not stationary)
+    del sep.sizes
+    region, tangent_from = continued(recording, sep, region)
+    ends_on = attractor(recording)
+    asked = _indices(sep, window)
+    warnings = sep.warnings + region.warnings
+    if asked is not None and asked[1] > region.stop:
+        where = (
+            f"reaches beyond {sep.unit} {sep.time[region.stop]:g}, where deviations can no longer "
+            f"be used ({region.ended_by})"
+        )
+        if region.stop - asked[0] < 3:
+            raise DataError(f"the window {where}; ask for an earlier one")
+        warnings.append(f"the window {where}: cut there")
+        asked = (asked[0], region.stop)
+    if sep.collapsed.any():
+        which = ", ".join(str(int(r)) for r in sep.replicas[sep.collapsed])
+        warnings.append(f"replica {which} coincides with the reference at times: left out there")
+    steps = sep.increments()
+    if not stationary:
+        leave_out_kinks(sep, region, steps, warnings)
+    dt = (sep.time[-1] - sep.time[0]) / (sep.time.size - 1)
+    estimate = along_stationary if stationary else along_transient
+    found = estimate(
+        sep,
+        region,
+        steps,
+        dt,
+        burn_in=parameters["burn_in"],
+        confidence=parameters["confidence"],
+        min_growth=parameters["min_growth"],
+        drift=parameters["drift"],
+        window=asked,
+        ends_on=ends_on,
+        leaving=leaving(recording) if stationary else 0.0,
+        recorded=in_force(recording),
+    )
+    ended = escape(recording)
+    if ended:
+        before = (
+            "too early to measure growth; lower the learning rate"
+            if found.window is None
+            else f"before that: {found.verdict.reason}"
+        )
+        found.verdict = Verdict("diverged", f"{ended}; {before}")
+    no_replicas = found.note if found.window is None else ""
+    if tangent_from is not None and found.window is not None and found.window[0] >= tangent_from:
+        if not stationary:
+            found.half_width, found.note = None, "of one tangent vector: no interval"
+        no_replicas = "the window lies where one tangent vector is followed, not the replicas"
+    beside = rivals(recording, sep, found, region.stop) if not stationary else Rivals()
+    quantities = numbers(found, sep, ends_on, stationary)
+    note = ""
+    if tangent_from is not None:
+        note = f"from {sep.unit} {sep.time[tangent_from]:g} on of the first tangent vector"
+    quantities |= curves(found, sep, region, steps, dt, stationary, note)
+    quantities["log_separation"] = replicas(sep)
+    quantities["replica_exponent"] = replica_exponents(found, sep, steps, dt, no_replicas)
+    quantities |= beside.quantities
+    horizons, rates = finite_time(steps, found.start, region.stop, parameters["horizon"])
+    quantities["finite_time_exponent"] = Quantity(
+        rates / dt,
+        f"per {sep.unit}",
+        "growth of the mean log separation from the start, over the horizon",
+        dims=("horizon",),
+    )
+    return result(
+        quantities,
+        analyzer="lyapunov",
+        recording=recording,
+        parameters=parameters,
+        summary=summary(stationary, *beside.names),
+        verdict=found.verdict.name,
+        reason="; ".join([found.verdict.reason, *beside.reasons]),
+        warnings=warnings,
+        coords={
+            "time": ("time", sep.time, {"units": sep.unit, "long_name": "time of the state"}),
+            "replica": ("replica", sep.replicas, {"long_name": "index in the recording"}),
+            "horizon": (
+                "horizon",
+                horizons * dt,
+                {"units": sep.unit, "long_name": "time over which growth is taken"},
+            ),
+            **beside.coords,
+        },
+    )
+
+
+def _window(window: Any) -> Window:
+    try:
+        low, high = (float(v) for v in window)
+    except (TypeError, ValueError):
+        raise UsageError(f"window is {window!r}, expected two times") from None
+    return Window((low, high))
+
+
+def _check(
+    distance: str,
+    confidence: float,
+    burn_in: float | None,
+    min_growth: float,
+    drift: float,
+    horizon: int | None,
+) -> None:
+    if not is_one_of(distance, ("l1", "l2", "linf")):
+        raise UsageError(f"distance is {distance!r}, expected 'l1', 'l2' or 'linf'")
+    for name, value in (
+        ("confidence", confidence),
+        ("burn_in", burn_in),
+        ("min_growth", min_growth),
+        ("drift", drift),
+        ("horizon", horizon),
+    ):
+        if value is not None and not isinstance(value, int | float | np.number):
+            raise UsageError(f"{name} is {value!r}, expected a number")
+    check_share("confidence", confidence)
+    if burn_in is not None and not burn_in >= 0.0:
+        raise UsageError(f"burn_in is {burn_in}, expected a time of at least 0")
+    if not min_growth > 0.0:
+        raise UsageError(f"min_growth is {min_growth}, expected a positive number of e-foldings")
+    if not drift >= 0.0:
+        raise UsageError(f"drift is {drift}, expected a rate of at least 0")
+    if horizon is not None and (horizon < 1 or horizon != int(horizon)):
+        raise UsageError(f"horizon is {horizon}, expected a whole number of samples, 1 or more")
+
+
+def _indices(sep: Separation, window: Window | None) -> tuple[int, int] | None:
+    """First and last time index inside a window."""
+    if window is None:
+        return None
+    low, high = window
+    inside = np.flatnonzero((sep.time >= low) & (sep.time <= high))
+    if inside.size < 3:
+        raise UsageError(
+            f"the window {low:g}:{high:g} holds {inside.size} times, expected at least 3; the "
+            f"recording runs from {sep.time[0]:g} to {sep.time[-1]:g} {sep.unit}"
+        )
+    return int(inside[0]), int(inside[-1])

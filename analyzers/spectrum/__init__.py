@@ -1,0 +1,1 @@
+"""The Lyapunov spectrum from tangent vectors."""

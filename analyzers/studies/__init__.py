@@ -1,0 +1,1 @@
+"""What the results over the runs of a study say together."""

@@ -1,0 +1,1 @@
+"""Tables of text: encoding, separator, rows and columns."""

@@ -1,0 +1,154 @@
+"""Training and test sets by name, from files, and arrays as given.
+
+Named images are scaled to [0, 1], named tables z-scored with the training rows; arrays and files
+enter as they are. The test set of scikit-learn's sets and of files without one is a stratified
+fifth. Every draw is fixed: it does not depend on any seed, so that runs with other seeds differ in
+their initial conditions alone.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nndyn.errors import UnknownNameError, UsageError, is_whole
+from nndyn.names import did_you_mean
+from nndyn.paths import located
+from nndyn.systems.spelling import canonical
+from nndyn.systems.tables import files
+from nndyn.systems.training.data import images, subsets, tables
+from nndyn.systems.training.data import scikit_learn as wheel
+from nndyn.systems.training.data.samples import Samples, check, from_arrays
+
+NAMES = (*wheel.NAMES, *images.NAMES)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a run trains on.
+
+    Attributes
+    ----------
+    training : Samples
+    test : Samples or None
+    name : str
+        Of the set, with dashes; a file's name; or ``"arrays"``.
+    """
+
+    training: Samples
+    test: Samples | None
+    name: str
+
+
+def load(
+    data: Any,
+    test: Any = None,
+    *,
+    samples: int | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    classes: bool = False,
+) -> Loaded:
+    """Return the training and the test set that `data` means, checked.
+
+    Parameters
+    ----------
+    data : str, path, or tuple (x, y) of arrays or tensors
+        One of `NAMES`, dashes or underscores alike; the path of a ``.npz`` file or a table,
+        ``.csv``, ``.tsv``, ``.txt`` or ``.dat`` (see `nndyn.systems.training.data.tables`); or arrays,
+        which enter as given: x (N, ...), y (N, ...) integers, such as class labels, or real-valued
+        targets.
+    test : tuple (x, y), optional
+        Test set for given arrays.
+    samples : int, optional
+        Take so many of the training samples, stratified by label, and as large a part of the test
+        set; all of them unless given.
+    data_dir : path, optional
+        Folder of the files of ``fashion-mnist`` or ``mnist``.
+    classes : bool, default False
+        Whether all labels of a table are classes, 1.0 as well as 1: the loss takes such.
+
+    Returns
+    -------
+    Loaded
+
+    Raises
+    ------
+    UsageError
+        If an argument is wrong or does not apply, a file is not there, or shapes do not fit;
+        `UnknownNameError` for a name that is not known.
+    DataError
+        If a file is damaged or cannot be downloaded, or a value is missing or not finite.
+
+    Notes
+    -----
+    Peak memory is twice the samples, 8 bytes a number; of images, one byte a pixel of all and 8 of
+    those taken, 55 MB and 440 MB for ``fashion-mnist`` whole, 55 MB and 44 MB with
+    ``samples=6000``.
+    """
+    if samples is not None and not (is_whole(samples) and samples >= 1):
+        raise UsageError(f"samples is {samples!r}; give an integer >= 1")
+    by_name = isinstance(data, (str, os.PathLike))
+    if by_name and test is not None:
+        raise UsageError(f"data {os.fspath(data)!r} brings its own test set; leave test out")
+    name = _name(data) if by_name else "arrays"
+    if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
+        raise UsageError(f"data_dir is {data_dir!r}; give the path of a folder")
+    if data_dir is not None and name not in images.NAMES:
+        raise UsageError(f"data_dir applies to {' and '.join(images.NAMES)}; leave it out")
+    training: Samples
+    held_out: Samples | None
+    if name in images.NAMES:
+        training, held_out = images.read(name, data_dir)
+    elif name in wheel.NAMES:
+        training, held_out = wheel.read(name)
+    elif by_name:
+        training, held_out = tables.read(located(data, "data"), classes=classes)
+    else:
+        training = from_arrays(data, "data", names=NAMES)
+        held_out = None if test is None else from_arrays(test, "test")
+    what = name if by_name else "data"
+    check(training, held_out)
+    if by_name and held_out is None:
+        rows, test_rows = subsets.fifth(training, what)
+        training, held_out = training.take(rows), training.take(test_rows)
+    if samples is not None:
+        training, held_out = subsets.fewer(training, held_out, int(samples), what)
+    if name in images.NAMES:  # after the rows were chosen: a float is eight times a pixel
+        training = images.unit(training)
+        held_out = None if held_out is None else images.unit(held_out)
+    return Loaded(training, held_out, name)
+
+
+def files(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple[Path, ...]:
+    """Return the files of the user's that samples are read from.
+
+    Parameters
+    ----------
+    data, data_dir
+        As of `load`.
+
+    Returns
+    -------
+    tuple of Path
+    """
+    if not isinstance(data, (str, os.PathLike)):
+        return ()
+    name = _name(data)
+    if data_dir is not None:
+        return tuple(images.locate(name, data_dir))
+    return () if name in NAMES else (located(data, "data"),)
+
+
+def _name(data: str | os.PathLike[str]) -> str:
+    """Return what the set is called, refusing what is neither known nor a file's path."""
+    text = os.fspath(data)
+    if isinstance(data, str) and canonical(text) in NAMES:
+        return str(canonical(text))
+    if files.suffix(Path(text)) in tables.SUFFIXES:
+        return Path(text).name
+    raise UnknownNameError(
+        f"unknown data {text!r}; known are {', '.join(NAMES)}, or give the path of a .npz or .csv "
+        f"file, or arrays (x, y){did_you_mean(text, NAMES)}"
+    )

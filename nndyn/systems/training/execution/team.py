@@ -1,0 +1,123 @@
+"""Trainings of equal shape, advanced together: what a study's runs are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nndyn.errors import UsageError
+from nndyn.systems.protocol import Array, Block
+from nndyn.systems.training.execution.trajectories import Trajectories
+from nndyn.systems.training.optimizers.base import stack
+
+if TYPE_CHECKING:
+    from nndyn.systems.training.system import Training
+
+#: What runs of one batch may differ in.
+_FREE = {"seed", "init", "initial_sha256", "lr", "momentum", "betas", "alpha", "weight_decay"}
+_FREE |= {"schedule", "clip_norm"}
+
+
+class Together:
+    """M trainings that differ in seeds, initial weights and numbers of the optimizer.
+
+    Parameters
+    ----------
+    systems : sequence of Training
+
+    Raises
+    ------
+    UsageError
+        If they differ in anything else.
+
+    Notes
+    -----
+    On the CPU every run gives, bit for bit, what it gives alone. Not for two threads at once.
+    """
+
+    def __init__(self, systems: Sequence[Training]) -> None:
+        first, *others = systems
+        for other in others:
+            _compare(first, other)
+        self.systems = systems
+        self._cached: dict[tuple[int, int, int], Trajectories] = {}
+
+    def advance(
+        self,
+        phases: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        *,
+        evaluate: Sequence[int] = (),
+        part: slice | None = None,
+    ) -> list[Block]:
+        """Advance the rows ``(M, R, P)`` of all runs; as `Training.advance`, a Block a run."""
+        first = self.systems[0]
+        with first.computing(phases.shape[1]):
+            return self.run(phases, start, steps, keep, evaluate, part)
+
+    def run(
+        self,
+        phases: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        evaluate: Sequence[int],
+        part: slice | None,
+    ) -> list[Block]:
+        """Advance by `steps` steps; with 0 steps look at `start` only."""
+        first, R = self.systems[0], phases.shape[1]
+        where = first.components if part is None else part
+        blocks: list[Block] = []
+        for low, high in self._shares(R):
+            trajectories = self._trajectories(low, high, R)
+            blocks += trajectories.run(phases[low:high], start, steps, keep, evaluate, where)
+        return blocks
+
+    def bare(self, phases: Array, start: int, steps: int) -> Array:
+        """Return the phases ``(M, R, P)`` after `steps` steps that record nothing."""
+        end = phases.copy()
+        R = phases.shape[1]
+        for low, high in self._shares(R):
+            end[low:high] = self._trajectories(low, high, R).bare(phases[low:high], start, steps)
+        return end
+
+    def _shares(self, replicas: int) -> list[tuple[int, int]]:
+        """Return the runs that share their calls, as (first, end)."""
+        first, count = self.systems[0], len(self.systems)
+        size = first.task.shares(first.order, replicas)
+        return [(low, min(low + size, count)) for low in range(0, count, size)]
+
+    def _trajectories(self, low: int, high: int, replicas: int) -> Trajectories:
+        key = low, high, replicas
+        found = self._cached.get(key)
+        if found is None:
+            if len({r for _, _, r in self._cached} | {replicas}) > 2:
+                self._cached.clear()  # a run needs R rows, its rounding twin one
+            systems = self.systems[low:high]
+            first, rules = systems[0], [system.rule for system in systems]
+            found = self._cached[key] = Trajectories(
+                first.task.engine([system.order for system in systems], replicas),
+                stack(rules, replicas, first.torch_dtype, first.device),
+                counts=first.counts,
+                labelled=first.labelled,
+                dtype=first.torch_dtype,
+                device=first.device,
+            )
+        return found
+
+
+def _compare(first: Training, other: Training) -> None:
+    """Refuse a training that is not of the first one's shape."""
+    one, two = _shape(first), _shape(other)
+    for key in {**one, **two}:
+        if one.get(key) != two.get(key):
+            raise UsageError(
+                f"runs of one batch must agree in {key}: it is {one.get(key)} in one and "
+                f"{two.get(key)} in another"
+            )
+
+
+def _shape(system: Training) -> dict[str, Any]:
+    return {k: v for k, v in system.describe().items() if k not in _FREE}

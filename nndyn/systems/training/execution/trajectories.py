@@ -1,0 +1,249 @@
+"""The rows of some runs, advanced together, with all that is recorded on the way."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from nndyn.errors import UsageError
+from nndyn.numerics import separate
+from nndyn.systems.protocol import Array, Block
+from nndyn.systems.training.device import Snapshots
+from nndyn.systems.training.engine import Engine
+from nndyn.systems.training.optimizers.base import Rule
+
+Tensor = torch.Tensor
+
+
+class Trajectories:
+    """M runs of R rows on their way, and the buffers this takes.
+
+    Parameters
+    ----------
+    engine : Engine
+    rule : Rule
+        Of all rows.
+    counts : dict of str to int
+        Samples of the training set, ``""``, and of the test set, ``"test_"``, where there is one.
+    labelled : bool
+        Whether there are class labels, hence accuracies.
+    dtype : torch.dtype
+    device : torch.device
+
+    Notes
+    -----
+    A phase is the weights, the buffers of the rule, the statistics of the engine. Buffers: four
+    phases and what the engine keeps. Not for two threads at once.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rule: Rule,
+        *,
+        counts: dict[str, int],
+        labelled: bool,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.engine = engine
+        self.rule = rule
+        self.counts = counts
+        self.labelled = labelled
+        self.device = device
+        rows = engine.runs * engine.replicas
+        self._moved = engine.size * (1 + rule.buffers)
+        size = self._moved + engine.statistics.shape[1]
+        self._phases = torch.zeros((2, rows, size), dtype=dtype, device=device)
+
+    def bare(self, phases: Array, start: int, steps: int) -> Array:
+        """Return the phases ``(M, R, P)`` after `steps` steps that record nothing, for timing."""
+        with torch.no_grad():
+            here, there = self._load(phases)
+            for t in range(start, start + steps):
+                self._enter(here)
+                gradient, _, _ = self.engine.gradient(t)
+                self._step(here, gradient, t, there)
+                here, there = there, here
+            end: Array = here.cpu().numpy().copy().reshape(phases.shape)
+        return end
+
+    def run(
+        self,
+        phases: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        evaluate: Sequence[int],
+        part: slice,
+    ) -> list[Block]:
+        """Advance ``(M, R, P)`` by `steps` steps and return a Block a run; 0 steps look only."""
+        engine, D = self.engine, self.engine.size
+        M, R = engine.runs, engine.replicas
+        times = range(start, start + max(steps, 1))
+        keep_at, evaluate_at = set(keep), set(evaluate)
+        n = len(times)
+        with torch.no_grad():
+            here, there = self._load(phases)
+            width = len(range(*part.indices(here.shape[1])))
+            states = Snapshots(M, len(keep), R, width, here)
+            l1, linf = self._zeros(2, M, n, R)
+            norms, lengths = self._zeros(2, n, M, R)
+            gram = self._zeros(M, n, R, R)
+            names = evaluations(self.counts, labelled=self.labelled)
+            found: dict[str, list[Tensor]] = {name: [] for name in names}
+            for i, t in enumerate(times):
+                weights = here[:, :D]
+                asked = t in evaluate_at
+                if t in keep_at:
+                    states.keep(here[:, part])
+                self._separate(here, i, l1, linf, gram)
+                self._enter(here)
+                if asked:
+                    self._evaluate(found, linf[:, i])
+                wanted = asked and engine.whole
+                gradient, loss, hits = engine.gradient(t, hits=wanted and self.labelled)
+                torch.linalg.vector_norm(
+                    gradient, dim=1, dtype=torch.float64, out=norms[i].view(-1)
+                )
+                if wanted:
+                    _note(found, "", loss, hits)
+                if steps:
+                    self._step(here, gradient, t, there)
+                    moved = torch.sub(there[:, :D], weights, out=gradient)
+                    torch.linalg.vector_norm(
+                        moved, dim=1, dtype=torch.float64, out=lengths[i].view(-1)
+                    )
+                    here, there = there, here
+            end = here.view(M, R, -1).cpu().numpy()
+            evaluated = {name: self._joined(rows) for name, rows in found.items()}
+            for prefix, count in self.counts.items() if self.labelled else ():
+                evaluated[prefix + "accuracy"] /= count
+            series = {"gradient_norm": norms}
+            arrival = {"step_length": lengths} if steps else {}
+            return _blocks(end, states.host(), (l1, linf, gram), (arrival, series, evaluated))
+
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros(shape, dtype=torch.float64, device=self.device)
+
+    def _load(self, phases: Array) -> Tensor:
+        self._phases[0].copy_(torch.from_numpy(phases.reshape(self._phases[0].shape)))
+        return self._phases
+
+    def _enter(self, here: Tensor) -> None:
+        self.engine.load(here[:, : self.engine.size], here[:, self._moved :])
+
+    def _step(self, here: Tensor, gradient: Tensor, t: int, there: Tensor) -> None:
+        if self._moved == here.shape[1]:
+            self.rule(here, gradient, t, there)
+            return
+        self.rule(here[:, : self._moved], gradient, t, there[:, : self._moved])
+        there[:, self._moved :] = self.engine.statistics
+
+    def _separate(self, here: Tensor, i: int, l1: Tensor, linf: Tensor, gram: Tensor) -> None:
+        """Write the distances to the first row of each run and the deviations' inner products."""
+        D = self.engine.size
+        runs = here.view(self.engine.runs, self.engine.replicas, -1)
+        if here.is_cuda:
+            deviation = runs[..., :D].to(torch.float64) - runs[:, :1, :D]
+            torch.bmm(deviation, deviation.mT, out=gram[:, i])
+            torch.sum(deviation.abs_(), 2, out=l1[:, i])
+            torch.amax(deviation, 2, out=linf[:, i])
+            return
+        for rows, *written in zip(runs, l1, linf, gram, strict=True):
+            separate(rows.numpy(), D, i, *(one.numpy() for one in written))
+
+    def _evaluate(self, found: dict[str, list[Tensor]], linf: Tensor) -> None:
+        """Note what the test set and, in minibatches, the training set say of the rows.
+
+        Rows at the end whose weights are those of the first, as a control's are, are not computed
+        again for the test set: they have its values. (Not on a GPU, which that would stop.)
+        """
+        if "test_" in self.counts:
+            replicas = self.engine.replicas
+            if not linf.is_cuda and not self.engine.statistics.shape[1]:
+                equal = (linf.amax(0) == 0).tolist()
+                while replicas > 1 and equal[replicas - 1]:
+                    replicas -= 1
+            _note(found, "test_", *self.engine.test(replicas, hits=self.labelled))
+        if not self.engine.whole:
+            _note(found, "", *self.engine.evaluate(hits=self.labelled))
+
+    def _joined(self, rows: list[Tensor]) -> Tensor:
+        """Return ``(E, M, R)`` of what was noted for the first rows, the rest being like row 0."""
+        M, R = self.engine.runs, self.engine.replicas
+        if not rows:
+            return self._zeros(0, M, R)
+        whole = [values.view(M, -1) for values in rows]
+        whole = [
+            torch.cat([v, v[:, :1].expand(-1, R - v.shape[1])], 1) if v.shape[1] < R else v
+            for v in whole
+        ]
+        return torch.stack(whole).to(torch.float64)
+
+
+def _note(
+    found: dict[str, list[Tensor]],
+    prefix: str,
+    loss: Tensor,
+    hits: Tensor | None,
+    distance: Tensor | None = None,
+) -> None:
+    found[prefix + "loss"].append(loss)
+    if hits is not None:
+        found[prefix + "accuracy"].append(hits)
+    if distance is not None:
+        found["distance_output"].append(distance)
+
+
+def check_times(start: int, steps: int, **asked: Sequence[int]) -> None:
+    """Refuse times that do not ascend, or lie outside what is advanced.
+
+    Parameters
+    ----------
+    start, steps : int
+        The first time and the steps from there; with 0 steps it is the one time there is.
+    **asked : sequence of int
+        Times, by what messages call them.
+
+    Raises
+    ------
+    UsageError
+        If some do.
+    """
+    end = start + max(steps, 1)
+    for what, times in asked.items():
+        ascending = all(a < b for a, b in itertools.pairwise(times))
+        if len(times) and not (ascending and start <= times[0] and times[-1] < end):
+            raise UsageError(f"{what}: times must ascend within [{start}, {end})")
+
+
+def evaluations(counts: Iterable[str], *, labelled: bool) -> tuple[str, ...]:
+    """Return the names of what is evaluated on the training set, "", and the test set, "test_"."""
+    names = ["loss", "accuracy"] if labelled else ["loss"]
+    found = tuple(prefix + name for prefix in counts for name in names)
+    return (*found, "distance_output") if "test_" in counts else found
+
+
+def _blocks(
+    end: Array,
+    states: Tensor,
+    distances: tuple[Tensor, Tensor, Tensor],
+    named: tuple[dict[str, Tensor], ...],
+) -> list[Block]:
+    """Return a Block a run of arrays over (time, run, …), or of distances (run, time, …)."""
+    l1, linf, gram = (torch.nan_to_num(v, *[torch.nan] * 3).cpu().numpy() for v in distances)
+    kinds = [{name: v.cpu().numpy() for name, v in values.items()} for values in named]
+    return [
+        Block(
+            end[m].copy(),
+            states[m].numpy(),
+            l1[m],
+            linf[m],
+            gram[m],
+            *({name: values[:, m].copy() for name, values in kind.items()} for kind in kinds),
+        )
+        for m in range(len(end))
+    ]

@@ -1,0 +1,1 @@
+"""From what a user names as the model to a network."""

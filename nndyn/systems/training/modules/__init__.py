@@ -1,0 +1,1 @@
+"""Any torch module: its weights as rows of numbers, its loss and derivatives."""

@@ -1,0 +1,262 @@
+"""Rows of weights of any module as an `Engine`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import torch
+
+from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.modules.layout import vector
+from nndyn.systems.training.modules.modes import plain
+from nndyn.systems.training.modules.module import Module, not_batched
+from nndyn.systems.training.modules.passes import Batch, Batched, Evaluation, Pass, RowByRow
+from nndyn.systems.training.modules.trial import elsewhere
+from nndyn.systems.training.randomness import evaluation_key, step_key
+
+Tensor = torch.Tensor
+
+#: Bytes that the samples taken at once may keep for the backward pass. On a CPU few, so that they
+#: stay in its cache: images of 28 x 28 take half the time.
+BUDGET = {"cpu": 8 * 2**20, "cuda": 1024 * 2**20}
+
+
+class Modules:
+    """M runs of R replicas of a module; see `nndyn.systems.training.engine.Engine`.
+
+    Parameters
+    ----------
+    module : Module
+    train : Batch
+        The training set, as ``module.batch`` gives it.
+    orders : sequence of Order
+        One a run.
+    replicas : int
+        R.
+    test : Batch, optional
+    batched : bool, optional
+        Whether the rows are one call, by vmap; what ``module.batched`` says unless given.
+
+    Attributes
+    ----------
+    reason : str or None
+        Why rows are one call each, where they are.
+
+    Warns
+    -----
+    UserWarning
+        If equal rows come out otherwise in other places of a call: then they are one call each.
+
+    Notes
+    -----
+    On a GPU, in full batch, and where nothing is random, the rows of all runs are one call.
+    Otherwise every run makes exactly the calls it would make alone.
+
+    Memory: two arrays of ``M R x D`` and what is loaded for a call, and the activations of as many
+    samples as `BUDGET` allows; of all samples of a step where the gradient cannot be taken in
+    parts: with normalisations over the batch, what is random, and losses of the user's.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        train: Batch,
+        orders: Sequence[Order],
+        *,
+        replicas: int,
+        test: Batch | None = None,
+        batched: bool | None = None,
+    ) -> None:
+        self.module = module
+        self.runs = len(orders)
+        self.replicas = replicas
+        self.size = module.size
+        full = orders[0].batch_size is None
+        self.whole = full and not module.differs
+        self._orders = orders
+        self._full = full
+        self._test = test
+        self._batched = module.batched if batched is None else batched
+        self.reason = module.reason
+        self._pass = self._made()
+        device = train.x.device
+        self._together = device.type == "cuda" and full and not module.random
+        rows = self.runs * replicas
+        with torch.inference_mode(False):
+            self._train = train
+            reverse = full and orders[0].reverse
+            self._first = train.take(self._rows(orders[0], 0)) if reverse else train
+            zeros = partial(torch.zeros, dtype=module.dtype, device=device)
+            self._weights = zeros((rows, module.size))
+            self._gradient = zeros((rows, module.size))
+            self.statistics = zeros((rows, len(module.initial_statistics)))
+        several = batched is None and self._batched and replicas > 1  # one is alike anywhere
+        if several and device.type == "cpu" and not self._same_everywhere():
+            self.reason = (
+                "copies of a replica come out otherwise in other places of a batch on this "
+                "processor"
+            )
+            warnings.warn(not_batched(module.label, self.reason), stacklevel=2)
+            self._batched = False
+            self._pass = self._made()
+
+    def _made(self) -> Pass:
+        module = self.module
+        known = module.module, module.layout, module.criterion, module.counts
+        return Batched(*known) if self._batched else RowByRow(*known, graph=module.graph)
+
+    def load(self, weights: Tensor, statistics: Tensor) -> None:
+        """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
+        with plain():
+            self._weights.copy_(weights)
+            self.statistics.copy_(statistics)
+
+    def gradient(self, t: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return gradient, loss and hits of the step from time `t`; see `Engine.gradient`."""
+        with plain():
+            found = [
+                self._pass.gradient(
+                    self._weights[rows],
+                    self.statistics[rows],
+                    batch := self._first if self._full else self._train.take(self._rows(order, t)),
+                    t=t,
+                    key=step_key(order.seed, t),
+                    parts=self._parts(
+                        len(batch),
+                        rows,
+                        self.module.independent and self.module.criterion.adds,
+                    ),
+                    out=self._gradient[rows],
+                )
+                for rows, order in self._calls()
+            ]
+            loss = torch.cat([loss for loss, _ in found])
+            right = torch.cat([right for _, right in found])
+        return self._gradient, loss, right if hits and self._train.labels is not None else None
+
+    def evaluate(self, *, hits: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return loss and hits over the training set; see `Engine.evaluate`."""
+        _, loss, right = self._evaluate(self._first if self._full else self._train, None)
+        return loss, right if hits else None
+
+    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return loss, hits and output distance of the test set; see `Engine.test`.
+
+        Returns
+        -------
+        loss : (M, replicas)
+        hits : (M, replicas) or None
+        distance : (M, replicas) float64
+
+        Raises
+        ------
+        RuntimeError
+            If the engine has no test set.
+        """
+        if self._test is None:
+            raise RuntimeError("this engine was made without a test set")
+        distance, loss, right = self._evaluate(self._test, replicas)
+        shape = (self.runs, replicas)
+        if right is not None:
+            right = right.view(shape)
+        return loss.view(shape), right if hits else None, distance.view(shape)
+
+    def _evaluate(self, batch: Batch, replicas: int | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return distance, loss and hits of the first `replicas` rows of every run, in one row."""
+        count = self.replicas if replicas is None else replicas
+        found: list[Evaluation] = []
+        distances = []
+        with plain():
+            for m, order in enumerate(self._orders):
+                rows = slice(m * self.replicas, m * self.replicas + count)
+                here = self._evaluation(self._weights[rows], self.statistics[rows], batch, order)
+                found.append(here)
+                distances.append(_distance(here.outputs))
+        right = None if batch.labels is None else torch.cat([here.hits for here in found])
+        return torch.cat(distances), torch.cat([here.loss for here in found]), right
+
+    def _evaluation(
+        self, weights: Tensor, statistics: Tensor, batch: Batch, order: Order
+    ) -> Evaluation:
+        apart = self.module.independent_evaluation and not self.module.graph
+        return self._pass.evaluate(
+            weights,
+            statistics,
+            batch,
+            key=evaluation_key(order.seed),
+            parts=self._parts(len(batch), slice(0, len(weights)), apart),
+        )
+
+    def _same_everywhere(self) -> bool:
+        """Whether equal rows give equal bits in all places of every call that is made.
+
+        Where vmap puts the operands of products is its own affair, and so is their alignment.
+
+        Returns
+        -------
+        bool
+        """
+        module, order, R = self.module, self._orders[0], self.replicas
+        moved = elsewhere(module.module)  # at weights of 0 all places are alike
+        weights = vector(moved, module.parameters).repeat(R, 1)
+        statistics = vector(moved, module.statistics).to(weights).repeat(R, 1)
+        found: list[Tensor] = []
+        rows = slice(0, R)
+        with plain():
+            for t in sorted({0, order.steps_per_epoch - 1}):  # the last batch may be shorter
+                batch = self._first if self._full else self._train.take(self._rows(order, t))
+                running, out = statistics.clone(), torch.zeros_like(weights)
+                parts = self._parts(len(batch), rows, module.independent and module.criterion.adds)
+                key = step_key(order.seed, t)
+                loss, _ = self._pass.gradient(
+                    weights, running, batch, t=t, key=key, parts=parts, out=out
+                )
+                found += [loss, running, out]
+            for batch, count in self._evaluated():
+                here = self._evaluation(weights[:count], statistics[:count], batch, order)
+                found += [*here.outputs, here.loss]
+        found = [torch.nan_to_num(values) for values in found]
+        return all(torch.equal(values, values[:1].expand_as(values)) for values in found)
+
+    def _evaluated(self) -> Iterator[tuple[Batch, int]]:
+        """Yield the samples of evaluations, and how many rows of a run they may be of."""
+        if not self.whole:
+            yield self._train, self.replicas
+        if self._test is not None:
+            yield self._test, self.replicas
+            if self.replicas > 1:  # a control that is the reference is not computed
+                yield self._test, self.replicas - 1
+
+    def _calls(self) -> list[tuple[slice, Order]]:
+        """Return the rows of every call, and the order of their samples."""
+        if self._together:
+            return [(slice(0, self.runs * self.replicas), self._orders[0])]
+        R = self.replicas
+        return [(slice(m * R, (m + 1) * R), order) for m, order in enumerate(self._orders)]
+
+    def _rows(self, order: Order, t: int) -> Tensor:
+        return torch.from_numpy(order.rows(t)).to(self._train.x.device)
+
+    def _parts(self, count: int, rows: slice, apart: bool) -> list[slice]:
+        """Return parts of `count` samples, about equal, that keep to the budget."""
+        if not apart:
+            return [slice(0, count)]
+        at_once = rows.stop - rows.start if self._batched else 1
+        most = BUDGET[self._train.x.device.type] // (self.module.saved_bytes * at_once)
+        parts = -(-count // max(int(most), 1))
+        size = -(-count // parts)
+        return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _distance(outputs: Sequence[Tensor]) -> Tensor:
+    """Return the l2 distance (G,) float64 of the outputs of every row to those of the first."""
+    norms = [
+        torch.linalg.vector_norm(
+            (rows - rows[0]).reshape(len(rows), -1), dim=1, dtype=torch.float64
+        )
+        for rows in outputs
+    ]
+    whole: Tensor = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    return norms[0] if len(norms) == 1 else whole

@@ -1,0 +1,1 @@
+"""Update rules, their derivatives, and schedules of the learning rate."""

@@ -1,0 +1,191 @@
+"""From the arguments a user gives to an update rule and its entry in the manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any
+
+import numpy as np
+
+from nndyn.errors import UnknownNameError, UsageError
+from nndyn.names import did_you_mean
+from nndyn.systems.spelling import CHOICES
+from nndyn.systems.training.optimizers import schedules
+from nndyn.systems.training.optimizers.base import SGD, Adam, AdamW, Optimizer, RMSprop
+
+OPTIMIZERS = CHOICES["optimizer"]
+BETAS = (0.9, 0.999)
+ALPHA = 0.99
+
+
+def make(
+    optimizer: str = "sgd",
+    *,
+    lr: float,
+    momentum: float = 0,
+    nesterov: bool = False,
+    weight_decay: float = 0,
+    betas: tuple[float, float] = BETAS,
+    alpha: float = ALPHA,
+    schedule: str = "constant",
+    clip_norm: float | None = None,
+) -> tuple[Optimizer, dict[str, Any]]:
+    """Return an update rule, all its arguments checked, and what a manifest says of it.
+
+    Parameters
+    ----------
+    optimizer : {"sgd", "adam", "adamw", "rmsprop"}
+        As in ``torch.optim``, to rounding.
+    lr : float
+        Learning rate, > 0.
+    momentum : float, default 0
+        Of sgd (without dampening) and rmsprop, in [0, 1).
+    nesterov : bool, default False
+        Of sgd with momentum.
+    weight_decay : float, default 0
+        Added to the gradient times the weights; of adamw apart from the gradient. 0 for adamw too,
+        where torch has 0.01.
+    betas : tuple of two floats, default (0.9, 0.999)
+        Of adam and adamw, each in [0, 1).
+    alpha : float, default 0.99
+        Smoothing of rmsprop, in [0, 1).
+    schedule : str, default "constant"
+        See `nndyn.systems.training.optimizers.schedules.parse`.
+    clip_norm : float, optional
+        Largest l2 norm of the gradient, > 0.
+
+    Returns
+    -------
+    Optimizer
+    dict
+        JSON values: `optimizer`, `lr`, `momentum` and `betas` (None where they do not apply), and
+        the others where they are not at their defaults: recordings from before they were known
+        lack them, and resume all the same.
+
+    Raises
+    ------
+    UsageError
+        If an argument is wrong or does not apply to the optimizer.
+    UnknownNameError
+        If the optimizer or a term of the schedule is not known.
+    """
+    choice("optimizer", optimizer, OPTIMIZERS)
+    rate = _positive("lr", lr)
+    mass = _fraction("momentum", momentum)
+    if not isinstance(nesterov, (bool, np.bool_)):
+        raise UsageError(f"nesterov is {nesterov!r}; give True or False")
+    decay = number("weight_decay", weight_decay, "a finite number >= 0")
+    if not (math.isfinite(decay) and decay >= 0):
+        raise UsageError(f"weight_decay is {weight_decay!r}; give a finite number >= 0")
+    if not isinstance(betas, (tuple, list, np.ndarray)) or len(betas) != 2:
+        raise UsageError(f"betas is {betas!r}; give two numbers in [0, 1)")
+    first, second = (number("betas", beta, "two numbers in [0, 1)") for beta in betas)
+    if not (0 <= first < 1 and 0 <= second < 1):
+        raise UsageError(f"betas is {betas!r}; give two numbers in [0, 1)")
+    smoothing = _fraction("alpha", alpha)
+    plan = schedules.parse(schedule)
+    clip = None if clip_norm is None else _positive("clip_norm", clip_norm)
+
+    adaptive = optimizer in {"adam", "adamw"}
+    if not adaptive and (first, second) != BETAS:
+        raise UsageError(f"betas apply to adam and adamw; the optimizer is {optimizer}")
+    if adaptive and mass:
+        raise UsageError(
+            f"momentum applies to sgd and rmsprop; the optimizer is {optimizer}, "
+            "whose betas are its own"
+        )
+    if nesterov and optimizer != "sgd":
+        raise UsageError(f"nesterov applies to sgd; the optimizer is {optimizer}")
+    if nesterov and not mass:
+        raise UsageError("nesterov needs a momentum > 0; momentum is 0")
+    if optimizer != "rmsprop" and smoothing != ALPHA:
+        raise UsageError(f"alpha applies to rmsprop; the optimizer is {optimizer}")
+
+    rule: Optimizer
+    if adaptive:
+        kind = Adam if optimizer == "adam" else AdamW
+        rule = kind(rate, (first, second), schedule=plan, weight_decay=decay, clip_norm=clip)
+    elif optimizer == "rmsprop":
+        rule = RMSprop(rate, mass, smoothing, schedule=plan, weight_decay=decay, clip_norm=clip)
+    else:
+        rule = SGD(rate, mass, bool(nesterov), schedule=plan, weight_decay=decay, clip_norm=clip)
+    described: dict[str, Any] = {
+        "optimizer": str(optimizer),
+        "lr": rate,
+        "momentum": None if adaptive else mass,
+        "betas": [first, second] if adaptive else None,
+    }
+    for name, value, default in (
+        ("nesterov", bool(nesterov), False),
+        ("weight_decay", decay, 0.0),
+        ("alpha", smoothing, ALPHA),
+        ("schedule", str(plan), "constant"),
+        ("clip_norm", clip, None),
+    ):
+        if value != default:
+            described[name] = value
+    return rule, described
+
+
+def number(name: str, value: Any, allowed: str) -> float:
+    """Return a number given as an argument as a float.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    value : Any
+        A number of Python, numpy or torch.
+    allowed : str
+        What to give instead, for the message.
+
+    Returns
+    -------
+    float
+        Possibly not finite.
+
+    Raises
+    ------
+    UsageError
+        If `value` is not one real number; strings and bools are none.
+    """
+    refused = (str, bytes, bool, np.bool_, np.complexfloating)
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if not isinstance(value, refused) and np.ndim(value) == 0:
+            return float(value)
+    raise UsageError(f"{name} is {value!r}; give {allowed}")
+
+
+def choice(what: str, value: Any, known: Any) -> None:
+    """Refuse a name that is not among the `known`.
+
+    Parameters
+    ----------
+    what : str
+        What the name is of.
+    value : Any
+    known : collection of str
+
+    Raises
+    ------
+    UnknownNameError
+        If `value` is not one of `known`.
+    """
+    if not isinstance(value, str) or value not in known:
+        meant = did_you_mean(value, known)
+        raise UnknownNameError(f"unknown {what} {value!r}; known are {', '.join(known)}{meant}")
+
+
+def _positive(name: str, value: Any) -> float:
+    found = number(name, value, "a finite number > 0")
+    if not (math.isfinite(found) and found > 0):
+        raise UsageError(f"{name} is {value!r}; give a finite number > 0")
+    return found
+
+
+def _fraction(name: str, value: Any) -> float:
+    found = number(name, value, "a number in [0, 1)")
+    if not 0 <= found < 1:
+        raise UsageError(f"{name} is {value!r}; give a number in [0, 1)")
+    return found

@@ -1,0 +1,1 @@
+"""Multilayer perceptrons: many rows of weights in one pass."""

@@ -1,0 +1,386 @@
+"""Losses and gradients of many replicas of one perceptron, feature-major and in one pass.
+
+The first layer of all R replicas of a run is one matrix product, ``[R·H, features] @ Xᵀ``; the
+layers behind it are one product a replica. A replica's arithmetic must not depend on its place in
+the batch, or a copy of the reference would drift away from it:
+
+- The kernels of the linear algebra library treat the last rows of a matrix, and addresses that are
+  not aligned, differently. So the rows of the first product are padded to a multiple of 8, and
+  every replica's operands begin on a line of the cache; see `nndyn.systems.training.perceptron.operands`.
+- Elementwise kernels compute what does not fill two vector registers number by number, where exp
+  is another approximation. So samples (columns) are padded to a multiple of 128 bytes.
+- Threads cut an array anywhere. So where there are several, everything elementwise is called once
+  a replica, which cuts all replicas alike.
+
+Nor must it depend on the runs beside it, or a study would not give what its runs give alone: each
+run has its own matrix products, of the same shapes and alignment as alone, and everything that is
+elementwise is done for all runs at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from nndyn.systems.training.data.order import Feed, Inputs, Order, tiles
+from nndyn.systems.training.models.spec import Network
+from nndyn.systems.training.perceptron.activations import activate, derive, keeps_input
+from nndyn.systems.training.perceptron.losses import Loss
+from nndyn.systems.training.perceptron.operands import operand, padded
+
+Tensor = torch.Tensor
+#: Elementwise functions cut an array among threads from this size on (torch's smallest grain).
+GRAIN = 2048
+#: Samples of a tile of an evaluation, which need not hold all activations at once.
+TILE = 8192
+
+
+@dataclass
+class _Up:
+    """One layer of a forward pass over some columns: views, by run where they are lists.
+
+    Making a view takes as long as computing a small layer, so they are made once.
+
+    Attributes
+    ----------
+    operands, products : list of tensors
+        The weights, and where their product with what is below goes.
+    below : list of tensors
+        The values of the layer below; empty for the first layer, which takes the samples.
+    bias : tensor or None
+        What is still to add.
+    preimage, value : (M, replicas, outputs, columns)
+    """
+
+    activation: str
+    operands: list[Tensor]
+    products: list[Tensor]
+    below: list[Tensor]
+    bias: Tensor | None
+    preimage: Tensor
+    value: Tensor
+
+
+@dataclass
+class _Down:
+    """One layer of the pass back: views, by run where they are lists.
+
+    Attributes
+    ----------
+    slope : (M, R, outputs, columns)
+        What comes from above.
+    slopes, turned : list of tensors
+        Its runs, and their transposes.
+    products : list of tensors
+        Where the gradient of the weights goes: the product with the values below.
+    gradient, target : (M, R, outputs, inputs)
+        The same, and its place in the rows of weights.
+    bias, bias_target : tensor or None
+        Likewise; where `bias` is None the slope is summed.
+    lowers : list of tensors
+        Where the slope of the layer below goes; empty for the first layer.
+    """
+
+    slope: Tensor
+    slopes: list[Tensor]
+    turned: list[Tensor]
+    products: list[Tensor]
+    gradient: Tensor
+    target: Tensor
+    bias: Tensor | None
+    bias_target: Tensor | None
+    weights: list[Tensor]
+    lowers: list[Tensor]
+
+
+class Perceptrons:
+    """M runs of R replicas of a network, computed together; see `Engine`.
+
+    Parameters
+    ----------
+    network : Network
+    loss : Loss
+    training : Inputs
+    test : Inputs or None
+    orders : sequence of Order
+        One a run.
+    replicas : int
+        R.
+    dtype : torch.dtype
+
+    Notes
+    -----
+    Buffers are kept for every number of columns met, two of ``M R x width x columns`` a layer
+    (columns of a step; `TILE` at most in evaluations).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        training: Inputs,
+        test: Inputs | None,
+        orders: Sequence[Order],
+        *,
+        replicas: int,
+        dtype: torch.dtype,
+    ) -> None:
+        self._layers = network.layers
+        self.loss = loss
+        self.runs, self.replicas = len(orders), replicas
+        self.size = network.size
+        self.reason: str | None = None
+        self.whole = orders[0].batch_size is None
+        self.dtype = dtype
+        self._feed = Feed(training, orders)
+        self._training = tiles(training, TILE)
+        self._tested = [] if test is None else tiles(test, TILE)
+        M, R = self.runs, replicas
+        self.statistics = torch.zeros((M * R, 0), dtype=dtype)
+        self._operands: list[Tensor] = []
+        self._gradients: list[Tensor] = []
+        for depth, layer in enumerate(network.layers):
+            if depth == 0:
+                shape: tuple[int, ...] = (M, padded(R * layer.outputs), layer.inputs + layer.bias)
+            else:
+                shape = (M, R, layer.outputs, layer.inputs)
+            self._operands.append(operand(*shape, dtype=dtype))
+            if depth > 0:  # transposed: the faster order of the product where outputs are few
+                shape = (M, R, layer.inputs, layer.outputs)
+            self._gradients.append(operand(*shape, dtype=dtype))
+        self._biases = [
+            torch.zeros((M, R, layer.outputs, 1), dtype=dtype) for layer in network.layers
+        ]
+        self._buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        self._up: dict[tuple[int, int], list[_Up]] = {}
+        self._down: dict[int, list[_Down]] = {}
+        self._gradient = torch.zeros((M * R, network.size), dtype=dtype)
+
+    def load(self, weights: Tensor, statistics: Tensor) -> None:
+        """Take the weights ``(M·R, D)``; there are no statistics."""
+        start, M, R = 0, self.runs, self.replicas
+        for depth, layer in enumerate(self._layers):
+            H, K = layer.outputs, layer.inputs
+            operand = self._operands[depth]
+            if depth == 0:
+                operand = operand[:, : R * H].view(M, R, H, -1)
+            operand[..., :K] = weights[:, start : start + H * K].view(M, R, H, K)
+            start += H * K
+            if layer.bias:
+                bias = weights[:, start : start + H].view(M, R, H, 1)
+                if depth == 0:
+                    operand[..., K : K + 1] = bias
+                else:
+                    self._biases[depth].copy_(bias)
+                start += H
+
+    def gradient(self, t: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return gradient, loss and number of hits on the samples of the step from time `t`."""
+        batches = self._feed.at(t)
+        layers = self._forward(batches, self.replicas)
+        top = layers[-1]
+        # the loss overwrites the outputs, which the activation's derivative still needs
+        kept = None if top.activation == "identity" else top.value.clone()
+        loss, right = self._losses(top.value, batches, gradient=True, hits=hits)
+        if kept is not None:
+            self._derive(top, top.value, kept)
+        return self._backward(batches, layers), loss.flatten(), _flat(right)
+
+    def evaluate(self, *, hits: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return loss and hits over the training set."""
+        loss, right, _ = self._over(self._training, self.replicas, distance=False, hits=hits)
+        return loss.flatten(), _flat(right)
+
+    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return loss, hits and output distance of the first `replicas` rows of every run."""
+        return self._over(self._tested, replicas, distance=True, hits=hits)
+
+    def _over(
+        self, pieces: list[Inputs], replicas: int, *, distance: bool, hits: bool
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        count = sum(piece.targets.count for piece in pieces)
+        apart, loss, right = torch.zeros((3, self.runs, replicas), dtype=torch.float64)
+        for piece in pieces:
+            batches, n = [piece] * self.runs, piece.targets.count
+            outputs = self._forward(batches, replicas)[-1].value
+            if distance:
+                difference = outputs - outputs[:, :1]
+                difference[..., n:] = 0.0
+                norm = torch.linalg.vector_norm(difference.flatten(2), dim=2, dtype=torch.float64)
+                torch.hypot(apart, norm, out=apart)
+            one, found = self._losses(outputs, batches, gradient=False, hits=hits)
+            loss += one if len(pieces) == 1 else one * (n / count)
+            if found is not None:
+                right += found
+        return loss, right if hits else None, apart
+
+    def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[_Up]:
+        """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
+        key = len(batches[0].x), replicas
+        layers = self._up.get(key) or self._climb(*key)
+        for layer in layers:
+            if layer.below:
+                for operand, below, product in zip(
+                    layer.operands, layer.below, layer.products, strict=True
+                ):
+                    torch.bmm(operand, below, out=product)
+            else:
+                for operand, batch, product in zip(
+                    layer.operands, batches, layer.products, strict=True
+                ):
+                    torch.mm(operand, batch.x.t(), out=product)
+            if layer.bias is not None:
+                layer.preimage.add_(layer.bias)
+            if layer.activation != "identity":
+                for parts in self._calls(layer.preimage, layer.value):
+                    activate(layer.activation, *parts)
+        return layers
+
+    def _losses(
+        self, outputs: Tensor, batches: Sequence[Inputs], *, gradient: bool, hits: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the loss (M, R) and the hits (M, R) of `outputs`, which are overwritten."""
+        losses, right = [], []
+        for m, part in self._loss_calls(outputs, batches):
+            loss, found = self.loss(part, batches[m].targets, gradient=gradient, hits=hits)
+            losses.append(loss)
+            if found is not None:
+                right.append(found)
+        shape = outputs.shape[:2]
+        return torch.cat(losses).view(shape), torch.cat(right).view(shape) if right else None
+
+    def _loss_calls(
+        self, outputs: Tensor, batches: Sequence[Inputs]
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Yield the rows that are taken in one call, and the run whose samples they saw."""
+        if torch.get_num_threads() > 1 and outputs.numel() >= GRAIN:
+            for m, run in enumerate(outputs):
+                yield from ((m, row[None]) for row in run)
+        elif outputs.is_contiguous() and all(batch is batches[0] for batch in batches):
+            yield 0, outputs.flatten(0, 1)
+        else:
+            yield from enumerate(outputs)
+
+    def _backward(self, batches: Sequence[Inputs], layers: list[_Up]) -> Tensor:
+        columns = len(batches[0].x)
+        for depth, down in enumerate(self._down.get(columns) or self._descend(columns)):
+            lower = layers[-2 - depth] if down.lowers else None
+            for m, product in enumerate(down.products):
+                if lower is None:
+                    torch.mm(down.slopes[m], batches[m].x, out=product)
+                else:
+                    torch.bmm(layers[-1 - depth].below[m], down.turned[m], out=product)
+                    torch.bmm(down.weights[m], down.slopes[m], out=down.lowers[m])
+            if down.bias is not None and down.bias_target is not None:
+                down.bias_target.copy_(down.bias)
+            elif down.bias_target is not None:
+                torch.sum(down.slope, 3, out=down.bias_target)
+            down.target.copy_(down.gradient)
+            if lower is not None:
+                self._derive(lower, self._down[columns][depth + 1].slope, lower.value)
+        return self._gradient
+
+    def _derive(self, layer: _Up, slope: Tensor, value: Tensor) -> None:
+        """Multiply `slope` by the derivative of the layer's activation."""
+        if layer.activation != "identity":
+            for parts in self._calls(slope, value, layer.preimage):
+                derive(layer.activation, *parts)
+
+    def _calls(self, *values: Tensor) -> Iterable[Sequence[Tensor]]:
+        """Return what each call of an elementwise function takes.
+
+        Numbers without gaps: torch has another code of some functions where there are gaps, as
+        between the runs.
+
+        Returns
+        -------
+        iterable of sequences of tensors
+        """
+        if torch.get_num_threads() > 1 and values[0].numel() >= GRAIN:
+            return zip(*(value.flatten(0, 1) for value in values), strict=True)
+        if all(value.is_contiguous() for value in values):
+            return (values,)
+        return zip(*values, strict=True)
+
+    def _climb(self, columns: int, replicas: int) -> list[_Up]:
+        """Make the views of a forward pass, and the buffers where the columns are new."""
+        if columns not in self._buffers:
+            self._buffers[columns] = [
+                self._allocate(depth, columns) for depth in range(len(self._layers))
+            ]
+        found: list[_Up] = []
+        for depth, (layer, buffers) in enumerate(
+            zip(self._layers, self._buffers[columns], strict=True)
+        ):
+            H, K = layer.outputs, layer.inputs
+            preimage, value = (self._part(buffer, H, replicas) for buffer in buffers)
+            if depth == 0:
+                rows = padded(replicas * H)
+                operand = self._operands[0][:, :rows, : K + layer.bias]
+                products, bias = list(buffers[0][:, :rows]), None
+            else:
+                operand = self._operands[depth][:, :replicas, :, :K]
+                products = list(preimage)
+                bias = self._biases[depth][:, :replicas] if layer.bias else None
+            below = list(found[-1].value) if found else []
+            operands = list(operand)
+            found.append(_Up(layer.activation, operands, products, below, bias, preimage, value))
+        self._up[columns, replicas] = found
+        return found
+
+    def _descend(self, columns: int) -> list[_Down]:
+        """Make the views of a pass back, from the last layer to the first."""
+        M, R, found, end = self.runs, self.replicas, [], self.size
+        buffer = self._buffers[columns][-1][1]
+        for depth in range(len(self._layers) - 1, -1, -1):
+            layer, gradient = self._layers[depth], self._gradients[depth]
+            H, K = layer.outputs, layer.inputs
+            slope = self._part(buffer, H, R)
+            target = self._gradient[:, end - layer.size : end].view(M, R, layer.size)
+            end -= layer.size
+            bias, lowers = None, []
+            if depth == 0:
+                slopes, products = list(buffer), list(gradient[:, :, : K + layer.bias])
+                gradient = gradient[:, : R * H].view(M, R, H, -1)
+                bias = gradient[..., K] if layer.bias else None
+            else:
+                slopes, products = list(slope), list(gradient[..., :H])
+                gradient = gradient.transpose(2, 3)
+                below = self._buffers[columns][depth - 1][1]
+                buffer = operand(*below.shape, dtype=self.dtype)
+                lowers = list(self._part(buffer, K, R))
+            found.append(
+                _Down(
+                    slope,
+                    slopes,
+                    [one.transpose(-2, -1) for one in slopes],
+                    products,
+                    gradient[:, :, :H, :K],
+                    target[..., : H * K].view(M, R, H, K),
+                    bias,
+                    target[..., H * K :] if layer.bias else None,
+                    list(self._operands[depth][..., :K].transpose(-2, -1)),
+                    lowers,
+                )
+            )
+        self._down[columns] = found
+        return found
+
+    def _allocate(self, depth: int, columns: int) -> tuple[Tensor, Tensor]:
+        """Make buffers ``(M, rows, columns)`` for what the activation takes and gives."""
+        layer = self._layers[depth]
+        rows = self.replicas * layer.outputs
+        shape = (self.runs, rows if depth else padded(rows), columns)
+        preimage = operand(*shape, dtype=self.dtype)
+        keeps = keeps_input(layer.activation)
+        return preimage, operand(*shape, dtype=self.dtype) if keeps else preimage
+
+    def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
+        """Return a buffer's first `replicas` of every run as ``(M, replicas, width, columns)``."""
+        return buffer[:, : replicas * width].view(self.runs, replicas, width, -1)
+
+
+def _flat(hits: Tensor | None) -> Tensor | None:
+    return None if hits is None else hits.flatten()

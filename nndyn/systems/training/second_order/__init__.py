@@ -1,0 +1,1 @@
+"""Second derivatives of the loss: sharpness, tangents, the quadratic expansion."""
