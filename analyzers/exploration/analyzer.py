@@ -90,9 +90,10 @@ def exploration(
     Notes
     -----
     One pass over ``state``, replica by replica; of replicas whose states take more than 600 MiB,
-    those beyond are read once or more again (see `analyzers.exploration.displacements.displacements`, also for
-    the number of operations). Peak memory: 600 MiB, 64 MiB of passing states, 16 MiB of products of
-    states, and a few (time, replica) arrays; a block is read while the one before is worked on.
+    those beyond are read once or more again (see
+    `analyzers.exploration.displacements.displacements`, also for the number of operations). Peak
+    memory: 600 MiB, 64 MiB of passing states, 16 MiB of products of states, and a few (time,
+    replica) arrays; a block is read while the one before is worked on.
 
     The interval of ``msd_exponent`` is over time, from blocks that do not overlap; that of
     ``random_walk_participation_ratio`` holds the ratios of such walks. The others, where there are

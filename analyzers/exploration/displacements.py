@@ -91,12 +91,12 @@ def displacements(
     Notes
     -----
     A trajectory of no more components than states (and `COMPONENTS`) that is held whole has its
-    displacements taken by `analyzers.exploration.squared_displacements`, in O(T D log T) operations, and its covariance in
-    O(T D²). Else blocks of states are multiplied with blocks of states, in O(T² D) operations:
-    squared displacements are then exact to rounding of the squared radius of the trajectory, and
-    the T x T matrix of products, which has the trace and the squared trace of the covariance, is
-    never stored whole. Each state is read once more for every `PANEL_BYTES` of states before it,
-    or not again where all fit into that.
+    displacements taken by `analyzers.exploration.squared_displacements`, in O(T D log T)
+    operations, and its covariance in O(T D²). Else blocks of states are multiplied with blocks of
+    states, in O(T² D) operations: squared displacements are then exact to rounding of the squared
+    radius of the trajectory, and the T x T matrix of products, which has the trace and the squared
+    trace of the covariance, is never stored whole. Each state is read once more for every
+    `PANEL_BYTES` of states before it, or not again where all fit into that.
     """
     narrow = len(mean) <= min(times, COMPONENTS)
     method = _held_whole if narrow and len(held) == times else _by_products

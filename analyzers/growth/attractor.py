@@ -43,9 +43,9 @@ def attractor(recording: xr.Dataset) -> tuple[str, int]:
     Notes
     -----
     Reads the last 129 states of the reference, in pieces of components that together take no more
-    than 32 MiB (`analyzers.common.states.BLOCK_BYTES`): each state once, and those once more, one against
-    another, at whose lag the last one is repeated. Of step lengths one pass. Measured with 200
-    states of 2,000,000 weights: resident memory rises by 32 MiB at its peak.
+    than 32 MiB (`analyzers.common.states.BLOCK_BYTES`): each state once, and those once more, one
+    against another, at whose lag the last one is repeated. Of step lengths one pass. Measured with
+    200 states of 2,000,000 weights: resident memory rises by 32 MiB at its peak.
 
     From lengths alone, a cycle is one of step lengths and loss.
     """

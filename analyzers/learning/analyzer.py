@@ -83,7 +83,8 @@ def learning(
     between two evaluations and was lost again by the second is not seen.
 
     The limit of the sharpness is ``2 / lr`` of gradient descent; those of other optimizers, some
-    of which are limits of the preconditioned sharpness, are those of `analyzers.common.stability.limit`.
+    of which are limits of the preconditioned sharpness, are those of
+    `analyzers.common.stability.limit`.
 
     One pass over the accuracies; memory: a few (time, replica) arrays.
 

@@ -103,11 +103,11 @@ def lyapunov(
     The interval of a stationary recording is over time: Student's t over batch means. That of a
     transient is over perturbations of this run, not over seeds, and no evidence for growth: a
     jackknife over replicas; those that disagree have no exponent. Growth of a transient is called
-    only where ``growth_p`` is at most 0.02, see `analyzers.growth.sign_flips`; chaos of a stationary
-    recording only where an exponential explains the growth and a power of time does not, see
-    `analyzers.growth.doubling`. Where replicas stop being infinitesimal and there are tangents, the first
-    vector is followed from there on. A stationary recording whose reference diverged has no
-    numbers, unless `window` ends before that.
+    only where ``growth_p`` is at most 0.02, see `analyzers.growth.sign_flips`; chaos of a
+    stationary recording only where an exponential explains the growth and a power of time does not,
+    see `analyzers.growth.doubling`. Where replicas stop being infinitesimal and there are tangents,
+    the first vector is followed from there on. A stationary recording whose reference diverged has
+    no numbers, unless `window` ends before that.
 
     Beside the exponent of a transient stand, where they were recorded, ``sharpness_ratio``
     (sharpness_time), sharpness over the limit above which a minimum repels the optimizer, and

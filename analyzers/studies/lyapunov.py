@@ -84,12 +84,12 @@ def onset_study(
     Notes
     -----
     The mean exponent of trainings is positive at every learning rate (slow drift, negative
-    curvature), so that no zero crossing exists; see `analyzers.studies.onset` for the rule. A diverged run
-    grows without limit. Growth that was cut short below the threshold because deviations stopped
-    being infinitesimal says neither, and that cell is left out. Growth past the threshold that is
-    not told from a neutral path, ``growth_p`` of `lyapunov` being above 0.02, counts as none:
-    neither the interval of an exponent over perturbations of one run nor its growth alone is
-    evidence. Results without ``growth_p`` count by their growth.
+    curvature), so that no zero crossing exists; see `analyzers.studies.onset` for the rule. A
+    diverged run grows without limit. Growth that was cut short below the threshold because
+    deviations stopped being infinitesimal says neither, and that cell is left out. Growth past the
+    threshold that is not told from a neutral path, ``growth_p`` of `lyapunov` being above 0.02,
+    counts as none: neither the interval of an exponent over perturbations of one run nor its growth
+    alone is evidence. Results without ``growth_p`` count by their growth.
 
     The interval of ``onset`` is the percentile bootstrap over seeds, widened to the grid. Measured
     on drawn growth with 10 seeds on 12 log-spaced rates, it covers the true median in 94 to 98 % of

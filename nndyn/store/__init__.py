@@ -16,8 +16,8 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 if TYPE_CHECKING:
     from nndyn.store.facts import Facts, facts
-    from nndyn.store.header import Header
     from nndyn.store.integrity import Report, VariableCheck, verify
+    from nndyn.store.layout import Header
     from nndyn.store.library import reading
     from nndyn.store.locks import BusyError, MissingRecordingError, vacant
     from nndyn.store.reader import open_recording

@@ -17,7 +17,7 @@ import numpy as np
 from nndyn.recording import CHECKPOINTS
 from nndyn.store.chunks import UNDEFINED, Layout, Node, TreeError, find_layouts, walk
 from nndyn.store.committed import own
-from nndyn.store.header import EXTENTS, Array, extents_of
+from nndyn.store.layout import EXTENTS, Array, extents_of
 
 if TYPE_CHECKING:
     import netCDF4

@@ -13,7 +13,7 @@ from nndyn.header import CURE
 from nndyn.kinds import shown
 from nndyn.recording import VARIABLES
 from nndyn.store import digests
-from nndyn.store.header import Array, growing
+from nndyn.store.layout import Array, growing
 
 if TYPE_CHECKING:
     import netCDF4

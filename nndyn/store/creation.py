@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from nndyn.errors import StoreError, UsageError
-from nndyn.store import digests
+from nndyn.store import digests, layout
 from nndyn.store.failures import is_of_write, write_failure
 from nndyn.store.files import part_path, sync_folder
 from nndyn.store.handles import written
-from nndyn.store.header import Header
+from nndyn.store.layout import Header
 from nndyn.store.locks import BusyError, WriterLock, check_own, journal_path, stale_parts, vacant
 from nndyn.text import size
 
@@ -86,16 +86,16 @@ def make(
 
 def _write_header(part: Path, header: Header) -> os.stat_result:
     with written(part, header.fixed_bytes) as nc:
-        header.define(nc, header)
+        layout.define(nc, header)
         nc.sync()
         # Closing only ever shortens the file: what it grows to from here on is chunks.
         ranges = [(0, part.stat().st_size)]
-        mark = header.extents_value(ranges, place=-1)
-        nc.setncattr(header.EXTENTS, mark)
+        mark = layout.extents_value(ranges, place=-1)
+        nc.setncattr(layout.EXTENTS, mark)
         nc.sync()
         content, looked_for = part.read_bytes(), np.asarray(mark).tobytes()
         place = content.find(looked_for) if content.count(looked_for) == 1 else 0
-        nc.setncattr(header.EXTENTS, header.extents_value(ranges, place))
+        nc.setncattr(layout.EXTENTS, layout.extents_value(ranges, place))
         digests.seal(nc)
         nc.sync()
     return part.stat()

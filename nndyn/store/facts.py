@@ -11,7 +11,7 @@ from nndyn.header import read
 from nndyn.store import journal as journals
 from nndyn.store.checks import check_header
 from nndyn.store.committed import attributes
-from nndyn.store.header import is_copy
+from nndyn.store.layout import is_copy
 from nndyn.store.library import exclusive, open_netcdf, reading
 from nndyn.store.locks import existing
 

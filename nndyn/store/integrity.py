@@ -19,7 +19,7 @@ from nndyn.store import journal as journals
 from nndyn.store.checks import Checks, DigestError, check_header
 from nndyn.store.chunk_index import faults
 from nndyn.store.committed import attributes, own, rows_of, slot_of
-from nndyn.store.header import EXTENTS, is_copy
+from nndyn.store.layout import EXTENTS, is_copy
 from nndyn.store.library import exclusive, open_netcdf, reading
 from nndyn.store.locks import existing, has_writer
 from nndyn.store.reader import open_recording

@@ -19,8 +19,8 @@ from nndyn.store import journal as journals
 from nndyn.store.checks import Checks
 from nndyn.store.committed import attributes, check_times, committed_rows
 from nndyn.store.digests import HEADER
-from nndyn.store.header import EXTENTS, growing, is_copy
 from nndyn.store.inspection import inspected
+from nndyn.store.layout import EXTENTS, growing, is_copy
 from nndyn.store.library import (
     check_held,
     check_signature,

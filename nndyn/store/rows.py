@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nndyn.errors import UsageError
-from nndyn.store.header import Array, growing
+from nndyn.store.layout import Array, growing
 
 if TYPE_CHECKING:
     import netCDF4

@@ -21,8 +21,8 @@ from nndyn.store.digests import DIM, OF_THE_FILE
 from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
 from nndyn.store.handles import Handle
-from nndyn.store.header import EXTENTS, Array, extents_of, extents_value, is_copy
 from nndyn.store.inspection import inspected
+from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, is_copy
 from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, TakenOverError, WriterLock
 from nndyn.store.regular import open_regular

@@ -15,9 +15,9 @@ from nndyn.header import STATUSES, of_status
 from nndyn.interrupts import shielded
 from nndyn.paths import located
 from nndyn.recording import CHECKPOINTS
-from nndyn.store import creation, header
+from nndyn.store import creation, layout
 from nndyn.store.digests import DIM, NAME
-from nndyn.store.header import Array, Header
+from nndyn.store.layout import Array, Header
 from nndyn.store.library import exclusive
 from nndyn.store.locks import WriterLock, writable
 from nndyn.store.rows import counted
@@ -210,7 +210,7 @@ class Writer:
         session = self._usable()
         if name not in session.dims:
             raise UsageError(f"{self.path} has no variable {name!r}; it has {sorted(session.dims)}")
-        dim = header.growing(session.dims[name])
+        dim = layout.growing(session.dims[name])
         if dim is None:
             return session.values(name)
         stop = self.committed[dim]
@@ -267,7 +267,7 @@ class Writer:
             If writing fails.
         """
         session = self._usable()
-        fixed = [n for n in self.names if header.growing(session.dims[n]) is None]
+        fixed = [n for n in self.names if layout.growing(session.dims[n]) is None]
         fixed = [n for n in fixed if not n.startswith("checkpoint")]
         if name not in fixed:
             raise UsageError(f"{name!r} cannot be set; expected one of {sorted(fixed)}")
@@ -285,7 +285,7 @@ class Writer:
             If writing fails.
         """
         session = self._usable()
-        self._later.update({name: header.attribute(value) for name, value in attrs.items()})
+        self._later.update({name: layout.attribute(value) for name, value in attrs.items()})
         if not session.changed:
             self._flush_attrs()
 

@@ -57,9 +57,9 @@ def analyze_study(
     Returns
     -------
     xarray.Dataset
-        What the study function of the analyzer gives, or `analyzers.studies.medians`; along further swept
-        options it is repeated. ``cell_NAME``, over all swept options, is what was found on every
-        run.
+        What the study function of the analyzer gives, or `analyzers.studies.medians`; along further
+        swept options it is repeated. ``cell_NAME``, over all swept options, is what was found on
+        every run.
 
     Raises
     ------

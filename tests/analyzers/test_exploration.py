@@ -124,7 +124,7 @@ def test_every_quantity_is_that_of_plain_numpy_for_any_block(T, R, D, offset, si
         patch.setattr(displacements, "PASSING_BYTES", 2 * block)
         patch.setattr(displacements, "ROWS", rows)
         patch.setattr(displacements, "COLUMNS", columns)
-        patch.setattr(lags, "OCTAVE", 2 if T % 2 else squared_displacements.OCTAVE)
+        patch.setattr(squared_displacements, "OCTAVE", 2 if T % 2 else squared_displacements.OCTAVE)
         chunked = dask and find_spec("dask") is not None  # an extra
         recording = path(x).chunk({"time": 7}) if chunked else path(x)
         found = nndyn.exploration(recording, walks=40)
@@ -166,8 +166,8 @@ def test_displacements_by_transform_are_plain_differences(T, D, octave, values, 
     }[kind]
     longest = max(1, (T - 1) // int(rng.integers(1, 10)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lags, "OCTAVE", octave)
-        patch.setattr(lags, "VALUES", values)
+        patch.setattr(squared_displacements, "OCTAVE", octave)
+        patch.setattr(squared_displacements, "VALUES", values)
         found = squared_displacements.squared_displacements(x, longest)
     expected = [np.sum((x[k:] - x[: len(x) - k]) ** 2) for k in range(longest + 1)]
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-13 * max(expected))

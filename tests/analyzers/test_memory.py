@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analyzers.common import states
+from analyzers.common import blocks, states
 from analyzers.common.states import Tail, weights
 from analyzers.growth.attractor import attractor
 from analyzers.growth.separation import separation
@@ -88,7 +88,7 @@ def runs():
 def test_parts_of_a_few_times_give_the_same(name, distance, monkeypatch):
     run = runs()[name]
     whole = lyapunov(run, distance=distance)
-    monkeypatch.setattr(streams, "PART", 40)
+    monkeypatch.setattr(blocks, "PART", 40)
     monkeypatch.setattr(states, "BLOCK_BYTES", 100)
     cut = lyapunov(run, distance=distance)
     assert cut.attrs == whole.attrs
@@ -145,7 +145,7 @@ def test_slopes_of_a_curve_in_parts_equal_least_squares(monkeypatch):
     for phi in (0.0, 0.6, 1.0):
         x = whiten(np.column_stack([np.ones(200), np.arange(200.0)]), phi)
         direct = np.linalg.lstsq(x, whiten(curves, phi), rcond=None)[0][1]
-        monkeypatch.setattr(streams, "PART", 35)
+        monkeypatch.setattr(blocks, "PART", 35)
         np.testing.assert_allclose(slopes(curves, phi), direct, rtol=1e-10)
     t, y = np.arange(200) - 99.5, curves[:, 0]
     residual = y - y.mean() - t * (t @ y) / (t @ t)
@@ -169,7 +169,7 @@ def test_deviance_of_a_curve_in_parts_equals_that_of_weighted_fits(monkeypatch):
             variance = np.bincount(group, (wy - wx @ beta) ** 2) / np.bincount(group)
         deviance = np.bincount(group) @ np.log(variance) - np.log(1.0 - phi * phi)
         least = min(least, deviance)
-    monkeypatch.setattr(streams, "PART", 100)
+    monkeypatch.setattr(blocks, "PART", 100)
     found = smallest_deviance(
         curve, first, lambda t: [t, *(np.maximum(t - first - b, 0.0) for b in breaks)], breaks
     )

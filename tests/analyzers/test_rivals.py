@@ -185,7 +185,7 @@ def test_a_window_without_tangents_or_without_times_is_refused(run):
 def test_the_figure_has_a_panel_of_sharpness(run, tmp_path):
     figure = draw(nndyn.lyapunov(run))
     _, ratio = figure.axes
-    assert ratio.get_ylabel() == "sharpness × lr / 2"
+    assert ratio.get_ylabel() == "sharpness \u00d7 lr / 2"
     labels = [text.get_text() for text in ratio.get_legend().get_texts()]
     assert "their mean, then a tangent" in labels
     assert "on the loss's quadratic expansion" in labels

@@ -10,10 +10,10 @@ import nndyn
 from nndyn.cli import nndyn as command
 from nndyn.cli.lazy import run
 from nndyn.errors import UsageError
-from nndyn.finder import runs
 from nndyn.finder.bracketing import lattice
 from nndyn.finder.labels import _side
 from nndyn.finder.search import _Search
+from nndyn.studies import sweep
 from tests.analyzers.studies import grew
 
 SMALL = {"steps": 60, "replicas": 3, "threshold": 0.9}
@@ -87,7 +87,7 @@ def test_a_round_that_was_cut_short_is_run_first_of_all(tmp_path, monkeypatch, a
     """Its runs end earlier than planned, and of one there is no file."""
     call = {"seeds": 3, "budget": 12 * 60, **SMALL}
     whole = nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "whole", **call)
-    record, rounds = runs.work, []
+    record, rounds = sweep.work, []
 
     def cut(*arguments, **options):
         rounds.append(1)
@@ -95,7 +95,7 @@ def test_a_round_that_was_cut_short_is_run_first_of_all(tmp_path, monkeypatch, a
             options["stop"] = lambda: True
         return record(*arguments, **options)
 
-    monkeypatch.setattr(adaptive, "work", cut)
+    monkeypatch.setattr(sweep, "work", cut)
     with pytest.raises(KeyboardInterrupt):
         nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "cut", **call)
     for path in sorted((tmp_path / "cut" / "cells").glob("*.nc"))[-1:]:

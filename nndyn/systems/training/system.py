@@ -122,9 +122,9 @@ class Training:
     dropout, is drawn from (`seed`, step) and shared by the replicas.
 
     Perceptrons with a named loss are computed by a pass of our own, other modules by
-    ``torch.func``; see `nndyn.systems.training.perceptron.engine` and `nndyn.systems.training.modules.engine`. Rows of
-    a perceptron with equal phases stay bitwise equal. Buffers are kept between calls: an instance
-    is not for two threads at once.
+    ``torch.func``; see `nndyn.systems.training.perceptron.engine` and
+    `nndyn.systems.training.modules.engine`. Rows of a perceptron with equal phases stay bitwise
+    equal. Buffers are kept between calls: an instance is not for two threads at once.
 
     Examples
     --------

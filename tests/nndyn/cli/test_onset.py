@@ -65,7 +65,9 @@ def test_a_search_that_processes_share_makes_the_same_runs(tmp_path, monkeypatch
 
     from contextlib import nullcontext
 
-    monkeypatch.setattr(finder, "processes", lambda workers: nullcontext("here"))
+    from nndyn.finder import search
+
+    monkeypatch.setattr(search, "processes", lambda workers: nullcontext("here"))
     monkeypatch.setattr("nndyn.studies.sweep.spread", spread)
     package.find_onset("mlp:4-5-3", "iris", path=tmp_path / "two", workers=2, **SMALL)
     monkeypatch.undo()

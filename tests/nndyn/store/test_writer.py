@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nndyn.errors import RecordingError, StoreError, UsageError
-from nndyn.store import MissingRecordingError, Writer, header, open_recording, verify
+from nndyn.store import MissingRecordingError, Writer, layout, open_recording, verify
 from nndyn.store.locks import WriterLock, lock_path
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 

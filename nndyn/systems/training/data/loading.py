@@ -17,7 +17,7 @@ from nndyn.errors import UnknownNameError, UsageError, is_whole
 from nndyn.names import did_you_mean
 from nndyn.paths import located
 from nndyn.systems.spelling import canonical
-from nndyn.systems.tables import files
+from nndyn.systems.tables import files as text_files
 from nndyn.systems.training.data import images, subsets, tables
 from nndyn.systems.training.data import scikit_learn as wheel
 from nndyn.systems.training.data.samples import Samples, check, from_arrays
@@ -56,9 +56,9 @@ def load(
     ----------
     data : str, path, or tuple (x, y) of arrays or tensors
         One of `NAMES`, dashes or underscores alike; the path of a ``.npz`` file or a table,
-        ``.csv``, ``.tsv``, ``.txt`` or ``.dat`` (see `nndyn.systems.training.data.tables`); or arrays,
-        which enter as given: x (N, ...), y (N, ...) integers, such as class labels, or real-valued
-        targets.
+        ``.csv``, ``.tsv``, ``.txt`` or ``.dat`` (see `nndyn.systems.training.data.tables`); or
+        arrays, which enter as given: x (N, ...), y (N, ...) integers, such as class labels, or
+        real-valued targets.
     test : tuple (x, y), optional
         Test set for given arrays.
     samples : int, optional
@@ -146,7 +146,7 @@ def _name(data: str | os.PathLike[str]) -> str:
     text = os.fspath(data)
     if isinstance(data, str) and canonical(text) in NAMES:
         return str(canonical(text))
-    if files.suffix(Path(text)) in tables.SUFFIXES:
+    if text_files.suffix(Path(text)) in tables.SUFFIXES:
         return Path(text).name
     raise UnknownNameError(
         f"unknown data {text!r}; known are {', '.join(NAMES)}, or give the path of a .npz or .csv "

@@ -2,8 +2,8 @@
 
 The derivative of one forward and one backward pass along a vector, written out by hand: what
 differentiation calls the R-operator. All vectors share the passes of the weights themselves; their
-own are, as in `nndyn.systems.training.perceptron.engine`, feature-major: the first layer of all k vectors is one
-matrix product, ``[k·H, features] @ Xᵀ``.
+own are, as in `nndyn.systems.training.perceptron.engine`, feature-major: the first layer of all k
+vectors is one matrix product, ``[k·H, features] @ Xᵀ``.
 
 References
 ----------

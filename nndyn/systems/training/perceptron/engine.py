@@ -6,7 +6,8 @@ the batch, or a copy of the reference would drift away from it:
 
 - The kernels of the linear algebra library treat the last rows of a matrix, and addresses that are
   not aligned, differently. So the rows of the first product are padded to a multiple of 8, and
-  every replica's operands begin on a line of the cache; see `nndyn.systems.training.perceptron.operands`.
+  every replica's operands begin on a line of the cache; see
+  `nndyn.systems.training.perceptron.operands`.
 - Elementwise kernels compute what does not fill two vector registers number by number, where exp
   is another approximation. So samples (columns) are padded to a multiple of 128 bytes.
 - Threads cut an array anywhere. So where there are several, everything elementwise is called once

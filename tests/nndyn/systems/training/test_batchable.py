@@ -12,7 +12,7 @@ from torch import nn
 import nndyn
 from nndyn.cli import nndyn as command
 from nndyn.cli.lazy import run as invoke
-from nndyn.systems.training.modules import engine
+from nndyn.systems.training.modules import engine, vmap
 from tests.recorders.plain_loops import made
 from tests.recorders.user_networks import Physics, Recurrent, Tripled, residual, times, vectors
 
@@ -70,7 +70,7 @@ def test_why_rows_are_not_batched_is_said_and_kept(tmp_path, monkeypatch, capsys
     physical = name == "differentiation"
     data, loss = (times(), residual) if physical else (vectors(), "cross-entropy")
     if name == "long calls":
-        monkeypatch.setattr(batchable, "BATCHED_BYTES", 100)
+        monkeypatch.setattr(vmap, "BATCHED_BYTES", 100)
     if name == "places":
         monkeypatch.setattr(engine.Modules, "_same_everywhere", lambda self: False)
     path = tmp_path / "r.nc"

@@ -10,7 +10,7 @@ from torch import nn
 
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.models.build import build
-from nndyn.systems.training.modules import engine
+from nndyn.systems.training.modules import engine as engines
 from nndyn.systems.training.modules.engine import Modules
 from nndyn.systems.training.randomness import evaluation_key, step_key
 from tests.nndyn.systems.training.networks import KINDS, network, plain_gradient, smooth
@@ -190,7 +190,7 @@ def test_parts_of_the_samples_add_up(kind, batched, monkeypatch):
     whole.load(*rows)
     expected = [part.clone() for part in whole.gradient(0, hits=True)]
     outputs = whole.test(4, hits=True)
-    monkeypatch.setitem(engine.BUDGET, "cpu", 23 * found.saved_bytes * (4 if batched else 1))
+    monkeypatch.setitem(engines.BUDGET, "cpu", 23 * found.saved_bytes * (4 if batched else 1))
     parts = engine(found, x, y, batched=batched)
     assert [len(range(*part.indices(60))) for part in parts._parts(60, slice(0, 4), True)] == [
         20,
