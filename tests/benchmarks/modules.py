@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import nndyn
-from nndyn.systems.training.models.spec import Network
+from nndyn.systems.training.perceptron.network import Network
 from recorders.perturbations import ensemble
 from recorders.plan import make
 

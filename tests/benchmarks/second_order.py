@@ -18,7 +18,8 @@ from modules import Data, digits, large, small
 from torch import nn
 
 import nndyn
-from nndyn.systems.training.models.spec import Network, from_spec
+from nndyn.systems.training.models.spec import from_spec
+from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.second_order.tangents import orthonormal
 
 VECTORS = 8

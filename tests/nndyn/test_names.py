@@ -6,9 +6,8 @@ from nndyn.names import OPTIONS, did_you_mean, meant
 from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.data import loading
 from nndyn.systems.training.device import DTYPES
-from nndyn.systems.training.models import spec
 from nndyn.systems.training.optimizers import arguments
-from nndyn.systems.training.perceptron import losses
+from nndyn.systems.training.perceptron import losses, network
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ def test_a_message_ends_with_a_question_or_not_at_all():
 
 def test_names_for_completion_are_those_that_options_take():
     assert CHOICES["data"] == loading.NAMES
-    assert CHOICES["activation"] == tuple(spec.ACTIVATIONS)
+    assert CHOICES["activation"] == tuple(network.ACTIVATIONS)
     assert CHOICES["loss"] == tuple(losses.LOSSES)
     assert CHOICES["dtype"] == tuple(DTYPES)
     assert CHOICES["optimizer"] is arguments.OPTIMIZERS

@@ -6,11 +6,11 @@ import hashlib
 from typing import Any
 
 from nndyn.systems.training.data.samples import Samples
-from nndyn.systems.training.models.spec import Network
 from nndyn.systems.training.modules import criterion
 from nndyn.systems.training.modules.criterion import Loss
 from nndyn.systems.training.modules.fingerprint import function_digest
 from nndyn.systems.training.modules.module import Module
+from nndyn.systems.training.perceptron.network import Network
 
 
 def describe(

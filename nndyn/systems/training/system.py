@@ -25,11 +25,12 @@ from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import check_times, evaluations
 from nndyn.systems.training.models import factories
 from nndyn.systems.training.models.build import build
-from nndyn.systems.training.models.spec import Network
 from nndyn.systems.training.modules import criterion
 from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.optimizers import arguments
 from nndyn.systems.training.optimizers.differentials import log_volume
+from nndyn.systems.training.perceptron import inputs
+from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.second_order import sharpness
 from nndyn.systems.training.second_order.expansion import Expansion
 from nndyn.systems.training.second_order.measures import SecondOrder
@@ -210,8 +211,8 @@ class Training:
             device=self.device,
         )
         if isinstance(network, Network):
-            training = order.rows(training, "data", network, str(loss))
-            held_out = held_out and order.rows(held_out, "test", network, str(loss))
+            training = inputs.rows(training, "data", network, str(loss))
+            held_out = held_out and inputs.rows(held_out, "test", network, str(loss))
         self.task = Task(network, training, held_out, loss, self.torch_dtype, self.device)
         self.name = f"{loaded.name} {network.label}"
         self._moved = network.size * (1 + self.rule.buffers)

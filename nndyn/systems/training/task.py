@@ -10,17 +10,17 @@ from typing import Any
 import torch
 
 from nndyn.systems.training.curvature import Curvature
-from nndyn.systems.training.data import order
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.engine import Engine
-from nndyn.systems.training.models.spec import Network
 from nndyn.systems.training.modules.curvature import ModuleCurvature
 from nndyn.systems.training.modules.engine import Modules
 from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.perceptron.curvature import PerceptronCurvature
 from nndyn.systems.training.perceptron.engine import Perceptrons
+from nndyn.systems.training.perceptron.inputs import inputs
 from nndyn.systems.training.perceptron.losses import LOSSES
+from nndyn.systems.training.perceptron.network import Network
 
 #: Numbers of a layer's values, of all rows, up to which runs share the calls that compute them:
 #: each call costs the interpreter some time, and threads wait for one another in it. Above, the
@@ -61,7 +61,7 @@ class Task:
         if isinstance(network, Module):
             return network.batch(samples.x, samples.y, what)
         bias, outputs = network.layers[0].bias, network.outputs
-        return order.inputs(samples, outputs=outputs, bias=bias, dtype=self.dtype)
+        return inputs(samples, outputs=outputs, bias=bias, dtype=self.dtype)
 
     @property
     def labelled(self) -> bool:

@@ -11,15 +11,16 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array
-from nndyn.systems.training.data import order
 from nndyn.systems.training.models import cnn, factories, spec
-from nndyn.systems.training.models.spec import Network
+from nndyn.systems.training.models.initialisation import check_init
 from nndyn.systems.training.modules import trial, vmap
 from nndyn.systems.training.modules.criterion import Criterion, Loss, chosen
 from nndyn.systems.training.modules.layout import frozen, layout, trained
 from nndyn.systems.training.modules.module import Form, Module, check_labels, not_batched
 from nndyn.systems.training.modules.passes import Batch
 from nndyn.systems.training.modules.preparation import prepare
+from nndyn.systems.training.perceptron.inputs import check_width
+from nndyn.systems.training.perceptron.network import Network, parse
 
 Tensor = torch.Tensor
 
@@ -94,7 +95,7 @@ def build(
     UserWarning
         If the rows of a module cannot be batched.
     """
-    spec.check_init(init)
+    check_init(init)
     inputs, targets = torch.as_tensor(x), torch.as_tensor(y)
     if loss == "mse" and targets.dim() > 1:
         targets = targets.to(torch.float64)  # of such a shape they are numbers, not classes
@@ -107,7 +108,7 @@ def build(
     network = _perceptron(made)
     if network is not None:
         if inputs.dim() == 2:
-            order.check_width(inputs.shape[1], "data", network)
+            check_width(inputs.shape[1], "data", network)
         network, weights = spec.build(made, init=init, seed=seed, dtype=dtype)
         on_cpu = torch.device(device).type == "cpu"
         flat = targets.is_floating_point() or targets.dim() == 1
@@ -174,7 +175,7 @@ def _perceptron(module: nn.Module) -> Network | None:
     if frozen(module):
         return None
     try:
-        return spec.parse(module)
+        return parse(module)
     except UsageError:
         return None
 

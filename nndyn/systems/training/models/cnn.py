@@ -8,7 +8,8 @@ import re
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.systems.training.models.spec import ACTIVATIONS, allocate, check_activation
+from nndyn.systems.training.models.spec import allocate
+from nndyn.systems.training.perceptron.network import ACTIVATIONS, check_activation
 
 
 def from_spec(

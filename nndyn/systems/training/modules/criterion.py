@@ -14,9 +14,11 @@ from torch.nn import functional
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.names import did_you_mean
+from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.modules.preparation import first_line
-from nndyn.systems.training.perceptron.losses import LOSSES
+
+_NAMES = CHOICES["loss"]
 
 Tensor = torch.Tensor
 Loss = str | Callable[..., Any]
@@ -59,15 +61,15 @@ def chosen(loss: Loss, *sets: Samples | None) -> Loss:
     if not isinstance(loss, str):
         if not callable(loss):
             raise UsageError(
-                f"loss is {loss!r}; give {', '.join(LOSSES)} or a callable "
+                f"loss is {loss!r}; give {', '.join(CHOICES['loss'])} or a callable "
                 "(output, target) -> scalar"
             )
         return loss
     name, *given = loss.split(":")
-    if name not in LOSSES:
+    if name not in _NAMES:
         raise UnknownNameError(
-            f"unknown loss {loss!r}; known are {', '.join(LOSSES)}, or give a callable "
-            f"(output, target) -> scalar{did_you_mean(name, LOSSES)}"
+            f"unknown loss {loss!r}; known are {', '.join(CHOICES['loss'])}, or give a callable "
+            f"(output, target) -> scalar{did_you_mean(name, CHOICES['loss'])}"
         )
     if given and name != "cross-entropy":
         raise UsageError(f"loss {loss!r}: {name} has no options")

@@ -19,10 +19,11 @@ from functools import partial
 import torch
 
 from nndyn.systems.training.curvature import Point
-from nndyn.systems.training.data.order import Feed, Inputs, Order, tiles
-from nndyn.systems.training.models.spec import Layer, Network
+from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.perceptron.activations import activate, derivatives, keeps_input
+from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
 from nndyn.systems.training.perceptron.losses import Loss
+from nndyn.systems.training.perceptron.network import Layer, Network
 from nndyn.systems.training.perceptron.operands import operand
 
 Tensor = torch.Tensor

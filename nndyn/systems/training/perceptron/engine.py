@@ -25,10 +25,11 @@ from dataclasses import dataclass
 
 import torch
 
-from nndyn.systems.training.data.order import Feed, Inputs, Order, tiles
-from nndyn.systems.training.models.spec import Network
+from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.perceptron.activations import activate, derive, keeps_input
+from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
 from nndyn.systems.training.perceptron.losses import Loss
+from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.perceptron.operands import operand, padded
 
 Tensor = torch.Tensor

@@ -7,9 +7,9 @@ from torch import nn
 from torch.func import functional_call
 
 import nndyn
-from nndyn.systems.training.models.spec import ACTIVATIONS
 from nndyn.systems.training.modules import curvature as module_curvature
 from nndyn.systems.training.perceptron import curvature as perceptron_curvature
+from nndyn.systems.training.perceptron.network import ACTIVATIONS
 from nndyn.systems.training.randomness import seeded, step_key
 
 

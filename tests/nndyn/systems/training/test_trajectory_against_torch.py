@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nndyn.systems.training import Training
-from nndyn.systems.training.models.spec import Sin
+from nndyn.systems.training.perceptron.network import Sin
 
 ACTIVATIONS = {
     "tanh": nn.Tanh,

@@ -1,0 +1,214 @@
+"""A multilayer perceptron: its layers, its activations, and the layout of its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nndyn.errors import UnknownNameError, UsageError
+from nndyn.names import did_you_mean
+from nndyn.systems.protocol import Array, Parameter
+
+
+class Sin(nn.Module):
+    """The sine as an activation."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``sin(x)``."""
+        return torch.sin(x)
+
+
+#: Activations by name, and the torch module of each.
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+    "sin": Sin,
+    "identity": nn.Identity,
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One affine map ``W x + b`` followed by an activation."""
+
+    inputs: int
+    outputs: int
+    bias: bool
+    activation: str
+
+    @property
+    def size(self) -> int:
+        """Number of weights and biases."""
+        return self.outputs * (self.inputs + self.bias)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A multilayer perceptron and the layout of its weights in a row of numbers.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    parameters : tuple of Parameter
+    flattens : bool
+        Whether it flattens its samples.
+    initial : (D,)
+        Initial weights; empty where they are not drawn.
+    """
+
+    layers: tuple[Layer, ...]
+    parameters: tuple[Parameter, ...]
+    flattens: bool
+    initial: Array = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
+
+    engine = "perceptron"
+
+    @property
+    def statistics(self) -> tuple[Parameter, ...]:
+        """Layout of the running statistics: a perceptron has none."""
+        return ()
+
+    @property
+    def initial_statistics(self) -> Array:
+        """Initial running statistics ``(0,)``."""
+        return np.empty(0, self.initial.dtype)
+
+    @property
+    def inputs(self) -> int:
+        """Number of input features."""
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return self.layers[-1].outputs
+
+    @property
+    def size(self) -> int:
+        """D, the number of weights and biases."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def work(self) -> float:
+        """Floating-point operations of a forward pass of a sample: 2 a weight."""
+        return 2.0 * self.size
+
+    @property
+    def label(self) -> str:
+        """The widths as a spec: ``mlp:64-32-10``."""
+        widths = [self.inputs, *(layer.outputs for layer in self.layers)]
+        return "mlp:" + "-".join(map(str, widths))
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return one JSON object a layer."""
+        return [
+            {
+                "inputs": layer.inputs,
+                "outputs": layer.outputs,
+                "bias": layer.bias,
+                "activation": layer.activation,
+            }
+            for layer in self.layers
+        ]
+
+
+def check_activation(activation: str) -> None:
+    """Refuse an activation that is not known.
+
+    Raises
+    ------
+    UnknownNameError
+        If `activation` is not one of `ACTIVATIONS`.
+    """
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise UnknownNameError(
+            f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}"
+            f"{did_you_mean(activation, ACTIVATIONS)}"
+        )
+
+
+def parse(module: nn.Module) -> Network:
+    """Return the perceptron that `module` is.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    UsageError
+        If `module` is anything but an ``nn.Sequential`` of ``nn.Linear`` layers, each followed by
+        at most one known activation, with ``nn.Flatten`` allowed in front; if a layer is used
+        twice, is frozen, or does not fit the one before.
+    """
+    known = ", ".join(kind.__name__ for kind in ACTIVATIONS.values() if kind is not Sin)
+    allowed = f"an nn.Sequential of nn.Linear and {known}, with nn.Flatten in front, is supported"
+    if type(module) is not nn.Sequential:
+        raise UsageError(f"model is {_kind(module)}; {allowed}")
+    children = list(parts(module))
+    flattens = False
+    if children and isinstance(children[0], nn.Flatten):
+        if children[0].start_dim != 1 or children[0].end_dim != -1:
+            raise UsageError("model: nn.Flatten must flatten all but the first dimension (1, -1)")
+        flattens = True
+        children = children[1:]
+    names = {kind: name for name, kind in ACTIVATIONS.items()}
+    layers: list[Layer] = []
+    open_for_activation = False
+    for part in children:
+        if type(part) is nn.Linear:
+            if layers and layers[-1].outputs != part.in_features:
+                raise UsageError(
+                    f"model: a layer of {part.in_features} inputs follows one of "
+                    f"{layers[-1].outputs} outputs"
+                )
+            layers.append(
+                Layer(part.in_features, part.out_features, part.bias is not None, "identity")
+            )
+            open_for_activation = True
+        elif type(part) in names and open_for_activation:
+            if isinstance(part, nn.GELU) and part.approximate != "none":
+                raise UsageError("model: nn.GELU is supported with approximate='none' only")
+            last = layers[-1]
+            layers[-1] = Layer(last.inputs, last.outputs, last.bias, names[type(part)])
+            open_for_activation = False
+        elif type(part) in names:
+            raise UsageError(
+                f"model: {_kind(part)} does not follow an nn.Linear directly; {allowed}"
+            )
+        else:
+            raise UsageError(f"model holds {_kind(part)}; {allowed}")
+    if not layers:
+        raise UsageError("model has no nn.Linear layer; give at least one")
+    parameters: list[Parameter] = []
+    start = 0
+    for name, value in module.named_parameters():
+        if not value.requires_grad:
+            raise UsageError(f"model: parameter {name!r} is frozen; every parameter must train")
+        parameters.append(Parameter(name, start, tuple(value.shape)))
+        start += value.numel()
+    network = Network(tuple(layers), tuple(parameters), flattens)
+    if start != network.size:
+        raise UsageError("model uses one layer or parameter twice; each must be its own")
+    return network
+
+
+def parts(module: nn.Module) -> list[nn.Module]:
+    """Return the modules that a Sequential holds, those of Sequentials in it too."""
+    if type(module) is not nn.Sequential:
+        return [module]
+    return [part for child in module for part in parts(child)]
+
+
+def _kind(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
