@@ -22,7 +22,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.names import did_you_mean
+from nndyn.words.names import did_you_mean
 
 GROUP = "nndyn.analyzers"
 

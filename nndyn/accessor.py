@@ -173,8 +173,7 @@ class Accessor:
         from nndyn.figures.curves import NEEDED, curves
         from nndyn.figures.study import study
         from nndyn.figures.verdicts import verdicts
-        from nndyn.studies.analysis import growth_and_learning
-        from nndyn.studies.run_curves import run_results
+        from nndyn.studies.analysis import growth_and_learning, run_results
 
         known = ("study", "verdicts", *NEEDED)
         if name not in (None, *known):

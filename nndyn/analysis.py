@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import analyzers
 from analyzers.common.progress import telling
 from nndyn.errors import NndynError
-from nndyn.paths import located
-from nndyn.progress import progress_bar, watched
+from nndyn.runtime.paths import located
+from nndyn.runtime.progress import progress_bar, watched
 
 if TYPE_CHECKING:
     import xarray as xr

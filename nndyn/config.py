@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import UsageError
-from nndyn.names import OPTIONS, did_you_mean
 from nndyn.store.regular import read_regular
-from nndyn.text import escaped_toml
+from nndyn.words.names import OPTIONS, did_you_mean
+from nndyn.words.text import escaped_toml
 
 #: Most bytes of a file of options.
 _MOST = 1024 * 1024

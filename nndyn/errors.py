@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
-from nndyn.text import escaped
+from nndyn.words.text import escaped
 
 #: Characters of a message that are shown: the start and the end of a longer one.
 _LONGEST = 1200

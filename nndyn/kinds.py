@@ -11,7 +11,7 @@ from numbers import Integral
 from typing import Any
 
 from nndyn.errors import RecordingError, is_whole
-from nndyn.text import escaped
+from nndyn.words.text import escaped
 
 #: Levels of JSON that anything of nndyn's has at most.
 _DEEPEST = 32

@@ -12,9 +12,9 @@ from threading import Lock
 from typing import Any
 
 from nndyn.errors import UsageError, is_whole
-from nndyn.interrupts import deferred
-from nndyn.paths import located
-from nndyn.progress import Called, Progress, following
+from nndyn.runtime.interrupts import deferred
+from nndyn.runtime.paths import located
+from nndyn.runtime.progress import Called, Progress, following
 from nndyn.store import Writer, vacant
 from nndyn.systems.protocol import System
 from recorders import perturbations as ensembles

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nndyn.progress import Progress
+from nndyn.runtime.progress import Progress
 from nndyn.store import open_recording
 from nndyn.systems.protocol import System
 from nndyn.systems.recipe import made

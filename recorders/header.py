@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from nndyn import header as header_of
-from nndyn import provenance
 from nndyn.errors import UsageError
 from nndyn.recording import VARIABLES, Variable, tangent_start
+from nndyn.runtime import provenance
 from nndyn.store import Header, Writer
 from nndyn.systems.protocol import Array, Integrated, InTurn, System, WithLoss
 from recorders import perturbations as ensembles

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from nndyn.errors import UsageError, is_number, is_one_of
-from nndyn.provenance import digest
 from nndyn.recording import own_tangent_start
+from nndyn.runtime.provenance import digest
 from nndyn.systems.protocol import Array, System, WithCompanion, WithLoss
 
 #: Where tangent vectors begin.

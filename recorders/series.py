@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nndyn import provenance
-from nndyn.paths import located
+from nndyn.runtime import provenance
+from nndyn.runtime.paths import located
 from nndyn.store import Header, Writer, open_recording, vacant
 from nndyn.systems.series.arrays import as_recording, describe, fixed, variables
 from nndyn.systems.series.files import load

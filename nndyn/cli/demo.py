@@ -12,7 +12,7 @@ from nndyn.cli.output import print_lines, say
 from nndyn.cli.parameters import FilePath
 from nndyn.cli.progress import analyzed, command_bar, quiet
 from nndyn.errors import UsageError
-from nndyn.verdicts import explanation
+from nndyn.words.verdicts import explanation
 
 _MODEL, _DATA, _STEPS, _RESCALE = "mlp:64-32-10", "digits", 400, 5
 

@@ -10,7 +10,7 @@ import click
 from nndyn.cli.dialect import flags
 from nndyn.cli.output import print_lines, say
 from nndyn.cli.parameters import Name
-from nndyn.verdicts import VERDICTS, explanation
+from nndyn.words.verdicts import VERDICTS, explanation
 
 
 @click.command(help="Say what a verdict or a status means and what to do next, or list them.")

@@ -14,7 +14,7 @@ from nndyn import config
 from nndyn.cli.output import print_json, print_lines, say, show
 from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
-from nndyn.text import escaped, size
+from nndyn.words.text import escaped, size
 
 
 @click.command(

@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 from typing import Any, NoReturn
 
-from nndyn.interrupts import Arrival, is_importing, press_again
+from nndyn.runtime.interrupts import Arrival, is_importing, press_again
 
 EXIT_CODE = 130
 #: Seconds from an interrupt that got lost in an import or in a callback to the next.

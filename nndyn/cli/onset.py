@@ -19,7 +19,7 @@ from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
 from nndyn.systems.recipe import TRAINING
-from nndyn.text import size
+from nndyn.words.text import size
 
 #: Options of a recording that make sense for the runs of a search.
 _RUNS = ("replicas", "epsilon", "perturb", "pairs", "no_control", "rescale", "evaluate", "seed")

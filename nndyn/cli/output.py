@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nndyn.cli.dialect import flags
-from nndyn.text import escaped, escaped_json
+from nndyn.words.text import escaped, escaped_json
 
 if TYPE_CHECKING:
     import xarray as xr

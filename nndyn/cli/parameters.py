@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nndyn.errors import UsageError
-from nndyn.paths import located
+from nndyn.runtime.paths import located
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

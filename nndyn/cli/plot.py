@@ -152,7 +152,7 @@ def _run_curves(
 ) -> None:
     from nndyn.figures.curves import NEEDED, curves
     from nndyn.store.apart import check_apart
-    from nndyn.studies.run_curves import run_results
+    from nndyn.studies.analysis import run_results
 
     check_apart(output, read_from(path, options))
     with command_bar(f"{name} of {path.name}", unit="runs") as bar:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nndyn.cli.output import say
-from nndyn.progress import Bar, progress_bar
+from nndyn.runtime.progress import Bar, progress_bar
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,7 +56,7 @@ def log(line: str) -> None:
 
 @contextmanager
 def command_bar(label: str, what: str = "", unit: str = "steps") -> Iterator[Bar]:
-    """Give the bar of the command that runs; see `nndyn.progress.progress_bar`.
+    """Give the bar of the command that runs; see `nndyn.runtime.progress.progress_bar`.
 
     Parameters
     ----------

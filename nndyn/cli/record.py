@@ -18,10 +18,10 @@ from nndyn.cli.series import series
 from nndyn.cli.standing import of_recording
 from nndyn.cli.training_options import training_options
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.names import did_you_mean
 from nndyn.systems.catalogue import CATALOGUE, entry
 from nndyn.systems.recipe import TRAINING, Recipe
-from nndyn.text import size
+from nndyn.words.names import did_you_mean
+from nndyn.words.text import size
 
 if TYPE_CHECKING:
     import xarray as xr

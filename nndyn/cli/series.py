@@ -10,7 +10,7 @@ import click
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath, NetcdfPath, Number, check_netcdf
 from nndyn.cli.progress import command_bar, quiet
-from nndyn.text import size
+from nndyn.words.text import size
 
 
 @click.command(

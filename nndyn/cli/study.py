@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nndyn.cli.output import add_row, print_json, print_result, print_table, say, show, terminal
-from nndyn.text import escaped
+from nndyn.words.text import escaped
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from nndyn.names import OPTIONS, called, did_you_mean, meant
+from nndyn.words.names import OPTIONS, called, did_you_mean, meant
 
 #: What is to be known beside the name of an option.
 _NOTES = {

@@ -19,7 +19,7 @@ from nndyn.cli.record import parameters_of, record
 from nndyn.cli.standing import of_study
 from nndyn.errors import UsageError
 from nndyn.studies.grid import numbers
-from nndyn.text import size
+from nndyn.words.text import size
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,7 +9,7 @@ import click
 from nndyn.cli.output import counted, say
 from nndyn.cli.parameters import FilePath
 from nndyn.cli.progress import command_bar, quiet
-from nndyn.text import size
+from nndyn.words.text import size
 
 
 @click.command(

@@ -95,7 +95,7 @@ def save(figure: Figure, path: str | Path) -> None:
         If it cannot be written.
     """
     from nndyn.figures.sheet import embedded
-    from nndyn.paths import located
+    from nndyn.runtime.paths import located
     from nndyn.store.files import write_whole
     from nndyn.store.locks import vacant
 

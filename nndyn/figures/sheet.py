@@ -20,7 +20,7 @@ from matplotlib.transforms import offset_copy
 
 from nndyn.errors import UsageError
 from nndyn.figures.style import DPI, EMBEDDED, Look, checked_dpi, checked_size, styled
-from nndyn.text import escaped
+from nndyn.words.text import escaped
 
 if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase

@@ -127,7 +127,7 @@ def _draw(cells: xr.DataArray, along: str, up: str, ax: Axes) -> None:
 
 def _named(axis: Any, values: NDArray[Any]) -> None:
     """Write the values of an option at the middles of fields, of many at some."""
-    from nndyn.text import escaped
+    from nndyn.words.text import escaped
 
     at = np.unique(np.linspace(0, len(values) - 1, min(TICKS, len(values))).round().astype(int))
     numbers = values.dtype.kind in "fiu"

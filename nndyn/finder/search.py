@@ -28,8 +28,8 @@ from nndyn.finder.request import (
     same_start,
 )
 from nndyn.finder.runs import Adaptive
-from nndyn.interrupts import shielded
-from nndyn.progress import Called, Progress, following
+from nndyn.runtime.interrupts import shielded
+from nndyn.runtime.progress import Called, Progress, following
 from nndyn.studies.analysis import row_of
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import Point

@@ -16,7 +16,7 @@ from nndyn.store.files import part_path, sync_folder
 from nndyn.store.handles import written
 from nndyn.store.layout import Header
 from nndyn.store.locks import BusyError, WriterLock, check_own, journal_path, stale_parts, vacant
-from nndyn.text import size
+from nndyn.words.text import size
 
 
 def make(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nndyn.errors import NndynError, StoreError
 from nndyn.store.space import give_back, reserve
-from nndyn.text import size
+from nndyn.words.text import size
 
 _SMALL = 8 * 1024 * 1024  # free bytes under which a failed write is called a full disk
 _PROBE = 1024 * 1024  # bytes that a system which refused a write is asked for again

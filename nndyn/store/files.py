@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nndyn.errors import NndynError
-from nndyn.interrupts import shielded
+from nndyn.runtime.interrupts import shielded
 from nndyn.store.failures import write_failure
 from nndyn.store.regular import make_new, open_regular
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from nndyn.errors import is_number, is_whole
 from nndyn.store.regular import read_regular
-from nndyn.text import escaped
+from nndyn.words.text import escaped
 
 #: Seconds without a word after which a lock of another host is free.
 PATIENCE = 600.0

@@ -13,8 +13,8 @@ import numpy as np
 
 from nndyn.errors import RecordingError
 from nndyn.header import read
-from nndyn.progress import Called
 from nndyn.recording import CHECKPOINTS, DISTANCES, GROWING
+from nndyn.runtime.progress import Called
 from nndyn.store import journal as journals
 from nndyn.store.checks import Checks, DigestError, check_header
 from nndyn.store.chunk_index import faults

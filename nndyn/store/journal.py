@@ -35,7 +35,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from nndyn.errors import RecordingError, StoreError
-from nndyn.interrupts import shielded
+from nndyn.runtime.interrupts import shielded
 from nndyn.store import saving
 from nndyn.store.chunks import Layout, TreeError, find_layouts, walk
 from nndyn.store.files import names, remove, sync_folder, write_at

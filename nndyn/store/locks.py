@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nndyn.errors import RecordingError, StoreError, UsageError
-from nndyn.interrupts import shielded
-from nndyn.paths import located
+from nndyn.runtime.interrupts import shielded
+from nndyn.runtime.paths import located
 from nndyn.store.apart import check_apart
 from nndyn.store.files import names, part_path, remove, write_at
 from nndyn.store.holder import BLOCKS, MOST, PATIENCE, Holder, Standing, clock, here, is_lock

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import RecordingError
-from nndyn.interrupts import shielded
-from nndyn.paths import located
+from nndyn.runtime.interrupts import shielded
+from nndyn.runtime.paths import located
 from nndyn.store.failures import write_failure
 from nndyn.store.files import whole
 from nndyn.store.handles import written

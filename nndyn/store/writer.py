@@ -12,9 +12,9 @@ import numpy as np
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import STATUSES, of_status
-from nndyn.interrupts import shielded
-from nndyn.paths import located
 from nndyn.recording import CHECKPOINTS
+from nndyn.runtime.interrupts import shielded
+from nndyn.runtime.paths import located
 from nndyn.store import creation, layout
 from nndyn.store.digests import DIM, NAME
 from nndyn.store.layout import Array, Header

@@ -12,7 +12,7 @@ from typing import Any
 
 from nndyn.errors import NndynError, StoreError
 from nndyn.header import FINISHED
-from nndyn.progress import Called
+from nndyn.runtime.progress import Called
 from nndyn.store import BusyError, facts
 from nndyn.store.locks import TakenOverError, WriterLock
 from nndyn.studies.design import Batch, Cell, Design

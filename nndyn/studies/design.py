@@ -11,8 +11,8 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from nndyn import provenance
 from nndyn.errors import UsageError
+from nndyn.runtime import provenance
 from nndyn.studies.request import Label, Point, Request, file_name
 from nndyn.systems.recipe import recorded
 

@@ -17,7 +17,7 @@ from typing import Any
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import FINISHED, STATUSES
 from nndyn.kinds import LINE, by_name, check, one_of, table, whole
-from nndyn.paths import located
+from nndyn.runtime.paths import located
 from nndyn.store import sealed
 from nndyn.store.apart import check_apart
 from nndyn.store.files import write_whole

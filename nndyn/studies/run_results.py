@@ -16,8 +16,8 @@ import analyzers
 from nndyn._version import __version__
 from nndyn.errors import DataError, NndynError, UsageError
 from nndyn.header import FINISHED
-from nndyn.interrupts import deaf_children
-from nndyn.progress import Called
+from nndyn.runtime.interrupts import deaf_children
+from nndyn.runtime.progress import Called
 from nndyn.studies.belonging import refusal
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import Folder

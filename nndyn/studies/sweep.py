@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nndyn.errors import UsageError, is_whole
-from nndyn.progress import Called, Progress, following
+from nndyn.runtime.progress import Called, Progress, following
 from nndyn.studies.batch_run import work
 from nndyn.studies.design import Batch, Design, design, differences
 from nndyn.studies.folder import Folder

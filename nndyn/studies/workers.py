@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import InstallationError, StoreError, UsageError
-from nndyn.interrupts import deaf_children, shielded
+from nndyn.runtime.interrupts import deaf_children, shielded
 from nndyn.studies.batch_run import work
 from nndyn.studies.design import Batch
 from nndyn.studies.request import Request

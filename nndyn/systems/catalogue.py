@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nndyn.errors import UnknownNameError
-from nndyn.names import did_you_mean
+from nndyn.words.names import did_you_mean
 
 
 @dataclass(frozen=True)

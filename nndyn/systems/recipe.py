@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from nndyn.errors import NndynError, UsageError
-from nndyn.names import OPTIONS, did_you_mean
 from nndyn.systems.catalogue import entry
 from nndyn.systems.spelling import NAMES, canonical
+from nndyn.words.names import OPTIONS, did_you_mean
 
 if TYPE_CHECKING:
     from nndyn.systems.protocol import System

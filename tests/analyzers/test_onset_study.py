@@ -7,8 +7,8 @@ import pytest
 
 import analyzers
 from analyzers.studies.bootstrap import fewest, middle, simultaneous
+from analyzers.studies.curves import clopper_pearson
 from analyzers.studies.lyapunov import onset_study
-from analyzers.studies.proportion import clopper_pearson
 from nndyn.errors import DataError, UsageError
 from nndyn.results import to_dict
 from tests.analyzers.studies import grew, grown, turning

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from nndyn import interrupts
-from nndyn.interrupts import deferred, shielded
+from nndyn.runtime import interrupts
+from nndyn.runtime.interrupts import deferred, shielded
 from nndyn.store.locks import WriterLock, lock_path
 
 

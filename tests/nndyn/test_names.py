@@ -2,12 +2,12 @@
 
 import pytest
 
-from nndyn.names import OPTIONS, did_you_mean, meant
 from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.data import loading
 from nndyn.systems.training.device import DTYPES
 from nndyn.systems.training.optimizers import arguments
 from nndyn.systems.training.perceptron import losses, network
+from nndyn.words.names import OPTIONS, did_you_mean, meant
 
 
 @pytest.mark.parametrize(

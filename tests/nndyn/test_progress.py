@@ -9,8 +9,8 @@ import types
 import pytest
 
 import nndyn
-from nndyn import progress
-from nndyn.progress import Bar, progress_bar
+from nndyn.runtime import progress
+from nndyn.runtime.progress import Bar, progress_bar
 
 
 class Seen:

@@ -163,7 +163,7 @@ def test_progress_is_a_bar_or_none_or_a_function(tmp_path, monkeypatch, capsys):
 
 
 def test_a_bar_is_drawn_where_there_is_a_terminal(tmp_path, monkeypatch):
-    from nndyn import progress
+    from nndyn.runtime import progress
 
     class Bar:
         drawn = 0

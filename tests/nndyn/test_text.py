@@ -2,7 +2,7 @@
 
 import pytest
 
-from nndyn.text import size
+from nndyn.words.text import size
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from nndyn.errors import UnknownNameError
 from nndyn.header import STATUSES
 from nndyn.studies import index
 from nndyn.studies.folder import BEGUN, FAILED
-from nndyn.verdicts import VERDICTS, explanation
+from nndyn.words.verdicts import VERDICTS, explanation
 
 SOURCES = [*Path(analyzers.__file__).parent.rglob("*.py")]
 SOURCES += [Path(analyzers.__file__).parents[1] / "nndyn" / "recommendation.py"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import nndyn
-from nndyn import provenance
 from nndyn.errors import UsageError
+from nndyn.runtime import provenance
 from nndyn.store import Writer, verify
 
 OPTIONS = {"steps": 40, "replicas": 1}

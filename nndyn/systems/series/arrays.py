@@ -11,8 +11,8 @@ import numpy as np
 
 from nndyn.errors import UsageError
 from nndyn.header import SCHEMA
-from nndyn.provenance import digest
 from nndyn.recording import CONVENTIONS, REFERENCE, VARIABLES, Variable, validate
+from nndyn.runtime.provenance import digest
 from nndyn.systems.series.measured import Array, Series, checked, named, refuse_lying
 from nndyn.systems.series.sampling import at_even_times
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
-from nndyn.names import did_you_mean
 from nndyn.systems.series.measured import (
     Array,
     Series,
@@ -19,6 +18,7 @@ from nndyn.systems.series.sampling import Times, at_even_times, of_numbers, of_t
 from nndyn.systems.tables import files
 from nndyn.systems.tables.column_names import is_time
 from nndyn.systems.tables.delimited import Table, is_date, is_missing, shown
+from nndyn.words.names import did_you_mean
 
 
 def read(

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
-from nndyn.names import did_you_mean
-from nndyn.paths import located
+from nndyn.runtime.paths import located
 from nndyn.systems.series import columns
 from nndyn.systems.series.labelled import from_dataarray
 from nndyn.systems.series.measured import Array, Series, checked, named, refuse_lying
 from nndyn.systems.series.sampling import at_even_times
 from nndyn.systems.tables import files
 from nndyn.systems.tables.delimited import shown_path
+from nndyn.words.names import did_you_mean
 
 SUFFIXES = (*files.SUFFIXES, ".npy", ".nc")
 

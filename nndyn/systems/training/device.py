@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from nndyn.errors import UsageError
-from nndyn.names import did_you_mean
 from nndyn.systems.spelling import CHOICES, canonical
 from nndyn.systems.training.optimizers.arguments import choice
+from nndyn.words.names import did_you_mean
 
 Tensor = torch.Tensor
 

@@ -7,7 +7,7 @@ import pytest
 
 from nndyn.cli import nndyn
 from nndyn.cli import progress as bars
-from nndyn.progress import Bar
+from nndyn.runtime.progress import Bar
 
 LONG = ("demo", "record", "sweep", "analyze", "onset", "plot", "verify")
 

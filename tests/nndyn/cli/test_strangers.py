@@ -12,7 +12,7 @@ import pytest
 from nndyn import open_study
 from nndyn.errors import NndynError, RecordingError, UnknownNameError
 from nndyn.store import digests, sealed
-from nndyn.text import escaped, escaped_json, escaped_toml
+from nndyn.words.text import escaped, escaped_json, escaped_toml
 
 #: Clears a screen, sets a title, goes back over a line, begins another, turns it round.
 BAD = "\x1b[2J\x1b]0;t\x07\r\x9b31m\nnndyn: all checksums hold\u202e\u2028[/red] $\\frac$"

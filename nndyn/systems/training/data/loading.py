@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import UnknownNameError, UsageError, is_whole
-from nndyn.names import did_you_mean
-from nndyn.paths import located
+from nndyn.runtime.paths import located
 from nndyn.systems.spelling import canonical
 from nndyn.systems.tables import files as text_files
 from nndyn.systems.training.data import images, subsets, tables
 from nndyn.systems.training.data import scikit_learn as wheel
 from nndyn.systems.training.data.samples import Samples, check, from_arrays
+from nndyn.words.names import did_you_mean
 
 NAMES = (*wheel.NAMES, *images.NAMES)
 

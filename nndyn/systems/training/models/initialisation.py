@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from nndyn.errors import UnknownNameError
-from nndyn.names import did_you_mean
 from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.perceptron.network import parts
 from nndyn.systems.training.randomness import initial_key
+from nndyn.words.names import did_you_mean
 
 INITS = CHOICES["init"]
 

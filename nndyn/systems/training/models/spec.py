@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from nndyn.errors import DataError, UsageError
-from nndyn.names import meant
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.models.initialisation import check_init, initialise
 from nndyn.systems.training.perceptron.network import (
@@ -20,6 +19,7 @@ from nndyn.systems.training.perceptron.network import (
     check_activation,
     parse,
 )
+from nndyn.words.names import meant
 
 
 def from_spec(spec: str, activation: str) -> nn.Sequential:

@@ -14,7 +14,7 @@ from nndyn.systems.training.modules.modes import plain
 from nndyn.systems.training.modules.passes import Batch, Batched, Pass, RowByRow
 from nndyn.systems.training.modules.preparation import first_line
 from nndyn.systems.training.modules.trial import Behaviour, close, elsewhere
-from nndyn.text import size
+from nndyn.words.text import size
 
 #: What torch says where vmap runs an operation row by row.
 SLOW = "There is a performance drop"

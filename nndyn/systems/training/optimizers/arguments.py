@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.names import did_you_mean
 from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.optimizers import schedules
 from nndyn.systems.training.optimizers.base import SGD, Adam, AdamW, Optimizer, RMSprop
+from nndyn.words.names import did_you_mean
 
 OPTIMIZERS = CHOICES["optimizer"]
 BETAS = (0.9, 0.999)

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.names import did_you_mean
 from nndyn.systems.spelling import CHOICES
+from nndyn.words.names import did_you_mean
 
 #: What a spec is made of.
 KNOWN = CHOICES["schedule"]

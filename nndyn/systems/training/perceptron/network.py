@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.names import did_you_mean
 from nndyn.systems.protocol import Array, Parameter
+from nndyn.words.names import did_you_mean
 
 
 class Sin(nn.Module):

@@ -14,7 +14,7 @@ from contextvars import copy_context
 from typing import Any, Protocol, TypeAlias
 
 from nndyn.errors import UsageError
-from nndyn.text import escaped
+from nndyn.words.text import escaped
 
 #: Called with what is done and what is asked for.
 Called: TypeAlias = Callable[[int, int], None]

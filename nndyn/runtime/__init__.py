@@ -1,0 +1,1 @@
+"""The process that runs: progress, interrupts, paths, where a result came from."""
