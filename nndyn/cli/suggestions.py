@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -40,7 +41,7 @@ def no_such_option(error: click.NoSuchOption, arguments: Sequence[str]) -> str:
         return f"{message}; {parameter}"
     flags = _flags(error.ctx.command)
     found = [name] if name in flags else called(name, flags, OPTIONS)
-    command, flag = _elsewhere(name) if not found else ("", "")
+    command, flag = _elsewhere(error.ctx, name) if not found else ("", "")
     if command:
         return f"{message}; {'it' if flag == given else flag} is an option of {command}"
     found = found or meant(name, flags)
@@ -159,18 +160,20 @@ def _parameter(ctx: click.Context, name: str, value: str, arguments: Sequence[st
     return f"it is a parameter: --param {found[0]}={value or 'VALUE'}" if found else ""
 
 
-def _elsewhere(name: str) -> tuple[str, str]:
+def _elsewhere(ctx: click.Context, name: str) -> tuple[str, str]:
     """Return a command that has an option of that name, or of that meaning, and the option."""
-    from nndyn.cli.record import record
-    from nndyn.cli.sweep import sweep
-
-    found = {f"record {kind}": record.commands[kind] for kind in ("training", "flow", "series")}
-    commands: dict[str, click.Command | None] = {**found}
-    commands["sweep training"] = sweep.get_command(click.Context(sweep), "training")
-    for words, command in commands.items():
-        flags = [] if command is None else _flags(command)
+    for words in ("record training", "record flow", "record series", "sweep training"):
+        flags = _flags(_found(ctx, words))
         if name in flags:
             return f"'nndyn {words}'", f"--{name}"
         if named := called(name, flags, OPTIONS):
             return f"'nndyn {words}'", f"--{named[0]}"
     return "", ""
+
+
+def _found(ctx: click.Context, words: str) -> click.Command:
+    found = ctx.find_root().command
+    for word in words.split():
+        group = cast(click.Group, found)
+        found = cast(click.Command, group.get_command(click.Context(group), word))
+    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nndyn.errors import NndynError, UsageError
 from nndyn.systems.catalogue import entry
+from nndyn.systems.defaults import model_for, rate_for
 from nndyn.systems.spelling import NAMES, canonical
 from nndyn.words.names import OPTIONS, did_you_mean
 
@@ -59,19 +60,6 @@ RECORDING = (
 )
 #: What trainings that advance as one batch may differ in.
 _TOGETHER = ("lr", "momentum", "weight_decay", "betas", "alpha", "clip_norm", "schedule", "init")
-
-#: Models where none is given, of data that have a name: one hidden layer.
-MODELS = {
-    "digits": "mlp:64-32-10",
-    "iris": "mlp:4-10-3",
-    "wine": "mlp:13-10-3",
-    "breast-cancer": "mlp:30-10-2",
-    "fashion-mnist": "mlp:784-32-10",
-    "mnist": "mlp:784-32-10",
-}
-#: Learning rates where none is given.
-_RATES = {"sgd": 0.1}
-_RATE = 0.001
 
 
 @dataclass(frozen=True)
@@ -159,7 +147,7 @@ class Recipe:
             return [canonical(v) for v in value] if isinstance(value, list) else canonical(value)
 
         spelled = {k: known(v) if k in NAMES else v for k, v in options.items()}
-        model = _model_for(spelled.get("data"), spelled.get("model"))
+        model = model_for(spelled.get("data"), spelled.get("model"))
         return spelled if model is None else {**spelled, "model": model}
 
     def make(self, options: Mapping[str, Any], seed: int) -> System:
@@ -179,7 +167,7 @@ class Recipe:
         if self.name != "training":
             return self.factory()(**own)
         if own.get("lr") is None:
-            own["lr"] = _RATES.get(own.get("optimizer", "sgd"), _RATE)
+            own["lr"] = rate_for(own.get("optimizer", "sgd"))
         return self.factory()(own.pop("model", None), own.pop("data", None), seed=seed, **own)
 
     def apart(self, axes: Mapping[str, Any]) -> list[str]:
@@ -225,31 +213,6 @@ def made(
             "those of a system where it is given by name"
         )
     return cast("System", system)
-
-
-def model_of(model: Any, data: Any) -> Any:
-    """Return the model of a training: that of its data where none is given.
-
-    Returns
-    -------
-    str or torch.nn.Module
-
-    Raises
-    ------
-    UsageError
-        If there are no data, or they have no name.
-    """
-    if data is None:
-        raise UsageError("data is missing; a training needs some")
-    found = _model_for(data, model)
-    if found is None:
-        raise UsageError(f"model is missing; only {', '.join(MODELS)} have one unless asked")
-    return found
-
-
-def _model_for(data: Any, model: Any) -> Any:
-    """Return a model, or where there is none that of the data, if they have one."""
-    return MODELS.get(canonical(data)) if model is None and isinstance(data, str) else model
 
 
 def recorded(options: Mapping[str, Any]) -> dict[str, Any]:

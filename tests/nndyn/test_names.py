@@ -4,9 +4,9 @@ import pytest
 
 from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.data import loading
-from nndyn.systems.training.device import DTYPES
 from nndyn.systems.training.optimizers import arguments
 from nndyn.systems.training.perceptron import losses, network
+from nndyn.systems.training.torch_state.device import DTYPES
 from nndyn.words.names import OPTIONS, did_you_mean, meant
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 import nndyn
-from nndyn.systems.training.randomness import step_key
+from nndyn.systems.training.torch_state.randomness import step_key
 
 
 def made(build, *, seed=0):

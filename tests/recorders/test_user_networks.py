@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 import nndyn
 from nndyn.cli import nndyn as command
 from nndyn.cli.lazy import run as invoke
-from nndyn.systems.training.randomness import step_key
+from nndyn.systems.training.torch_state.randomness import step_key
 from tests.recorders.plain_loops import made, record
 from tests.recorders.user_networks import (
     FORMS,

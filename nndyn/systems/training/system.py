@@ -13,10 +13,9 @@ import torch
 from torch import nn
 
 from nndyn.errors import UsageError, is_whole
+from nndyn.systems.defaults import model_of
 from nndyn.systems.protocol import Array, Block, Parameter
-from nndyn.systems.recipe import model_of
 from nndyn.systems.spelling import canonical
-from nndyn.systems.training import device as devices
 from nndyn.systems.training.data import order
 from nndyn.systems.training.data.loading import files, load
 from nndyn.systems.training.data.samples import classes
@@ -35,7 +34,8 @@ from nndyn.systems.training.second_order import sharpness
 from nndyn.systems.training.second_order.expansion import Expansion
 from nndyn.systems.training.second_order.measures import SecondOrder
 from nndyn.systems.training.task import Task
-from nndyn.systems.training.threads import threads_for
+from nndyn.systems.training.torch_state import device as devices
+from nndyn.systems.training.torch_state.threads import threads_for
 
 
 class Training:
@@ -47,7 +47,7 @@ class Training:
         ``"mlp:64-32-10"``, the widths from input to output; ``"cnn:8-16"``, the channels of
         convolutions; ``"package.module:factory"``, a function without arguments that returns a
         module; or a module, which is copied and cast, never changed. Data with a name have one
-        where none is given, such as ``mlp:64-32-10`` of digits (`nndyn.systems.recipe.MODELS`).
+        where none is given, such as ``mlp:64-32-10`` of digits (`nndyn.systems.defaults.MODELS`).
     data : str, path or tuple (x, y)
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
         a ``.npz`` file or a table (``.csv``); or arrays or tensors, which enter as they are: x

@@ -9,10 +9,8 @@ from typing import Any
 
 import torch
 
-from nndyn.systems.training.curvature import Curvature
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
-from nndyn.systems.training.engine import Engine
 from nndyn.systems.training.modules.curvature import ModuleCurvature
 from nndyn.systems.training.modules.engine import Modules
 from nndyn.systems.training.modules.module import Module
@@ -21,6 +19,7 @@ from nndyn.systems.training.perceptron.engine import Perceptrons
 from nndyn.systems.training.perceptron.inputs import inputs
 from nndyn.systems.training.perceptron.losses import LOSSES
 from nndyn.systems.training.perceptron.network import Network
+from nndyn.systems.training.protocol import Curvature, Engine
 
 #: Numbers of a layer's values, of all rows, up to which runs share the calls that compute them:
 #: each call costs the interpreter some time, and threads wait for one another in it. Above, the

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import nndyn
-from nndyn.systems.recipe import MODELS
+from nndyn.systems.defaults import MODELS
 from nndyn.systems.training.data import loading, scikit_learn
 
 

@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import torch
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block
+from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.execution.trajectories import Trajectories
-from nndyn.systems.training.optimizers.base import stack
-
-if TYPE_CHECKING:
-    from nndyn.systems.training.system import Training
+from nndyn.systems.training.optimizers.base import Optimizer, stack
+from nndyn.systems.training.task import Task
 
 #: What runs of one batch may differ in.
 _FREE = {"seed", "init", "initial_sha256", "lr", "momentum", "betas", "alpha", "weight_decay"}
 _FREE |= {"schedule", "clip_norm"}
+
+
+class Member(Protocol):
+    """What a training brings: its network and samples, its rule, its order, and where it runs."""
+
+    task: Task
+    rule: Optimizer
+    order: Order
+    torch_dtype: torch.dtype
+    device: torch.device
+    labelled: bool
+
+    @property
+    def components(self) -> slice:
+        """Where the weights lie in a phase."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Labels that count, of the training and of the test set."""
+
+    def computing(self, replicas: int) -> AbstractContextManager[None]:
+        """Return a context in which torch is set as the run needs it."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what defines the run."""
 
 
 class Together:
@@ -23,7 +50,7 @@ class Together:
 
     Parameters
     ----------
-    systems : sequence of Training
+    systems : sequence of Member
 
     Raises
     ------
@@ -35,7 +62,7 @@ class Together:
     On the CPU every run gives, bit for bit, what it gives alone. Not for two threads at once.
     """
 
-    def __init__(self, systems: Sequence[Training]) -> None:
+    def __init__(self, systems: Sequence[Member]) -> None:
         first, *others = systems
         for other in others:
             _compare(first, other)
@@ -108,7 +135,7 @@ class Together:
         return found
 
 
-def _compare(first: Training, other: Training) -> None:
+def _compare(first: Member, other: Member) -> None:
     """Refuse a training that is not of the first one's shape."""
     one, two = _shape(first), _shape(other)
     for key in {**one, **two}:
@@ -119,5 +146,5 @@ def _compare(first: Training, other: Training) -> None:
             )
 
 
-def _shape(system: Training) -> dict[str, Any]:
+def _shape(system: Member) -> dict[str, Any]:
     return {k: v for k, v in system.describe().items() if k not in _FREE}

@@ -10,9 +10,9 @@ import torch
 from nndyn.errors import UsageError
 from nndyn.numerics import separate
 from nndyn.systems.protocol import Array, Block
-from nndyn.systems.training.device import Snapshots
-from nndyn.systems.training.engine import Engine
 from nndyn.systems.training.optimizers.base import Rule
+from nndyn.systems.training.protocol import Engine
+from nndyn.systems.training.torch_state.device import Snapshots
 
 Tensor = torch.Tensor
 

@@ -17,7 +17,7 @@ from types import ModuleType
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.systems.training.randomness import initial_key, seeded
+from nndyn.systems.training.torch_state.randomness import initial_key, seeded
 
 
 def is_named(model: str) -> bool:

@@ -8,7 +8,7 @@ from torch import nn
 from nndyn.errors import UnknownNameError
 from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.perceptron.network import parts
-from nndyn.systems.training.randomness import initial_key
+from nndyn.systems.training.torch_state.randomness import initial_key
 from nndyn.words.names import did_you_mean
 
 INITS = CHOICES["init"]

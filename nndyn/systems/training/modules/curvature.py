@@ -14,12 +14,12 @@ from torch.func import functional_call, grad, jvp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nndyn.systems.protocol import Parameter
-from nndyn.systems.training.curvature import Point
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.modules.modes import plain, recurrent_in_full
 from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.modules.passes import Batch, entering
-from nndyn.systems.training.randomness import seeded, step_key
+from nndyn.systems.training.protocol import Point
+from nndyn.systems.training.torch_state.randomness import seeded, step_key
 
 Tensor = torch.Tensor
 Named = dict[str, Tensor]

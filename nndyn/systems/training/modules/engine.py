@@ -14,7 +14,7 @@ from nndyn.systems.training.modules.modes import plain
 from nndyn.systems.training.modules.module import Module, not_batched
 from nndyn.systems.training.modules.passes import Batch, Batched, Evaluation, Pass, RowByRow
 from nndyn.systems.training.modules.trial import elsewhere
-from nndyn.systems.training.randomness import evaluation_key, step_key
+from nndyn.systems.training.torch_state.randomness import evaluation_key, step_key
 
 Tensor = torch.Tensor
 
@@ -24,7 +24,7 @@ BUDGET = {"cpu": 8 * 2**20, "cuda": 1024 * 2**20}
 
 
 class Modules:
-    """M runs of R replicas of a module; see `nndyn.systems.training.engine.Engine`.
+    """M runs of R replicas of a module; see `nndyn.systems.training.protocol.Engine`.
 
     Parameters
     ----------

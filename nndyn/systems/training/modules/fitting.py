@@ -13,7 +13,7 @@ from nndyn.systems.training.modules.fingerprint import contents
 from nndyn.systems.training.modules.layout import trained
 from nndyn.systems.training.modules.nested import leaves, numbers
 from nndyn.systems.training.modules.preparation import first_line
-from nndyn.systems.training.randomness import seeded, state
+from nndyn.systems.training.torch_state.randomness import seeded, state
 
 Tensor = torch.Tensor
 

@@ -22,7 +22,7 @@ from nndyn.systems.training.modules.criterion import Criterion
 from nndyn.systems.training.modules.layout import Layout, trained
 from nndyn.systems.training.modules.modes import evaluating
 from nndyn.systems.training.modules.nested import filled, joined, leaves, numbers
-from nndyn.systems.training.randomness import reseed, seeded
+from nndyn.systems.training.torch_state.randomness import reseed, seeded
 
 Tensor = torch.Tensor
 

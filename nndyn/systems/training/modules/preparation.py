@@ -14,7 +14,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from nndyn.errors import DataError, UsageError
 from nndyn.systems.training.modules.layout import frozen, trained
-from nndyn.systems.training.randomness import initial_key, seeded
+from nndyn.systems.training.torch_state.randomness import initial_key, seeded
 
 Tensor = torch.Tensor
 

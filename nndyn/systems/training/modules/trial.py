@@ -24,7 +24,7 @@ from nndyn.systems.training.modules.module import Form
 from nndyn.systems.training.modules.nested import joined, numbers
 from nndyn.systems.training.modules.passes import Batch, entering
 from nndyn.systems.training.modules.preparation import first_line
-from nndyn.systems.training.randomness import seeded, state
+from nndyn.systems.training.torch_state.randomness import seeded, state
 
 Tensor = torch.Tensor
 _Run = Callable[[nn.Module, Tensor], tuple[Any, bool]]

@@ -18,13 +18,13 @@ from functools import partial
 
 import torch
 
-from nndyn.systems.training.curvature import Point
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.perceptron.activations import activate, derivatives, keeps_input
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Layer, Network
 from nndyn.systems.training.perceptron.operands import operand
+from nndyn.systems.training.protocol import Point
 
 Tensor = torch.Tensor
 

@@ -18,7 +18,7 @@ from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.modules.passes import entering
 from nndyn.systems.training.modules.preparation import first_line
 from nndyn.systems.training.modules.trial import elsewhere
-from nndyn.systems.training.randomness import seeded
+from nndyn.systems.training.torch_state.randomness import seeded
 
 Tensor = torch.Tensor
 

@@ -11,10 +11,10 @@ import torch
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array
-from nndyn.systems.training.curvature import Curvature
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.optimizers.base import Optimizer
+from nndyn.systems.training.protocol import Curvature
 from nndyn.systems.training.second_order import sharpness
 from nndyn.systems.training.second_order.derivatives import Examined, examine
 from nndyn.systems.training.second_order.expansion import Expansion

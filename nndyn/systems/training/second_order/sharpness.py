@@ -10,8 +10,8 @@ import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from nndyn.systems.protocol import Array
-from nndyn.systems.training.curvature import Curvature
 from nndyn.systems.training.optimizers.base import Adam, Optimizer, RMSprop
+from nndyn.systems.training.protocol import Curvature
 
 Tensor = torch.Tensor
 Product = Callable[[Array], Array]

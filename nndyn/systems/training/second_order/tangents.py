@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from nndyn.systems.protocol import Array
-from nndyn.systems.training.curvature import Curvature
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.optimizers.differentials import (
     Differential,
     differential,
     needs_gradient,
 )
+from nndyn.systems.training.protocol import Curvature
 
 Tensor = torch.Tensor
 

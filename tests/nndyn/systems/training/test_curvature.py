@@ -10,7 +10,7 @@ import nndyn
 from nndyn.systems.training.modules import curvature as module_curvature
 from nndyn.systems.training.perceptron import curvature as perceptron_curvature
 from nndyn.systems.training.perceptron.network import ACTIVATIONS
-from nndyn.systems.training.randomness import seeded, step_key
+from nndyn.systems.training.torch_state.randomness import seeded, step_key
 
 
 def near(one, other, tolerance=1e-12):

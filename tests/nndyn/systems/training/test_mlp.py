@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nndyn.systems.training import Training
-from nndyn.systems.training import threads as threads_module
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.models.spec import allocate, build, from_spec
@@ -15,6 +14,7 @@ from nndyn.systems.training.perceptron.engine import Perceptrons
 from nndyn.systems.training.perceptron.inputs import inputs
 from nndyn.systems.training.perceptron.losses import LOSSES
 from nndyn.systems.training.perceptron.network import ACTIVATIONS
+from nndyn.systems.training.torch_state import threads as threads_module
 
 
 @settings(max_examples=60, deadline=None)

@@ -12,7 +12,7 @@ from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.models.build import build
 from nndyn.systems.training.modules import engine as engines
 from nndyn.systems.training.modules.engine import Modules
-from nndyn.systems.training.randomness import evaluation_key, step_key
+from nndyn.systems.training.torch_state.randomness import evaluation_key, step_key
 from tests.nndyn.systems.training.networks import KINDS, network, plain_gradient, smooth
 
 SEED = 3

@@ -1,7 +1,9 @@
-"""What computes losses and gradients: one interface, whatever the network is."""
+"""What a run asks of a network, whatever it is: losses, gradients, products with the Hessian."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -69,4 +71,45 @@ class Engine(Protocol):
         hits : (M, replicas) or None
         distance : (M, replicas) float64
             l2 distance of the outputs to those of the run's first row.
+        """
+
+
+@dataclass(frozen=True)
+class Point:
+    """The loss around one row of weights, up to the next call of `Curvature.at`.
+
+    Attributes
+    ----------
+    gradient : callable
+        Returns the gradient ``(D,)``.
+    products : callable
+        Takes vectors ``(k, D)`` and returns their products with the Hessian ``(k, D)``, a buffer
+        that the next call overwrites.
+    """
+
+    gradient: Callable[[], Tensor]
+    products: Callable[[Tensor], Tensor]
+
+
+class Curvature(Protocol):
+    """What gives the derivatives of a loss. Buffers are kept: not for two threads at once.
+
+    Attributes
+    ----------
+    size : int
+        D, the number of weights.
+    """
+
+    size: int
+
+    def at(self, weights: Tensor, statistics: Tensor, t: int | None) -> Point:
+        """Return the loss of the step from time `t` around `weights`.
+
+        Parameters
+        ----------
+        weights : (D,)
+        statistics : (B,)
+            Running statistics, which do not change here.
+        t : int or None
+            None for the whole training set, as a step of full batch from time 0 takes it.
         """

@@ -1,0 +1,51 @@
+"""What a training takes where nothing is given: the model of named data, the learning rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nndyn.errors import UsageError
+from nndyn.systems.spelling import canonical
+
+#: Models where none is given, of data that have a name: one hidden layer.
+MODELS = {
+    "digits": "mlp:64-32-10",
+    "iris": "mlp:4-10-3",
+    "wine": "mlp:13-10-3",
+    "breast-cancer": "mlp:30-10-2",
+    "fashion-mnist": "mlp:784-32-10",
+    "mnist": "mlp:784-32-10",
+}
+#: Learning rates where none is given.
+_RATES = {"sgd": 0.1}
+_RATE = 0.001
+
+
+def model_of(model: Any, data: Any) -> Any:
+    """Return the model of a training: that of its data where none is given.
+
+    Returns
+    -------
+    str or torch.nn.Module
+
+    Raises
+    ------
+    UsageError
+        If there are no data, or they have no name.
+    """
+    if data is None:
+        raise UsageError("data is missing; a training needs some")
+    found = model_for(data, model)
+    if found is None:
+        raise UsageError(f"model is missing; only {', '.join(MODELS)} have one unless asked")
+    return found
+
+
+def model_for(data: Any, model: Any) -> Any:
+    """Return a model, or where there is none that of the data, if they have one."""
+    return MODELS.get(canonical(data)) if model is None and isinstance(data, str) else model
+
+
+def rate_for(optimizer: str) -> float:
+    """Return the learning rate of an optimizer, where none is given."""
+    return _RATES.get(optimizer, _RATE)
