@@ -43,17 +43,17 @@ __all__ = [
 
 _HOME = {
     "BusyError": "locks",
-    "Facts": "identity",
+    "Facts": "facts",
     "Header": "layout",
     "MissingRecordingError": "locks",
     "Report": "integrity",
     "VariableCheck": "integrity",
-    "facts": "identity",
+    "facts": "facts",
     "Writer": "writer",
-    "load_result": "result",
+    "load_result": "results_file",
     "open_recording": "reader",
     "reading": "library",
-    "save_result": "result",
+    "save_result": "results_file",
     "vacant": "locks",
     "verify": "integrity",
 }
