@@ -126,9 +126,12 @@ def differences(said: str, printed: str, tolerance: float = TOLERANCE) -> list[s
     """Return in words where what was printed is not what a document says.
 
     Words have to be equal, and numbers within the tolerance, which makes small whole ones exact. A
-    value that depends on the last bits may lie anywhere in the interval that the document gives.
+    value that depends on the last bits may lie anywhere in the interval that the document gives. A
+    document that ends in a line ``…`` leaves out what follows.
     """
     mine, yours = ([x.rstrip() for x in y.split("\n") if x.strip()] for y in (said, printed))
+    if mine[-1] == "…":
+        mine, yours = mine[:-1], yours[: len(mine) - 1]
     if len(mine) != len(yours):
         return [f"{len(mine)} lines are told, {len(yours)} printed:\n{printed}"]
     return [

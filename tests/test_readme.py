@@ -39,6 +39,8 @@ def test_blocks_have_their_line_their_language_and_what_is_particular():
         ("rate 0.58  [0.53, 0.64]", "rate 0.61  [0.57, 0.66]", 0),
         ("rate 0.58  [0.53, 0.64]", "rate 0.65  [0.60, 0.70]", 1),
         ("one\ntwo", "one", 1),
+        ("one\n…", "one\ntwo\nthree", 0),
+        ("one\n…", "two\ntwo", 1),
     ],
 )
 def test_numbers_are_compared_within_what_is_told_of_them(told, printed, differ):
