@@ -29,6 +29,7 @@ writes into no other; who resumes undoes it in a copy of both too.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 from collections.abc import Collection, Iterable
@@ -64,6 +65,14 @@ def merged(ranges: Iterable[Range], end: int) -> list[Range]:
 def holds(fd: int, ranges: Iterable[Range], identity: str) -> bool:
     """Whether the recording of that identity is in a file, one of whose `ranges` names it."""
     return any(identity.encode() in os.pread(fd, stop - start, start) for start, stop in ranges)
+
+
+def standing(fd: int, ranges: Iterable[Range]) -> tuple[int, bytes]:
+    """Return what a commit of any process changes: the length, and a digest of the header."""
+    header = hashlib.sha256()
+    for start, stop in ranges:
+        header.update(os.pread(fd, stop - start, start))
+    return os.fstat(fd).st_size, header.digest()
 
 
 def endangered(

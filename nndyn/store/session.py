@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.header import CURE
 from nndyn.kinds import shown
 from nndyn.store import journal as journals
 from nndyn.store.book import Book
-from nndyn.store.committed import attributes, check_times, own
-from nndyn.store.digests import DIM, OF_THE_FILE
+from nndyn.store.committed import check_times, own
+from nndyn.store.digests import DIM
 from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
 from nndyn.store.handles import Handle
-from nndyn.store.inspection import inspected
-from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value, is_copy
+from nndyn.store.inspection import inspected, plain, writable
+from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value
 from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, TakenOverError, WriterLock
 from nndyn.store.regular import open_regular
@@ -120,23 +117,9 @@ class Session:
             reading(self.path),
             contextlib.closing(open_netcdf(self.path, "r")) as nc,
         ):
-            found = attributes(self.path, nc)
-            self.attrs: dict[str, Any] = {name: _plain(value) for name, value in found.items()}
-            missing = {EXTENTS, "n_committed", "recording_id", "block"} - set(self.attrs)
-            if missing:
-                raise RecordingError(
-                    f"{self.path} is not a recording this version can go on writing: attribute "
-                    f"{min(missing)!r} is missing; record to another name"
-                )
-            if is_copy(self.path, self.attrs):
-                raise RecordingError(
-                    f"{self.path} is a copy that another program made, which this version cannot "
-                    "go on writing; resume the original, or record to another name"
-                )
+            self.attrs = writable(self.path, nc)
             extents = self.attrs.pop(EXTENTS)
             self._extents, self._place = extents_of(self.path, extents), int(extents[-2])
-            for name in OF_THE_FILE:
-                self.attrs.pop(name, None)
             there = own(nc)
             self.dims = {n: v.dimensions for n, v in there.items()}
             self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in there.items()}
@@ -220,7 +203,7 @@ class Session:
         lost = loss(self._fd, self.path, self.n_committed)
         if lost:
             raise StoreError(lost)
-        alike = not self.changed and self._stood == self._standing()
+        alike = not self.changed and self._stood == self._standing
         if not (alike or self._holds_recording()):
             raise StoreError(
                 f"{self.path} was written over by something else while it was being recorded; "
@@ -248,6 +231,10 @@ class Session:
     def _holds_recording(self) -> bool:
         whole = self.changed or os.fstat(self._fd).st_size >= self._length
         return whole and journals.holds(self._fd, self._extents, self._identity)
+
+    @property
+    def _standing(self) -> tuple[int, bytes]:
+        return journals.standing(self._fd, self._extents)
 
     @property
     def _identity(self) -> str:
@@ -282,15 +269,8 @@ class Session:
         self._journal.clear()
         self._lock.renew()
         self._length = os.fstat(self._fd).st_size
-        self._stood = self._standing()
+        self._stood = self._standing
         self.changed = False
-
-    def _standing(self) -> tuple[int, bytes]:
-        """Return what a commit of any process changes: the length, and a digest of the header."""
-        header = hashlib.sha256()
-        for start, stop in self._extents:
-            header.update(os.pread(self._fd, stop - start, start))
-        return os.fstat(self._fd).st_size, header.digest()
 
     def keep_alive(self) -> None:
         """Say, at most once a minute, that this process is at work on it."""
@@ -323,7 +303,7 @@ class Session:
                 self._book.seal(self.nc)
                 self.nc.sync()
             self.settle()
-        self.attrs.update({name: _plain(value) for name, value in attrs.items()})
+        self.attrs.update({name: plain(value) for name, value in attrs.items()})
 
     def values(self, name: str, where: slice = slice(None)) -> Array:
         """Return rows of a variable, checked unless this session wrote some."""
@@ -410,7 +390,3 @@ class Session:
         self._journal.close()
         self._lock.release()
         os.close(self._fd)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

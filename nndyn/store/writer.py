@@ -173,18 +173,14 @@ class Writer:
         RecordingError
             If nothing was committed, or no slot belongs to the last commit.
         """
-        slot = self._committed_slot()
-        values: Array = self._usable().values(name, slice(slot, slot + 1))[0]
-        return values
-
-    def _committed_slot(self) -> int:
         slot = self._slot()
         if slot is None:
             raise RecordingError(
                 f"{self.path} has no checkpoint of its last commit ({self.n_committed} times); "
                 "record it again"
             )
-        return slot
+        values: Array = self._usable().values(name, slice(slot, slot + 1))[0]
+        return values
 
     @exclusive
     def read(self, name: str, *, last: int | None = None) -> Array:
@@ -392,10 +388,8 @@ class Writer:
             self._session.write_attrs(attrs)
 
     def _slot(self) -> int | None:
-        if self.n_committed == 0:
-            return None
         found = np.flatnonzero(self._session.values("checkpoint_step") == self.n_committed - 1)
-        return int(found[0]) if found.size else None
+        return int(found[0]) if self.n_committed and found.size else None
 
     def _usable(self) -> Session:
         if not self._session.is_open:
