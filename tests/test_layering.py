@@ -22,17 +22,21 @@ def modules():
 MODULES = dict(modules())
 
 
-def imports(path):
-    """Every module a file imports, inside functions too, but not for type checking only."""
+def imports(path, *, types=False):
+    """Every module a file imports, inside functions too; those for type checking where asked."""
     tree = ast.parse(path.read_text())
-    skipped = {
-        node
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If)
-        and ast.unparse(branch.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
-        for statement in branch.body
-        for node in ast.walk(statement)
-    }
+    skipped = (
+        set()
+        if types
+        else {
+            node
+            for branch in ast.walk(tree)
+            if isinstance(branch, ast.If)
+            and ast.unparse(branch.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+            for statement in branch.body
+            for node in ast.walk(statement)
+        }
+    )
     for node in ast.walk(tree):
         if node in skipped:
             continue
@@ -80,8 +84,83 @@ def test_the_walk_sees_the_arrows_it_judges():
     assert not allowed("nndyn.systems.numeric.system", "netCDF4")
 
 
-def test_files_hold_one_idea():
-    long = {
-        name: n for name, path in MODULES.items() if (n := len(path.read_text().splitlines())) > 420
+#: Analyzers that may import another's folder: a spectrum reads the growth that lyapunov does.
+BESIDE = {"spectrum": ("lyapunov",)}
+#: Rooms of trainings, each of which imports those before it; of two in one row neither the other.
+ROOMS = (
+    ("data", "torch_state"),
+    ("optimizers",),
+    ("protocol",),
+    ("perceptron", "modules"),
+    ("models", "task"),
+    ("second_order", "execution", "description", "assembly"),
+    ("system",),
+)
+TRAINING = "nndyn.systems.training"
+
+
+def room(name, package):
+    """The folder or file of a package that a module is in."""
+    return name.removeprefix(package + ".").split(".")[0]
+
+
+def inside(package):
+    """What modules of a package import of it: the two rooms of each."""
+    for importer, path in MODULES.items():
+        if under(importer, package) and importer != package:
+            for imported in imports(path):
+                if under(imported, package) and imported != package:
+                    yield room(importer, package), room(imported, package)
+
+
+def test_an_analyzer_imports_itself_and_what_is_common():
+    allowed_of = {"common": {"common"}, "growth": {"common", "growth"}}
+    wrong = [
+        (a, b)
+        for a, b in inside("analyzers")
+        if b not in allowed_of.get(a, {a, "common", "growth", *BESIDE.get(a, ())})
+    ]
+    assert wrong == []
+
+
+def test_a_room_of_trainings_imports_those_below_it():
+    rank = {name: i for i, row in enumerate(ROOMS) for name in row}
+    pairs = {(a, b) for a, b in inside(TRAINING) if a != b}
+    assert {name for pair in pairs for name in pair} <= set(rank)
+    assert [(a, b) for a, b in pairs if rank[a] <= rank[b]] == []
+
+
+@pytest.mark.parametrize("shared", ["common", "growth"])
+def test_what_is_shared_is_used_by_two(shared):
+    users = {}
+    for importer, path in MODULES.items():
+        for imported in imports(path) if under(importer, "analyzers") else ():
+            if under(imported, f"analyzers.{shared}"):
+                users.setdefault(imported, set()).add(room(importer, "analyzers"))
+    alone = {name: found for name, found in users.items() if len(found) < 2 and shared not in found}
+    assert alone == {}
+
+
+def test_there_is_no_circle_of_imports_types_included():
+    arrows = {
+        name: {i for i in imports(path, types=True) if i in MODULES and i != name}
+        for name, path in MODULES.items()
     }
-    assert long == {}
+    while True:  # what imports nothing that is left cannot be part of a circle
+        free = {name for name, found in arrows.items() if not found}
+        if not free:
+            break
+        arrows = {name: found - free for name, found in arrows.items() if name not in free}
+    assert arrows == {}
+
+
+def test_files_hold_one_idea_and_folders_a_dozen_files():
+    def long(folder, limit):
+        lines = {p: len(p.read_text().splitlines()) for p in sorted(folder.rglob("*.py"))}
+        return {str(p): n for p, n in lines.items() if n > limit}
+
+    assert [long(ROOT / name, 400) for name in ("nndyn", "recorders", "analyzers")] == [{}] * 3
+    assert long(ROOT / "tests", 500) == {}
+    folders = {path.parent for path in MODULES.values()}
+    many = {str(f.relative_to(ROOT)) for f in folders if len(list(f.glob("*.py"))) > 14}
+    assert many <= {"nndyn/store", "nndyn/cli", "nndyn/figures"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import nndyn
 from nndyn.store import verify
 from recorders import plan
-from tests.recorders.test_ensemble import assert_same, values
+from tests.recorders.linear import assert_same, values
 
 DRAWN = np.random.default_rng(0).normal(size=(12, 2))
 LABELS = np.arange(12) % 3

@@ -1,8 +1,6 @@
-"""Recording an ensemble: against plain loops, with rescaling, resuming, divergence."""
+"""Recording an ensemble: against plain loops, with rescaling and divergence."""
 
-import contextlib
 import json
-import signal
 
 import numpy as np
 import pytest
@@ -10,97 +8,10 @@ import xarray as xr
 
 import nndyn
 from nndyn.errors import DataError, UsageError
-from nndyn.numerics import separate
-from nndyn.systems.protocol import Block, OneByOne, Parameter
 from recorders import drive
 from recorders.cost import estimate
 from recorders.plan import make
-
-
-class Linear:
-    """x' = a x componentwise: deviations and divergence are known in closed form."""
-
-    name, kind, stationary, interval, time_unit = "linear", "map", False, 1.0, "step"
-    concurrent = True
-    steps_per_epoch, evaluate_every = None, 1
-    series, arrival, evaluations = (), ("step_length",), ()
-    exponent_sum, no_tangents, needs_orbit = None, "", False
-
-    def __init__(self, *factors, start=1.0, dtype="float64"):
-        self.factors = np.array(factors, dtype)
-        self.start = start
-        self.dimension = self.tangent_size = len(factors)
-        self.components = slice(0, self.dimension)
-        self.parameters = (
-            Parameter("layer.weight", 0, (self.dimension - 1,)),
-            Parameter("layer.bias", self.dimension - 1, (1,)),
-        )
-        self.dtype = np.dtype(dtype)
-
-    def describe(self):
-        return {"kind": "map", "name": "linear", "factors": self.factors.tolist()}
-
-    def work(self, replicas):
-        return 10.0 * replicas
-
-    def push(self, phase, vectors, start, steps, at, orbit=None):
-        """Scale every component by its factor; the vectors are brought to length 1, no more."""
-        stretch = np.empty((len(at), vectors.shape[1]))
-        for i in range(start + 1, start + steps + 1):
-            vectors = self.factors[:, None] * vectors
-            if i in at:
-                lengths = np.linalg.norm(vectors, axis=0)
-                vectors = vectors / lengths
-                stretch[list(at).index(i)] = np.log(lengths)
-        return vectors, stretch
-
-    def initial(self, seed):
-        return np.full(self.dimension, self.start, self.dtype)
-
-    def advance(self, phase, start, steps, keep, *, evaluate=(), part=None):
-        rows, R = phase.copy(), len(phase)
-        block = Block(rows, np.empty((len(keep), R, self.dimension)), *np.empty((2, steps, R)), 0)
-        block.gram, lengths = np.empty((steps, R, R)), np.empty((steps, R))
-        for i in range(steps):
-            if start + i in keep:
-                block.states[list(keep).index(start + i)] = rows
-            separate(rows, self.dimension, i, block.distance_l1, block.distance_linf, block.gram)
-            with np.errstate(all="ignore"):
-                new = rows * self.factors
-                lengths[i] = np.linalg.norm(new - rows, axis=1)
-            rows = new
-        block.phase, block.arrival = rows, {"step_length": lengths}
-        return block
-
-    def observe(self, phase, t, *, evaluate=True, part=None):
-        block = self.advance(phase, t, 1, [t])
-        block.phase, block.arrival = phase, {}
-        return block
-
-    def reordered(self):
-        return None
-
-    def together(self, others):
-        return OneByOne([self, *others])
-
-    def one_thread(self):
-        return contextlib.nullcontext()
-
-
-def values(recording):
-    """Every variable but those that hold a moment of the run, and the attributes that matter."""
-    with recording:
-        return {
-            str(name): variable.values
-            for name, variable in recording.variables.items()
-            if not str(name).startswith("checkpoint")
-        }
-
-
-def assert_same(first, second):
-    assert first.keys() == second.keys()
-    for name in first:
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+from tests.recorders.linear import Linear, assert_same, values
 
 
 def test_distances_equal_those_of_separate_torch_modules(tmp_path):
@@ -353,88 +264,6 @@ def test_results_do_not_depend_on_how_a_run_is_cut(tmp_path, monkeypatch):
     monkeypatch.setattr(drive, "_SEGMENT_SECONDS", 1e-9)
     monkeypatch.setattr(drive, "_SEGMENT_WORK", 1.0)
     assert_same(whole, values(nndyn.record(system, tmp_path / "b.nc", steps=50, rescale=6)))
-
-
-SYSTEMS = {
-    "sgd": lambda: nndyn.Training("mlp:4-5-3", "iris", lr=2.0),
-    "adam in minibatches": lambda: nndyn.Training(
-        "mlp:4-5-3", "iris", lr=0.05, optimizer="adam", batch_size=32
-    ),
-    "henon": nndyn.systems.henon,
-    "lorenz63": nndyn.systems.lorenz63,
-}
-
-
-@pytest.mark.parametrize("name", SYSTEMS)
-@pytest.mark.parametrize("options", [{}, {"rescale": 7}, {"store": "every:4", "evaluate": 5}])
-def test_an_interrupted_run_resumes_to_the_same_arrays(tmp_path, monkeypatch, name, options):
-    monkeypatch.setattr(drive, "_SEGMENT_SECONDS", 1e-9)
-    monkeypatch.setattr(drive, "_SEGMENT_WORK", 1.0)
-    options = {"steps": 150, "replicas": 2, **options}
-    whole = values(nndyn.record(SYSTEMS[name](), tmp_path / "whole.nc", **options))
-
-    class Press:
-        """A system that presses Ctrl-C when it advances from `at`."""
-
-        def __init__(self, system, at):
-            self.system, self.at = system, at
-
-        def __getattr__(self, attribute):
-            return getattr(self.system, attribute)
-
-        def advance(self, phase, start, *arguments, **keywords):
-            if start == self.at:
-                signal.raise_signal(signal.SIGINT)
-            return self.system.advance(phase, start, *arguments, **keywords)
-
-    path = tmp_path / "cut.nc"
-    for at in (3, 64, 100):
-        with pytest.raises(KeyboardInterrupt):
-            nndyn.record(Press(SYSTEMS[name](), at), path, resume=True, **options)
-        with nndyn.open(path) as partial:
-            assert partial.attrs["status"] == "recording"
-            assert 0 < partial.sizes["time"] <= at + 3
-    resumed = nndyn.record(SYSTEMS[name](), path, resume=True, **options)
-    assert resumed.attrs["status"] == "complete"
-    assert_same(whole, values(resumed))
-
-
-def test_a_redrawn_replica_is_named_once_across_a_resume(tmp_path):
-    options = {"rescale": 4, "replicas": 2}
-    path = tmp_path / "r.nc"
-    for steps in (3, 8, 13):  # 3 stops right before a rescaling, 8 at one
-        nndyn.record(Linear(0.0, 0.0), path, steps=steps, resume=True, **options).close()
-    with nndyn.open(path) as recording:
-        redrawn = json.loads(recording.attrs["redrawn"])
-    assert redrawn == [[1, 4], [2, 4], [1, 8], [2, 8], [1, 12], [2, 12]]
-    whole = nndyn.record(Linear(0.0, 0.0), tmp_path / "whole.nc", steps=13, **options)
-    assert_same(values(nndyn.open(path)), values(whole))
-
-
-def test_a_complete_run_is_left_alone_or_goes_on_with_more_steps(tmp_path):
-    path = tmp_path / "r.nc"
-    system = nndyn.systems.henon()
-    first = nndyn.record(system, path, steps=100, resume=True)
-    identity = first.attrs["recording_id"]
-    first.close()
-    before = path.read_bytes()
-    nndyn.record(system, path, steps=100, resume=True).close()
-    assert path.read_bytes() == before
-    extended = nndyn.record(system, path, steps=333, resume=True)
-    assert extended.attrs["recording_id"] == identity
-    assert json.loads(extended.attrs["manifest"])["steps"] == 333
-    assert_same(values(extended), values(nndyn.record(system, tmp_path / "long.nc", steps=333)))
-
-
-def test_resuming_with_other_options_is_refused_with_both_values(tmp_path):
-    path = tmp_path / "r.nc"
-    nndyn.record(nndyn.systems.henon(), path, steps=20).close()
-    with pytest.raises(UsageError, match=r"recording\.replicas is 5 in the file, 3 asked"):
-        nndyn.record(nndyn.systems.henon(), path, steps=30, replicas=3, resume=True)
-    with pytest.raises(UsageError, match=r"system\.parameters\.a is 1\.4 in the file, 1\.3 asked"):
-        nndyn.record(nndyn.systems.henon(1.3), path, steps=30, resume=True)
-    with pytest.raises(UsageError, match="already holds 20 steps, 10 asked"):
-        nndyn.record(nndyn.systems.henon(), path, steps=10, resume=True)
 
 
 def test_an_existing_file_is_not_touched_unless_asked(tmp_path):

@@ -13,27 +13,20 @@ import torch
 from torch import nn
 
 from nndyn.errors import UsageError, is_whole
-from nndyn.systems.defaults import model_of
 from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.spelling import canonical
-from nndyn.systems.training.data import order
-from nndyn.systems.training.data.loading import files, load
-from nndyn.systems.training.data.samples import classes
+from nndyn.systems.training.assembly import assembled
+from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.description import describe
 from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import check_times, evaluations
-from nndyn.systems.training.models import factories
-from nndyn.systems.training.models.build import build
-from nndyn.systems.training.modules import criterion
 from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.optimizers import arguments
 from nndyn.systems.training.optimizers.differentials import log_volume
-from nndyn.systems.training.perceptron import inputs
 from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.second_order import sharpness
 from nndyn.systems.training.second_order.expansion import Expansion
 from nndyn.systems.training.second_order.measures import SecondOrder
-from nndyn.systems.training.task import Task
 from nndyn.systems.training.torch_state import device as devices
 from nndyn.systems.training.torch_state.threads import threads_for
 
@@ -185,55 +178,40 @@ class Training:
         self.device = devices.check(device)
         if not is_whole(seed) or seed < 0:
             raise UsageError(f"seed is {seed!r}; give an integer >= 0")
-        model = model_of(model, data)
-        spec = factories.is_spec(model, activation)
-        labels = criterion.ignored(loss) is not None
-        loaded = load(data, test, samples=samples, data_dir=data_dir, classes=labels)
-        training, held_out, self.files = loaded.training, loaded.test, files(data, data_dir)
-        given, loss = loss, criterion.chosen(loss, training, held_out)
-        criterion.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
-        size = order.size(batch_size, len(training))
-        if spec and str(model).startswith("mlp:"):
-            training, held_out = training.in_rows(), held_out and held_out.in_rows()
-        network = build(
+        made = assembled(
             model,
-            training.x,
-            training.y,
-            test=None if held_out is None else held_out.x,
-            image=training.image,
-            classes=classes(training, held_out, criterion.ignored(loss)),
-            loss=loss,
+            data,
+            test,
+            samples=samples,
+            data_dir=data_dir,
             activation=activation,
             init=init,
-            batch_size=size,
+            loss=loss,
+            batch_size=batch_size,
             seed=int(seed),
             dtype=self.torch_dtype,
             device=self.device,
         )
-        if isinstance(network, Network):
-            training = inputs.rows(training, "data", network, str(loss))
-            held_out = held_out and inputs.rows(held_out, "test", network, str(loss))
-        self.task = Task(network, training, held_out, loss, self.torch_dtype, self.device)
-        self.name = f"{loaded.name} {network.label}"
+        self.task, self.files, network = made.task, made.files, made.task.network
+        self.name = f"{made.data} {network.label}"
         self._moved = network.size * (1 + self.rule.buffers)
         self.dimension = self._moved + len(network.initial_statistics)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
         self.labelled, self.counts = self.task.labelled, self.task.counts
-        self.order = order.Order(len(training), batch_size=size, seed=int(seed))
-        self.steps_per_epoch: int | None = self.order.steps_per_epoch
-        self.evaluate_every = self.order.steps_per_epoch
+        self.order = Order(len(self.task.training), batch_size=made.batch_size, seed=int(seed))
+        self.steps_per_epoch = self.evaluate_every = self.order.steps_per_epoch
         self._description = describe(
             network,
-            training,
-            held_out,
-            given,
+            self.task.training,
+            self.task.test,
+            loss,
             self.kind,
-            activation=activation if spec else None,
-            init=(init or "normal:1") if spec else init,
-            data=loaded.name,
+            activation=activation if made.is_spec else None,
+            init=(init or "normal:1") if made.is_spec else init,
+            data=made.data,
             **hyperparameters,
-            batch_size=size,
+            batch_size=made.batch_size,
             seed=int(seed),
             dtype=self.dtype.name,
             device=devices.describe(self.device),
@@ -393,8 +371,7 @@ class Training:
         """Return the phase ``(R, P)`` after `steps` steps that record nothing, for timing."""
         rows = self._rows(phase)
         with self.computing(len(rows)):
-            end: Array = self._alone.bare(rows[None], start, steps)[0]
-        return end
+            return np.asarray(self._alone.bare(rows[None], start, steps)[0])
 
     def _run(
         self,

@@ -149,6 +149,6 @@ def _name(data: str | os.PathLike[str]) -> str:
     if text_files.suffix(Path(text)) in tables.SUFFIXES:
         return Path(text).name
     raise UnknownNameError(
-        f"unknown data {text!r}; known are {', '.join(NAMES)}, or give the path of a .npz or .csv "
+        f"unknown data {text!r}; known: {', '.join(NAMES)}, or give the path of a .npz or .csv "
         f"file, or arrays (x, y){did_you_mean(text, NAMES)}"
     )

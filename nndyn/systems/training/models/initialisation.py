@@ -32,7 +32,7 @@ def check_init(init: str | None) -> None:
         if 0 < scale < float("inf"):
             return
     raise UnknownNameError(
-        f"unknown init {init!r}; known are {', '.join(INITS)} with a number S > 0, such as normal:1"
+        f"unknown init {init!r}; known: {', '.join(INITS)} with a number S > 0, such as normal:1"
         f"{did_you_mean(init, ('normal:1', *INITS[1:]))}"
     )
 

@@ -68,7 +68,7 @@ def chosen(loss: Loss, *sets: Samples | None) -> Loss:
     name, *given = loss.split(":")
     if name not in _NAMES:
         raise UnknownNameError(
-            f"unknown loss {loss!r}; known are {', '.join(CHOICES['loss'])}, or give a callable "
+            f"unknown loss {loss!r}; known: {', '.join(CHOICES['loss'])}, or give a callable "
             f"(output, target) -> scalar{did_you_mean(name, CHOICES['loss'])}"
         )
     if given and name != "cross-entropy":

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nndyn.errors import UnknownNameError, UsageError
+from nndyn.errors import UsageError
 from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.optimizers import schedules
 from nndyn.systems.training.optimizers.base import SGD, Adam, AdamW, Optimizer, RMSprop
-from nndyn.words.names import did_you_mean
+from nndyn.words.names import check_known
 
 OPTIMIZERS = CHOICES["optimizer"]
 BETAS = (0.9, 0.999)
@@ -70,7 +70,7 @@ def make(
     UnknownNameError
         If the optimizer or a term of the schedule is not known.
     """
-    choice("optimizer", optimizer, OPTIMIZERS)
+    check_known("optimizer", optimizer, OPTIMIZERS)
     rate = _positive("lr", lr)
     mass = _fraction("momentum", momentum)
     if not isinstance(nesterov, (bool, np.bool_)):
@@ -155,26 +155,6 @@ def number(name: str, value: Any, allowed: str) -> float:
         if not isinstance(value, refused) and np.ndim(value) == 0:
             return float(value)
     raise UsageError(f"{name} is {value!r}; give {allowed}")
-
-
-def choice(what: str, value: Any, known: Any) -> None:
-    """Refuse a name that is not among the `known`.
-
-    Parameters
-    ----------
-    what : str
-        What the name is of.
-    value : Any
-    known : collection of str
-
-    Raises
-    ------
-    UnknownNameError
-        If `value` is not one of `known`.
-    """
-    if not isinstance(value, str) or value not in known:
-        meant = did_you_mean(value, known)
-        raise UnknownNameError(f"unknown {what} {value!r}; known are {', '.join(known)}{meant}")
 
 
 def _positive(name: str, value: Any) -> float:

@@ -119,7 +119,7 @@ def _term(term: str, spec: str) -> Cosine | Warmup | Step | None:
     where = f"schedule {spec!r}: {term!r}"
     if name not in {"constant", "cosine", "warmup", "step"}:
         raise UnknownNameError(
-            f"{where} is not known; known are {', '.join(KNOWN)}{did_you_mean(name, KNOWN)}"
+            f"{where} is not known; known: {', '.join(KNOWN)}{did_you_mean(name, KNOWN)}"
         )
     if name == "constant":
         if numbers:

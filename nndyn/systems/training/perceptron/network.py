@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from nndyn.errors import UnknownNameError, UsageError
+from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Parameter
-from nndyn.words.names import did_you_mean
+from nndyn.words.names import check_known
 
 
 class Sin(nn.Module):
@@ -126,11 +126,7 @@ def check_activation(activation: str) -> None:
     UnknownNameError
         If `activation` is not one of `ACTIVATIONS`.
     """
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise UnknownNameError(
-            f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}"
-            f"{did_you_mean(activation, ACTIVATIONS)}"
-        )
+    check_known("activation", activation, ACTIVATIONS)
 
 
 def parse(module: nn.Module) -> Network:

@@ -12,8 +12,7 @@ import torch
 
 from nndyn.errors import UsageError
 from nndyn.systems.spelling import CHOICES, canonical
-from nndyn.systems.training.optimizers.arguments import choice
-from nndyn.words.names import did_you_mean
+from nndyn.words.names import check_known, did_you_mean
 
 Tensor = torch.Tensor
 
@@ -33,7 +32,7 @@ def precision(dtype: Any) -> tuple[np.dtype[Any], torch.dtype]:
         If it is neither float64 nor float32.
     """
     name = canonical(dtype)
-    choice("dtype", name, DTYPES)
+    check_known("dtype", name, DTYPES)
     return np.dtype(name), DTYPES[name]
 
 

@@ -171,7 +171,7 @@ def wrong(message, **kinds):
 @pytest.mark.parametrize(
     ("loss", "error", "message"),
     [
-        wrong("unknown loss 'hinge'; known are cross-entropy, mse", loss="hinge"),
+        wrong("unknown loss 'hinge'; known: cross-entropy, mse", loss="hinge"),
         wrong("loss is 3; give", loss=3),
         wrong("returns a float; it must return a scalar tensor", loss=lambda z, y: 1.0),
         wrong(

@@ -95,7 +95,7 @@ def test_every_known_optimizer_can_be_made(optimizer):
 
 
 WRONG = [
-    ({"optimizer": "SGD"}, "unknown optimizer 'SGD'; known are sgd, adam, adamw, rmsprop"),
+    ({"optimizer": "SGD"}, "unknown optimizer 'SGD'; known: sgd, adam, adamw, rmsprop"),
     ({"optimizer": None}, "unknown optimizer None"),
     ({"lr": 0}, "lr is 0; give a finite number > 0"),
     ({"lr": -1}, "lr is -1"),

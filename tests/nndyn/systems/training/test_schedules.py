@@ -112,7 +112,7 @@ def test_a_schedule_is_constant_by_default():
     [
         (None, UsageError, "schedule is None; give a string"),
         (10, UsageError, "schedule is 10"),
-        ("", UnknownNameError, "'' is not known; known are constant, cosine:T"),
+        ("", UnknownNameError, "'' is not known; known: constant, cosine:T"),
         ("cosine:10,", UnknownNameError, "'' is not known"),
         ("linear:10", UnknownNameError, "'linear:10' is not known"),
         ("Cosine:10", UnknownNameError, "'Cosine:10' is not known"),

@@ -1,0 +1,92 @@
+"""A run that is cut short, or finished, goes on to the arrays of one that was not."""
+
+import json
+import signal
+
+import pytest
+
+import nndyn
+from nndyn.errors import UsageError
+from recorders import drive
+from tests.recorders.linear import Linear, assert_same, values
+
+SYSTEMS = {
+    "sgd": lambda: nndyn.Training("mlp:4-5-3", "iris", lr=2.0),
+    "adam in minibatches": lambda: nndyn.Training(
+        "mlp:4-5-3", "iris", lr=0.05, optimizer="adam", batch_size=32
+    ),
+    "henon": nndyn.systems.henon,
+    "lorenz63": nndyn.systems.lorenz63,
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("options", [{}, {"rescale": 7}, {"store": "every:4", "evaluate": 5}])
+def test_an_interrupted_run_resumes_to_the_same_arrays(tmp_path, monkeypatch, name, options):
+    monkeypatch.setattr(drive, "_SEGMENT_SECONDS", 1e-9)
+    monkeypatch.setattr(drive, "_SEGMENT_WORK", 1.0)
+    options = {"steps": 150, "replicas": 2, **options}
+    whole = values(nndyn.record(SYSTEMS[name](), tmp_path / "whole.nc", **options))
+
+    class Press:
+        """A system that presses Ctrl-C when it advances from `at`."""
+
+        def __init__(self, system, at):
+            self.system, self.at = system, at
+
+        def __getattr__(self, attribute):
+            return getattr(self.system, attribute)
+
+        def advance(self, phase, start, *arguments, **keywords):
+            if start == self.at:
+                signal.raise_signal(signal.SIGINT)
+            return self.system.advance(phase, start, *arguments, **keywords)
+
+    path = tmp_path / "cut.nc"
+    for at in (3, 64, 100):
+        with pytest.raises(KeyboardInterrupt):
+            nndyn.record(Press(SYSTEMS[name](), at), path, resume=True, **options)
+        with nndyn.open(path) as partial:
+            assert partial.attrs["status"] == "recording"
+            assert 0 < partial.sizes["time"] <= at + 3
+    resumed = nndyn.record(SYSTEMS[name](), path, resume=True, **options)
+    assert resumed.attrs["status"] == "complete"
+    assert_same(whole, values(resumed))
+
+
+def test_a_redrawn_replica_is_named_once_across_a_resume(tmp_path):
+    options = {"rescale": 4, "replicas": 2}
+    path = tmp_path / "r.nc"
+    for steps in (3, 8, 13):  # 3 stops right before a rescaling, 8 at one
+        nndyn.record(Linear(0.0, 0.0), path, steps=steps, resume=True, **options).close()
+    with nndyn.open(path) as recording:
+        redrawn = json.loads(recording.attrs["redrawn"])
+    assert redrawn == [[1, 4], [2, 4], [1, 8], [2, 8], [1, 12], [2, 12]]
+    whole = nndyn.record(Linear(0.0, 0.0), tmp_path / "whole.nc", steps=13, **options)
+    assert_same(values(nndyn.open(path)), values(whole))
+
+
+def test_a_complete_run_is_left_alone_or_goes_on_with_more_steps(tmp_path):
+    path = tmp_path / "r.nc"
+    system = nndyn.systems.henon()
+    first = nndyn.record(system, path, steps=100, resume=True)
+    identity = first.attrs["recording_id"]
+    first.close()
+    before = path.read_bytes()
+    nndyn.record(system, path, steps=100, resume=True).close()
+    assert path.read_bytes() == before
+    extended = nndyn.record(system, path, steps=333, resume=True)
+    assert extended.attrs["recording_id"] == identity
+    assert json.loads(extended.attrs["manifest"])["steps"] == 333
+    assert_same(values(extended), values(nndyn.record(system, tmp_path / "long.nc", steps=333)))
+
+
+def test_resuming_with_other_options_is_refused_with_both_values(tmp_path):
+    path = tmp_path / "r.nc"
+    nndyn.record(nndyn.systems.henon(), path, steps=20).close()
+    with pytest.raises(UsageError, match=r"recording\.replicas is 5 in the file, 3 asked"):
+        nndyn.record(nndyn.systems.henon(), path, steps=30, replicas=3, resume=True)
+    with pytest.raises(UsageError, match=r"system\.parameters\.a is 1\.4 in the file, 1\.3 asked"):
+        nndyn.record(nndyn.systems.henon(1.3), path, steps=30, resume=True)
+    with pytest.raises(UsageError, match="already holds 20 steps, 10 asked"):
+        nndyn.record(nndyn.systems.henon(), path, steps=10, resume=True)
