@@ -41,4 +41,4 @@ def test_names_for_completion_are_those_that_options_take():
     assert CHOICES["activation"] == tuple(network.ACTIVATIONS)
     assert CHOICES["loss"] == tuple(losses.LOSSES)
     assert CHOICES["dtype"] == tuple(DTYPES)
-    assert CHOICES["optimizer"] is arguments.OPTIMIZERS
+    assert CHOICES["optimizer"] == tuple(arguments.OPTIMIZERS)

@@ -22,7 +22,6 @@ from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import check_times, evaluations
 from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.optimizers import arguments
-from nndyn.systems.training.optimizers.differentials import log_volume
 from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.second_order import sharpness
 from nndyn.systems.training.second_order.expansion import Expansion
@@ -224,7 +223,7 @@ class Training:
     @property
     def exponent_sum(self) -> float | None:
         """Sum of all exponents per step, where the optimizer alone decides it."""
-        return log_volume(self.rule, self.task.network.size)
+        return self.rule.log_volume(self.task.network.size)
 
     @property
     def no_tangents(self) -> str:

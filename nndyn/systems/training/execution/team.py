@@ -12,7 +12,8 @@ from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.execution.trajectories import Trajectories
-from nndyn.systems.training.optimizers.base import Optimizer, stack
+from nndyn.systems.training.optimizers.base import Optimizer
+from nndyn.systems.training.optimizers.stacked import stack
 from nndyn.systems.training.task import Task
 
 #: What runs of one batch may differ in.

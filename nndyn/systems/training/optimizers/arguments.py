@@ -9,14 +9,24 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UsageError
-from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.optimizers import schedules
-from nndyn.systems.training.optimizers.base import SGD, Adam, AdamW, Optimizer, RMSprop
+from nndyn.systems.training.optimizers.adam import Adam, AdamW
+from nndyn.systems.training.optimizers.base import Optimizer
+from nndyn.systems.training.optimizers.rmsprop import RMSprop
+from nndyn.systems.training.optimizers.sgd import SGD
 from nndyn.words.names import check_known
 
-OPTIMIZERS = CHOICES["optimizer"]
+#: Every optimizer, by name.
+OPTIMIZERS: dict[str, type[Any]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+}
 BETAS = (0.9, 0.999)
 ALPHA = 0.99
+#: Arguments that some optimizers take.
+_DEFAULTS = {"momentum": 0.0, "nesterov": False, "betas": BETAS, "alpha": ALPHA}
 
 
 def make(
@@ -87,34 +97,25 @@ def make(
     plan = schedules.parse(schedule)
     clip = None if clip_norm is None else _positive("clip_norm", clip_norm)
 
-    adaptive = optimizer in {"adam", "adamw"}
-    if not adaptive and (first, second) != BETAS:
-        raise UsageError(f"betas apply to adam and adamw; the optimizer is {optimizer}")
-    if adaptive and mass:
-        raise UsageError(
-            f"momentum applies to sgd and rmsprop; the optimizer is {optimizer}, "
-            "whose betas are its own"
-        )
-    if nesterov and optimizer != "sgd":
-        raise UsageError(f"nesterov applies to sgd; the optimizer is {optimizer}")
+    kind = OPTIMIZERS[optimizer]
+    given = {
+        "momentum": mass,
+        "nesterov": bool(nesterov),
+        "betas": (first, second),
+        "alpha": smoothing,
+    }
+    for name, value in given.items():
+        if value != _DEFAULTS[name] and name not in kind.takes:
+            raise UsageError(_out_of_place(name, optimizer))
     if nesterov and not mass:
         raise UsageError("nesterov needs a momentum > 0; momentum is 0")
-    if optimizer != "rmsprop" and smoothing != ALPHA:
-        raise UsageError(f"alpha applies to rmsprop; the optimizer is {optimizer}")
-
-    rule: Optimizer
-    if adaptive:
-        kind = Adam if optimizer == "adam" else AdamW
-        rule = kind(rate, (first, second), schedule=plan, weight_decay=decay, clip_norm=clip)
-    elif optimizer == "rmsprop":
-        rule = RMSprop(rate, mass, smoothing, schedule=plan, weight_decay=decay, clip_norm=clip)
-    else:
-        rule = SGD(rate, mass, bool(nesterov), schedule=plan, weight_decay=decay, clip_norm=clip)
+    own = {name: value for name, value in given.items() if name in kind.takes}
+    rule = kind(rate, schedule=plan, weight_decay=decay, clip_norm=clip, **own)
     described: dict[str, Any] = {
         "optimizer": str(optimizer),
         "lr": rate,
-        "momentum": None if adaptive else mass,
-        "betas": [first, second] if adaptive else None,
+        "momentum": mass if "momentum" in own else None,
+        "betas": [first, second] if "betas" in own else None,
     }
     for name, value, default in (
         ("nesterov", bool(nesterov), False),
@@ -126,6 +127,17 @@ def make(
         if value != default:
             described[name] = value
     return rule, described
+
+
+def _out_of_place(name: str, optimizer: str) -> str:
+    """Say of which optimizers an argument is."""
+    *most, last = (other for other, kind in OPTIMIZERS.items() if name in kind.takes)
+    others = f"{', '.join(most)} and {last}" if most else last
+    verb = "apply" if name == "betas" else "applies"
+    message = f"{name} {verb} to {others}; the optimizer is {optimizer}"
+    if name == "momentum" and "betas" in OPTIMIZERS[optimizer].takes:
+        message += ", whose betas are its own"
+    return message
 
 
 def number(name: str, value: Any, allowed: str) -> float:

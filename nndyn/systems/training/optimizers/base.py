@@ -23,7 +23,12 @@ from typing import ClassVar, Protocol
 
 import torch
 
-from nndyn.errors import UsageError
+from nndyn.systems.training.optimizers.differentials import (
+    Differential,
+    Linear,
+    Slope,
+    through_clipping,
+)
 from nndyn.systems.training.optimizers.schedules import Schedule
 
 Tensor = torch.Tensor
@@ -75,6 +80,15 @@ class Optimizer(ABC):
     schedule: Schedule = field(default=Schedule(), kw_only=True)
     weight_decay: float = field(default=0.0, kw_only=True)
     clip_norm: float | None = field(default=None, kw_only=True)
+
+    #: Arguments of a training that concern it, beside those of every optimizer.
+    takes: ClassVar[frozenset[str]] = frozenset()
+    #: Whether a step is linear in the gradient, so that its derivative does not depend on it.
+    linear: ClassVar[bool] = False
+    #: Whether weight decay is apart from the gradient.
+    decoupled: ClassVar[bool] = False
+    #: Whether a step divides every component of the gradient by a number of its own.
+    preconditioned: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -128,147 +142,106 @@ class Optimizer(ABC):
         """Return the phase ``(R, P)`` at ``t + 1``, written to `out`, which must not be `phase`."""
         return self.step(phase, gradient, self.coefficients(t), out)
 
-
-@dataclass(frozen=True)
-class SGD(Optimizer):
-    """Gradient descent, with momentum in the form of ``torch.optim.SGD`` (no dampening).
-
-    ``b' = momentum b + g``, ``w' = w - lr b'``, with `nesterov` ``w' = w - lr (g + momentum b')``.
-    The buffer starts at 0, hence is ``g`` after the first step, as in torch. Without momentum a
-    phase has no buffer.
-    """
-
-    momentum: float = 0.0
-    nesterov: bool = False
+    @property
+    def needs_gradient(self) -> bool:
+        """Whether the derivative of a step depends on the gradient."""
+        return self.clip_norm is not None or not self.linear
 
     @property
-    def buffers(self) -> int:
-        """1 with momentum, else 0."""
-        return 1 if self.momentum else 0
+    def volume_factor(self) -> float | None:
+        """Factor a weight by which every step changes volumes; None where the loss decides."""
+        return None
 
-    def coefficients(self, t: int) -> dict[str, float]:
-        """Return rate, decay and momentum."""
-        return {**super().coefficients(t), "momentum": self.momentum}
+    def log_volume(self, size: int) -> float | None:
+        """Return ln of the factor by which every step changes volumes in phase space.
 
-    def update(
+        Parameters
+        ----------
+        size : int
+            D, the number of weights.
+
+        Returns
+        -------
+        float or None
+            Where it is the same for every loss: ``D ln β`` with momentum (not Nesterov's),
+            ``D ln(β₁β₂)`` of Adam, to which AdamW adds ``D ln(1 - lr decay)``; else None.
+        """
+        factor = self.volume_factor
+        return size * math.log(factor) if factor and factor > 0 else None
+
+    def preconditioner(self, phase: Tensor, gradient: Tensor, t: int) -> Tensor:
+        """Return what the step from `t` divides the gradient by, of a preconditioned rule.
+
+        Parameters
+        ----------
+        phase : (P,)
+        gradient : (D,)
+        t : int
+
+        Returns
+        -------
+        (D,)
+        """
+        parts = 1 + self.buffers
+        moved = phase[: len(gradient) * parts]
+        c = self.coefficients(t)
+        # the square the step itself makes, as from there on it divides by it
+        return self.divisor(c, self.step(moved[None], gradient[None], c)[0].chunk(parts), t)
+
+    def divisor(self, c: Mapping[str, float], after: Parts, t: int) -> Tensor:
+        """Return what a step divides by, from weights and buffers after it."""
+        raise NotImplementedError
+
+    def differential(self, t: int, phase: Tensor, gradient: Tensor | None) -> Differential:
+        """Return the derivative of the step from time `t`.
+
+        Parameters
+        ----------
+        t : int
+        phase : (P,)
+            Weights and buffers before the step.
+        gradient : (D,) or None
+            There; may be None where not `needs_gradient`.
+
+        Returns
+        -------
+        Differential
+
+        Notes
+        -----
+        Where a mean square is 0, and so the gradient always was, the derivative of its root is
+        taken as 0. A gradient whose norm is just at the clipping norm counts as clipped.
+        """
+        c = self.coefficients(t)
+        weights, *buffers = phase.chunk(1 + self.buffers)
+        clip: Linear | None = None
+        if self.clip_norm is not None and gradient is not None:
+            gradient, clip = through_clipping(gradient, c["clip"])
+        coupled = c["decay"] if self.weight_decay and not self.decoupled else 0.0
+        if gradient is not None and coupled:
+            gradient = gradient + coupled * weights
+
+        def slope(deviations: Tensor, products: Tensor) -> Tensor:
+            """Return how the gradient that the rule takes deviates."""
+            found = products if clip is None else clip(products)
+            return found + coupled * deviations[:, : len(weights)] if coupled else found
+
+        return self.derivative(c, slope, weights if gradient is None else gradient, buffers)
+
+    @abstractmethod
+    def derivative(
         self,
-        c: Mapping[str, float | Tensor],
+        c: Mapping[str, float],
+        slope: Slope,
         gradient: Tensor,
-        old: Parts,
-        new: Sequence[Tensor | None],
-    ) -> Parts:
-        """Return weights and, with momentum, velocity."""
-        g = gradient + c["decay"] * old[0] if self.weight_decay else gradient
-        if not self.momentum:
-            return (torch.sub(old[0], c["rate"] * g, out=new[0]),)
-        velocity = torch.add(c["momentum"] * old[1], g, out=new[1])
-        direction = g + c["momentum"] * velocity if self.nesterov else velocity
-        return torch.sub(old[0], c["rate"] * direction, out=new[0]), velocity
+        buffers: Parts,
+    ) -> Differential:
+        """Return the derivative of a step.
 
-
-@dataclass(frozen=True)
-class Adam(Optimizer):
-    """Adam as in ``torch.optim.Adam``, with both moments in the phase.
-
-    References
-    ----------
-    Kingma and Ba, 2015, DOI 10.48550/arXiv.1412.6980.
-    """
-
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = 1e-8
-    buffers: ClassVar[int] = 2
-    decoupled: ClassVar[bool] = False
-
-    def coefficients(self, t: int) -> dict[str, float]:
-        """Return what enters `update`; the first step is the one from ``t = 0``."""
-        first, second = self.betas
-        common = super().coefficients(t)
-        rate = common["rate"]
-        return {
-            **common,
-            "keep": 1 - rate * self.weight_decay,
-            "rate": rate / (1 - first ** (t + 1)),
-            "first": first,
-            "1-first": 1 - first,
-            "second": second,
-            "1-second": 1 - second,
-            "scale": 1 / math.sqrt(1 - second ** (t + 1)),
-            "epsilon": self.epsilon,
-        }
-
-    def update(
-        self,
-        c: Mapping[str, float | Tensor],
-        gradient: Tensor,
-        old: Parts,
-        new: Sequence[Tensor | None],
-    ) -> Parts:
-        """Return weights, first and second moment."""
-        weights, g = old[0], gradient
-        if self.weight_decay:
-            if self.decoupled:
-                weights = c["keep"] * weights
-            else:
-                g = g + c["decay"] * weights
-        mean = torch.add(c["first"] * old[1], c["1-first"] * g, out=new[1])
-        square = torch.add(c["second"] * old[2], c["1-second"] * (g * g), out=new[2])
-        root = c["scale"] * torch.sqrt(square) + c["epsilon"]
-        return torch.sub(weights, c["rate"] * mean / root, out=new[0]), mean, square
-
-
-@dataclass(frozen=True)
-class AdamW(Adam):
-    """Adam with decoupled weight decay, as in ``torch.optim.AdamW``: ``w (1 - lr decay)``.
-
-    The rate in it is the scheduled one.
-
-    References
-    ----------
-    Loshchilov and Hutter, 2019, DOI 10.48550/arXiv.1711.05101.
-    """
-
-    decoupled: ClassVar[bool] = True
-
-
-@dataclass(frozen=True)
-class RMSprop(Optimizer):
-    """RMSprop as in ``torch.optim.RMSprop``, not centered; the mean square is the first buffer."""
-
-    momentum: float = 0.0
-    alpha: float = 0.99
-    epsilon: float = 1e-8
-
-    @property
-    def buffers(self) -> int:
-        """2 with momentum, else 1."""
-        return 2 if self.momentum else 1
-
-    def coefficients(self, t: int) -> dict[str, float]:
-        """Return what enters `update`."""
-        return {
-            **super().coefficients(t),
-            "momentum": self.momentum,
-            "alpha": self.alpha,
-            "1-alpha": 1 - self.alpha,
-            "epsilon": self.epsilon,
-        }
-
-    def update(
-        self,
-        c: Mapping[str, float | Tensor],
-        gradient: Tensor,
-        old: Parts,
-        new: Sequence[Tensor | None],
-    ) -> Parts:
-        """Return weights, mean square and, with momentum, velocity."""
-        g = gradient + c["decay"] * old[0] if self.weight_decay else gradient
-        square = torch.add(c["alpha"] * old[1], c["1-alpha"] * (g * g), out=new[1])
-        direction = g / (torch.sqrt(square) + c["epsilon"])
-        if not self.momentum:
-            return torch.sub(old[0], c["rate"] * direction, out=new[0]), square
-        velocity = torch.add(c["momentum"] * old[2], direction, out=new[2])
-        return torch.sub(old[0], c["rate"] * velocity, out=new[0]), square, velocity
+        `slope` takes deviations and their products with the Hessian, and returns those of the
+        gradient that `update` gets; `gradient` ``(D,)`` is that gradient, of no meaning where the
+        rule is linear; `buffers` are those before the step.
+        """
 
 
 def clipped(gradient: Tensor, norm: float | Tensor) -> Tensor:
@@ -297,103 +270,3 @@ def clipped(gradient: Tensor, norm: float | Tensor) -> Tensor:
         squares = squares[:, :half]
     factor = norm * torch.reciprocal(torch.sqrt(squares) + 1e-6)
     return gradient * torch.clamp(factor, max=1.0)
-
-
-#: Steps whose columns `Stacked` computes, and sends to the device, at once.
-BLOCK = 64
-
-
-class Stacked:
-    """Several runs of one structure as one rule; see `stack`.
-
-    Notes
-    -----
-    The columns of `BLOCK` steps are kept between calls, about ``64 * 10 * rows`` numbers: an
-    instance is not for two threads at once.
-    """
-
-    def __init__(
-        self,
-        rules: Sequence[Optimizer],
-        replicas: int,
-        dtype: torch.dtype,
-        device: torch.device | str,
-    ) -> None:
-        self.rules = tuple(rules)
-        self.replicas = replicas
-        self.dtype = dtype
-        self.device = device
-        self.buffers = rules[0].buffers
-        self._block = -1
-        self._table: dict[str, Sequence[float] | Tensor] = {}
-
-    def __call__(
-        self, phase: Tensor, gradient: Tensor, t: int, out: Tensor | None = None
-    ) -> Tensor:
-        """Return the phase ``(R, P)`` at ``t + 1``, written to `out`, which must not be `phase`."""
-        block, k = divmod(t, BLOCK)
-        if block != self._block:
-            self._table = self._columns(range(block * BLOCK, (block + 1) * BLOCK))
-            self._block = block
-        c = {name: values[k] for name, values in self._table.items()}
-        return self.rules[0].step(phase, gradient, c, out)
-
-    def _columns(self, times: range) -> dict[str, Sequence[float] | Tensor]:
-        """Return each coefficient at `times`: floats, or columns where runs differ in it."""
-        runs = [[rule.coefficients(t) for rule in self.rules] for t in times]
-        table: dict[str, Sequence[float] | Tensor] = {}
-        for name in runs[0][0]:
-            values = [[coefficients[name] for coefficients in run] for run in runs]
-            if all(value == row[0] for row in values for value in row):
-                table[name] = [row[0] for row in values]
-            else:
-                columns = torch.tensor(values, dtype=self.dtype)
-                columns = columns.repeat_interleave(self.replicas, 1)
-                table[name] = columns[:, :, None].to(self.device)
-        return table
-
-
-def stack(
-    rules: Sequence[Optimizer],
-    replicas: int,
-    dtype: torch.dtype,
-    device: torch.device | str,
-) -> Rule:
-    """Return one rule for several runs, whose rows come one run after the other.
-
-    Parameters
-    ----------
-    rules : sequence of Optimizer
-        One a run, M; of the same `Optimizer.structure`.
-    replicas : int
-        Rows of each run, R; a phase has ``M * R``.
-    dtype, device
-        Of the phase.
-
-    Returns
-    -------
-    Rule
-        Every row has the bits that the rule of its run gives it.
-
-    Raises
-    ------
-    UsageError
-        If the rules differ in structure.
-    """
-    first = rules[0]
-    for i, rule in enumerate(rules):
-        if type(rule) is not type(first):
-            raise UsageError(
-                f"run 0 has {first.structure[0]}, run {i} has {rule.structure[0]}; "
-                "runs of one batch need the same optimizer"
-            )
-        for name in first.structure + rule.structure:
-            if (name in first.structure) != (name in rule.structure):
-                here, there = (0, i) if name in first.structure else (i, 0)
-                raise UsageError(
-                    f"run {here} has {name}, run {there} has none; "
-                    "runs of one batch need it all or not at all"
-                )
-    return (
-        first if all(rule == first for rule in rules) else Stacked(rules, replicas, dtype, device)
-    )

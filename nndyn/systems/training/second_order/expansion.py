@@ -14,7 +14,6 @@ import torch
 
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.optimizers.base import Optimizer
-from nndyn.systems.training.optimizers.differentials import differential, needs_gradient
 from nndyn.systems.training.protocol import Curvature
 
 Tensor = torch.Tensor
@@ -76,7 +75,7 @@ class Expansion:
         here = torch.from_numpy(rows).to(device, dtype)
         phase, vectors = here[0], here[1:, :moved]
         origin, statistics = self._origin[:D], self._origin[moved:]
-        follows = needs_gradient(self._rule)
+        follows = self._rule.needs_gradient
         logs = torch.empty((steps, len(vectors)), dtype=torch.float64)
         for i, t in enumerate(range(start, start + steps)):
             point = self._curvature.at(origin, statistics, t)
@@ -86,7 +85,7 @@ class Expansion:
             products = point.products(asked)
             if follows:
                 gradient = point.gradient() + products[-1]
-            step = differential(self._rule, t, phase[:moved], gradient)
+            step = self._rule.differential(t, phase[:moved], gradient)
             vectors = step(vectors, products[: len(vectors)])
             lengths = torch.linalg.vector_norm(vectors[:, :D], dim=1)
             logs[i] = torch.log(lengths)

@@ -10,7 +10,7 @@ import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from nndyn.systems.protocol import Array
-from nndyn.systems.training.optimizers.base import Adam, Optimizer, RMSprop
+from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.protocol import Curvature
 
 Tensor = torch.Tensor
@@ -31,7 +31,7 @@ PRECONDITIONED = "preconditioned_sharpness"
 
 def names(rule: Optimizer) -> tuple[str, ...]:
     """Return the names of what `measure` gives with an update rule, each with its residual."""
-    found = (*NAMES, PRECONDITIONED) if isinstance(rule, Adam | RMSprop) else NAMES
+    found = (*NAMES, PRECONDITIONED) if rule.preconditioned else NAMES
     return tuple(name + end for name in found for end in ("", "_residual"))
 
 
@@ -78,11 +78,12 @@ def measure(curvature: Curvature, rule: Optimizer, phase: Tensor, t: int) -> dic
     found: dict[str, float] = {}
     for name, which in zip(NAMES, ("LA", "SA"), strict=True):
         found[name], found[f"{name}_residual"] = _extreme(hessian, D, which)
-    if isinstance(rule, Adam | RMSprop):
-        scales = _scales(rule, phase, curvature.at(weights, statistics, t).gradient(), t)
+    if rule.preconditioned:
+        gradient = curvature.at(weights, statistics, t).gradient()
+        scales = rule.preconditioner(phase, gradient, t).to("cpu", torch.float64).numpy()
         point = curvature.at(weights, statistics, None)
         inverse = 1.0 / np.sqrt(scales)
-        decay = 0.0 if getattr(rule, "decoupled", False) else rule.weight_decay
+        decay = 0.0 if rule.decoupled else rule.weight_decay
 
         def preconditioned(vector: Array) -> Array:
             scaled = inverse * vector.ravel()
@@ -92,22 +93,6 @@ def measure(curvature: Curvature, rule: Optimizer, phase: Tensor, t: int) -> dic
         value, residual = _extreme(preconditioned, D, "LA")
         found[PRECONDITIONED], found[f"{PRECONDITIONED}_residual"] = value, residual
     return found
-
-
-def _scales(rule: Adam | RMSprop, phase: Tensor, gradient: Tensor, t: int) -> Array:
-    """Return what the step from `t` divides the gradient by, (D,)."""
-    D = len(gradient)
-    parts = phase[: D * (1 + rule.buffers)].chunk(1 + rule.buffers)
-    c = rule.coefficients(t)
-    # the square the step itself makes, as from there on it divides by it
-    after = rule.step(phase[None, : D * len(parts)], gradient[None], c)[0].chunk(len(parts))
-    if isinstance(rule, Adam):
-        scales = c["scale"] * torch.sqrt(after[2]) + c["epsilon"]
-        scales = scales * (1 - rule.betas[0] ** (t + 1))
-    else:
-        scales = torch.sqrt(after[1]) + c["epsilon"]
-    out: Array = scales.to("cpu", torch.float64).numpy()
-    return out
 
 
 def _extreme(product: Product, size: int, which: str) -> tuple[float, float]:

@@ -9,11 +9,7 @@ import torch
 
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.optimizers.base import Optimizer
-from nndyn.systems.training.optimizers.differentials import (
-    Differential,
-    differential,
-    needs_gradient,
-)
+from nndyn.systems.training.optimizers.differentials import Differential
 from nndyn.systems.training.protocol import Curvature
 
 Tensor = torch.Tensor
@@ -87,8 +83,8 @@ class Pusher:
         D = self._curvature.size
         point = self._curvature.at(phase[:D], phase[self.size :], t)
         products = point.products(vectors[:, :D])
-        gradient = point.gradient() if needs_gradient(self._rule) else None
-        return differential(self._rule, t, phase[: self.size], gradient), products
+        gradient = point.gradient() if self._rule.needs_gradient else None
+        return self._rule.differential(t, phase[: self.size], gradient), products
 
     @staticmethod
     def _orthonormal(

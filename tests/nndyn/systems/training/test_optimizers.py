@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.systems.training.optimizers.adam import Adam, AdamW
 from nndyn.systems.training.optimizers.arguments import OPTIMIZERS, make
-from nndyn.systems.training.optimizers.base import SGD, Adam, AdamW, RMSprop
+from nndyn.systems.training.optimizers.rmsprop import RMSprop
 from nndyn.systems.training.optimizers.schedules import parse
+from nndyn.systems.training.optimizers.sgd import SGD
 
 RULES = [
     ({"lr": 2}, SGD(2.0)),

@@ -10,7 +10,11 @@ from torch.optim import lr_scheduler
 
 from nndyn.errors import UsageError
 from nndyn.systems.training.optimizers import schedules
-from nndyn.systems.training.optimizers.base import BLOCK, SGD, Adam, AdamW, RMSprop, clipped, stack
+from nndyn.systems.training.optimizers.adam import Adam, AdamW
+from nndyn.systems.training.optimizers.base import clipped
+from nndyn.systems.training.optimizers.rmsprop import RMSprop
+from nndyn.systems.training.optimizers.sgd import SGD
+from nndyn.systems.training.optimizers.stacked import BLOCK, stack
 
 ROWS, SIZE = 3, 11
 RULES = [

@@ -1,0 +1,131 @@
+"""Adam and AdamW.
+
+Adam's derivative is ill-conditioned: the weights follow the second moment with ``lr / g²``. It is
+a shear by huge numbers, of which rounding leaves nothing of the small exponents. So it is written
+as two factors, each of which is well-conditioned but for the scales of its rows: the first scales
+the buffers up by these numbers, the second adds them to the weights and scales them down again.
+Volumes are taken after both, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from nndyn.systems.training.optimizers.base import Optimizer, Parts, Tensor
+from nndyn.systems.training.optimizers.differentials import Differential, Slope, root_slope
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam as in ``torch.optim.Adam``, with both moments in the phase.
+
+    References
+    ----------
+    Kingma and Ba, 2015, DOI 10.48550/arXiv.1412.6980.
+    """
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+
+    buffers: ClassVar[int] = 2
+    takes: ClassVar[frozenset[str]] = frozenset({"betas"})
+    preconditioned: ClassVar[bool] = True
+
+    def coefficients(self, t: int) -> dict[str, float]:
+        """Return what enters `update`; the first step is the one from ``t = 0``."""
+        first, second = self.betas
+        common = super().coefficients(t)
+        rate = common["rate"]
+        return {
+            **common,
+            "keep": 1 - rate * self.weight_decay,
+            "rate": rate / (1 - first ** (t + 1)),
+            "first": first,
+            "1-first": 1 - first,
+            "second": second,
+            "1-second": 1 - second,
+            "scale": 1 / math.sqrt(1 - second ** (t + 1)),
+            "epsilon": self.epsilon,
+        }
+
+    def update(
+        self,
+        c: Mapping[str, float | Tensor],
+        gradient: Tensor,
+        old: Parts,
+        new: Sequence[Tensor | None],
+    ) -> Parts:
+        """Return weights, first and second moment."""
+        weights, g = old[0], gradient
+        if self.weight_decay:
+            if self.decoupled:
+                weights = c["keep"] * weights
+            else:
+                g = g + c["decay"] * weights
+        mean = torch.add(c["first"] * old[1], c["1-first"] * g, out=new[1])
+        square = torch.add(c["second"] * old[2], c["1-second"] * (g * g), out=new[2])
+        root = c["scale"] * torch.sqrt(square) + c["epsilon"]
+        return torch.sub(weights, c["rate"] * mean / root, out=new[0]), mean, square
+
+    @property
+    def volume_factor(self) -> float | None:
+        """``β₁ β₂``, of AdamW with a constant rate times ``1 - lr decay``."""
+        factor = self.betas[0] * self.betas[1]
+        if not (self.decoupled and self.weight_decay):
+            return factor
+        constant = str(self.schedule) == "constant"
+        return factor * (1 - self.lr * self.weight_decay) if constant else None
+
+    def divisor(self, c: Mapping[str, float], after: Parts, t: int) -> Tensor:
+        """Return the root of the second moment, both moments with their bias corrected."""
+        return (c["scale"] * torch.sqrt(after[2]) + c["epsilon"]) * (1 - self.betas[0] ** (t + 1))
+
+    def derivative(
+        self,
+        c: Mapping[str, float],
+        slope: Slope,
+        gradient: Tensor,
+        buffers: Parts,
+    ) -> Differential:
+        """Return the derivative of a step; see `Optimizer.derivative`."""
+        mean = c["first"] * buffers[0] + c["1-first"] * gradient
+        square = c["second"] * buffers[1] + c["1-second"] * (gradient * gradient)
+        root = c["scale"] * torch.sqrt(square) + c["epsilon"]
+        # the weights follow the new moments by these numbers
+        by_mean = -c["rate"] / root
+        by_square = c["rate"] * mean / (root * root) * c["scale"] * root_slope(square)
+        keep = c["keep"] if self.decoupled else 1.0
+        up_mean, up_square = by_mean.abs().clamp(min=1), by_square.abs().clamp(min=1)
+
+        def first(deviations: Tensor, products: Tensor) -> Tensor:
+            g = slope(deviations, products)
+            weights, moment, moved = deviations.chunk(3, 1)
+            moment = c["first"] * moment + c["1-first"] * g
+            moved = c["second"] * moved + (2 * c["1-second"]) * gradient * g
+            return torch.cat([weights, up_mean * moment, up_square * moved], 1)
+
+        def second(scaled: Tensor) -> Tensor:
+            weights, moment, moved = scaled.chunk(3, 1)
+            weights = keep * weights + by_mean / up_mean * moment + by_square / up_square * moved
+            return torch.cat([weights, moment / up_mean, moved / up_square], 1)
+
+        return Differential(first, second)
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay, as in ``torch.optim.AdamW``: ``w (1 - lr decay)``.
+
+    The rate in it is the scheduled one.
+
+    References
+    ----------
+    Loshchilov and Hutter, 2019, DOI 10.48550/arXiv.1711.05101.
+    """
+
+    decoupled: ClassVar[bool] = True
