@@ -74,6 +74,8 @@ def limit(system: dict[str, Any]) -> Limit:
     if kind == "rmsprop":
         value = 2.0 * (1.0 + momentum) / lr
         return Limit(value, variable=adaptive, formula="preconditioned sharpness / limit")
+    if kind != "sgd":
+        return Limit(None, f"no limit of {kind} is known")
     value = 2.0 * (1.0 + momentum) / lr
     if system.get("nesterov"):
         value /= 1.0 + 2.0 * momentum

@@ -117,7 +117,7 @@ def _options() -> list[click.Option]:
             nargs=2,
             default=(0.9, 0.999),
             show_default=True,
-            help="Of adam and adamw.",
+            help="Of adam and its variants.",
         ),
         click.Option(
             ["--alpha"], type=Number(), default=0.99, show_default=True, help="Of rmsprop."

@@ -13,7 +13,7 @@ CHOICES = {
     "activation": ("tanh", "relu", "sigmoid", "gelu", "sin", "identity"),
     "init": ("normal:S", "xavier", "kaiming", "default"),
     "loss": ("cross-entropy", "mse"),
-    "optimizer": ("sgd", "adam", "adamw", "rmsprop"),
+    "optimizer": ("sgd", "adam", "adamw", "rmsprop", "nadam"),
     "schedule": ("constant", "cosine:T", "warmup:K", "step:K", "step:K:G"),
     "dtype": ("float64", "float32"),
     "device": ("cpu", "cuda"),

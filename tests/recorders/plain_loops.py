@@ -172,6 +172,25 @@ def adam(**options):
     return {"optimizer": "adam", **options}, lambda weights: torch.optim.Adam(weights, **options)
 
 
+class NAdam(torch.optim.NAdam):
+    """torch's, with the product of its momenta in float64, as its moments are, not in float32."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        for group in self.param_groups:
+            for weight in group["params"]:
+                self.state[weight] = {
+                    "step": torch.zeros(()),
+                    "mu_product": torch.ones((), dtype=torch.float64),
+                    "exp_avg": torch.zeros_like(weight),
+                    "exp_avg_sq": torch.zeros_like(weight),
+                }
+
+
+def nadam(**options):
+    return {"optimizer": "nadam", **options}, lambda weights: NAdam(weights, **options)
+
+
 def adamw(**options):
     return {"optimizer": "adamw", **options}, lambda weights: torch.optim.AdamW(weights, **options)
 
@@ -191,6 +210,7 @@ OPTIMIZERS = {
     "adam": adam(lr=0.01, betas=(0.8, 0.99)),
     "adam, decay": adam(lr=0.01, weight_decay=0.05),
     "adamw": adamw(lr=0.02, weight_decay=0.1),
+    "nadam": nadam(lr=0.02),
     "rmsprop": rmsprop(lr=0.003, alpha=0.9),
     "rmsprop, momentum": rmsprop(lr=0.002, momentum=0.7, weight_decay=0.01),
 }

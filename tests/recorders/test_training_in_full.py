@@ -47,6 +47,7 @@ CASES = [
     ("adam, decay", "step:7:0.5", None, None),
     ("adam, decay", "warmup:6", 24, 0.4),
     ("adamw", "cosine:25", None, None),
+    ("nadam", "cosine:25", 32, 0.3),
     ("adamw", "warmup:5,cosine:30", 32, 0.3),
     ("rmsprop", "warmup:6", 32, None),
     ("rmsprop", "constant", None, None),

@@ -54,7 +54,7 @@ class Training:
         takes (output, target), or (output, target, input), and returns a scalar tensor; outputs
         may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and cast, its
         own parameters do not train.
-    optimizer : {"sgd", "adam", "adamw", "rmsprop"}
+    optimizer : {"sgd", "adam", "adamw", "rmsprop", "nadam"}
         As in ``torch.optim``, to rounding; names may have capitals, and dtypes be torch's.
     lr : float
         Learning rate.
@@ -65,7 +65,7 @@ class Training:
     weight_decay : float, default 0
         Times the weights, added to the gradient; of adamw apart from it.
     betas : tuple of two floats, default (0.9, 0.999)
-        Of adam and adamw, each in [0, 1).
+        Of adam and its variants, each in [0, 1).
     alpha : float, default 0.99
         Smoothing of rmsprop, in [0, 1).
     clip_norm : float, optional
@@ -108,11 +108,11 @@ class Training:
     Notes
     -----
     The phase is the weights, in the order of ``torch.nn.utils.parameters_to_vector``, followed by
-    the optimizer's buffers (none for sgd, one with momentum, two for adam, one or two for rmsprop)
-    and the running statistics of batch normalisation. Parameters that do not require a gradient
-    are constants, no part of it, and hashed in the description. A step is in the mode the module
-    is in (as a rule ``train()``), evaluations are in evaluation mode; a step's randomness, as of
-    dropout, is drawn from (`seed`, step) and shared by the replicas.
+    the optimizer's buffers (none for sgd, one with momentum, two for adam and its variants, one or
+    two for rmsprop) and the running statistics of batch normalisation. Parameters that do not
+    require a gradient are constants, no part of it, and hashed in the description. A step is in the
+    mode the module is in (as a rule ``train()``), evaluations are in evaluation mode; a step's
+    randomness, as of dropout, is drawn from (`seed`, step) and shared by the replicas.
 
     Perceptrons with a named loss are computed by a pass of our own, other modules by
     ``torch.func``; see `nndyn.systems.training.perceptron.engine` and

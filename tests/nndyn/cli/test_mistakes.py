@@ -67,8 +67,8 @@ MISTAKES = [
     ("analyze lyapunov run.nc --steps 5", 2, "it is an option of 'nndyn record training'"),
     (f"{ONSET} --parallel 4", 2, "did you mean --workers?"),
     # names and files that options take
-    (f"{IRIS} --optimizer adma", 2, "did you mean 'adam' or 'adamw'?"),
-    (f"{IRIS} --optimizer lion", 2, "known: sgd, adam, adamw, rmsprop"),
+    (f"{IRIS} --optimizer adma", 2, "did you mean 'adam'"),
+    (f"{IRIS} --optimizer lion", 2, "known: sgd, adam, adamw, rmsprop, nadam"),
     (f"{IRIS} --model mpl:4-8-3", 2, "did you mean 'mlp:4-8-3'?"),
     (f"{IRIS} --model 4,8,3", 2, "did you mean 'mlp:4-8-3'?"),
     (f"{IRIS} --model resnet18", 2, "give mlp: and the widths from input to output"),

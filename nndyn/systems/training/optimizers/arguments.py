@@ -12,6 +12,7 @@ from nndyn.errors import UsageError
 from nndyn.systems.training.optimizers import schedules
 from nndyn.systems.training.optimizers.adam import Adam, AdamW
 from nndyn.systems.training.optimizers.base import Optimizer
+from nndyn.systems.training.optimizers.nadam import NAdam
 from nndyn.systems.training.optimizers.rmsprop import RMSprop
 from nndyn.systems.training.optimizers.sgd import SGD
 from nndyn.words.names import check_known
@@ -22,6 +23,7 @@ OPTIMIZERS: dict[str, type[Any]] = {
     "adam": Adam,
     "adamw": AdamW,
     "rmsprop": RMSprop,
+    "nadam": NAdam,
 }
 BETAS = (0.9, 0.999)
 ALPHA = 0.99
@@ -45,7 +47,7 @@ def make(
 
     Parameters
     ----------
-    optimizer : {"sgd", "adam", "adamw", "rmsprop"}
+    optimizer : {"sgd", "adam", "adamw", "rmsprop", "nadam"}
         As in ``torch.optim``, to rounding.
     lr : float
         Learning rate, > 0.
@@ -57,7 +59,7 @@ def make(
         Added to the gradient times the weights; of adamw apart from the gradient. 0 for adamw too,
         where torch has 0.01.
     betas : tuple of two floats, default (0.9, 0.999)
-        Of adam and adamw, each in [0, 1).
+        Of adam, adamw and nadam, each in [0, 1).
     alpha : float, default 0.99
         Smoothing of rmsprop, in [0, 1).
     schedule : str, default "constant"

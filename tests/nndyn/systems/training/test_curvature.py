@@ -174,7 +174,7 @@ def test_the_ends_of_the_spectrum_are_those_of_the_dense_hessian(model, name, st
     assert set(found) == set(system.curvatures)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nadam", "rmsprop"])
 def test_the_preconditioned_sharpness_is_of_the_scales_of_the_next_step(optimizer):
     options = {"optimizer": optimizer, "lr": 0.05, "weight_decay": 0.1}
     system = nndyn.Training("mlp:4-8-3", "iris", **options)

@@ -22,6 +22,7 @@ RULES = {
         "clip_norm": 0.05,
     },
     "adamw": {"lr": 0.01, "optimizer": "adamw", "weight_decay": 0.1},
+    "nadam": {"lr": 0.01, "optimizer": "nadam", "weight_decay": 0.1},
     "rmsprop": {"lr": 0.01, "optimizer": "rmsprop"},
     "rmsprop, momentum, decay": {
         "lr": 0.01,

@@ -97,7 +97,7 @@ def test_every_known_optimizer_can_be_made(optimizer):
 
 
 WRONG = [
-    ({"optimizer": "SGD"}, "unknown optimizer 'SGD'; known: sgd, adam, adamw, rmsprop"),
+    ({"optimizer": "SGD"}, "unknown optimizer 'SGD'; known: sgd, adam, adamw, rmsprop, nadam"),
     ({"optimizer": None}, "unknown optimizer None"),
     ({"lr": 0}, "lr is 0; give a finite number > 0"),
     ({"lr": -1}, "lr is -1"),
@@ -130,7 +130,7 @@ WRONG = [
     ({"optimizer": "adam", "betas": (0.9, 1.0)}, r"betas is \(0.9, 1.0\); give two"),
     ({"optimizer": "adam", "betas": (0.9, None)}, "betas is None; give two numbers"),
     ({"optimizer": "adam", "betas": (0.9, 0.9, 0.9)}, "give two numbers"),
-    ({"betas": (0.5, 0.5)}, "betas apply to adam and adamw; the optimizer is sgd"),
+    ({"betas": (0.5, 0.5)}, "betas apply to adam, adamw and nadam; the optimizer is sgd"),
     ({"betas": (0.5, 0.5), "optimizer": "rmsprop"}, "the optimizer is rmsprop"),
     ({"momentum": 0.9, "optimizer": "adamw"}, "momentum applies to sgd and rmsprop"),
     ({"alpha": 1.0, "optimizer": "rmsprop"}, r"alpha is 1.0; give a number in \[0, 1\)"),

@@ -12,9 +12,11 @@ from nndyn.errors import UsageError
 from nndyn.systems.training.optimizers import schedules
 from nndyn.systems.training.optimizers.adam import Adam, AdamW
 from nndyn.systems.training.optimizers.base import clipped
+from nndyn.systems.training.optimizers.nadam import NAdam
 from nndyn.systems.training.optimizers.rmsprop import RMSprop
 from nndyn.systems.training.optimizers.sgd import SGD
 from nndyn.systems.training.optimizers.stacked import BLOCK, stack
+from tests.recorders import plain_loops
 
 ROWS, SIZE = 3, 11
 RULES = [
@@ -25,6 +27,9 @@ RULES = [
     (Adam(0.01, (0.5, 0.8)), torch.optim.Adam, {"betas": (0.5, 0.8)}),
     (Adam(0.01, (0.0, 0.0)), torch.optim.Adam, {"betas": (0.0, 0.0)}),
     (AdamW(0.01), torch.optim.AdamW, {"weight_decay": 0.0}),
+    (NAdam(0.01), plain_loops.NAdam, {}),
+    (NAdam(0.01, (0.5, 0.8)), plain_loops.NAdam, {"betas": (0.5, 0.8)}),
+    (NAdam(0.01, (0.999, 0.9)), plain_loops.NAdam, {"betas": (0.999, 0.9)}),
     (RMSprop(0.01), torch.optim.RMSprop, {}),
     (RMSprop(0.01, 0.9, 0.5), torch.optim.RMSprop, {"momentum": 0.9, "alpha": 0.5}),
 ]
@@ -115,6 +120,7 @@ def family(kind):
         "nesterov": (SGD, [{"momentum": m, "nesterov": True} for m in (0.9, 0.3, 0.99)]),
         "adam": (Adam, [{"betas": b} for b in ((0.9, 0.999), (0.5, 0.9), (0.0, 0.3))]),
         "adamw": (AdamW, [{"betas": b} for b in ((0.9, 0.999), (0.5, 0.9), (0.0, 0.3))]),
+        "nadam": (NAdam, [{"betas": b} for b in ((0.9, 0.999), (0.5, 0.9), (0.0, 0.3))]),
         "rmsprop": (
             RMSprop,
             [{"momentum": m, "alpha": a} for m, a in ((0.9, 0.99), (0.3, 0.5), (0.1, 0.9))],
@@ -126,7 +132,7 @@ def family(kind):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("kind", ["sgd", "nesterov", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("kind", ["sgd", "nesterov", "adam", "adamw", "nadam", "rmsprop"])
 def test_stacked_runs_have_the_bits_of_the_runs_alone(kind, dtype, device):
     rules, replicas = family(kind), 2
     together = stack(rules, replicas, dtype, device)
