@@ -5,7 +5,7 @@ import pytest
 from nndyn.systems.spelling import CHOICES
 from nndyn.systems.training.data import loading
 from nndyn.systems.training.optimizers import arguments
-from nndyn.systems.training.perceptron import losses, network
+from nndyn.systems.training.perceptron import activations, losses
 from nndyn.systems.training.torch_state.device import DTYPES
 from nndyn.words.names import OPTIONS, did_you_mean, meant
 
@@ -38,7 +38,7 @@ def test_a_message_ends_with_a_question_or_not_at_all():
 
 def test_names_for_completion_are_those_that_options_take():
     assert CHOICES["data"] == loading.NAMES
-    assert CHOICES["activation"] == tuple(network.ACTIVATIONS)
+    assert CHOICES["activation"] == tuple(activations.ACTIVATIONS)
     assert CHOICES["loss"] == tuple(losses.LOSSES)
     assert CHOICES["dtype"] == tuple(DTYPES)
     assert CHOICES["optimizer"] == tuple(arguments.OPTIMIZERS)

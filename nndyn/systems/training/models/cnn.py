@@ -9,7 +9,8 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.training.models.spec import allocate
-from nndyn.systems.training.perceptron.network import ACTIVATIONS, check_activation
+from nndyn.systems.training.perceptron.activations import ACTIVATIONS
+from nndyn.words.names import check_known
 
 
 def from_spec(
@@ -45,7 +46,7 @@ def from_spec(
     2x2 squares, which halves height and width (a last odd row or column is left out); a linear
     layer behind the last gives the outputs. Averages, unlike maxima, leave the map smooth.
     """
-    check_activation(activation)
+    check_known("activation", activation, ACTIVATIONS)
     if re.fullmatch(r"cnn:[1-9]\d{0,17}(?:-[1-9]\d{0,17})*", spec) is None:
         raise UsageError(
             f"model {spec!r} is not a spec; give cnn: and the channels of every convolution, "
@@ -70,7 +71,7 @@ def from_spec(
             convolution = nn.Conv2d(inputs, kept, 3, padding=1, device="meta")
         except (RuntimeError, TypeError) as error:  # a number that no size can have
             raise UsageError(f"model {spec!r} has {kept} channels") from error
-        modules += [convolution, ACTIVATIONS[activation](), nn.AvgPool2d(2)]
+        modules += [convolution, ACTIVATIONS[activation].module(), nn.AvgPool2d(2)]
     features = widths[-1] * (height >> halvings) * (width >> halvings)
     modules += [nn.Flatten(), nn.Linear(features, outputs, device="meta")]
     return allocate(nn.Sequential(*modules))

@@ -13,13 +13,12 @@ from torch import nn
 from nndyn.errors import DataError, UsageError
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.models.initialisation import check_init, initialise
+from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.network import (
-    ACTIVATIONS,
     Network,
-    check_activation,
     parse,
 )
-from nndyn.words.names import meant
+from nndyn.words.names import check_known, meant
 
 
 def from_spec(spec: str, activation: str) -> nn.Sequential:
@@ -42,7 +41,7 @@ def from_spec(spec: str, activation: str) -> nn.Sequential:
     UnknownNameError
         If `activation` is not one of `ACTIVATIONS`.
     """
-    check_activation(activation)
+    check_known("activation", activation, ACTIVATIONS)
     match = re.fullmatch(r"mlp:([1-9]\d{0,17}(?:-[1-9]\d{0,17})+)", spec)
     if match is None:
         raise UsageError(
@@ -53,7 +52,7 @@ def from_spec(spec: str, activation: str) -> nn.Sequential:
     widths = [int(width) for width in match[1].split("-")]
     modules: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths):
-        modules += [_linear(spec, inputs, outputs), ACTIVATIONS[activation]()]
+        modules += [_linear(spec, inputs, outputs), ACTIVATIONS[activation].module()]
     return nn.Sequential(*modules[:-1])
 
 

@@ -1,72 +1,127 @@
-"""Activations and their derivatives, written into buffers that are there already."""
+"""Activations and their derivatives, written into buffers that are there already: one row each."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 Tensor = torch.Tensor
 _aten = torch.ops.aten
 
 
-def keeps_input(name: str) -> bool:
-    """Whether the derivative needs what the activation was applied to, not only its value."""
-    return name in ("gelu", "sin")
+@dataclass(frozen=True)
+class Activation:
+    """An activation.
 
-
-def activate(name: str, preimage: Tensor, out: Tensor) -> None:
-    """Write the activation of `preimage` to `out`, the same buffer unless `keeps_input`."""
-    if name == "tanh":
-        torch.tanh(preimage, out=out)
-    elif name == "relu":
-        torch.clamp_min(preimage, 0, out=out)
-    elif name == "sigmoid":
-        torch.sigmoid(preimage, out=out)
-    elif name == "gelu":
-        torch.ops.aten.gelu.out(preimage, out=out)
-    elif name == "sin":
-        torch.sin(preimage, out=out)
-
-
-def derive(name: str, slope: Tensor, value: Tensor, preimage: Tensor) -> None:
-    """Multiply `slope`, in place, by the derivative of the activation.
-
-    As in torch, the derivative of relu at 0 is 0.
+    Attributes
+    ----------
+    module : type of torch.nn.Module
+    activate : callable
+        Writes the activation of its first argument, the preactivation, to the second, the same
+        buffer unless `keeps_input`.
+    derive : callable
+        Takes the derivative of the loss at the activation, its value and the preactivation;
+        multiplies the first, in place, by the derivative of the activation. As in torch, that of
+        relu at 0 is 0.
+    derivatives : callable
+        Takes value and preactivation, and two buffers to which it writes the first and the second
+        derivative of the activation. As in torch, both are 0 for relu at 0.
+    keeps_input : bool
+        Whether the derivatives need the preactivation, not only the value.
     """
-    if name == "tanh":
-        _aten.tanh_backward.grad_input(slope, value, grad_input=slope)
-    elif name == "relu":
-        _aten.threshold_backward.grad_input(slope, value, 0, grad_input=slope)
-    elif name == "sigmoid":
-        _aten.sigmoid_backward.grad_input(slope, value, grad_input=slope)
-    elif name == "gelu":
-        _aten.gelu_backward.grad_input(slope, preimage, grad_input=slope)
-    elif name == "sin":
-        slope.mul_(torch.cos(preimage))
+
+    module: type[nn.Module]
+    activate: Callable[[Tensor, Tensor], object]
+    derive: Callable[[Tensor, Tensor, Tensor], object]
+    derivatives: Callable[[Tensor, Tensor, Tensor, Tensor], object]
+    keeps_input: bool = False
 
 
-def derivatives(name: str, value: Tensor, preimage: Tensor, first: Tensor, second: Tensor) -> None:
-    """Write the first and second derivative of the activation at `preimage`.
+class Sin(nn.Module):
+    """The sine as an activation."""
 
-    As in torch, both are 0 for relu at 0.
-    """
-    if name == "tanh":
-        torch.mul(value, value, out=first).neg_().add_(1)
-        torch.mul(value, first, out=second).mul_(-2)
-    elif name == "relu":
-        torch.sign(value, out=first)
-        second.zero_()
-    elif name == "sigmoid":
-        torch.mul(value, value, out=first).neg_().add_(value)
-        torch.mul(value, first, out=second).mul_(-2).add_(first)
-    elif name == "gelu":
-        torch.mul(preimage, preimage, out=first).mul_(-0.5).exp_().mul_(1 / math.sqrt(2 * math.pi))
-        torch.mul(preimage, preimage, out=second).neg_().add_(2).mul_(first)
-        first.mul_(preimage).add_(torch.erfc(-preimage / math.sqrt(2)), alpha=0.5)
-    elif name == "sin":
-        torch.cos(preimage, out=first)
-        torch.neg(value, out=second)
-    else:
-        first.fill_(1)
-        second.zero_()
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return ``sin(x)``."""
+        return torch.sin(x)
+
+
+def _of_tanh(value: Tensor, x: Tensor, first: Tensor, second: Tensor) -> None:
+    torch.mul(value, value, out=first).neg_().add_(1)
+    torch.mul(value, first, out=second).mul_(-2)
+
+
+def _of_relu(value: Tensor, x: Tensor, first: Tensor, second: Tensor) -> None:
+    torch.sign(value, out=first)
+    second.zero_()
+
+
+def _of_sigmoid(value: Tensor, x: Tensor, first: Tensor, second: Tensor) -> None:
+    torch.mul(value, value, out=first).neg_().add_(value)
+    torch.mul(value, first, out=second).mul_(-2).add_(first)
+
+
+def _of_gelu(value: Tensor, x: Tensor, first: Tensor, second: Tensor) -> None:
+    torch.mul(x, x, out=first).mul_(-0.5).exp_().mul_(1 / math.sqrt(2 * math.pi))
+    torch.mul(x, x, out=second).neg_().add_(2).mul_(first)
+    first.mul_(x).add_(torch.erfc(-x / math.sqrt(2)), alpha=0.5)
+
+
+def _of_sin(value: Tensor, x: Tensor, first: Tensor, second: Tensor) -> None:
+    torch.cos(x, out=first)
+    torch.neg(value, out=second)
+
+
+def _of_silu(value: Tensor, x: Tensor, first: Tensor, second: Tensor) -> None:
+    torch.sigmoid(x, out=first)
+    rest = 1 - first
+    torch.mul(first, -2, out=second).add_(1).mul_(x).add_(2).mul_(first).mul_(rest)
+    first.mul_(rest.mul_(x).add_(1))
+
+
+def _of_identity(value: Tensor, x: Tensor, first: Tensor, second: Tensor) -> None:
+    first.fill_(1)
+    second.zero_()
+
+
+#: Every activation, by name.
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": Activation(
+        nn.Tanh,
+        lambda x, out: torch.tanh(x, out=out),
+        lambda d, value, x: _aten.tanh_backward.grad_input(d, value, grad_input=d),
+        _of_tanh,
+    ),
+    "relu": Activation(
+        nn.ReLU,
+        lambda x, out: torch.clamp_min(x, 0, out=out),
+        lambda d, value, x: _aten.threshold_backward.grad_input(d, value, 0, grad_input=d),
+        _of_relu,
+    ),
+    "sigmoid": Activation(
+        nn.Sigmoid,
+        lambda x, out: torch.sigmoid(x, out=out),
+        lambda d, value, x: _aten.sigmoid_backward.grad_input(d, value, grad_input=d),
+        _of_sigmoid,
+    ),
+    "gelu": Activation(
+        nn.GELU,
+        lambda x, out: _aten.gelu.out(x, out=out),
+        lambda d, value, x: _aten.gelu_backward.grad_input(d, x, grad_input=d),
+        _of_gelu,
+        keeps_input=True,
+    ),
+    "sin": Activation(
+        Sin,
+        lambda x, out: torch.sin(x, out=out),
+        lambda d, value, x: d.mul_(torch.cos(x)),
+        _of_sin,
+        keeps_input=True,
+    ),
+    "identity": Activation(
+        nn.Identity, lambda x, out: None, lambda d, value, x: None, _of_identity
+    ),
+}

@@ -19,7 +19,7 @@ from functools import partial
 import torch
 
 from nndyn.systems.training.data.order import Order
-from nndyn.systems.training.perceptron.activations import activate, derivatives, keeps_input
+from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Layer, Network
@@ -154,9 +154,9 @@ class PerceptronCurvature:
             if layer.bias and len(below) == K:
                 preimage.add_(bias)
             weight = taken[:, :K]
-            if keeps_input(layer.activation):
+            if ACTIVATIONS[layer.activation].keeps_input:
                 value.copy_(preimage)
-            activate(layer.activation, preimage, value)
+            ACTIVATIONS[layer.activation].activate(preimage, value)
             levels.append(_Level(layer, weight, start, below, slope, first, second))
             preimages.append(preimage)
             below = value
@@ -167,7 +167,8 @@ class PerceptronCurvature:
         value = below
         for level, preimage in zip(reversed(levels), reversed(preimages), strict=True):
             if level.first is not None and level.second is not None:
-                derivatives(level.layer.activation, value, preimage, level.first, level.second)
+                made = ACTIVATIONS[level.layer.activation]
+                made.derivatives(value, preimage, level.first, level.second)
                 level.second.mul_(slope)
                 torch.mul(slope, level.first, out=level.slope)
             else:
@@ -205,7 +206,7 @@ class PerceptronCurvature:
         preimage = self._buffer("preimage", start, H, columns)
         slope = self._buffer("level", start, H, columns)
         value = preimage
-        if keeps_input(layer.activation):
+        if ACTIVATIONS[layer.activation].keeps_input:
             value = self._buffer("value", start, H, columns)
         if layer.activation == "identity":
             return preimage, value, None, None, slope

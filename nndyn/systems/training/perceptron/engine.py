@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import torch
 
 from nndyn.systems.training.data.order import Order
-from nndyn.systems.training.perceptron.activations import activate, derive, keeps_input
+from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
@@ -237,7 +237,7 @@ class Perceptrons:
                 layer.preimage.add_(layer.bias)
             if layer.activation != "identity":
                 for parts in self._calls(layer.preimage, layer.value):
-                    activate(layer.activation, *parts)
+                    ACTIVATIONS[layer.activation].activate(*parts)
         return layers
 
     def _losses(
@@ -288,7 +288,7 @@ class Perceptrons:
         """Multiply `slope` by the derivative of the layer's activation."""
         if layer.activation != "identity":
             for parts in self._calls(slope, value, layer.preimage):
-                derive(layer.activation, *parts)
+                ACTIVATIONS[layer.activation].derive(*parts)
 
     def _calls(self, *values: Tensor) -> Iterable[Sequence[Tensor]]:
         """Return what each call of an elementwise function takes.
@@ -376,7 +376,7 @@ class Perceptrons:
         rows = self.replicas * layer.outputs
         shape = (self.runs, rows if depth else padded(rows), columns)
         preimage = operand(*shape, dtype=self.dtype)
-        keeps = keeps_input(layer.activation)
+        keeps = ACTIVATIONS[layer.activation].keeps_input
         return preimage, operand(*shape, dtype=self.dtype) if keeps else preimage
 
     def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:

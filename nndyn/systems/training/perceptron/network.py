@@ -6,31 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Parameter
-from nndyn.words.names import check_known
-
-
-class Sin(nn.Module):
-    """The sine as an activation."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``sin(x)``."""
-        return torch.sin(x)
-
-
-#: Activations by name, and the torch module of each.
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "sin": Sin,
-    "identity": nn.Identity,
-}
+from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 
 
 @dataclass(frozen=True)
@@ -118,17 +98,6 @@ class Network:
         ]
 
 
-def check_activation(activation: str) -> None:
-    """Refuse an activation that is not known.
-
-    Raises
-    ------
-    UnknownNameError
-        If `activation` is not one of `ACTIVATIONS`.
-    """
-    check_known("activation", activation, ACTIVATIONS)
-
-
 def parse(module: nn.Module) -> Network:
     """Return the perceptron that `module` is.
 
@@ -147,7 +116,8 @@ def parse(module: nn.Module) -> Network:
         at most one known activation, with ``nn.Flatten`` allowed in front; if a layer is used
         twice, is frozen, or does not fit the one before.
     """
-    known = ", ".join(kind.__name__ for kind in ACTIVATIONS.values() if kind is not Sin)
+    kinds = [one.module for one in ACTIVATIONS.values()]
+    known = ", ".join(kind.__name__ for kind in kinds if kind.__module__.startswith("torch"))
     allowed = f"an nn.Sequential of nn.Linear and {known}, with nn.Flatten in front, is supported"
     if type(module) is not nn.Sequential:
         raise UsageError(f"model is {_kind(module)}; {allowed}")
@@ -158,7 +128,7 @@ def parse(module: nn.Module) -> Network:
             raise UsageError("model: nn.Flatten must flatten all but the first dimension (1, -1)")
         flattens = True
         children = children[1:]
-    names = {kind: name for name, kind in ACTIVATIONS.items()}
+    names = {one.module: name for name, one in ACTIVATIONS.items()}
     layers: list[Layer] = []
     open_for_activation = False
     for part in children:

@@ -9,7 +9,7 @@ from torch.func import functional_call
 import nndyn
 from nndyn.systems.training.modules import curvature as module_curvature
 from nndyn.systems.training.perceptron import curvature as perceptron_curvature
-from nndyn.systems.training.perceptron.network import ACTIVATIONS
+from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.torch_state.randomness import seeded, step_key
 
 
@@ -49,7 +49,7 @@ def data(count=30, features=4, classes=3):
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_product_of_a_perceptron_is_that_of_double_backward(name, loss, bias):
     torch.manual_seed(0)
-    activation = ACTIVATIONS[name]
+    activation = ACTIVATIONS[name].module
     layers = [nn.Linear(4, 6, bias=bias), activation(), nn.Linear(6, 5, bias=bias), activation()]
     module = nn.Sequential(*layers, nn.Linear(5, 3, bias=bias)).double()
     x, y = data()

@@ -10,10 +10,10 @@ from nndyn.systems.training import Training
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.models.spec import allocate, build, from_spec
+from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.engine import Perceptrons
 from nndyn.systems.training.perceptron.inputs import inputs
 from nndyn.systems.training.perceptron.losses import LOSSES
-from nndyn.systems.training.perceptron.network import ACTIVATIONS
 from nndyn.systems.training.torch_state import threads as threads_module
 
 

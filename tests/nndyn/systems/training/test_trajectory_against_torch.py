@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nndyn.systems.training import Training
-from nndyn.systems.training.perceptron.network import Sin
+from nndyn.systems.training.perceptron.activations import Sin
 
 ACTIVATIONS = {
     "tanh": nn.Tanh,
