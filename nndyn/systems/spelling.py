@@ -10,7 +10,7 @@ import numpy as np
 #: have tables of their own, and load torch.
 CHOICES = {
     "data": ("digits", "iris", "wine", "breast-cancer", "fashion-mnist", "mnist"),
-    "activation": ("tanh", "relu", "sigmoid", "gelu", "sin", "identity"),
+    "activation": ("tanh", "relu", "sigmoid", "gelu", "sin", "silu", "identity"),
     "init": ("normal:S", "xavier", "kaiming", "default"),
     "loss": ("cross-entropy", "mse"),
     "optimizer": ("sgd", "adam", "adamw", "rmsprop", "nadam"),

@@ -76,7 +76,7 @@ class Training:
     schedule : str, default "constant"
         Of the learning rate: ``constant``, ``cosine:T``, ``warmup:K``, ``step:K:G``, or several
         joined by commas, which multiply; see `nndyn.systems.training.optimizers.schedules`.
-    activation : {"tanh", "relu", "sigmoid", "gelu", "sin", "identity"}
+    activation : {"tanh", "relu", "sigmoid", "gelu", "sin", "silu", "identity"}
         Between the layers of a spec.
     init : str, optional
         ``normal:S``, ``xavier``, ``kaiming`` (all with zero biases) or ``default`` (torch's), for

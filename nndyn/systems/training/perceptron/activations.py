@@ -121,6 +121,13 @@ ACTIVATIONS: dict[str, Activation] = {
         _of_sin,
         keeps_input=True,
     ),
+    "silu": Activation(
+        nn.SiLU,
+        lambda x, out: _aten.silu.out(x, out=out),
+        lambda d, value, x: _aten.silu_backward.grad_input(d, x, grad_input=d),
+        _of_silu,
+        keeps_input=True,
+    ),
     "identity": Activation(
         nn.Identity, lambda x, out: None, lambda d, value, x: None, _of_identity
     ),

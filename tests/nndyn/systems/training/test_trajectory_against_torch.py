@@ -17,6 +17,7 @@ ACTIVATIONS = {
     "sigmoid": nn.Sigmoid,
     "gelu": nn.GELU,
     "sin": Sin,
+    "silu": nn.SiLU,
     "identity": nn.Identity,
 }
 
@@ -146,7 +147,7 @@ def test_every_distance_equals_sequential_loops(widths, activation, batch_size, 
     compare(system, net, train, test, steps=12, rtol=1e-5 if "optimizer" in optimizer else 1e-7)
 
 
-@pytest.mark.parametrize("activation", ["gelu", "sin", "identity"])
+@pytest.mark.parametrize("activation", ["gelu", "sin", "silu", "identity"])
 def test_other_activations_equal_sequential_loops(activation):
     train, test = arrays(24, 4, 3), arrays(9, 4, 3, seed=1)
     system = Training(
