@@ -91,8 +91,9 @@ ROOMS = (
     ("data", "torch_state"),
     ("optimizers",),
     ("protocol",),
+    ("task",),
     ("perceptron", "modules"),
-    ("models", "task"),
+    ("models",),
     ("second_order", "execution", "description", "assembly"),
     ("system",),
 )

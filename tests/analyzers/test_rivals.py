@@ -33,7 +33,9 @@ def test_a_tangent_finds_the_end_that_replicas_cannot(run):
     without = nndyn.lyapunov(run.drop_vars("tangent_log_stretch"))
     assert without.attrs["verdict"] == "saturated"
     assert np.isnan(without["transient_end"])
-    assert "`tangents" in without["transient_end"].attrs["note"]
+    note = without["transient_end"].attrs["note"]
+    assert "`rescale=10`" in note
+    assert "tangents" not in note  # they were asked for
     found = nndyn.lyapunov(run)
     assert found.attrs["verdict"] == "transient"
     assert 50 < float(found["transient_end"]) < 110

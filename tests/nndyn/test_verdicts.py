@@ -14,7 +14,7 @@ from nndyn.studies.folder import BEGUN, FAILED
 from nndyn.words.verdicts import VERDICTS, explanation
 
 SOURCES = [*Path(analyzers.__file__).parent.rglob("*.py")]
-SOURCES += [Path(analyzers.__file__).parents[1] / "nndyn" / "recommendation.py"]
+SOURCES += [Path(analyzers.__file__).parents[1] / "nndyn" / "finder" / "labels.py"]
 #: Functions that return a verdict and its reason.
 JUDGES = {"_verdict", "_judged", "judged", "kind"}
 

@@ -246,7 +246,7 @@ def test_taking_over_is_an_option_of_sweeps_and_of_no_single_run(tmp_path):
         request("logistic", {**MAP, "take_over": True})
     for kind in (["record", "map"], ["sweep", "map"], ["onset"]):
         assert "--take-over" in CliRunner().invoke(command, [*kind, "--help"]).output
-    arguments = ["sweep", "map", "logistic", "--param", "r=3.9", "--steps", "20", "--replicas", "1"]
+    arguments = ["sweep", "map", "logistic", "--param", "r=3.9", "--steps", "20", "--seeds", "1"]
     out = ["-o", str(tmp_path / "s"), "--take-over"]
     found = CliRunner().invoke(command, [*arguments, *out])
     assert not isinstance(found.exception, NndynError)

@@ -18,8 +18,10 @@ from nndyn.systems.training.data.samples import classes
 from nndyn.systems.training.models import factories
 from nndyn.systems.training.models.build import build
 from nndyn.systems.training.modules import criterion
+from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.perceptron import inputs
 from nndyn.systems.training.perceptron.network import Network
+from nndyn.systems.training.perceptron.task import PerceptronTask
 from nndyn.systems.training.task import Task
 
 
@@ -100,8 +102,10 @@ def assembled(
         dtype=dtype,
         device=device,
     )
+    kind: type[Task] = ModuleTask
     if isinstance(network, Network):
+        kind = PerceptronTask
         training = inputs.rows(training, "data", network, str(loss))
         held_out = held_out and inputs.rows(held_out, "test", network, str(loss))
-    task = Task(network, training, held_out, loss, dtype, device)
+    task = kind(network, training, held_out, loss, dtype, device)
     return Assembled(task, loaded.name, files(data, data_dir), size, spec)

@@ -9,12 +9,11 @@ from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.modules import criterion
 from nndyn.systems.training.modules.criterion import Loss
 from nndyn.systems.training.modules.fingerprint import function_digest
-from nndyn.systems.training.modules.module import Module
-from nndyn.systems.training.perceptron.network import Network
+from nndyn.systems.training.protocol import Network
 
 
 def describe(
-    network: Network | Module,
+    network: Network,
     training: Samples,
     test: Samples | None,
     loss: Loss,
@@ -25,7 +24,7 @@ def describe(
 
     Parameters
     ----------
-    network : Network or Module
+    network : Network
     training : Samples
     test : Samples or None
     loss : str or callable

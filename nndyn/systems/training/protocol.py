@@ -4,11 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
+from nndyn.systems.protocol import Array, Parameter
+
 Tensor = torch.Tensor
+
+
+class Network(Protocol):
+    """What is trained: how many weights, where they lie in a row of numbers, and which first."""
+
+    @property
+    def size(self) -> int:
+        """D, the number of weights."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Layout of the weights."""
+
+    @property
+    def statistics(self) -> tuple[Parameter, ...]:
+        """Layout of the running statistics."""
+
+    @property
+    def initial(self) -> Array:
+        """Initial weights ``(D,)``."""
+
+    @property
+    def initial_statistics(self) -> Array:
+        """Initial running statistics ``(B,)``."""
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+
+    @property
+    def work(self) -> float:
+        """Floating-point operations of a forward pass of a sample, roughly."""
+
+    def describe(self) -> Any:
+        """Return what defines it, as JSON values."""
 
 
 class Engine(Protocol):

@@ -20,9 +20,7 @@ from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.description import describe
 from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import check_times, evaluations
-from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.optimizers import arguments
-from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.second_order import sharpness
 from nndyn.systems.training.second_order.expansion import Expansion
 from nndyn.systems.training.second_order.measures import SecondOrder
@@ -283,7 +281,7 @@ class Training:
         Not on a GPU, where one batch of all is the faster, and not modules, for which torch's
         random state and some of its switches, which belong to the whole process, are set.
         """
-        return isinstance(self.task.network, Network)
+        return self.task.concurrent
 
     @property
     def evaluations(self) -> tuple[str, ...]:
@@ -339,7 +337,7 @@ class Training:
         Training or None
             None where a step is random: its numbers belong to places in the batch.
         """
-        if isinstance(self.task.network, Module) and self.task.network.random:
+        if self.task.random:
             return None
         twin = copy.copy(self)
         twin.order = self.order.turned()

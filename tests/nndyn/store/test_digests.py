@@ -16,7 +16,7 @@ import xarray as xr
 from nndyn.errors import RecordingError
 from nndyn.store import Header, Writer, digests, facts, open_recording, reading, verify
 from nndyn.store import checks as checking
-from nndyn.store import header as layouts
+from nndyn.store import layout as layouts
 from tests.nndyn.store.recordings import (
     assert_holds,
     header,

@@ -20,6 +20,9 @@ from nndyn.systems.training.perceptron.network import (
 )
 from nndyn.words.names import check_known, meant
 
+#: Letters of a spec beyond which none is suggested.
+_LONG = 80
+
 
 def from_spec(spec: str, activation: str) -> nn.Sequential:
     """Return the network a spec such as ``mlp:64-32-10`` stands for, without storage yet.
@@ -60,7 +63,7 @@ def _spec_meant(spec: str) -> str:
     """Return the spec that is perhaps meant: ``64-32-10``, ``MLP 64x32x10``, ``mpl:64-32-10``."""
     word, widths = re.match(r"[^\W\d]*", spec)[0], re.findall(r"\d+", spec)  # type: ignore[index]
     kind = meant(word or "mlp", ("mlp", "cnn"))
-    if not kind or len(widths) < 2:
+    if not kind or len(widths) < 2 or len(spec) > _LONG:
         return ""
     return f"; did you mean '{kind[0]}:{'-'.join(widths)}'?"
 

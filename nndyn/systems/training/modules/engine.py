@@ -1,4 +1,4 @@
-"""Rows of weights of any module as an `Engine`."""
+"""Rows of weights of any module as an `Engine`, and what a training of one computes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from functools import partial
 
 import torch
 
+from nndyn.systems.training import task
 from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.data.samples import Samples
+from nndyn.systems.training.modules.curvature import ModuleCurvature
 from nndyn.systems.training.modules.layout import vector
 from nndyn.systems.training.modules.modes import plain
 from nndyn.systems.training.modules.module import Module, not_batched
@@ -260,3 +263,51 @@ def _distance(outputs: Sequence[Tensor]) -> Tensor:
     ]
     whole: Tensor = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     return norms[0] if len(norms) == 1 else whole
+
+
+class ModuleTask(task.Task):
+    """A torch module, its samples, and a loss by name or of the user's; see `Task`.
+
+    Not concurrent: torch's random state and some of its switches, which belong to the whole
+    process, are set for it.
+    """
+
+    network: Module
+
+    @property
+    def random(self) -> bool:
+        """Whether a step draws random numbers."""
+        return self.network.random
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are class labels, hence accuracies."""
+        return self.training.labelled and self.network.classes is not None
+
+    def counted(self, samples: Samples) -> int:
+        """Return how many labels of a set count."""
+        return self.network.counted(samples.y)
+
+    def laid_out(self, samples: Samples, what: str) -> Batch:
+        """Return a set as the module takes it."""
+        return self.network.batch(samples.x, samples.y, what)
+
+    def one_by_one(self, order: Order, replicas: int) -> str | None:
+        """Return why `replicas` rows are computed one after the other, None where they are not."""
+        if self.network.reason is not None or self.device.type != "cpu":
+            return self.network.reason
+        return self.engine([order], replicas).reason  # which tries all places of a batch
+
+    def engine(self, orders: Sequence[Order], replicas: int) -> Modules:
+        """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
+        training, test = self.inputs
+        return Modules(self.network, training, orders, replicas=replicas, test=test)
+
+    def curvature(self, order: Order, *, forward: bool = True) -> ModuleCurvature:
+        """Return what gives second derivatives of a run; see `ModuleCurvature` for `forward`."""
+        return ModuleCurvature(self.network, self.inputs[0], order, forward=forward)
+
+    def shares(self, order: Order, replicas: int) -> int:
+        """Return how many runs of `replicas` rows are best computed by the same calls."""
+        # on a CPU each run has calls of its own
+        return 1 if self.device.type == "cpu" else task.SHARED_VALUES

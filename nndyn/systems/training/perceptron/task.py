@@ -1,0 +1,45 @@
+"""What a training of a perceptron computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nndyn.systems.training import task
+from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.data.samples import Samples
+from nndyn.systems.training.perceptron.curvature import PerceptronCurvature
+from nndyn.systems.training.perceptron.engine import Perceptrons
+from nndyn.systems.training.perceptron.inputs import Inputs, inputs
+from nndyn.systems.training.perceptron.losses import LOSSES, Loss
+from nndyn.systems.training.perceptron.network import Network
+
+
+class PerceptronTask(task.Task):
+    """A perceptron, its samples in rows, and a loss by name; see `Task`."""
+
+    network: Network
+    concurrent = True
+
+    def laid_out(self, samples: Samples, what: str) -> Inputs:
+        """Return a set as the first layer takes it."""
+        bias, outputs = self.network.layers[0].bias, self.network.outputs
+        return inputs(samples, outputs=outputs, bias=bias, dtype=self.dtype)
+
+    def engine(self, orders: Sequence[Order], replicas: int) -> Perceptrons:
+        """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
+        training, test = self.inputs
+        return Perceptrons(
+            self.network, self._loss(), training, test, orders, replicas=replicas, dtype=self.dtype
+        )
+
+    def curvature(self, order: Order, *, forward: bool = True) -> PerceptronCurvature:
+        """Return what gives second derivatives of a run."""
+        return PerceptronCurvature(self.network, self._loss(), self.inputs[0], order, self.dtype)
+
+    def shares(self, order: Order, replicas: int) -> int:
+        """Return how many runs of `replicas` rows are best computed by the same calls."""
+        widest = max(layer.outputs for layer in self.network.layers)
+        return max(1, task.SHARED_VALUES // (replicas * widest * order.size))
+
+    def _loss(self) -> Loss:
+        return LOSSES[str(self.loss)]()
