@@ -121,7 +121,7 @@ def _history(result: xr.Dataset, ax: Axes) -> None:
     keep = thinned(result.sizes["time"])
     time = result["time"].values[keep]
     running = result["running_exponents"].values[keep]
-    known = known_of(result)
+    known = known_of(result)[: running.shape[1]]
     for i in _few(result):
         if np.isnan(running[:, i]).all():
             continue

@@ -31,6 +31,14 @@ def test_a_spectrum_shows_exponents_history_and_distributions(tmp_path):
     figure.savefig(tmp_path / "figure.png")
 
 
+def test_what_is_known_of_exponents_that_were_not_asked_for_takes_no_room(tmp_path):
+    with nndyn.record(
+        systems.lorenz63(), tmp_path / "r.nc", steps=2000, replicas=0, tangents=2
+    ) as run:
+        _, history, _ = spectrum(nndyn.spectrum(run)).axes
+    assert history.get_ylim()[0] > -5.0  # the third exponent is -14.57
+
+
 def test_exponents_that_cannot_be_told_apart_are_joined(tmp_path):
     result = analyzed(tmp_path / "r.nc", systems.coupled_logistic())
     assert len(set(result["group"].values)) < 8
