@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from nndyn import config
 from nndyn.cli.parameters import FilePath, Grid
 from nndyn.errors import UsageError
 from nndyn.kinds import shown
+from nndyn.runtime import config
 
 #: Where a command finds which file its options are from.
-_READ = "nndyn.config"
+_READ = "nndyn.runtime.config"
 
 
 def config_files() -> list[Path]:

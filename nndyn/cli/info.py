@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from nndyn import config
 from nndyn.cli.output import print_json, print_lines, say, show
 from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
+from nndyn.runtime import config
 from nndyn.words.text import escaped, size
 
 
@@ -151,8 +151,8 @@ _ASKED = ("perturbations", "control", "rescale", "evaluate", "seed")
 
 def _config(path: Path, manifest: dict[str, Any]) -> str:
     """Return the options that make a recording again, as TOML."""
+    from nndyn.options import RECORDING, TRAINING
     from nndyn.recording import tangent_start
-    from nndyn.systems.recipe import RECORDING, TRAINING
 
     code = ""
     system, options = dict(manifest["system"]), dict(manifest["recording"])

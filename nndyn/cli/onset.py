@@ -18,7 +18,7 @@ from nndyn.cli.record import record
 from nndyn.cli.standing import of_study
 from nndyn.cli.study import print_study, study_dict
 from nndyn.errors import UsageError
-from nndyn.systems.recipe import TRAINING
+from nndyn.options import TRAINING
 from nndyn.words.text import size
 
 #: Options of a recording that make sense for the runs of a search.

@@ -13,13 +13,13 @@ from nndyn.cli.lazy import Group, if_interrupted
 from nndyn.cli.output import duration, say
 from nndyn.cli.parameters import Name, Number, Whole, check_netcdf
 from nndyn.cli.progress import command_bar, log
-from nndyn.cli.recording_options import WITHOUT_EFFECT, recording_options
 from nndyn.cli.series import series
+from nndyn.cli.signature import WITHOUT_EFFECT, recording_options
 from nndyn.cli.standing import of_recording
-from nndyn.cli.training_options import training_options
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.options import TRAINING
 from nndyn.systems.catalogue import CATALOGUE, entry
-from nndyn.systems.recipe import TRAINING, Recipe
+from nndyn.systems.recipe import Recipe
 from nndyn.words.names import did_you_mean
 from nndyn.words.text import size
 
@@ -36,7 +36,6 @@ record.add_command(series)
 
 
 @record.command("training", help="Record the training of a network.")
-@training_options
 @recording_options(training=True)
 def _training(**options: Any) -> None:
     chosen = {name: options.pop(name) for name in TRAINING}

@@ -110,8 +110,8 @@ def _command(name: str, rest: list[str], known: list[str]) -> list[str] | None:
 
 def _system(name: str, group: str, known: list[str]) -> list[str] | None:
     """Return the words that record or sweep a system, a data set, a network or a table."""
+    from nndyn.options import CHOICES
     from nndyn.systems.catalogue import CATALOGUE
-    from nndyn.systems.spelling import CHOICES
 
     if group == "record" and name.lower().endswith(_TABLES):
         return ["series", name]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.kinds import shown
+from nndyn.options import RECORDING
 from nndyn.store import Facts
 from nndyn.studies.design import Cell, Design
 from nndyn.systems.catalogue import CATALOGUE
-from nndyn.systems.recipe import RECORDING
 
 #: Texts that a manifest repeats as they were given; others it puts in a form of its own.
 _REPEATED = {"optimizer", "activation", "init", "loss", "dtype", "method"}

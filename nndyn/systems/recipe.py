@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from nndyn.errors import NndynError, UsageError
+from nndyn.options import RECORDING, TOGETHER, TRAINING
 from nndyn.systems.catalogue import entry
 from nndyn.systems.defaults import model_for, rate_for
 from nndyn.systems.spelling import NAMES, canonical
@@ -16,50 +17,6 @@ from nndyn.words.names import OPTIONS, did_you_mean
 
 if TYPE_CHECKING:
     from nndyn.systems.protocol import System
-
-#: Arguments of `nndyn.Training`; `seed` is that of the run.
-TRAINING = (
-    "model",
-    "data",
-    "data_dir",
-    "samples",
-    "activation",
-    "init",
-    "loss",
-    "optimizer",
-    "lr",
-    "momentum",
-    "nesterov",
-    "weight_decay",
-    "betas",
-    "alpha",
-    "clip_norm",
-    "batch_size",
-    "schedule",
-    "dtype",
-    "device",
-)
-#: Options of `nndyn.record`; what else is given is an argument of the system.
-RECORDING = (
-    "steps",
-    "replicas",
-    "epsilon",
-    "perturb",
-    "perturbations",
-    "pairs",
-    "control",
-    "rescale",
-    "store",
-    "state",
-    "evaluate",
-    "tangents",
-    "tangent_every",
-    "tangent_start",
-    "sharpness",
-    "quadratic_model",
-)
-#: What trainings that advance as one batch may differ in.
-_TOGETHER = ("lr", "momentum", "weight_decay", "betas", "alpha", "clip_norm", "schedule", "init")
 
 
 @dataclass(frozen=True)
@@ -173,7 +130,7 @@ class Recipe:
     def apart(self, axes: Mapping[str, Any]) -> list[str]:
         """Return the swept options that runs of one batch have to agree in."""
         if self.name == "training" and isinstance(self.system, str):
-            return [key for key in axes if key not in _TOGETHER]
+            return [key for key in axes if key not in TOGETHER]
         if isinstance(self.system, str):  # parameters that are numbers leave the shape alone
             return [key for key in axes if key in RECORDING or key in ("sites", "dt", "method")]
         return list(axes)

@@ -6,18 +6,6 @@ from typing import Any
 
 import numpy as np
 
-#: Names that an option of a training takes, for help and completion; the modules that act on them
-#: have tables of their own, and load torch.
-CHOICES = {
-    "data": ("digits", "iris", "wine", "breast-cancer", "fashion-mnist", "mnist"),
-    "activation": ("tanh", "relu", "sigmoid", "gelu", "sin", "silu", "identity"),
-    "init": ("normal:S", "xavier", "kaiming", "default"),
-    "loss": ("cross-entropy", "mse"),
-    "optimizer": ("sgd", "adam", "adamw", "rmsprop", "nadam"),
-    "schedule": ("constant", "cosine:T", "warmup:K", "step:K", "step:K:G"),
-    "dtype": ("float64", "float32"),
-    "device": ("cpu", "cuda"),
-}
 #: Options of `nndyn.Training` whose value is a name.
 NAMES = ("optimizer", "loss", "activation", "init", "schedule", "dtype", "device")
 

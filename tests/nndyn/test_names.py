@@ -2,7 +2,7 @@
 
 import pytest
 
-from nndyn.systems.spelling import CHOICES
+from nndyn.options import CHOICES
 from nndyn.systems.training.data import loading
 from nndyn.systems.training.optimizers import arguments
 from nndyn.systems.training.perceptron import activations, losses

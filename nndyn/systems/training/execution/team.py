@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from nndyn.errors import UsageError
+from nndyn.options import TOGETHER
 from nndyn.systems.protocol import Array, Block
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.execution.trajectories import Trajectories
@@ -17,8 +18,7 @@ from nndyn.systems.training.optimizers.stacked import stack
 from nndyn.systems.training.task import Task
 
 #: What runs of one batch may differ in.
-_FREE = {"seed", "init", "initial_sha256", "lr", "momentum", "betas", "alpha", "weight_decay"}
-_FREE |= {"schedule", "clip_norm"}
+_FREE = {"seed", "initial_sha256", *TOGETHER}
 
 
 class Member(Protocol):

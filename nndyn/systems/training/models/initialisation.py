@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nndyn.errors import UnknownNameError
-from nndyn.systems.spelling import CHOICES
+from nndyn.options import CHOICES
 from nndyn.systems.training.perceptron.network import parts
 from nndyn.systems.training.torch_state.randomness import initial_key
 from nndyn.words.names import did_you_mean

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
-from nndyn.systems.spelling import CHOICES
+from nndyn.options import CHOICES
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.modules.preparation import first_line
 from nndyn.words.names import did_you_mean

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.systems.spelling import CHOICES
+from nndyn.options import CHOICES
 from nndyn.words.names import did_you_mean
 
 #: What a spec is made of.

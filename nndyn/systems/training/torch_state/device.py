@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from nndyn.errors import UsageError
-from nndyn.systems.spelling import CHOICES, canonical
+from nndyn.options import CHOICES
+from nndyn.systems.spelling import canonical
 from nndyn.words.names import check_known, did_you_mean
 
 Tensor = torch.Tensor
