@@ -185,7 +185,7 @@ def make(
     sharpness: str | None = None,
     quadratic_model: bool = False,
 ) -> Plan:
-    """Check the options of `recorders.record`; see there.
+    """Check the options of `recorders.ensemble.record`; see there.
 
     Returns
     -------

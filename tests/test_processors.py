@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 #: Tests that compare bits of runs: alone and among others, whole and resumed, in every place.
 BITS = [
-    "tests/nndyn/systems/training/test_places.py",
+    "tests/nndyn/systems/training/perceptron/test_places.py",
     "tests/nndyn/systems/training/test_system.py::test_runs_together_give_the_bits_they_give_alone",
     "tests/recorders/test_batch.py",
 ]

@@ -227,7 +227,7 @@ def share(what: Array, among: Array, confidence: float) -> tuple[Array, Array]:
     share : (n,) float64
         NaN where it is known of none.
     interval : (n, 2) float64
-        See `analyzers.studies.proportion.clopper_pearson`.
+        See `clopper_pearson`.
     """
     count, total = (what & among).sum(axis=1), among.sum(axis=1)
     out: Array = np.divide(count, total, out=np.full(len(total), np.nan), where=total > 0)

@@ -14,7 +14,7 @@ from nndyn.finder.bracketing import lattice
 from nndyn.finder.labels import _side
 from nndyn.finder.search import _Search
 from nndyn.studies import sweep
-from tests.analyzers.studies import grew
+from tests.analyzers.made_up_studies import grew
 
 SMALL = {"steps": 60, "replicas": 3, "threshold": 0.9}
 

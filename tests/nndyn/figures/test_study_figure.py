@@ -7,7 +7,7 @@ from analyzers.studies.learning import learning_study
 from analyzers.studies.lyapunov import onset_study
 from nndyn.errors import UsageError
 from nndyn.figures.study import log_spaced, study
-from tests.analyzers.studies import evaluated, grew, grown, learned, turning
+from tests.analyzers.made_up_studies import evaluated, grew, grown, learned, turning
 
 RATES = np.geomspace(0.5, 8, 12)
 

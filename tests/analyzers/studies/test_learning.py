@@ -13,7 +13,7 @@ from analyzers.studies.onset import turning_rates
 from analyzers.studies.rate_times_time import flow_time
 from nndyn.errors import DataError
 from nndyn.results import to_dict
-from tests.analyzers.studies import evaluated, grew, grown, learned, turning
+from tests.analyzers.made_up_studies import evaluated, grew, grown, learned, turning
 
 RATES = np.geomspace(0.5, 8, 12)
 

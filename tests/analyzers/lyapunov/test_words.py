@@ -7,9 +7,9 @@ from analyzers.lyapunov.analyzer import lyapunov
 from analyzers.spectrum.analyzer import spectrum
 from nndyn.errors import DataError
 from nndyn.results import to_dict
+from tests.analyzers.lyapunov.test_stationary import henon, logistic
+from tests.analyzers.lyapunov.test_transient import drawn, value
 from tests.analyzers.synthetic import piecewise, recording, twins
-from tests.analyzers.test_lyapunov_stationary import henon, logistic
-from tests.analyzers.test_lyapunov_transient import drawn, value
 
 
 def level(*pieces, replicas=5, noise=0.01, seed=0):

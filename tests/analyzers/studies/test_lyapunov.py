@@ -11,7 +11,7 @@ from analyzers.studies.curves import clopper_pearson
 from analyzers.studies.lyapunov import onset_study
 from nndyn.errors import DataError, UsageError
 from nndyn.results import to_dict
-from tests.analyzers.studies import grew, grown, turning
+from tests.analyzers.made_up_studies import grew, grown, turning
 
 RATES = np.geomspace(0.5, 8, 12)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from analyzers.studies.crossings import first_passage
 from analyzers.studies.onset import onset, turning_rates
-from tests.analyzers.studies import grown, turning
+from tests.analyzers.made_up_studies import grown, turning
 
 NAN, INF = np.nan, np.inf
 RATES = np.array([1.0, 2.0, 4.0, 8.0])
