@@ -141,20 +141,6 @@ OPTIONS: tuple[Option, ...] = (
         values=SCHEDULES,
         together=True,
     ),
-    Option(
-        "sharpness",
-        "text",
-        "Extreme eigenvalues of the Hessian at every K-th step and the last.",
-        metavar="every:K",
-        of_trainings="alone",
-    ),
-    Option(
-        "quadratic_model",
-        "switch",
-        "Follow the perturbations on the quadratic expansion of the loss at the start as well.",
-        False,
-        of_trainings="alone",
-    ),
     _training("dtype", "name", f"{_listed(DTYPES)}.", "float64", values=DTYPES),
     _training("device", "name", "cpu, cuda or cuda:N.", "cpu", values=("cpu", "cuda")),
     Option("steps", "whole", "Steps of the system.", required=True),
@@ -228,6 +214,20 @@ OPTIONS: tuple[Option, ...] = (
             "help": "Begin in random directions, or in those of the perturbations.  [default: "
             "random]",
         },
+    ),
+    Option(
+        "sharpness",
+        "text",
+        "Extreme eigenvalues of the Hessian at every K-th step and the last.",
+        metavar="every:K",
+        of_trainings="alone",
+    ),
+    Option(
+        "quadratic_model",
+        "switch",
+        "Follow the perturbations on the quadratic expansion of the loss at the start as well.",
+        False,
+        of_trainings="alone",
     ),
 )
 
