@@ -199,8 +199,10 @@ VARIABLES: dict[str, Variable] = {
         ),
         Variable("loss", _TR, "float64", "1", "loss over the training set"),
         Variable("test_loss", _TR, "float64", "1", "loss over the test set"),
-        Variable("accuracy", _TR, "float64", "1", "share of the training set classified rightly"),
-        Variable("test_accuracy", _TR, "float64", "1", "share of the test set classified rightly"),
+        Variable("accuracy", _TR, "float64", "1", "share of the training set classified correctly"),
+        Variable(
+            "test_accuracy", _TR, "float64", "1", "share of the test set classified correctly"
+        ),
         Variable("gradient_norm", _TR, "float64", "1", "l2 norm of the loss gradient"),
         Variable("step_length", _TR, "float64", "1", "l2 length of the step that led to the state"),
         Variable(

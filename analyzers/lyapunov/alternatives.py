@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 
 @dataclass
-class Rivals:
+class Alternatives:
     """Other explanations of a growth, as far as a recording has them.
 
     Attributes
@@ -39,7 +39,9 @@ class Rivals:
     reasons: list[str] = field(default_factory=list)
 
 
-def rivals(recording: xr.Dataset, sep: Separation, found: Estimate, stop: int) -> Rivals:
+def alternatives(
+    recording: xr.Dataset, sep: Separation, found: Estimate, stop: int
+) -> Alternatives:
     """Return what sharpness and the quadratic expansion say of a growth.
 
     Parameters
@@ -53,15 +55,15 @@ def rivals(recording: xr.Dataset, sep: Separation, found: Estimate, stop: int) -
 
     Returns
     -------
-    Rivals
+    Alternatives
     """
-    out = Rivals()
+    out = Alternatives()
     _unstable(recording, sep, out)
     _quadratic(recording, sep, found, stop, out)
     return out
 
 
-def _unstable(recording: xr.Dataset, sep: Separation, out: Rivals) -> None:
+def _unstable(recording: xr.Dataset, sep: Separation, out: Alternatives) -> None:
     known = ratio(recording)
     if known is None:
         return
@@ -94,7 +96,7 @@ def _unstable(recording: xr.Dataset, sep: Separation, out: Rivals) -> None:
 
 
 def _quadratic(
-    recording: xr.Dataset, sep: Separation, found: Estimate, stop: int, out: Rivals
+    recording: xr.Dataset, sep: Separation, found: Estimate, stop: int, out: Alternatives
 ) -> None:
     if "quadratic_log_growth" not in recording:
         return

@@ -13,7 +13,7 @@ from analyzers.growth.cures import earlier, in_force
 from analyzers.growth.divergence import ends_before, escape, leaving
 from analyzers.growth.separation import Separation, require, separation
 from analyzers.growth.valid_region import valid_region
-from analyzers.lyapunov.alternatives import Rivals, rivals
+from analyzers.lyapunov.alternatives import Alternatives, alternatives
 from analyzers.lyapunov.curves import curves, finite_time, replica_exponents, replicas
 from analyzers.lyapunov.estimators import along_stationary, along_transient, leave_out_kinks
 from analyzers.lyapunov.labels import diverged, numbers, summary
@@ -210,7 +210,7 @@ def _estimate(
         if not stationary:
             found.half_width, found.note = None, "of one tangent vector: no interval"
         no_replicas = "the window lies where one tangent vector is followed, not the replicas"
-    beside = rivals(recording, sep, found, region.stop) if not stationary else Rivals()
+    beside = alternatives(recording, sep, found, region.stop) if not stationary else Alternatives()
     quantities = numbers(found, sep, ends_on, stationary)
     note = ""
     if tangent_from is not None:

@@ -82,8 +82,8 @@ class Engine(Protocol):
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
 
-    def gradient(self, t: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return gradient, loss and number of hits on the samples of the step from time `t`.
+    def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return gradient, loss and correct samples of the step from time `t`.
 
         Moves `statistics` on by that step.
 
@@ -92,20 +92,20 @@ class Engine(Protocol):
         gradient : (M·R, D)
             A buffer, which the caller may change.
         loss : (M·R,)
-        hits : (M·R,) or None
-            Samples classified rightly, where asked and where there are labels.
+        correct : (M·R,) or None
+            Samples classified correctly, where asked and where there are labels.
         """
 
-    def evaluate(self, *, hits: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Return loss ``(M·R,)`` and hits over the training set, as evaluations compute it."""
+    def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return loss ``(M·R,)`` and correct samples over the training set, as evaluations do."""
 
-    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
+    def test(self, replicas: int, *, correct: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
         """Return what the test set says of the first `replicas` rows of every run.
 
         Returns
         -------
         loss : (M, replicas)
-        hits : (M, replicas) or None
+        correct : (M, replicas) or None
         distance : (M, replicas) float64
             l2 distance of the outputs to those of the run's first row.
         """

@@ -104,12 +104,12 @@ class Trajectories:
                 if asked:
                     self._evaluate(found, linf[:, i])
                 wanted = asked and engine.whole
-                gradient, loss, hits = engine.gradient(t, hits=wanted and self.labelled)
+                gradient, loss, correct = engine.gradient(t, correct=wanted and self.labelled)
                 torch.linalg.vector_norm(
                     gradient, dim=1, dtype=torch.float64, out=norms[i].view(-1)
                 )
                 if wanted:
-                    _note(found, "", loss, hits)
+                    _note(found, "", loss, correct)
                 if steps:
                     self._step(here, gradient, t, there)
                     moved = torch.sub(there[:, :D], weights, out=gradient)
@@ -167,9 +167,9 @@ class Trajectories:
                 equal = (linf.amax(0) == 0).tolist()
                 while replicas > 1 and equal[replicas - 1]:
                     replicas -= 1
-            _note(found, "test_", *self.engine.test(replicas, hits=self.labelled))
+            _note(found, "test_", *self.engine.test(replicas, correct=self.labelled))
         if not self.engine.whole:
-            _note(found, "", *self.engine.evaluate(hits=self.labelled))
+            _note(found, "", *self.engine.evaluate(correct=self.labelled))
 
     def _joined(self, rows: list[Tensor]) -> Tensor:
         """Return ``(E, M, R)`` of what was noted for the first rows, the rest being like row 0."""
@@ -188,12 +188,12 @@ def _note(
     found: dict[str, list[Tensor]],
     prefix: str,
     loss: Tensor,
-    hits: Tensor | None,
+    correct: Tensor | None,
     distance: Tensor | None = None,
 ) -> None:
     found[prefix + "loss"].append(loss)
-    if hits is not None:
-        found[prefix + "accuracy"].append(hits)
+    if correct is not None:
+        found[prefix + "accuracy"].append(correct)
     if distance is not None:
         found["distance_output"].append(distance)
 

@@ -116,8 +116,8 @@ class Modules:
             self._weights.copy_(weights)
             self.statistics.copy_(statistics)
 
-    def gradient(self, t: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return gradient, loss and hits of the step from time `t`; see `Engine.gradient`."""
+    def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return gradient, loss and correct samples of a step; see `Engine.gradient`."""
         with plain():
             found = [
                 self._pass.gradient(
@@ -137,20 +137,20 @@ class Modules:
             ]
             loss = torch.cat([loss for loss, _ in found])
             right = torch.cat([right for _, right in found])
-        return self._gradient, loss, right if hits and self._train.labels is not None else None
+        return self._gradient, loss, right if correct and self._train.labels is not None else None
 
-    def evaluate(self, *, hits: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Return loss and hits over the training set; see `Engine.evaluate`."""
+    def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return loss and correct samples over the training set; see `Engine.evaluate`."""
         _, loss, right = self._evaluate(self._first if self._full else self._train, None)
-        return loss, right if hits else None
+        return loss, right if correct else None
 
-    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return loss, hits and output distance of the test set; see `Engine.test`.
+    def test(self, replicas: int, *, correct: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return loss, correct samples and output distance of the test set; see `Engine.test`.
 
         Returns
         -------
         loss : (M, replicas)
-        hits : (M, replicas) or None
+        correct : (M, replicas) or None
         distance : (M, replicas) float64
 
         Raises
@@ -164,10 +164,10 @@ class Modules:
         shape = (self.runs, replicas)
         if right is not None:
             right = right.view(shape)
-        return loss.view(shape), right if hits else None, distance.view(shape)
+        return loss.view(shape), right if correct else None, distance.view(shape)
 
     def _evaluate(self, batch: Batch, replicas: int | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return distance, loss and hits of the first `replicas` rows of every run, in one row."""
+        """Return distance, loss and correct samples of the first `replicas` rows of every run."""
         count = self.replicas if replicas is None else replicas
         found: list[Evaluation] = []
         distances = []
@@ -177,7 +177,7 @@ class Modules:
                 here = self._evaluation(self._weights[rows], self.statistics[rows], batch, order)
                 found.append(here)
                 distances.append(_distance(here.outputs))
-        right = None if batch.labels is None else torch.cat([here.hits for here in found])
+        right = None if batch.labels is None else torch.cat([here.correct for here in found])
         return torch.cat(distances), torch.cat([here.loss for here in found]), right
 
     def _evaluation(

@@ -67,13 +67,13 @@ class Evaluation:
     outputs : tuple of (G, ...)
         The tensors of real numbers in the output.
     loss : (G,)
-    hits : (G,) float64
+    correct : (G,) float64
         Labels that are right; 0 where there are none.
     """
 
     outputs: tuple[Tensor, ...]
     loss: Tensor
-    hits: Tensor
+    correct: Tensor
 
 
 class Pass(Protocol):
@@ -98,7 +98,7 @@ class Pass(Protocol):
         Returns
         -------
         loss : (G,)
-        hits : (G,) float64
+        correct : (G,) float64
             0 where there are no labels.
         """
 
@@ -160,7 +160,7 @@ class RowByRow:
     ) -> tuple[Tensor, Tensor]:
         """See `Pass.gradient`."""
         losses = weights.new_zeros(len(weights))
-        hits = weights.new_zeros(len(weights), dtype=torch.float64)
+        correct = weights.new_zeros(len(weights), dtype=torch.float64)
         with seeded(key, weights.device), torch.enable_grad():
             for r, row in enumerate(weights):
                 reseed(key, weights.device)
@@ -174,10 +174,10 @@ class RowByRow:
                     _collect(out[r], gradients, self._layout.parameters, add=i > 0)
                     losses[r] += loss.detach()
                     if few.labels is not None:
-                        hits[r] += _right(output.detach(), few.labels, 1).sum()
+                        correct[r] += _right(output.detach(), few.labels, 1).sum()
                 for place, buffer in zip(self._layout.statistics, self._statistics, strict=True):
                     _at(statistics[r], place).copy_(buffer.view(-1))
-        return losses, hits
+        return losses, correct
 
     def evaluate(
         self,
@@ -190,7 +190,7 @@ class RowByRow:
     ) -> Evaluation:
         """See `Pass.evaluate`."""
         losses = weights.new_zeros(len(weights))
-        hits = weights.new_zeros(len(weights), dtype=torch.float64)
+        correct = weights.new_zeros(len(weights), dtype=torch.float64)
         rows = []
         with (
             seeded(key, weights.device),
@@ -204,9 +204,9 @@ class RowByRow:
                 output = joined([self._module(x[part]) for part in parts])
                 losses[r] = self._criterion(output, batch.target, x, len(batch)).detach()
                 if batch.labels is not None:
-                    hits[r] = _right(output.detach(), batch.labels, 1).sum()
+                    correct[r] = _right(output.detach(), batch.labels, 1).sum()
                 rows.append([leaf.detach() for leaf in numbers(output)])
-        return Evaluation(tuple(map(torch.stack, zip(*rows, strict=True))), losses, hits)
+        return Evaluation(tuple(map(torch.stack, zip(*rows, strict=True))), losses, correct)
 
     def _load(self, row: Tensor, statistics: Tensor, t: int) -> None:
         with torch.no_grad():
@@ -256,7 +256,7 @@ class Batched:
         """See `Pass.gradient`."""
         G = len(weights)
         losses = weights.new_zeros(G)
-        hits = weights.new_zeros(G, dtype=torch.float64)
+        correct = weights.new_zeros(G, dtype=torch.float64)
         rows = _split(_padded(weights), self._layout.parameters)
         running = _split(_padded(statistics), self._layout.statistics)
         counters = self._counters(weights.device, t)
@@ -281,10 +281,10 @@ class Batched:
                 _collect(out, [g[:G] for g in gradients], self._layout.parameters, add=i > 0)
                 losses += loss.detach()[:G]
                 if few.labels is not None:
-                    hits += _right(output.detach()[:G], few.labels, 2).flatten(1).sum(1)
+                    correct += _right(output.detach()[:G], few.labels, 2).flatten(1).sum(1)
         for place in self._layout.statistics:
             _at(statistics, place).copy_(running[place.name][:G].view(G, -1))
-        return losses, hits
+        return losses, correct
 
     def evaluate(
         self,
@@ -326,10 +326,10 @@ class Batched:
                 whole = [torch.cat(several, 1) for several in zip(*found, strict=True)]
             whole = [leaf[:G] for leaf in whole]
             losses = vmap(loss, randomness="same")(*whole)
-        hits = weights.new_zeros(G, dtype=torch.float64)
+        correct = weights.new_zeros(G, dtype=torch.float64)
         if batch.labels is not None:
-            hits += _right(whole[0], batch.labels, 2).flatten(1).sum(1)
-        return Evaluation(tuple(numbers(whole)), losses.to(weights.dtype), hits)
+            correct += _right(whole[0], batch.labels, 2).flatten(1).sum(1)
+        return Evaluation(tuple(numbers(whole)), losses.to(weights.dtype), correct)
 
     def _counters(self, device: torch.device, t: int) -> dict[str, Tensor]:
         return {

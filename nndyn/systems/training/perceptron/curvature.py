@@ -140,35 +140,37 @@ class PerceptronCurvature:
 
     def _forth_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
         levels: list[_Level] = []
-        preimages: list[Tensor] = []
+        preactivations: list[Tensor] = []
         below, start = piece.x.t(), 0
         for layer in self._layers:
             H, K = layer.outputs, layer.inputs
             bias = weights[start + H * K : start + layer.size, None]
-            preimage, value, first, second, slope = self._buffers_of(layer, start, len(piece.x))
+            preactivation, value, first, second, slope = self._buffers_of(
+                layer, start, len(piece.x)
+            )
             taken = self._buffer("weight", start, H, len(below))
             taken[:, :K] = weights[start : start + H * K].view(H, K)
             if len(below) > K:  # a column of ones is among the samples
                 taken[:, K:] = bias
-            torch.mm(taken, below, out=preimage)
+            torch.mm(taken, below, out=preactivation)
             if layer.bias and len(below) == K:
-                preimage.add_(bias)
+                preactivation.add_(bias)
             weight = taken[:, :K]
             if ACTIVATIONS[layer.activation].keeps_input:
-                value.copy_(preimage)
-            ACTIVATIONS[layer.activation].activate(preimage, value)
+                value.copy_(preactivation)
+            ACTIVATIONS[layer.activation].activate(preactivation, value)
             levels.append(_Level(layer, weight, start, below, slope, first, second))
-            preimages.append(preimage)
+            preactivations.append(preactivation)
             below = value
             start += layer.size
         slope = self._buffer("top", 0, *below.shape).copy_(below)
-        self._loss(slope[None], piece.targets, gradient=True, hits=False)
+        self._loss(slope[None], piece.targets, gradient=True, correct=False)
         done = _Pass(piece, piece.targets.count / count, levels, slope)
         value = below
-        for level, preimage in zip(reversed(levels), reversed(preimages), strict=True):
+        for level, preactivation in zip(reversed(levels), reversed(preactivations), strict=True):
             if level.first is not None and level.second is not None:
                 made = ACTIVATIONS[level.layer.activation]
-                made.derivatives(value, preimage, level.first, level.second)
+                made.derivatives(value, preactivation, level.first, level.second)
                 level.second.mul_(slope)
                 torch.mul(slope, level.first, out=level.slope)
             else:
@@ -201,17 +203,17 @@ class PerceptronCurvature:
     def _buffers_of(
         self, layer: Layer, start: int, columns: int
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor]:
-        """Return where a layer's preimage, value, derivatives and slope go."""
+        """Return where a layer's preactivation, value, derivatives and slope go."""
         H = layer.outputs
-        preimage = self._buffer("preimage", start, H, columns)
+        preactivation = self._buffer("preactivation", start, H, columns)
         slope = self._buffer("level", start, H, columns)
-        value = preimage
+        value = preactivation
         if ACTIVATIONS[layer.activation].keeps_input:
             value = self._buffer("value", start, H, columns)
         if layer.activation == "identity":
-            return preimage, value, None, None, slope
+            return preactivation, value, None, None, slope
         first, second = (self._buffer(use, start, H, columns) for use in ("first", "second"))
-        return preimage, value, first, second, slope
+        return preactivation, value, first, second, slope
 
     def _buffer(self, use: str, place: int, rows: int, columns: int) -> Tensor:
         """Return a buffer ``(rows, columns)``, kept: fresh memory costs more than to fill it."""
@@ -226,7 +228,7 @@ class PerceptronCurvature:
         ahead, values = self._ahead(vectors, done)
         k, columns = len(vectors), len(done.samples.x)
         back = values[-1]
-        self._loss.bend(back, done.slope, done.samples.targets)
+        self._loss.curve_along(back, done.slope, done.samples.targets)
         for depth in range(len(done.levels) - 1, -1, -1):
             level, share = done.levels[depth], done.share
             layer, H, K = level.layer, level.layer.outputs, level.layer.inputs

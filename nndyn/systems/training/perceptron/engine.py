@@ -53,7 +53,7 @@ class _Up:
         The values of the layer below; empty for the first layer, which takes the samples.
     bias : tensor or None
         What is still to add.
-    preimage, value : (M, replicas, outputs, columns)
+    preactivation, value : (M, replicas, outputs, columns)
     """
 
     activation: str
@@ -61,7 +61,7 @@ class _Up:
     products: list[Tensor]
     below: list[Tensor]
     bias: Tensor | None
-    preimage: Tensor
+    preactivation: Tensor
     value: Tensor
 
 
@@ -178,29 +178,29 @@ class Perceptrons:
                     self._biases[depth].copy_(bias)
                 start += H
 
-    def gradient(self, t: int, *, hits: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return gradient, loss and number of hits on the samples of the step from time `t`."""
+    def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return gradient, loss and correct samples of the step from time `t`."""
         batches = self._feed.at(t)
         layers = self._forward(batches, self.replicas)
         top = layers[-1]
         # the loss overwrites the outputs, which the activation's derivative still needs
         kept = None if top.activation == "identity" else top.value.clone()
-        loss, right = self._losses(top.value, batches, gradient=True, hits=hits)
+        loss, right = self._losses(top.value, batches, gradient=True, correct=correct)
         if kept is not None:
             self._derive(top, top.value, kept)
         return self._backward(batches, layers), loss.flatten(), _flat(right)
 
-    def evaluate(self, *, hits: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Return loss and hits over the training set."""
-        loss, right, _ = self._over(self._training, self.replicas, distance=False, hits=hits)
+    def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return loss and correct samples over the training set."""
+        loss, right, _ = self._over(self._training, self.replicas, distance=False, correct=correct)
         return loss.flatten(), _flat(right)
 
-    def test(self, replicas: int, *, hits: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return loss, hits and output distance of the first `replicas` rows of every run."""
-        return self._over(self._tested, replicas, distance=True, hits=hits)
+    def test(self, replicas: int, *, correct: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return loss, correct samples and output distance of the first `replicas` rows."""
+        return self._over(self._tested, replicas, distance=True, correct=correct)
 
     def _over(
-        self, pieces: list[Inputs], replicas: int, *, distance: bool, hits: bool
+        self, pieces: list[Inputs], replicas: int, *, distance: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         count = sum(piece.targets.count for piece in pieces)
         apart, loss, right = torch.zeros((3, self.runs, replicas), dtype=torch.float64)
@@ -212,16 +212,16 @@ class Perceptrons:
                 difference[..., n:] = 0.0
                 norm = torch.linalg.vector_norm(difference.flatten(2), dim=2, dtype=torch.float64)
                 torch.hypot(apart, norm, out=apart)
-            one, found = self._losses(outputs, batches, gradient=False, hits=hits)
+            one, found = self._losses(outputs, batches, gradient=False, correct=correct)
             loss += one if len(pieces) == 1 else one * (n / count)
             if found is not None:
                 right += found
-        return loss, right if hits else None, apart
+        return loss, right if correct else None, apart
 
     def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[_Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
         key = len(batches[0].x), replicas
-        layers = self._up.get(key) or self._climb(*key)
+        layers = self._up.get(key) or self._forward_buffers(*key)
         for layer in layers:
             if layer.below:
                 for operand, below, product in zip(
@@ -234,19 +234,19 @@ class Perceptrons:
                 ):
                     torch.mm(operand, batch.x.t(), out=product)
             if layer.bias is not None:
-                layer.preimage.add_(layer.bias)
+                layer.preactivation.add_(layer.bias)
             if layer.activation != "identity":
-                for parts in self._calls(layer.preimage, layer.value):
+                for parts in self._calls(layer.preactivation, layer.value):
                     ACTIVATIONS[layer.activation].activate(*parts)
         return layers
 
     def _losses(
-        self, outputs: Tensor, batches: Sequence[Inputs], *, gradient: bool, hits: bool
+        self, outputs: Tensor, batches: Sequence[Inputs], *, gradient: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the loss (M, R) and the hits (M, R) of `outputs`, which are overwritten."""
+        """Return loss and correct samples (M, R) of `outputs`, which are overwritten."""
         losses, right = [], []
         for m, part in self._loss_calls(outputs, batches):
-            loss, found = self.loss(part, batches[m].targets, gradient=gradient, hits=hits)
+            loss, found = self.loss(part, batches[m].targets, gradient=gradient, correct=correct)
             losses.append(loss)
             if found is not None:
                 right.append(found)
@@ -267,7 +267,7 @@ class Perceptrons:
 
     def _backward(self, batches: Sequence[Inputs], layers: list[_Up]) -> Tensor:
         columns = len(batches[0].x)
-        for depth, down in enumerate(self._down.get(columns) or self._descend(columns)):
+        for depth, down in enumerate(self._down.get(columns) or self._backward_buffers(columns)):
             lower = layers[-2 - depth] if down.lowers else None
             for m, product in enumerate(down.products):
                 if lower is None:
@@ -287,7 +287,7 @@ class Perceptrons:
     def _derive(self, layer: _Up, slope: Tensor, value: Tensor) -> None:
         """Multiply `slope` by the derivative of the layer's activation."""
         if layer.activation != "identity":
-            for parts in self._calls(slope, value, layer.preimage):
+            for parts in self._calls(slope, value, layer.preactivation):
                 ACTIVATIONS[layer.activation].derive(*parts)
 
     def _calls(self, *values: Tensor) -> Iterable[Sequence[Tensor]]:
@@ -306,7 +306,7 @@ class Perceptrons:
             return (values,)
         return zip(*values, strict=True)
 
-    def _climb(self, columns: int, replicas: int) -> list[_Up]:
+    def _forward_buffers(self, columns: int, replicas: int) -> list[_Up]:
         """Make the views of a forward pass, and the buffers where the columns are new."""
         if columns not in self._buffers:
             self._buffers[columns] = [
@@ -317,22 +317,24 @@ class Perceptrons:
             zip(self._layers, self._buffers[columns], strict=True)
         ):
             H, K = layer.outputs, layer.inputs
-            preimage, value = (self._part(buffer, H, replicas) for buffer in buffers)
+            preactivation, value = (self._part(buffer, H, replicas) for buffer in buffers)
             if depth == 0:
                 rows = padded(replicas * H)
                 operand = self._operands[0][:, :rows, : K + layer.bias]
                 products, bias = list(buffers[0][:, :rows]), None
             else:
                 operand = self._operands[depth][:, :replicas, :, :K]
-                products = list(preimage)
+                products = list(preactivation)
                 bias = self._biases[depth][:, :replicas] if layer.bias else None
             below = list(found[-1].value) if found else []
             operands = list(operand)
-            found.append(_Up(layer.activation, operands, products, below, bias, preimage, value))
+            found.append(
+                _Up(layer.activation, operands, products, below, bias, preactivation, value)
+            )
         self._up[columns, replicas] = found
         return found
 
-    def _descend(self, columns: int) -> list[_Down]:
+    def _backward_buffers(self, columns: int) -> list[_Down]:
         """Make the views of a pass back, from the last layer to the first."""
         M, R, found, end = self.runs, self.replicas, [], self.size
         buffer = self._buffers[columns][-1][1]
@@ -375,14 +377,14 @@ class Perceptrons:
         layer = self._layers[depth]
         rows = self.replicas * layer.outputs
         shape = (self.runs, rows if depth else padded(rows), columns)
-        preimage = operand(*shape, dtype=self.dtype)
+        preactivation = operand(*shape, dtype=self.dtype)
         keeps = ACTIVATIONS[layer.activation].keeps_input
-        return preimage, operand(*shape, dtype=self.dtype) if keeps else preimage
+        return preactivation, operand(*shape, dtype=self.dtype) if keeps else preactivation
 
     def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
         """Return a buffer's first `replicas` of every run as ``(M, replicas, width, columns)``."""
         return buffer[:, : replicas * width].view(self.runs, replicas, width, -1)
 
 
-def _flat(hits: Tensor | None) -> Tensor | None:
-    return None if hits is None else hits.flatten()
+def _flat(correct: Tensor | None) -> Tensor | None:
+    return None if correct is None else correct.flatten()

@@ -12,8 +12,8 @@ from nndyn.systems.protocol import Array
 
 
 @numba.njit(cache=True, nogil=True)
-def shift(outputs: Array, labels: Array, picked: Array, hits: Array, count: int) -> None:
-    """Subtract the maximum of every column; take the label's output; count the hits.
+def shift(outputs: Array, labels: Array, picked: Array, correct: Array, count: int) -> None:
+    """Subtract the maximum of every column; take the label's output; count the correct samples.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def shift(outputs: Array, labels: Array, picked: Array, hits: Array, count: int)
     labels : (columns,) int64
     picked : (R, columns), written
         The shifted output of the label.
-    hits : (R,), written
+    correct : (R,), written
         Number of columns whose maximum, the first of equals, is at the label; a column whose first
         output is NaN has its maximum there.
     count : int
@@ -48,7 +48,7 @@ def shift(outputs: Array, labels: Array, picked: Array, hits: Array, count: int)
         for j in range(columns):
             picked[r, j] = outputs[r, labels[j], j]
             total += j < count and where[j] == labels[j]
-        hits[r] = total
+        correct[r] = total
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -37,14 +37,14 @@ class Loss(Protocol):
     """A mean over samples, and its gradient."""
 
     def __call__(
-        self, outputs: Tensor, targets: Targets, *, gradient: bool, hits: bool
+        self, outputs: Tensor, targets: Targets, *, gradient: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the loss (R,) and, where asked, the number of samples classified rightly (R,).
+        """Return the loss (R,) and, where asked, the number of samples classified correctly (R,).
 
         `outputs` is overwritten: by the gradient of the loss where `gradient`.
         """
 
-    def bend(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
+    def curve_along(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
         """Multiply `vectors` (k, outputs, columns), in place, by the Hessian at the outputs.
 
         `slope` (outputs, columns) is the gradient there.
@@ -55,9 +55,9 @@ class CrossEntropy:
     """Mean over samples of ``log Σ exp z - z[label]``, each column shifted by its maximum."""
 
     def __call__(
-        self, outputs: Tensor, targets: Targets, *, gradient: bool, hits: bool
+        self, outputs: Tensor, targets: Targets, *, gradient: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the loss and the number of hits; `outputs` becomes the gradient."""
+        """Return the loss and the number of correct samples; `outputs` becomes the gradient."""
         assert targets.labels is not None  # checked where the data enter
         n = targets.count
         picked, right = _shift(outputs, targets)
@@ -68,9 +68,9 @@ class CrossEntropy:
         else:
             total = torch.sum(outputs, 1)
         loss = torch.log(total).sub_(picked)[:, :n].sum(1).div_(n)
-        return loss, right if hits else None
+        return loss, right if correct else None
 
-    def bend(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
+    def curve_along(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
         """Multiply by ``(diag p - p pᵀ) / n`` with the probabilities p of every column."""
         share = slope + targets.values[0] / targets.count  # p / n, and 0 where columns only pad
         vectors.mul_(share)
@@ -82,12 +82,12 @@ class MeanSquare:
     """Mean over all entries of the squared difference to the targets."""
 
     def __call__(
-        self, outputs: Tensor, targets: Targets, *, gradient: bool, hits: bool
+        self, outputs: Tensor, targets: Targets, *, gradient: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the loss and the number of hits; `outputs` becomes the gradient."""
+        """Return the loss and the number of correct samples; `outputs` becomes the gradient."""
         n = targets.count
         right = None
-        if hits:
+        if correct:
             _, right = _shift(outputs.clone(), targets)
         outputs.sub_(targets.values)
         outputs[..., n:] = 0.0
@@ -97,7 +97,7 @@ class MeanSquare:
             outputs.mul_(2 / entries)
         return loss, right
 
-    def bend(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
+    def curve_along(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
         """Multiply by ``2 / entries``."""
         vectors.mul_(2 / (targets.count * vectors.shape[1]))
         vectors[..., targets.count :] = 0.0
@@ -116,12 +116,12 @@ def _shift(outputs: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
     -------
     picked : (R, columns)
         The shifted outputs of the labels.
-    hits : (R,)
+    correct : (R,)
     """
     assert targets.labels is not None  # checked where the data enter
     picked = outputs.new_empty(len(outputs), outputs.shape[2])
-    hits = outputs.new_empty(len(outputs))
+    correct = outputs.new_empty(len(outputs))
     kernels.shift(
-        outputs.numpy(), targets.labels.numpy(), picked.numpy(), hits.numpy(), targets.count
+        outputs.numpy(), targets.labels.numpy(), picked.numpy(), correct.numpy(), targets.count
     )
-    return picked, hits
+    return picked, correct

@@ -1,4 +1,4 @@
-"""Whether torch differentiates a module's loss twice, and rightly, found out on few samples."""
+"""Whether torch differentiates a module's loss twice, and correctly, found out on few samples."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_gradient_loss_and_hits_equal_autograd(kind, batched, dtype):
     weights, statistics = rows_of(found, 4)
     run.load(weights, statistics)
     with torch.inference_mode():  # as the trajectory calls it
-        gradient, loss, hits = run.gradient(5, hits=True)
+        gradient, loss, correct = run.gradient(5, correct=True)
     batch = found.batch(x, y)
     tolerance = 1e-12 if dtype == torch.float64 else 2e-5
     for r in range(4):
@@ -68,7 +68,7 @@ def test_gradient_loss_and_hits_equal_autograd(kind, batched, dtype):
             output = own(batch.x)
         assert close(gradient[r], expected, tolerance)
         assert close(loss[r], value, tolerance)
-        assert hits[r] == (output.argmax(1) == batch.labels).sum()
+        assert correct[r] == (output.argmax(1) == batch.labels).sum()
     assert not torch.equal(gradient[0], gradient[1])
 
 
@@ -131,12 +131,12 @@ def test_training_equals_a_plain_torch_loop(kind, batched, batch_size):
             assert not close(statistics[r], torch.as_tensor(found.initial_statistics), 1e-3)
     # evaluations: in eval mode, whatever the mode of steps
     run.load(weights, statistics)
-    loss, hits = run.evaluate(hits=True)
-    tested, right, distance = run.test(3, hits=True)
+    loss, correct = run.evaluate(correct=True)
+    tested, right, distance = run.test(3, correct=True)
     outputs = [net.eval()(batch.x).detach() for net in nets]
     for r, output in enumerate(outputs):
         assert close(loss[r], nn.functional.cross_entropy(output, batch.target), 1e-11)
-        assert hits[r] == right[0, r] == (output.argmax(1) == batch.target).sum()
+        assert correct[r] == right[0, r] == (output.argmax(1) == batch.target).sum()
         assert tested[0, r] == loss[r]
         assert distance[0, r] == pytest.approx(float((output - outputs[0]).norm()), rel=1e-9)
 
@@ -188,8 +188,8 @@ def test_parts_of_the_samples_add_up(kind, batched, monkeypatch):
     whole = engine(found, x, y, batched=batched)
     rows = rows_of(found, 4)
     whole.load(*rows)
-    expected = [part.clone() for part in whole.gradient(0, hits=True)]
-    outputs = whole.test(4, hits=True)
+    expected = [part.clone() for part in whole.gradient(0, correct=True)]
+    outputs = whole.test(4, correct=True)
     monkeypatch.setitem(engines.BUDGET, "cpu", 23 * found.saved_bytes * (4 if batched else 1))
     parts = engine(found, x, y, batched=batched)
     assert [len(range(*part.indices(60))) for part in parts._parts(60, slice(0, 4), True)] == [
@@ -198,12 +198,12 @@ def test_parts_of_the_samples_add_up(kind, batched, monkeypatch):
         20,
     ]
     parts.load(*rows)
-    gradient, loss, hits = parts.gradient(0, hits=True)
+    gradient, loss, correct = parts.gradient(0, correct=True)
     assert not torch.equal(gradient, expected[0])
     assert close(gradient, expected[0], 1e-12)
     assert close(loss, expected[1], 1e-14)
-    assert torch.equal(hits, expected[2])
-    for a, b in zip(parts.test(4, hits=True), outputs, strict=True):
+    assert torch.equal(correct, expected[2])
+    for a, b in zip(parts.test(4, correct=True), outputs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
 
 
@@ -215,14 +215,14 @@ def test_runs_together_equal_runs_alone_bit_for_bit(kind, batch_size):
     first, statistics = rows_of(found, 3)
     second = first.flip(1)
     both.load(torch.cat([first, second]), statistics.repeat(2, 1))
-    gradient, loss, hits = both.gradient(4, hits=True)
+    gradient, loss, correct = both.gradient(4, correct=True)
     _, _, distance = both.test(2)
     moved = both.statistics.clone()
     for m, (seed, weights) in enumerate(((1, first), (2, second))):
         rows = slice(3 * m, 3 * m + 3)
         alone = engine(found, x, y, replicas=3, batch_size=batch_size, seeds=(seed,))
         alone.load(weights, statistics)
-        for a, b in zip((gradient, loss, hits), alone.gradient(4, hits=True), strict=True):
+        for a, b in zip((gradient, loss, correct), alone.gradient(4, correct=True), strict=True):
             assert torch.equal(a[rows], b)
         assert torch.equal(moved[rows], alone.statistics)
         assert torch.equal(distance[m], alone.test(2)[2][0])
@@ -251,10 +251,10 @@ def test_whole_says_when_a_step_gives_the_loss_of_an_evaluation():
     found, x, y = made("transformer")
     run = engine(found, x, y)
     run.load(*rows_of(found, 4))
-    _, loss, hits = run.gradient(0, hits=True)
-    again, right = run.evaluate(hits=True)
+    _, loss, correct = run.gradient(0, correct=True)
+    again, right = run.evaluate(correct=True)
     torch.testing.assert_close(loss, again, rtol=1e-13, atol=0)
-    assert torch.equal(hits, right)
+    assert torch.equal(correct, right)
 
 
 @pytest.mark.parametrize("batched", [True, False])
@@ -264,7 +264,7 @@ def test_losses_by_name_and_by_function(loss, batched):
     run = engine(found, x, y, batched=batched)
     weights, statistics = rows_of(found, 4)
     run.load(weights, statistics)
-    gradient, value, hits = run.gradient(0, hits=True)
+    gradient, value, correct = run.gradient(0, correct=True)
     batch = found.batch(x, y)
     plain, target = loss, torch.as_tensor(y)
     if loss == "mse":
@@ -273,7 +273,7 @@ def test_losses_by_name_and_by_function(loss, batched):
         expected, wanted = plain_gradient(found.module, weights[r], batch.x, target, plain)
         assert close(gradient[r], expected, 1e-12)
         assert close(value[r], wanted, 1e-13)
-    assert hits.shape == (4,)
+    assert correct.shape == (4,)
     again, _ = run.evaluate()
     torch.testing.assert_close(again, value, rtol=1e-13, atol=0)
 
@@ -287,9 +287,9 @@ def test_real_targets_have_the_shape_of_the_output_and_no_hits():
     run = engine(found, x, y, replicas=2)
     weights, statistics = rows_of(found, 2)
     run.load(weights, statistics)
-    gradient, loss, hits = run.gradient(0, hits=True)
-    assert hits is None
-    assert run.test(2, hits=True)[1] is None
+    gradient, loss, correct = run.gradient(0, correct=True)
+    assert correct is None
+    assert run.test(2, correct=True)[1] is None
     expected, value = plain_gradient(
         found.module, weights[1], torch.as_tensor(x), torch.as_tensor(y), nn.functional.mse_loss
     )

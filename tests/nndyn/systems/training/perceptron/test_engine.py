@@ -42,7 +42,7 @@ def test_gradient_loss_and_hits_equal_autograd(widths, activation, loss, samples
     )
     weights = torch.as_tensor(rng.standard_normal((replicas, network.size)))
     engine.load(weights, engine.statistics)
-    gradient, losses, hits = engine.gradient(0, hits=True)
+    gradient, losses, correct = engine.gradient(0, correct=True)
     net = allocate(net).double()
     labels = torch.as_tensor(y)
     for r in range(replicas):
@@ -59,7 +59,7 @@ def test_gradient_loss_and_hits_equal_autograd(widths, activation, loss, samples
         expected = torch.cat([p.grad.reshape(-1) for p in net.parameters()])
         torch.testing.assert_close(gradient[r], expected, rtol=1e-10, atol=1e-12)
         torch.testing.assert_close(losses[r], value.detach(), rtol=1e-11, atol=1e-14)
-        assert hits[r] == (z.argmax(1) == labels).sum()
+        assert correct[r] == (z.argmax(1) == labels).sum()
 
 
 def test_the_first_of_equal_outputs_is_the_answer():

@@ -24,13 +24,13 @@ def test_shift_and_slope_equal_numpy(shape, padding, levels, seed):
     labels[:count] = rng.integers(0, C, count)
     shifted = outputs - outputs.max(1, keepdims=True)
     columns = np.arange(count + padding)
-    picked, hits = np.empty((R, count + padding)), np.empty(R)
+    picked, correct = np.empty((R, count + padding)), np.empty(R)
     got = outputs.copy()
-    kernels.shift(got, labels, picked, hits, count)
+    kernels.shift(got, labels, picked, correct, count)
     np.testing.assert_array_equal(got, shifted)
     np.testing.assert_array_equal(picked, shifted[:, labels, columns])
     right = outputs.argmax(1) == labels
-    np.testing.assert_array_equal(hits, right[:, :count].sum(1))
+    np.testing.assert_array_equal(correct, right[:, :count].sum(1))
 
     total = np.empty((R, count + padding))
     got = np.exp(shifted)
@@ -47,8 +47,8 @@ def test_what_is_not_finite_is_never_hidden(bad):
     outputs = np.zeros((1, 3, 16))
     outputs[0, 2, 4] = bad
     labels = np.zeros(16, np.int64)
-    picked, hits, total = np.empty((1, 16)), np.empty(1), np.empty((1, 16))
-    kernels.shift(outputs, labels, picked, hits, 16)
+    picked, correct, total = np.empty((1, 16)), np.empty(1), np.empty((1, 16))
+    kernels.shift(outputs, labels, picked, correct, 16)
     np.exp(outputs, out=outputs)
     kernels.slope(outputs, labels, total, 16)
     assert np.isnan(total[0, 4])
