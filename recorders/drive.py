@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nndyn.systems.protocol import OneByOne, Team
-from recorders.run import Leg, Loop, Run
+from recorders.run import Leg, Run
 
 _SEGMENT_SECONDS = 0.2
 _SEGMENT_WORK = 1e3  # floating-point operations of the first segment, before speed is known
@@ -41,14 +41,14 @@ class Drive:
         self.cut_short = False
         self.failures: list[tuple[Run, Exception]] = []
         self._interrupted, self._late = interrupted, late
-        self._loops: dict[Run, Loop] = {run: run.loop(interrupted) for run in runs}
+        self._runs = runs
         self._limits: dict[Run, int] = {}
         self._active: list[Run] = []
         self._speed, self._taken = 0.0, 0
 
     def finish(self) -> None:
         """Record every run to its end; the failure of one does not end the others."""
-        for run in self._loops:
+        for run in self._runs:
             self._go_on(run)
         while self._limits:
             t = min(run.t for run in self._limits)
@@ -76,19 +76,22 @@ class Drive:
 
     def _go_on(self, run: Run, leg: Leg | None = None) -> None:
         """Let `run` begin, or take the Leg it waits for, and note how far it may go then."""
-        loop = self._loops[run]
         if self._late():
             self._limits.clear()
             self.cut_short = True
             return
+        limit = None
         try:
-            self._limits[run] = next(loop) if leg is None else loop.send(leg)
-            return
-        except StopIteration as end:
-            self.cut_short |= not end.value
+            if leg is not None:
+                run.take(leg)
+            limit = run.next_stop(interrupted=self._interrupted())
         except Exception as error:
             self.failures.append((run, error))
-        self._limits.pop(run, None)
+        self.cut_short |= run.cut_short
+        if limit is None:
+            self._limits.pop(run, None)
+        else:
+            self._limits[run] = limit
 
     def _reach(self) -> int:
         """Return steps that take a fraction of a second; one where Ctrl-C waits."""

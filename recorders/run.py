@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,6 @@ from recorders.followers import followers
 from recorders.header import variables
 from recorders.plan import Plan
 from recorders.rows import Piece, first_not_finite, gather, independent, is_finite
-
-#: What a run yields, is sent, and returns; see `Run.loop`.
-Loop = Generator[int, "Leg", bool]
 
 
 @dataclass
@@ -41,12 +38,34 @@ class Leg:
     block: Block
 
 
+@dataclass
+class _Checkpoint:
+    """The last time of a block, and what a run needs to go on from there.
+
+    Attributes
+    ----------
+    phase : (R, P)
+    beside : dict of str to array
+        Of the followers, by variable.
+    t : int
+    """
+
+    phase: Array
+    beside: dict[str, Array]
+    t: int
+
+
 class Run:
-    """A run under way.
+    """A run under way: `next_stop` says how far its system may go, `take` takes what that gave.
 
     `phase` is what step `t` starts from, any rescaling at `t` done. Times below `recorded` are
     committed; those from there to `t` - 1 wait in `pending`. A resumed run steps again from the
     last time committed; its row, there already, is cut.
+
+    Attributes
+    ----------
+    cut_short : bool
+        Whether an interrupt kept it from its end.
     """
 
     def __init__(
@@ -66,11 +85,15 @@ class Run:
         self.floor_steps = writer.attrs.get("floor_steps", 0)
         self.redrawn = header.redrawn(writer.attrs, str(writer.path))
         self.pending: list[Piece] = []
+        self.cut_short = False
+        self._ended = False
+        self._held: _Checkpoint | None = None
         self.names = {v.name for v in variables(system, plan)}
         if not self.floor_steps:  # as the file has it, which a longer run may continue
             self.names -= {"floor_time", "rounding_distance"}
         self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
         self.recorded = writer.n_committed
+        self._news = not self.recorded  # whether there is anything that is not committed
         if self.recorded:
             self.phase, self.t = writer.checkpoint()
             self.log_rescale = writer.read("log_rescale", last=1)[0]
@@ -96,43 +119,45 @@ class Run:
         wanted = {*self.plan.kept(self.t, stop), *self._floor(self.t, stop)}
         return sorted(wanted.union(*(f.wants(self.t, stop) for f in self.followers)))
 
-    def loop(self, interrupted: Callable[[], bool]) -> Loop:
-        """Record to the last step, to the divergence of the reference, or to Ctrl-C.
+    def next_stop(self, *, interrupted: bool = False) -> int | None:
+        """Return the last time up to which `phase` may be advanced from `t` in one go.
 
         Parameters
         ----------
-        interrupted : callable
-            Tells whether to commit what there is and leave.
-
-        Yields
-        ------
-        int
-            The last time up to which `phase` may be advanced from `t` in one go. A Leg up to
-            there, or to a time before, is to be sent back.
+        interrupted : bool
+            Whether to commit what there is and leave.
 
         Returns
         -------
-        bool
-            Whether the run has ended; false where it was interrupted.
+        int or None
+            A Leg up to there, or to a time before, is to be given to `take`. None where the run
+            has ended: at the last step, where the reference diverged, or because of Ctrl-C.
         """
-        last = self.plan.steps
-        while self.recorded <= last:
-            end = min((self.recorded // self.block + 1) * self.block - 1, last)
-            while self.t < end and not interrupted():
-                if self._take((yield self._limit(end))):
-                    return True
-            if interrupted() and self.t < self.recorded:  # nothing new since a resume
-                return False
-            checkpoint, beside, t = self.phase, self._beside, self.t
-            if t == last:
-                self._close()
-            elif self._take((yield t + 1)):
-                return True
-            self._commit(checkpoint, beside, t)
-            if interrupted() and self.recorded <= last:
-                return False
+        if self._ended:
+            return None
+        if interrupted and not self._news:
+            self.cut_short = self._ended = True
+            return None
+        steps = self.plan.steps
+        end = min((self.recorded // self.block + 1) * self.block - 1, steps)
+        if self.t < end and not interrupted:
+            return self._limit(end)
+        if self.recorded <= steps:
+            self._held = _Checkpoint(self.phase, self._beside, self.t)
+            if self.t < steps:
+                return self.t + 1
+            self._close()
+            self._commit(self._held)
         self.writer.finish("complete")
-        return True
+        self._ended = True
+        return None
+
+    def take(self, leg: Leg) -> None:
+        """Note the times of `leg`, move to its end, and commit a block that is whole by that."""
+        self._news = True
+        self._ended = self._move(leg)
+        if self._held is not None and not self._ended:
+            self._commit(self._held)
 
     @property
     def _beside(self) -> dict[str, Array]:
@@ -146,7 +171,7 @@ class Run:
     def _floor(self, start: int, stop: int) -> list[int]:
         return list(range(start, min(stop, self.floor_steps + 1))) if self.twin else []
 
-    def _take(self, leg: Leg) -> bool:
+    def _move(self, leg: Leg) -> bool:
         """Note the times of `leg` and move to its end; true if that ended the run."""
         start, first, stop, block = self.t, self.phase, leg.stop, leg.block
         finite = is_finite(block)
@@ -233,7 +258,7 @@ class Run:
         if at > self.recorded:
             if at - 1 > start:
                 phase = self.system.advance(phase, start, at - 1 - start, ()).phase
-            self._commit(phase, self._beside, at - 1)
+            self._commit(_Checkpoint(phase, self._beside, at - 1))
         else:  # a resumed run that had one finite state left, committed before
             self.writer.set("diverged_at", self.diverged_at)
         self.writer.finish(
@@ -241,8 +266,9 @@ class Run:
             f"the reference is not finite from step {at} on; the recording ends at step {at - 1}",
         )
 
-    def _commit(self, checkpoint: Array, beside: dict[str, Array], t: int) -> None:
-        """Write what is pending up to time `t`: phase `checkpoint`, and of the followers."""
+    def _commit(self, at: _Checkpoint) -> None:
+        """Write what is pending up to the time `at.t`, from which a run can go on."""
+        t = at.t
         arrays: dict[str, Array] = {}
         for dim, rows in gather(self.pending, self.system, self.pairs, self.arrived).items():
             rows.cut(self.recorded, t)
@@ -258,7 +284,8 @@ class Run:
         redrawn = [[r, step] for r, step in self.redrawn if step <= t]  # a resumed run draws again
         self.writer.set_attrs(redrawn=json.dumps(redrawn))
         self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
-        self.writer.commit(checkpoint, t, beside)
+        self.writer.commit(at.phase, t, at.beside)
         self.pending.clear()
         self.recorded = t + 1
+        self._held, self._news = None, False
         self.progress(t, committed=True)
