@@ -231,6 +231,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
 )
 
+DEFAULTS = {row.name: row.default for row in OPTIONS}
 #: Arguments of `nndyn.Training` that a text can give; the seed is that of the run.
 TRAINING = tuple(row.name for row in OPTIONS if row.group == "training" and row.kind)
 #: Options of `nndyn.record`; what else is given is an argument of the system.

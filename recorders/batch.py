@@ -20,7 +20,8 @@ from nndyn.systems.protocol import System
 from recorders import perturbations as ensembles
 from recorders.drive import Drive
 from recorders.header import as_begun, continues, header, reopen
-from recorders.plan import Plan, make
+from recorders.plan import Plan
+from recorders.request import make
 from recorders.run import Run
 
 #: Seconds between two reports of steps that are not committed yet.

@@ -11,7 +11,7 @@ from nndyn.store import open_recording
 from nndyn.systems.protocol import System
 from nndyn.systems.recipe import made
 from recorders.batch import record_batch
-from recorders.plan import TangentStart
+from recorders.followers.tangents import TangentStart
 
 if TYPE_CHECKING:
     import xarray as xr

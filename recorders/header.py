@@ -10,10 +10,10 @@ import numpy as np
 
 from nndyn import header as header_of
 from nndyn.errors import UsageError
-from nndyn.recording import VARIABLES, Variable, tangent_start
+from nndyn.recording import VARIABLES, Variable
 from nndyn.runtime import provenance
 from nndyn.store import Header, Writer
-from nndyn.systems.protocol import Array, Integrated, InTurn, System, WithLoss
+from nndyn.systems.protocol import Array, InTurn, System
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
 from recorders.rows import independent
@@ -42,20 +42,8 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
     if plan.floor_steps:
         names += ["floor_time", "rounding_distance"]
     out = [VARIABLES[name] for name in names]
-    if plan.tangents:
-        out.append(VARIABLES["checkpoint_tangents"])
-    stretching = [VARIABLES["tangent_log_stretch"]] if plan.tangents else []
-    if plan.companion:
-        stretching.append(VARIABLES["tangent_alignment"])
-        out.append(VARIABLES["checkpoint_companion"])
-    if plan.tangents and plan.tangent_every > 1:
-        out.append(VARIABLES["tangent_time"])
-        stretching = [variable.on("tangent_time") for variable in stretching]
-    out += stretching
-    if plan.sharpness and isinstance(system, WithLoss):
-        out += [VARIABLES[name] for name in ("sharpness_time", *system.curvatures)]
-    if plan.quadratic_model:
-        out += [VARIABLES["quadratic_log_growth"], VARIABLES["checkpoint_quadratic"]]
+    for followed in plan.followed:
+        out += followed.variables(system)
     if plan.keep_every == 1:
         out.append(VARIABLES["state"])
     elif plan.keep_every:
@@ -78,7 +66,7 @@ def header(system: System, plan: Plan, start: Array) -> Header:
         "steps": plan.steps,
         "exponent_sum": system.exponent_sum,
         "parameter_shapes": {p.name: list(p.shape) for p in layout},
-        **_sum_error(system, plan, start[0]),
+        **{k: v for each in plan.followed for k, v in each.noted(system, plan, start).items()},
         **_in_turn(system, plan),
         **provenance.provenance(),
     }
@@ -89,7 +77,8 @@ def header(system: System, plan: Plan, start: Array) -> Header:
             "parameter": len(layout),
             "slot": 2,
             "phase": system.dimension,
-            "vector": plan.tangents,
+            "vector": 0,
+            **{name: size for each in plan.followed for name, size in each.sizes().items()},
         },
         variables=variables(system, plan),
         fixed={
@@ -115,14 +104,6 @@ def header(system: System, plan: Plan, start: Array) -> Header:
     )
 
 
-def _sum_error(system: System, plan: Plan, phase: Array) -> dict[str, float]:
-    """Return what integration adds to the sum of exponents, where all are followed."""
-    if plan.tangents < system.dimension or not isinstance(system, Integrated):
-        return {}
-    error = system.volume_error(phase, plan.steps)
-    return {} if error is None else {"exponent_sum_error": error}
-
-
 def _in_turn(system: System, plan: Plan) -> dict[str, str]:
     """Return why rows are computed one after the other, where they are."""
     reason = system.one_by_one(plan.rows) if isinstance(system, InTurn) else None
@@ -131,11 +112,8 @@ def _in_turn(system: System, plan: Plan) -> dict[str, str]:
 
 def as_begun(plan: Plan, writer: Writer) -> Plan:
     """Return a plan to go on with the file of `writer`, where it does not say how that began."""
-    if plan.tangent_start_asked:
-        return plan
     options = _manifest(writer)["recording"]
-    own = plan.tangent_start if "tangent_start" in options else tangent_start(options)
-    return replace(plan, tangent_start=own)
+    return replace(plan, followed=tuple(each.as_begun(options) for each in plan.followed))
 
 
 def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:

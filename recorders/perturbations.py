@@ -9,8 +9,8 @@ from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 from nndyn.systems.protocol import Array, System
 from recorders.plan import Plan
 
-#: Keys of the random streams drawn from a recording's seed; systems own 0 and 1.
-_PERTURBATION, _REDRAW, _TANGENTS, _COMPANION = 2, 3, 4, 5
+#: Keys of the random streams drawn from a recording's seed; systems own 0 and 1, tangents 4 and 5.
+_PERTURBATION, _REDRAW = 2, 3
 
 
 def roles(plan: Plan) -> Array:
@@ -50,79 +50,9 @@ def ensemble(system: System, plan: Plan) -> Array:
         phase[r, system.components] += deviation.astype(system.dtype)
     if plan.replicas:
         _check_size(system, plan, phase)
-    if plan.tangent_start == "replicas":
-        tangents(system, plan, phase)  # before there is a file
+    for followed in plan.followed:
+        followed.check_start(system, plan, phase)
     return phase
-
-
-def tangents(system: System, plan: Plan, start: Array) -> Array:
-    """Make the orthonormal tangent vectors of time 0.
-
-    Parameters
-    ----------
-    system : System
-    plan : Plan
-    start : (R, P)
-        The ensemble at time 0.
-
-    Returns
-    -------
-    (P, k) float64
-        ``random``: uniform in direction. ``weights``: uniform among the directions of weights and
-        biases, the buffers of the optimizer being 0, as many as there are, and behind them
-        directions of the buffers alone. ``replicas``: those that the deviations of the first k
-        replicas span, one after the other; of mirrored pairs the first counts.
-
-    Raises
-    ------
-    UsageError
-        If there are fewer such deviations, or they are not independent.
-    """
-    k, size = plan.tangents, system.tangent_size
-    vectors: Array = np.zeros((system.dimension, k))
-    rng = np.random.default_rng([plan.seed, _TANGENTS])
-    if plan.tangent_start == "random":
-        vectors[:size] = np.linalg.qr(rng.standard_normal((size, k)))[0]
-        return vectors
-    if plan.tangent_start == "weights":
-        D = len(range(*system.components.indices(system.dimension)))
-        m = min(k, D)
-        # a row a vector, so that the first ones are the same however many there are
-        vectors[:D, :m] = np.linalg.qr(rng.standard_normal((m, D)).T)[0]
-        vectors[D:size, m:] = np.linalg.qr(rng.standard_normal((k - m, size - D)).T)[0]
-        return vectors
-    partner = pairs(plan)
-    rows = [r for r in range(1, plan.replicas + 1) if not 0 <= partner[r] < r]
-    if len(rows) < k:
-        raise UsageError(
-            f"tangents is {k}, expected at most {len(rows)} with tangent_start 'replicas': one for "
-            "each of the perturbations, mirrored ones left out"
-        )
-    deviations = (start[rows[:k], :size] - start[0, :size]).astype(np.float64)
-    vectors[:size], upper = np.linalg.qr(deviations.T)
-    scale = np.abs(np.diagonal(upper))
-    if (scale < 1e-6 * np.linalg.norm(deviations, axis=1)).any():
-        raise UsageError(
-            "tangent_start is 'replicas', and their perturbations are not linearly independent"
-        )
-    return vectors
-
-
-def companion(system: System, plan: Plan) -> Array:
-    """Make the vector that tells when the first tangent has forgotten its start.
-
-    Returns
-    -------
-    (P,) float64
-        Of length 1, drawn by itself: in the whole phase if tangent vectors are random there, among
-        weights and biases otherwise.
-    """
-    part = system.components if plan.tangent_start != "random" else slice(system.tangent_size)
-    vector: Array = np.zeros(system.dimension)
-    rng = np.random.default_rng([plan.seed, _COMPANION])
-    vector[part] = rng.standard_normal(vector[part].size)
-    vector /= np.linalg.norm(vector)
-    return vector
 
 
 def pairs(plan: Plan) -> Array:

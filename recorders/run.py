@@ -12,7 +12,6 @@ from nndyn import header
 from nndyn.store import Writer
 from nndyn.systems.protocol import Array, Block, System
 from recorders import perturbations as ensembles
-from recorders.followers import followers
 from recorders.header import variables
 from recorders.plan import Plan
 from recorders.rows import Piece, first_not_finite, gather, independent, is_finite
@@ -102,7 +101,7 @@ class Run:
             self.phase, self.t = start, 0
             self.log_rescale = np.zeros(plan.rows)
             self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
-        self.followers = followers(system, plan, writer, start)
+        self.followers = [f.begin(system, plan, writer, start) for f in plan.followed]
         self.twin = system.reordered() if self.t < self.floor_steps else None
         self.twin_phase = start[:1]
         if self.twin is not None and self.t:

@@ -180,7 +180,7 @@ def _key(at: Point) -> str:
 
 def _size(request: Request, cell: Cell) -> tuple[int, int]:
     """Return how many runs like this one form a batch, and how many steps they take."""
-    from recorders.plan import make
+    from recorders.request import make
 
     system = _system(request, cell.at)
     with _said_where(cell.at):

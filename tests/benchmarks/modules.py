@@ -24,7 +24,7 @@ from torch import nn
 import nndyn
 from nndyn.systems.training.perceptron.network import Network
 from recorders.perturbations import ensemble
-from recorders.plan import make
+from recorders.request import make
 
 REPLICAS = 5  # and a reference, and a control: seven rows
 ROWS = REPLICAS + 2

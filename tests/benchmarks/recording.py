@@ -21,7 +21,7 @@ from measuring import in_turn, ratio
 
 import nndyn
 from recorders.perturbations import ensemble
-from recorders.plan import make
+from recorders.request import make
 
 REPLICAS = 5  # and a reference, and a control: seven rows
 

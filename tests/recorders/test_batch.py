@@ -356,7 +356,7 @@ def test_writers_in_several_threads_do_not_disturb_one_another(tmp_path):
     seeds = range(6)
     systems = [nndyn.systems.logistic() for _ in seeds]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recorders.plan._BLOCK_STEPS", 16)
+        patch.setattr("recorders.request._BLOCK_STEPS", 16)
         paths = record_batch(systems, names(tmp_path, 6), steps=800, seeds=seeds, workers=6)
     for path, seed in zip(paths, seeds, strict=True):
         nndyn.record(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import nndyn
 from nndyn.store import verify
-from recorders import plan
+from recorders import request
 from tests.recorders.linear import assert_same, values
 
 DRAWN = np.random.default_rng(0).normal(size=(12, 2))
@@ -78,7 +78,7 @@ def check(tmp_path_factory, run):
     whole = values(nndyn.record(system, folder / "whole.nc", **options))
     path = folder / "cut.nc"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(plan, "_BLOCK_STEPS", block)
+        patched.setattr(request, "_BLOCK_STEPS", block)
         for at, how in sorted(stops):
             with contextlib.suppress(KeyboardInterrupt, ArithmeticError):
                 nndyn.record(Stopped(system, at, how), path, resume=True, **options).close()

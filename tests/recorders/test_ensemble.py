@@ -10,7 +10,7 @@ import nndyn
 from nndyn.errors import DataError, UsageError
 from recorders import drive
 from recorders.cost import estimate
-from recorders.plan import make
+from recorders.request import make
 from tests.recorders.linear import Linear, assert_same, values
 
 

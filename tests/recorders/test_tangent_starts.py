@@ -9,7 +9,8 @@ import xarray as xr
 import nndyn
 from nndyn.errors import UsageError
 from nndyn.store import verify
-from recorders import perturbations, plan
+from recorders import perturbations, request
+from recorders.followers import tangents
 from tests.recorders.test_training_tangents import iris, same
 
 OPTIMIZERS = {
@@ -24,8 +25,9 @@ OPTIMIZERS = {
 
 def begun(system, **options):
     """The vectors of time 0."""
-    made = plan.make(system, steps=10, **options)
-    return perturbations.tangents(system, made, perturbations.ensemble(system, made))
+    made = request.make(system, steps=10, **options)
+    (asked,) = made.followed
+    return tangents.first_vectors(asked, system, made, perturbations.ensemble(system, made))
 
 
 def options_of(run):
@@ -76,10 +78,10 @@ def test_the_alignment_is_that_of_two_pushes_that_do_not_know_each_other(
     system = iris(**OPTIMIZERS[optimizer])
     asked = {"tangents": 2, "tangent_every": every, "tangent_start": start, "replicas": 1}
     run = nndyn.record(system, tmp_path / "r.nc", steps=40, rescale=5, **asked)
-    made = plan.make(system, steps=40, **asked)
+    made = request.make(system, steps=40, **asked)
     phase = system.initial()
     pair = begun(system, **asked)
-    other = perturbations.companion(system, made)[:, None]
+    other = tangents.first_companion(made.followed[0], system, made)[:, None]
     cosines = [abs(pair[:, 0] @ other[:, 0])]
     for t in range(0, 40, every):
         at = [t + every]
@@ -98,7 +100,7 @@ def test_the_alignment_is_that_of_two_pushes_that_do_not_know_each_other(
 def as_older_versions(monkeypatch, path, steps):
     """Record as versions did that had no companion, at random, which they did not say."""
     with monkeypatch.context() as older:
-        older.setattr(plan, "WithCompanion", type("Nobody", (), {}))
+        older.setattr(tangents, "WithCompanion", type("Nobody", (), {}))
         run = nndyn.record(
             iris(optimizer="adam"), path, steps=steps, tangents=3, tangent_start="random"
         )
@@ -109,7 +111,7 @@ def as_older_versions(monkeypatch, path, steps):
 
 @pytest.mark.parametrize("asked", [{}, {"tangent_start": "random"}])
 def test_files_of_older_versions_go_on_as_they_began(tmp_path, monkeypatch, asked):
-    monkeypatch.setattr(plan, "_BLOCK_STEPS", 16)
+    monkeypatch.setattr(request, "_BLOCK_STEPS", 16)
     whole, part = tmp_path / "whole.nc", tmp_path / "part.nc"
     as_older_versions(monkeypatch, whole, 60)
     as_older_versions(monkeypatch, part, 30)
@@ -132,9 +134,7 @@ def test_a_file_without_a_step_goes_on_as_it_was_to_begin(tmp_path, monkeypatch)
     path, whole = tmp_path / "part.nc", tmp_path / "whole.nc"
     as_older_versions(monkeypatch, whole, 20)
     with monkeypatch.context() as stopped:
-        from recorders.followers import Tangents
-
-        stopped.setattr(Tangents, "checkpoint", property(fail))
+        stopped.setattr(tangents._Tangents, "checkpoint", property(fail))
         with pytest.raises(ArithmeticError):
             as_older_versions(monkeypatch, path, 20)
     nndyn.record(iris(optimizer="adam"), path, steps=20, tangents=3, resume=True).close()

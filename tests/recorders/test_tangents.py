@@ -49,9 +49,9 @@ def test_seldom_orthonormalized_tangents_have_times_of_their_own(tmp_path):
 @pytest.mark.parametrize("every", [1, 7])
 @pytest.mark.parametrize("name", ["henon", "lorenz63"])
 def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, monkeypatch, name, every):
-    from recorders import plan
+    from recorders import request
 
-    monkeypatch.setattr(plan, "_BLOCK_STEPS", 64)
+    monkeypatch.setattr(request, "_BLOCK_STEPS", 64)
     system = getattr(systems, name)()
     options = {"replicas": 0, "tangents": "all", "tangent_every": every}
     whole = nndyn.record(system, tmp_path / "whole.nc", steps=400, **options)

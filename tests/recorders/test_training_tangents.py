@@ -33,9 +33,9 @@ def same(one, other):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, monkeypatch, optimizer):
-    from recorders import plan
+    from recorders import request
 
-    monkeypatch.setattr(plan, "_BLOCK_STEPS", 16)
+    monkeypatch.setattr(request, "_BLOCK_STEPS", 16)
     system = iris(optimizer=optimizer)
     whole, cut, short = (tmp_path / f"{name}.nc" for name in ("whole", "cut", "short"))
     nndyn.record(system, whole, steps=60, **ALL)

@@ -1,0 +1,1 @@
+"""What a run follows along its reference besides the replicas: one file each."""

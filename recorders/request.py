@@ -1,0 +1,148 @@
+"""A request for a recording: every option checked, every derived size, before any work is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from nndyn.errors import UsageError, is_number, is_one_of
+from nndyn.options import DEFAULTS
+from nndyn.systems.protocol import Array, System
+from recorders.followers.curvature import Curvature
+from recorders.followers.expansion import Expansion
+from recorders.followers.tangents import Tangents
+from recorders.plan import Followed, Plan, every, size_of_state, whole
+
+#: What may be followed beside the replicas.
+FOLLOWED: tuple[type[Followed], ...] = (Tangents, Curvature, Expansion)
+
+_BLOCK_BYTES = 64 * 2**20
+_BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
+_BLOCK_STEPS = 131_072
+#: However slow a step: rows that are read together share a chunk of a block's length.
+_SHORTEST = 8
+
+
+def make(
+    system: System,
+    *,
+    steps: int,
+    replicas: int = 5,
+    epsilon: float = 1e-8,
+    perturb: Literal["weights", "all"] = "weights",
+    perturbations: Any = None,
+    pairs: bool = False,
+    control: bool = True,
+    rescale: int | None = None,
+    store: str = "full",
+    state: Literal["weights", "phase"] = "weights",
+    evaluate: int | None = None,
+    seed: int = 0,
+    **followed: Any,
+) -> Plan:
+    """Check the options of `recorders.ensemble.record`; see there.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UsageError
+        With the first option that is wrong, what was got and what is allowed.
+    """
+    if not isinstance(system, System):
+        raise UsageError(
+            f"system is {system!r}, expected nndyn.Training(…) or one of nndyn.systems"
+        )
+    steps = whole("steps", steps, 1)
+    seed = whole("seed", seed, 0)
+    replicas = whole("replicas", replicas, 0)
+    beside = _followed(system, replicas, followed)
+    if replicas == 0 and not any(each.alone for each in beside):
+        raise UsageError(
+            "replicas is 0: without a perturbed replica or tangents there is nothing to compare"
+        )
+    control = bool(control) and replicas > 0
+    if not is_one_of(perturb, ("weights", "all")):
+        raise UsageError(f"perturb is {perturb!r}, expected 'weights' or 'all'")
+    if not is_one_of(state, ("weights", "phase")):
+        raise UsageError(f"state is {state!r}, expected 'weights' or 'phase'")
+    if pairs and replicas % 2:
+        raise UsageError(f"pairs needs an even number of replicas, got {replicas}")
+    if perturbations is not None:
+        perturbations = _given(system, replicas, pairs, perturbations)
+    elif not (is_number(epsilon) and math.isfinite(epsilon) and epsilon > 0):
+        raise UsageError(f"epsilon is {epsilon!r}, expected a finite number above 0")
+    rescaled = 0 if rescale is None else whole("rescale", rescale, 1)
+    keep_every = _keep(store)
+    if evaluate is None:
+        evaluate = system.evaluate_every
+    evaluate = whole("evaluate", evaluate, 0) if system.evaluations else 0
+    rows = 1 + replicas + control
+    width = system.dimension if state == "phase" else size_of_state(system)
+    bytes_a_step = rows * width * system.dtype.itemsize / max(keep_every, 1) if keep_every else 0
+    bytes_a_step += 8 * rows * (12 + rows)
+    # a short run gets short chunks, yet one that can be extended
+    most = min(_BLOCK_STEPS, max(steps + 1, 64))
+    plan = Plan(
+        steps=steps,
+        replicas=replicas,
+        epsilon=float(epsilon),
+        perturb=perturb,
+        perturbations=perturbations,
+        pairs=bool(pairs),
+        control=control,
+        rescale=rescaled,
+        keep_every=keep_every,
+        whole_phase=state == "phase",
+        evaluate=evaluate,
+        seed=seed,
+        block=1,
+        floor_steps=0 if system.reordered() is None else min(50, steps // 10),
+        followed=beside,
+    )
+    of_work = max(_BLOCK_WORK / plan.work(system), _SHORTEST)
+    block = min(_BLOCK_BYTES / bytes_a_step, of_work, most)
+    return replace(plan, block=max(1, int(block)))
+
+
+def _followed(system: System, replicas: int, options: dict[str, Any]) -> tuple[Followed, ...]:
+    """Return what is asked for beside the replicas, in the order of the table."""
+    known = {name for kind in FOLLOWED for name in kind.takes}
+    for name in options.keys() - known:
+        raise TypeError(f"record() got an unexpected keyword argument {name!r}")
+    asked = (kind.asked(system, replicas, {**DEFAULTS, **options}) for kind in FOLLOWED)
+    return tuple(each for each in asked if each is not None)
+
+
+def _keep(store: str) -> int:
+    if is_one_of(store, ("full", "distances")):
+        return int(store == "full")
+    return every("store", store, "'full', ", ", or 'distances'")
+
+
+def _given(system: System, replicas: int, pairs: bool, perturbations: Sequence[Any]) -> Array:
+    if pairs:
+        raise UsageError(
+            "`pairs` and `perturbations` exclude each other: give both signs as rows of the "
+            "latter, they are recognized as pairs"
+        )
+    try:
+        rows = np.array(perturbations, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError("perturbations is no array of numbers") from None
+    shape = (replicas, size_of_state(system))
+    if rows.shape != shape:
+        raise UsageError(f"perturbations has shape {rows.shape}, expected {shape}")
+    for flaw, good in (
+        ("not finite", np.isfinite(rows).all(axis=1)),
+        ("zero", rows.any(axis=1)),
+    ):
+        if not good.all():
+            raise UsageError(f"perturbations row {int(np.argmin(good))} is {flaw}")
+    return rows

@@ -1,0 +1,32 @@
+"""Speed of a loop over steps, from a few of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+#: A trial runs as long at least, or over all steps.
+_SECONDS = 0.3
+
+
+def seconds(run: Callable[[int], object], steps: int) -> float:
+    """Estimate the seconds that `steps` steps take.
+
+    Parameters
+    ----------
+    run : callable
+        Takes a number of first steps.
+    steps : int
+
+    Returns
+    -------
+    float
+    """
+    run(1)  # compilation and first touches are not the rate
+    n, spent = 1, 0.0
+    while spent < _SECONDS and (n < steps or spent == 0.0):
+        n = min(2 * n, steps)
+        began = time.perf_counter()
+        run(n)
+        spent = time.perf_counter() - began
+    return spent / n * steps
