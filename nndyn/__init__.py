@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from nndyn.studies.sweep import sweep
     from nndyn.systems.series.arrays import from_array
     from nndyn.systems.training import Training
+    from nndyn.systems.training.loop.batches import replay
+    from nndyn.systems.training.loop.system import Loop
     from nndyn.systems.user import Flow, Map
     from recorders.batch import record_batch
     from recorders.ensemble import record
 
 __all__ = [
     "Flow",
+    "Loop",
     "Map",
     "NndynError",
     "Training",
@@ -47,6 +50,7 @@ __all__ = [
     "record",
     "record_batch",
     "recurrence",
+    "replay",
     "spectrum",
     "sweep",
     "systems",
@@ -55,6 +59,7 @@ __all__ = [
 #: Where each public name lives; analyzers come from their own table.
 _PUBLIC = {
     "Flow": ("nndyn.systems.user", "Flow"),
+    "Loop": ("nndyn.systems.training.loop.system", "Loop"),
     "Map": ("nndyn.systems.user", "Map"),
     "NndynError": ("nndyn.errors", "NndynError"),
     "Training": ("nndyn.systems.training", "Training"),
@@ -64,6 +69,7 @@ _PUBLIC = {
     "open_study": ("nndyn.studies.index", "open_study"),
     "record": ("recorders.ensemble", "record"),
     "record_batch": ("recorders.batch", "record_batch"),
+    "replay": ("nndyn.systems.training.loop.batches", "replay"),
     "sweep": ("nndyn.studies.sweep", "sweep"),
 }
 

@@ -23,6 +23,11 @@ def _apart(rows: Array, r: int, d: int) -> Any:
 
 
 @numba.njit(inline="always")
+def _step(before: Array, after: Array, r: int, d: int) -> Any:
+    return np.float64(after[r, d]) - np.float64(before[r, d])
+
+
+@numba.njit(inline="always")
 def _folded(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
     return ((a + e) + (c + g)) + ((b + f) + (d + h))
 
@@ -91,6 +96,36 @@ def separate(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array
                 product += _apart(rows, r, i) * _apart(rows, s, i)
             gram[t, r, s] = product
             gram[t, s, r] = product
+
+
+@numba.njit(cache=True, nogil=True)
+def moved(before: Array, after: Array, size: int, lengths: Array) -> None:
+    """Write the l2 length of the step of every row.
+
+    Parameters
+    ----------
+    before, after : (R, P)
+    size : int
+        The components that count, the first ones.
+    lengths : (R,) float64, written
+        Not finite where a row is not. Sums as those of `separate`.
+    """
+    whole = size - size % 8
+    for r in range(before.shape[0]):
+        a = b = c = d = e = f = g = h = 0.0
+        for i in range(0, whole, 8):
+            a += _step(before, after, r, i) ** 2
+            b += _step(before, after, r, i + 1) ** 2
+            c += _step(before, after, r, i + 2) ** 2
+            d += _step(before, after, r, i + 3) ** 2
+            e += _step(before, after, r, i + 4) ** 2
+            f += _step(before, after, r, i + 5) ** 2
+            g += _step(before, after, r, i + 6) ** 2
+            h += _step(before, after, r, i + 7) ** 2
+        total = _folded(a, b, c, d, e, f, g, h)
+        for i in range(whole, size):
+            total += _step(before, after, r, i) ** 2
+        lengths[r] = np.sqrt(total)
 
 
 def autocorrelation(x: Array) -> Array:

@@ -30,6 +30,7 @@ GROWING = (
     "floor_time",
     "tangent_time",
     "sharpness_time",
+    "batch_time",
 )
 
 #: Variables of which one slot is committed: the other may be half written, and nobody reads it.
@@ -38,6 +39,7 @@ CHECKPOINTS = (
     "checkpoint_tangents",
     "checkpoint_companion",
     "checkpoint_quadratic",
+    "checkpoint_rest",
 )
 
 
@@ -95,6 +97,13 @@ VARIABLES: dict[str, Variable] = {
             "float64",
             "time",
             "times at which the rounding floor is measured",
+        ),
+        Variable(
+            "batch_time",
+            ("batch_time",),
+            "float64",
+            "time",
+            "times before a step, at which its batch is seen",
         ),
         Variable(
             "tangent_time",
@@ -244,10 +253,44 @@ VARIABLES: dict[str, Variable] = {
             "reference and deviations on the quadratic expansion from which a run is resumed",
         ),
         Variable(
+            "checkpoint_rest",
+            ("slot", "replica", "byte"),
+            "uint8",
+            "1",
+            "state beside the phase from which a run is resumed, as text",
+        ),
+        Variable(
             "checkpoint_step", ("slot",), "int64", "step", "step of the checkpoint, -1 if none"
         ),
     )
 }
+
+#: Beginnings of the names that users give: dimensions, and what the quantity is.
+_NAMED = {
+    "batch_": (("batch_time", "replica"), "{} of the batch, before the step"),
+    "metric_": (_TR, "{}, as the user's evaluation returns it"),
+}
+
+
+def variable(name: str) -> Variable | None:
+    """Return a variable of the schema by name, None where there is none.
+
+    Parameters
+    ----------
+    name : str
+        One of `VARIABLES`, or ``batch_NAME`` or ``metric_NAME``, quantities of a user's own.
+
+    Returns
+    -------
+    Variable or None
+    """
+    if name in VARIABLES:
+        return VARIABLES[name]
+    for beginning, (dims, what) in _NAMED.items():
+        if name.startswith(beginning) and name != beginning:
+            return Variable(name, dims, "float64", "1", what.format(name[len(beginning) :]))
+    return None
+
 
 #: Dimensions on which what is not taken at every time may lie.
 _OTHER_TIMES = ("state_time", "evaluation_time", "tangent_time")
@@ -327,16 +370,17 @@ def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset
         raise RecordingError(f"{source} is incomplete: variable {missing[0]!r} is missing")
     if "state" not in recording.variables and "distance_l2" not in recording.variables:
         raise RecordingError(f"{source} has neither state nor distances: nothing to analyze")
-    for name, variable in VARIABLES.items():
-        if name not in recording.variables:
+    for name in map(str, recording.variables):
+        known = variable(name)
+        if known is None:
             continue
-        allowed = [variable.dims] + [variable.on(d).dims for d in _OTHER_TIMES]
+        allowed = [known.dims] + [known.on(d).dims for d in _OTHER_TIMES]
         found = recording[name]
         if found.dims not in allowed:
             raise RecordingError(
-                f"{source}: {name} has dimensions {found.dims}, the schema has {variable.dims}"
+                f"{source}: {name} has dimensions {found.dims}, the schema has {known.dims}"
             )
-        _check_kind(variable, found, source)
+        _check_kind(known, found, source)
     roles = recording["role"].values
     if roles.size == 0 or roles[0] != REFERENCE or (roles[1:] == REFERENCE).any():
         raise RecordingError(
@@ -347,7 +391,7 @@ def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset
 
 def _check_kind(variable: Variable, found: xr.DataArray, source: str) -> None:
     """Check of which type values are, and that what labels them is text."""
-    kinds = {"f": "f", "i": "iu", "s": "OSU"}[variable.dtype[0]]
+    kinds = {"f": "f", "i": "iu", "u": "u", "s": "OSU"}[variable.dtype[0]]
     if found.dtype.kind not in kinds:
         raise RecordingError(
             f"{source} is damaged: {variable.name} is of type {found.dtype}, expected "

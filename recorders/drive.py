@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from nndyn.systems.protocol import OneByOne, Team
+from nndyn.systems.protocol import Block, OneByOne, Team
 from recorders.run import Leg, Run
 
 _SEGMENT_SECONDS = 0.2
@@ -71,8 +72,11 @@ class Drive:
         kept = sorted({at for run in runs for at in run.kept(stop)})
         evaluated = first.plan.evaluated(t, stop)
         phases = np.stack([run.phase for run in runs])
-        blocks = self._team.advance(phases, t, stop - t, kept, evaluate=evaluated, part=first.part)
-        return [Leg(stop, kept, evaluated, block) for block in blocks]
+        asked: dict[str, Any] = {"evaluate": evaluated, "part": first.part}
+        if first.rest is not None:
+            asked["rests"] = [run.rest for run in runs]
+        blocks = self._team.advance(phases, t, stop - t, kept, **asked)
+        return [_leg(t, kept, evaluated, block) for block in blocks]
 
     def _go_on(self, run: Run, leg: Leg | None = None) -> None:
         """Let `run` begin, or take the Leg it waits for, and note how far it may go then."""
@@ -105,6 +109,12 @@ class Drive:
         else:
             steps = _SEGMENT_WORK / (first.plan.work(first.system) * runs)
         return max(1, min(int(steps), _GRAM_BYTES // (8 * rows * rows * runs)))
+
+
+def _leg(t: int, kept: list[int], evaluated: list[int], block: Block) -> Leg:
+    """Return what a block says of the times asked for, of which it may have fewer."""
+    stop = t + len(block.gram)
+    return Leg(stop, [k for k in kept if k < stop], [k for k in evaluated if k < stop], block)
 
 
 def team(runs: Sequence[Run]) -> Team:

@@ -10,10 +10,10 @@ import numpy as np
 
 from nndyn import header as header_of
 from nndyn.errors import UsageError
-from nndyn.recording import VARIABLES, Variable
+from nndyn.recording import VARIABLES, Variable, variable
 from nndyn.runtime import provenance
 from nndyn.store import Header, Writer
-from nndyn.systems.protocol import Array, InTurn, System
+from nndyn.systems.protocol import Array, InTurn, System, WithRest
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
 from recorders.rows import independent
@@ -42,6 +42,8 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
     if plan.floor_steps:
         names += ["floor_time", "rounding_distance"]
     out = [VARIABLES[name] for name in names]
+    if isinstance(system, WithRest):
+        out += [_known(name) for name in ("checkpoint_rest", *_batch(system))]
     for followed in plan.followed:
         out += followed.variables(system)
     if plan.keep_every == 1:
@@ -49,11 +51,21 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
     elif plan.keep_every:
         out += [VARIABLES["state_time"], VARIABLES["state"].on("state_time")]
     if plan.evaluate == 1:
-        out += [VARIABLES[name] for name in system.evaluations]
+        out += [_known(name) for name in system.evaluations]
     elif plan.evaluate:
         out.append(VARIABLES["evaluation_time"])
-        out += [VARIABLES[name].on("evaluation_time") for name in system.evaluations]
+        out += [_known(name).on("evaluation_time") for name in system.evaluations]
     return tuple(out)
+
+
+def _batch(system: WithRest) -> tuple[str, ...]:
+    return ("batch_time", *system.batch_values) if system.batch_values else ()
+
+
+def _known(name: str) -> Variable:
+    found = variable(name)
+    assert found is not None  # a system names what is in the schema
+    return found
 
 
 def header(system: System, plan: Plan, start: Array) -> Header:
@@ -78,6 +90,7 @@ def header(system: System, plan: Plan, start: Array) -> Header:
             "slot": 2,
             "phase": system.dimension,
             "vector": 0,
+            **({"byte": system.rest_size} if isinstance(system, WithRest) else {}),
             **{name: size for each in plan.followed for name, size in each.sizes().items()},
         },
         variables=variables(system, plan),
@@ -154,6 +167,8 @@ def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:
     if status == "stopped" or (status == "complete" and plan.steps == done):
         return False
     last = _last_session(manifest)
+    if isinstance(system, WithRest) and system.not_resumable and done > 0:
+        raise UsageError(f"{writer.path} cannot be resumed: {system.not_resumable}")
     arithmetic = last.get("arithmetic", provenance.FIRST_ARITHMETIC)
     if arithmetic != provenance.ARITHMETIC and not mix:
         raise UsageError(

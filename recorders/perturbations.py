@@ -6,7 +6,7 @@ import numpy as np
 
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
-from nndyn.systems.protocol import Array, System
+from nndyn.systems.protocol import Array, System, WithRest
 from recorders.plan import Plan
 
 #: Keys of the random streams drawn from a recording's seed; systems own 0 and 1, tangents 4 and 5.
@@ -48,6 +48,8 @@ def ensemble(system: System, plan: Plan) -> Array:
         else:
             deviation = _draw(system, plan, [plan.seed, _PERTURBATION, r])
         phase[r, system.components] += deviation.astype(system.dtype)
+    if isinstance(system, WithRest):
+        phase = system.representable(phase)
     if plan.replicas:
         _check_size(system, plan, phase)
     for followed in plan.followed:

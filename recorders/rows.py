@@ -125,7 +125,19 @@ def gather(
         "evaluation_time": evaluations,
         "state_time": states,
         "floor_time": rounding,
+        **({"batch_time": _of_batches(pieces)} if pieces[0].block.batch else {}),
     }
+
+
+def _of_batches(pieces: Sequence[Piece]) -> Rows:
+    """Return what was seen of batches, at the times from which a step was taken."""
+    found = [piece for piece in pieces if piece.block.batch]
+    stops = [piece.start + len(next(iter(piece.block.batch.values()))) for piece in found]
+    steps = [np.arange(piece.start, stop) for piece, stop in zip(found, stops, strict=True)]
+    rows = Rows(_join(steps))
+    for name in found[0].block.batch:
+        rows.values[name] = _join([piece.block.batch[name] for piece in found])
+    return rows
 
 
 def _join(parts: Sequence[Array]) -> Array:

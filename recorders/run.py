@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nndyn import header
+from nndyn.errors import RecordingError
 from nndyn.store import Writer
-from nndyn.systems.protocol import Array, Block, System
+from nndyn.systems.protocol import Array, Block, System, WithRest, beside
 from recorders import perturbations as ensembles
 from recorders.header import variables
 from recorders.plan import Plan
@@ -95,17 +97,19 @@ class Run:
         self._news = not self.recorded  # whether there is anything that is not committed
         if self.recorded:
             self.phase, self.t = writer.checkpoint()
+            self.rest = _rest(system, writer, self.t)
             self.log_rescale = writer.read("log_rescale", last=1)[0]
             self.diverged_at = writer.read("diverged_at")
         else:
             self.phase, self.t = start, 0
+            self.rest = _rest_at_start(system, plan.rows)
             self.log_rescale = np.zeros(plan.rows)
             self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
         self.followers = [f.begin(system, plan, writer, start) for f in plan.followed]
         self.twin = system.reordered() if self.t < self.floor_steps else None
-        self.twin_phase = start[:1]
+        self.twin_phase, self.twin_rest = start[:1], _rest_at_start(system, 1)
         if self.twin is not None and self.t:
-            self.twin_phase = self.twin.advance(self.twin_phase, 0, self.t, ()).phase
+            self._advance_twin(0, self.t, ())
 
     @property
     def part(self) -> slice:
@@ -155,12 +159,15 @@ class Run:
         """Note the times of `leg`, move to its end, and commit a block that is whole by that."""
         self._news = True
         self._ended = self._move(leg)
-        if self._held is not None and not self._ended:
+        if leg.block.ended and not self._ended:
+            self._end(leg.block.ended)
+        elif self._held is not None and not self._ended:
             self._commit(self._held)
 
     @property
     def _beside(self) -> dict[str, Array]:
-        return {name: v for f in self.followers for name, v in f.checkpoint.items()}
+        found = {name: v for f in self.followers for name, v in f.checkpoint.items()}
+        return found | _encoded(self.system, self.rest, self.t)
 
     def _limit(self, end: int) -> int:
         """`end`, or the next rescaling before it."""
@@ -172,7 +179,9 @@ class Run:
 
     def _move(self, leg: Leg) -> bool:
         """Note the times of `leg` and move to its end; true if that ended the run."""
-        start, first, stop, block = self.t, self.phase, leg.stop, leg.block
+        start, first, stop, block = self.t, (self.phase, self.rest), leg.stop, leg.block
+        if stop == start:
+            return False
         finite = is_finite(block)
         at = -1 if finite else int(first_not_finite(block)[0])
         if at < 0:
@@ -187,11 +196,11 @@ class Run:
         if kept != leg.kept:
             block.states = block.states[np.isin(leg.kept, kept)]
         self.pending.append(piece)
-        self.phase, self.t = block.phase, stop
+        self.phase, self.rest, self.t = block.phase, block.rest, stop
         if not finite:
             self._note_divergence(first_not_finite(block), start)
             if self.diverged_at[0] >= 0:
-                self._stop(first, start)
+                self._stop(*first, start)
                 return True
         if self.plan.rescale and stop % self.plan.rescale == 0:
             self.phase, factor, redrawn = ensembles.rescale(
@@ -226,7 +235,8 @@ class Run:
         for follower in self.followers:
             follower.close(self.phase[0], t)
         kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
-        block = self.system.observe(self.phase, t, evaluate=bool(evaluated), part=self.part)
+        asked: dict[str, Any] = {"evaluate": bool(evaluated), "part": self.part}
+        block = self.system.observe(self.phase, t, **asked, **beside(self.rest))
         self._cut(block)
         block.states = block.states[: len(kept)]
         self.pending.append(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
@@ -234,8 +244,7 @@ class Run:
     def _twin_distance(self, piece: Piece, reference: Array) -> Array:
         """Distance ``(n,)`` of the reference to its twin in another summation order."""
         assert self.twin is not None  # the caller has looked
-        block = self.twin.advance(self.twin_phase, piece.start, len(piece.floor), piece.floor)
-        self.twin_phase = block.phase
+        block = self._advance_twin(piece.start, len(piece.floor), piece.floor)
         if piece.stop > self.floor_steps:
             self.twin = None
         if self.plan.whole_phase:
@@ -245,19 +254,36 @@ class Run:
         distance: Array = np.sqrt(np.einsum("td,td->t", difference, difference))
         return distance
 
+    def _advance_twin(self, start: int, steps: int, keep: Sequence[int]) -> Block:
+        assert self.twin is not None
+        rest = beside(self.twin_rest)
+        block = self.twin.advance(self.twin_phase, start, steps, keep, **rest)
+        self.twin_phase, self.twin_rest = block.phase, block.rest
+        return block
+
     def _note_divergence(self, first: Array, start: int) -> None:
         """Note where replicas stop being finite, and let them be NaN from there on."""
         new = (self.diverged_at < 0) & (first >= 0)
         self.diverged_at = np.where(new, start + first, self.diverged_at)
         self.phase[self.diverged_at >= 0] = np.nan
 
-    def _stop(self, phase: Array, start: int) -> None:
+    def _end(self, reason: str) -> None:
+        """End a run from which no further step can be taken: commit what there is, and say why."""
+        if self.t >= self.recorded:
+            self._close()
+            self._commit(_Checkpoint(self.phase, self._beside, self.t))
+        self.writer.finish("stopped", f"{reason}; the recording ends at step {self.t}")
+        self._ended = True
+
+    def _stop(self, phase: Array, rest: Any, start: int) -> None:
         """End a run whose reference diverged: commit the times before, and say why."""
         at = int(self.diverged_at[0])
         if at > self.recorded:
             if at - 1 > start:
-                phase = self.system.advance(phase, start, at - 1 - start, ()).phase
-            self._commit(_Checkpoint(phase, self._beside, at - 1))
+                block = self.system.advance(phase, start, at - 1 - start, (), **beside(rest))
+                phase, rest = block.phase, block.rest
+            followed = self._beside | _encoded(self.system, rest, at - 1)
+            self._commit(_Checkpoint(phase, followed, at - 1))
         else:  # a resumed run that had one finite state left, committed before
             self.writer.set("diverged_at", self.diverged_at)
         self.writer.finish(
@@ -288,3 +314,25 @@ class Run:
         self.recorded = t + 1
         self._held, self._news = None, False
         self.progress(t, committed=True)
+
+
+def _rest_at_start(system: System, rows: int) -> Any:
+    """Return the rest of rows at time 0, None where a system has none."""
+    return system.initial_rest(rows) if isinstance(system, WithRest) else None
+
+
+def _rest(system: System, writer: Writer, t: int) -> Any:
+    """Return the rest of rows from where a run goes on."""
+    if not isinstance(system, WithRest):
+        return None
+    try:
+        return system.decode_rest(writer.checkpoint_of("checkpoint_rest"), t)
+    except ValueError as error:
+        raise RecordingError(f"{writer.path} is damaged: checkpoint_rest is {error}") from None
+
+
+def _encoded(system: System, rest: Any, t: int) -> dict[str, Array]:
+    """Return the rest of rows at time `t` as a variable of the file."""
+    if not isinstance(system, WithRest):
+        return {}
+    return {"checkpoint_rest": system.encode_rest(rest, t)}

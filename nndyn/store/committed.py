@@ -11,7 +11,7 @@ import numpy as np
 from nndyn.errors import RecordingError
 from nndyn.header import CURE
 from nndyn.kinds import shown
-from nndyn.recording import VARIABLES
+from nndyn.recording import variable
 from nndyn.store import digests
 from nndyn.store.layout import Array, growing
 
@@ -47,8 +47,11 @@ def committed_rows(coordinates: Mapping[str, Array], n_committed: int) -> dict[s
 
 def own(nc: netCDF4.Dataset) -> dict[str, netCDF4.Variable[Any]]:
     """Return the variables that are the writer's: those of the schema and digests, in chunks."""
-    known = {*VARIABLES, digests.NAME}
-    found = {name: nc.variables[name] for name in nc.variables if name in known}
+    found = {
+        name: nc.variables[name]
+        for name in nc.variables
+        if name == digests.NAME or variable(name) is not None
+    }
     return {n: v for n, v in found.items() if v.chunking() != "contiguous" and _plain(v)}
 
 

@@ -59,6 +59,12 @@ class Block:
         Quantities of the state at every time: ``gradient_norm``.
     evaluations : dict of (len(evaluate), R) float64
         Quantities at the times in `evaluate`: ``loss``, ``test_accuracy``, ``distance_output``, ….
+    batch : dict of (steps, R) float64
+        Quantities of the batches of the steps from the times: ``batch_loss``. Empty from `observe`.
+    rest : object
+        Of the system's own, what belongs to `phase` beside it; None of most. See `WithRest`.
+    ended : str
+        Why no further step can be taken, where the block has fewer times than were asked for.
     """
 
     phase: Array
@@ -69,6 +75,9 @@ class Block:
     arrival: dict[str, Array] = field(default_factory=dict)
     series: dict[str, Array] = field(default_factory=dict)
     evaluations: dict[str, Array] = field(default_factory=dict)
+    batch: dict[str, Array] = field(default_factory=dict)
+    rest: Any = None
+    ended: str = ""
 
 
 @runtime_checkable
@@ -169,16 +178,23 @@ class System(Protocol):
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
+        rest: Any = None,
     ) -> Block:
         """Advance the rows ``(R, P)`` by `steps` ≥ 1 from time `start`; `phase` is not changed.
 
         `keep` and `evaluate` are ascending times in ``[start, start + steps)``; `part` is the
-        slice of the phase that ``states`` holds, `components` unless given. The result does not
-        depend on how a run is cut into calls.
+        slice of the phase that ``states`` holds, `components` unless given; `rest` is None but
+        for a `WithRest`. The result does not depend on how a run is cut into calls.
         """
 
     def observe(
-        self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
+        self,
+        phase: Array,
+        t: int,
+        *,
+        evaluate: bool = True,
+        part: slice | None = None,
+        rest: Any = None,
     ) -> Block:
         """Block of the single time `t` without a step: closes a run."""
 
@@ -228,6 +244,39 @@ class WithLoss(Protocol):
 
     def expansion(self, origin: Array) -> Expansion:
         """Return the system on the quadratic expansion of its loss around a phase ``(P,)``."""
+
+
+@runtime_checkable
+class WithRest(Protocol):
+    """What a recorder needs of a system whose state is not all in the phase.
+
+    The rest of the rows goes beside the phase: into `advance` and `observe` as ``rest=``, out of
+    them in `Block.rest`. It belongs to the system, and is never changed.
+    """
+
+    @property
+    def batch_values(self) -> tuple[str, ...]:
+        """Names of the quantities in `Block.batch`."""
+
+    @property
+    def rest_size(self) -> int:
+        """Bytes that a row's rest takes in a file."""
+
+    def initial_rest(self, replicas: int) -> Any:
+        """Return the rest of all rows at time 0."""
+
+    def encode_rest(self, rest: Any, t: int) -> Array:
+        """Return it at time `t` as bytes ``(R, rest_size)``."""
+
+    @property
+    def not_resumable(self) -> str:
+        """Why a recording cannot be gone on with, empty where it can."""
+
+    def decode_rest(self, rows: Array, t: int) -> Any:
+        """Return what was encoded; ValueError if it was not, UsageError if it is of no use."""
+
+    def representable(self, phase: Array) -> Array:
+        """Return rows ``(R, P)`` as the system holds them, which may round them."""
 
 
 @runtime_checkable
@@ -289,12 +338,18 @@ class Team(Protocol):
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
+        rests: Sequence[Any] | None = None,
     ) -> list[Block]:
         """Advance the rows ``(M, R, P)`` of M systems; see `System.advance`.
 
         Returns the Block of every system, equal bit for bit to what that system alone gives. All
         arrays are fresh, and `phases` is not changed.
         """
+
+
+def beside(rest: Any) -> dict[str, Any]:
+    """Return what a system is called with for the rest that belongs to a phase: most have none."""
+    return {} if rest is None else {"rest": rest}
 
 
 class OneByOne:
@@ -317,9 +372,11 @@ class OneByOne:
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
+        rests: Sequence[Any] | None = None,
     ) -> list[Block]:
         """Advance the rows ``(M, R, P)`` of M systems; see `Team.advance`."""
+        given = [None] * len(phases) if rests is None else rests
         return [
-            system.advance(phase, start, steps, keep, evaluate=evaluate, part=part)
-            for system, phase in zip(self._systems, phases, strict=True)
+            system.advance(phase, start, steps, keep, evaluate=evaluate, part=part, **beside(rest))
+            for system, phase, rest in zip(self._systems, phases, given, strict=True)
         ]

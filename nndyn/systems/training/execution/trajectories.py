@@ -236,6 +236,9 @@ def _blocks(
     """Return a Block a run of arrays over (time, run, …), or of distances (run, time, …)."""
     l1, linf, gram = (torch.nan_to_num(v, *[torch.nan] * 3).cpu().numpy() for v in distances)
     kinds = [{name: v.cpu().numpy() for name, v in values.items()} for values in named]
+    of_run = [
+        [{k: v[:, m].copy() for k, v in kind.items()} for kind in kinds] for m in range(len(end))
+    ]
     return [
         Block(
             end[m].copy(),
@@ -243,7 +246,9 @@ def _blocks(
             l1[m],
             linf[m],
             gram[m],
-            *({name: values[:, m].copy() for name, values in kind.items()} for kind in kinds),
+            arrival=of_run[m][0],
+            series=of_run[m][1],
+            evaluations=of_run[m][2],
         )
         for m in range(len(end))
     ]

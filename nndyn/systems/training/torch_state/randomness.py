@@ -11,7 +11,7 @@ import torch
 
 def initial_key(seed: int) -> int:
     """Return the key that draws initial weights: what ``torch.manual_seed`` takes."""
-    return _key([seed, 0])
+    return key([seed, 0])
 
 
 def step_key(seed: int, t: int) -> int:
@@ -31,15 +31,16 @@ def step_key(seed: int, t: int) -> int:
     -------
     int
     """
-    return _key([seed, 2, t])
+    return key([seed, 2, t])
 
 
 def evaluation_key(seed: int) -> int:
     """Return the key of the random numbers of every evaluation."""
-    return _key([seed, 3])
+    return key([seed, 3])
 
 
-def _key(stream: list[int]) -> int:
+def key(stream: list[int]) -> int:
+    """Return a seed for torch that belongs to a stream."""
     return int(np.random.default_rng(stream).integers(2**63 - 1))
 
 

@@ -1,0 +1,229 @@
+"""Holders of state: the user's objects, each read as a tree of live tensors, and set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+Tensor = torch.Tensor
+
+
+class UnfitError(Exception):
+    """The state of a row no longer fits the phase: something appeared, vanished or changed."""
+
+
+class Holder(Protocol):
+    """One of the user's objects."""
+
+    @property
+    def name(self) -> str:
+        """What its user calls it."""
+
+    def tree(self) -> Any:
+        """Return its state, with the tensors it has, not copies where it gives them."""
+
+    def set(self, tree: Any) -> None:
+        """Take a state; tensors that are its own have their values already."""
+
+
+class Module:
+    """Parameters and buffers of a module, those that are not saved with it too.
+
+    Parameters
+    ----------
+    name : str
+    module : torch.nn.Module
+    prefix : str
+        Before the names of its tensors.
+    """
+
+    def __init__(self, name: str, module: nn.Module, prefix: str) -> None:
+        self.name, self.module, self.prefix = name, module, prefix
+
+    def places(self) -> Iterator[tuple[str, dict[str, Any], str]]:
+        """Give, of every tensor once, its name, the dict that holds it and its key there."""
+        seen: set[int] = set()
+        for path, module in self.module.named_modules():
+            for held in (module._parameters, module._buffers):
+                for key, tensor in held.items():
+                    if tensor is not None and id(tensor) not in seen:
+                        seen.add(id(tensor))
+                        name = f"{self.prefix}{path}.{key}" if path else f"{self.prefix}{key}"
+                        yield name, held, key
+
+    def tree(self) -> dict[str, Any]:
+        """Return its tensors by name, and whatever else its modules save."""
+        found = {name: held[key] for name, held, key in self.places()}
+        return {**found, **{f"{path}.extra": m.get_extra_state() for path, m in self._with_more()}}
+
+    def set(self, tree: Mapping[str, Any]) -> None:
+        """Take a state: parameters stay who they are, and get the memory of what they are given."""
+        with torch.no_grad():
+            for name, held, key in self.places():
+                value, own = tree.get(name), held[key]
+                if value is None or value is own:
+                    continue
+                if isinstance(own, nn.Parameter):
+                    own.data = value.detach()
+                elif value.ndim == 0 and own.ndim == 0:
+                    own.copy_(value)
+                else:
+                    held[key] = value
+        for path, module in self._with_more():
+            module.set_extra_state(tree[f"{path}.extra"])
+
+    def _with_more(self) -> list[tuple[str, nn.Module]]:
+        own = nn.Module.get_extra_state
+        return [
+            (path, m)
+            for path, m in self.module.named_modules()
+            if type(m).get_extra_state is not own
+        ]
+
+
+class Optimizer:
+    """State and groups of an optimizer, which stay those of the user's parameters.
+
+    Parameters
+    ----------
+    name : str
+    optimizer : torch.optim.Optimizer
+    names : dict of int to str
+        Names of parameters by their id.
+    """
+
+    def __init__(
+        self, name: str, optimizer: torch.optim.Optimizer, names: Mapping[int, str]
+    ) -> None:
+        self.name, self.optimizer, self._names = name, optimizer, names
+        self._groups = len(optimizer.param_groups)
+
+    def _parameters(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for i, group in enumerate(self.optimizer.param_groups):
+            for j, parameter in enumerate(group["params"]):
+                found[self._names.get(id(parameter), f"parameter {j} of group {i}")] = parameter
+        return found
+
+    def tree(self) -> dict[str, Any]:
+        """Return the state by the names of parameters, and the numbers of the groups."""
+        if len(self.optimizer.param_groups) != self._groups:
+            raise UnfitError(f"{self.name} has another number of parameter groups than before")
+        state: dict[Any, Any] = self.optimizer.state
+        parameters = self._parameters()
+        own = {n: dict(state[p]) for n, p in parameters.items() if p in state}
+        beside = {key: value for key, value in state.items() if not isinstance(key, Tensor)}
+        groups = [
+            {key: value for key, value in group.items() if key != "params"}
+            for group in self.optimizer.param_groups
+        ]
+        sizes = [len(group["params"]) for group in self.optimizer.param_groups]
+        return {"state": own, "beside": beside, "groups": groups, "sizes": sizes}
+
+    def set(self, tree: Mapping[str, Any]) -> None:
+        """Take a state: what it lacks is taken out."""
+        state: dict[Any, Any] = self.optimizer.state
+        for name, parameter in self._parameters().items():
+            if name in tree["state"]:
+                state[parameter] = tree["state"][name]
+            elif parameter in state:
+                del state[parameter]
+        for key in [k for k in state if not isinstance(k, Tensor) and k not in tree["beside"]]:
+            del state[key]
+        state.update(tree["beside"])
+        del self.optimizer.param_groups[self._groups :]
+        for group, values in zip(self.optimizer.param_groups, tree["groups"], strict=True):
+            for key in group.keys() - values.keys() - {"params"}:
+                del group[key]
+            group.update(values)
+
+
+class Object:
+    """Any object with ``state_dict`` and ``load_state_dict``.
+
+    Parameters
+    ----------
+    name : str
+    held : object
+    """
+
+    def __init__(self, name: str, held: Any) -> None:
+        self.name, self.held = name, held
+
+    def tree(self) -> Any:
+        """Return its ``state_dict``."""
+        return self.held.state_dict()
+
+    def set(self, tree: Any) -> None:
+        """Load a state."""
+        self.held.load_state_dict(tree)
+
+
+class Gradients:
+    """Gradients that parameters have: their values where they outlive a step, else only which.
+
+    Parameters
+    ----------
+    parameters : dict of str to torch.nn.Parameter
+    """
+
+    name = "gradient"
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        self.parameters = parameters
+        self.carried = False
+        self._seen: dict[str, Tensor] = {}
+
+    def tree(self) -> dict[str, Any]:
+        """Return gradients, or whether there are, by the names of parameters."""
+        found: dict[str, Any] = {}
+        for name, parameter in self.parameters.items():
+            if parameter.grad is not None:
+                self._seen[name] = parameter.grad
+                found[name] = parameter.grad if self.carried else True
+        return found
+
+    def set(self, tree: Mapping[str, Any]) -> None:
+        """Give parameters gradients, or take them away; where only which is known, of any value."""
+        for name, parameter in self.parameters.items():
+            value = tree.get(name)
+            if value is True:
+                value = parameter.grad if parameter.grad is not None else self._seen.get(name)
+                value = torch.zeros_like(parameter) if value is None else value
+            if value is not parameter.grad:
+                parameter.grad = value
+
+
+class Switches:
+    """Which modules are in training mode, and which parameters require gradients.
+
+    Parameters
+    ----------
+    modules : list of torch.nn.Module
+    """
+
+    name = "switches"
+
+    def __init__(self, modules: list[nn.Module]) -> None:
+        self._modules = modules
+
+    def tree(self) -> list[str]:
+        """Return both as text of 0 and 1."""
+        modes = "".join("01"[m.training] for module in self._modules for m in module.modules())
+        required = (p.requires_grad for module in self._modules for p in module.parameters())
+        return [modes, "".join(map("01".__getitem__, required))]
+
+    def set(self, tree: list[str]) -> None:
+        """Switch what is not as it is there."""
+        if tree == self.tree():
+            return
+        modules = [m for module in self._modules for m in module.modules()]
+        parameters = [p for module in self._modules for p in module.parameters()]
+        for module, mode in zip(modules, tree[0], strict=True):
+            module.training = mode == "1"
+        for parameter, required in zip(parameters, tree[1], strict=True):
+            if parameter.requires_grad != (required == "1"):
+                parameter.requires_grad_(required == "1")

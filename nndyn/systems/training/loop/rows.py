@@ -1,0 +1,196 @@
+"""Rows of a loop on their way from one time to another, with all that is recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from nndyn.errors import NndynError
+from nndyn.numerics import moved, separate
+from nndyn.systems.protocol import Array, Block
+from nndyn.systems.training.loop import blame
+from nndyn.systems.training.loop.evaluation import Evaluation
+from nndyn.systems.training.loop.holders import UnfitError
+from nndyn.systems.training.loop.seat import Seat, State
+from nndyn.systems.training.loop.steps import Steps
+
+
+class Rows:
+    """Rows that take turns.
+
+    Parameters
+    ----------
+    seat : Seat
+    steps : Steps
+    evaluation : Evaluation
+    states : list of State
+        At least as many as rows, whose memory is used.
+    phase : (R, P) array
+    rest : list
+        Of every row.
+    """
+
+    def __init__(
+        self,
+        seat: Seat,
+        steps: Steps,
+        evaluation: Evaluation,
+        states: list[State],
+        phase: Array,
+        rest: list[Any],
+    ) -> None:
+        self._seat, self._steps, self._evaluation = seat, steps, evaluation
+        self._states = states[: len(phase)]
+        self._first = phase, rest
+        self._size = sum(parameter.size for parameter in seat.parameters)
+        self._load()
+        #: Weights before and after a step.
+        self._here = np.ascontiguousarray(phase[:, : self._size])
+        self._there = np.empty_like(self._here)
+        if self._here.base is not None or self._here is phase:
+            self._here = self._here.copy()
+        self._alive = self._finite()
+        reference = self._states[0]
+        self._alike = [
+            r
+            for r in range(1, len(phase))
+            if np.array_equal(phase[0, :64], phase[r, :64]) and self._states[r].equals(reference)
+        ]
+
+    def run(
+        self,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        evaluate: Sequence[int],
+        part: slice,
+        *,
+        nudged: bool,
+    ) -> Block:
+        """Return what happened; it ends before `steps` where no further step can be taken."""
+        R, n = len(self._states), max(steps, 1)
+        l1, linf, lengths = (np.zeros((n, R)) for _ in range(3))
+        gram = np.zeros((n, R, R))
+        values = {name: np.full((n, R), np.nan) for name in self._steps.names}
+        states: list[Array] = []
+        found: list[list[dict[str, Any] | None]] = []
+        kept, evaluated, ended, done = set(keep), set(evaluate), "", 0
+        for i in range(n):
+            t = start + i
+            separate(self._here, self._size, i, l1, linf, gram)
+            if t in kept:
+                states.append(self._part(part))
+            if t in evaluated:
+                found.append(self._evaluate())
+            if steps:
+                ended = self._step(t, {name: rows[i] for name, rows in values.items()}, nudged)
+                if ended:
+                    break
+                moved(self._here, self._there, self._size, lengths[i])
+                self._here, self._there = self._there, self._here
+                self._alive = self._finite()
+                done += 1
+        # what was seen of a time that no step leads from is for who observes it
+        count = done if steps else 1
+        width = len(range(*part.indices(self._seat.size)))
+        states = states[: sum(t < start + count for t in keep)]
+        found = found[: sum(t < start + count for t in evaluate)]
+        if ended:
+            self._again(start, done, nudged=nudged)
+        return Block(
+            self._phases(),
+            np.stack(states) if states else np.zeros((0, R, width), self._here.dtype),
+            l1[:count],
+            linf[:count],
+            np.where(np.isfinite(gram), gram, np.nan)[:count],
+            arrival={"step_length": lengths[:done]} if steps else {},
+            evaluations=self._evaluation.rows(found, R),
+            batch={name: rows[:done] for name, rows in values.items()} if steps else {},
+            rest=[state.rest for state in self._states],
+            ended=ended,
+        )
+
+    def _load(self) -> None:
+        phase, rest = self._first
+        given = torch.from_numpy(np.ascontiguousarray(phase))
+        for state, row, tree in zip(self._states, given, rest, strict=True):
+            self._seat.load(state, row, tree)
+
+    def _finite(self) -> list[int]:
+        """Return the rows whose weights are finite: no other takes a step."""
+        found: list[int] = np.flatnonzero(np.isfinite(self._here).all(axis=1)).tolist()
+        return found
+
+    def _step(self, t: int, values: dict[str, Array], nudged: bool) -> str:
+        """Let every row take the step from `t`; return why there is none, empty where there is."""
+        there = torch.from_numpy(self._there)
+        for r, state in enumerate(self._states):
+            if r not in self._alive:
+                there[r] = torch.nan
+                continue
+            try:
+                said = self._turn(state, t, nudged=nudged)
+            except UnfitError as error:
+                return f"the step from time {t} cannot be recorded: {error}"
+            except NndynError:
+                raise
+            except Exception as error:
+                return f"the step from time {t} failed: {type(error).__name__}: {error}"
+            self._seat.store_weights(state, there[r])
+            if said.keys() != values.keys():
+                odd = min(said.keys() ^ values.keys()).removeprefix("batch_")
+                return f"the step from time {t} is another one: it does not always return {odd!r}"
+            for name, value in said.items():
+                values[name][r] = value
+        for r in self._alike:
+            if not self._states[r].equals(self._states[0]):
+                return blame.reason(self._seat, self._steps, t, self._states[0], self._states[r], r)
+        return ""
+
+    def _turn(self, state: State, t: int, *, nudged: bool) -> dict[str, float]:
+        """Let one row take a step, and return what the step says."""
+        self._seat.take(state)
+        if nudged:
+            self._steps.nudge(self._seat.weights.values(), t)
+        said = self._steps.take(t)
+        self._seat.leave(state)
+        return said
+
+    def _again(self, start: int, steps: int, *, nudged: bool) -> None:
+        """Bring the rows back to the time after so many steps, where a further one was begun."""
+        weights, alive = self._here.copy(), self._alive
+        self._load()
+        for t in range(start, start + steps):
+            for r in alive:
+                self._turn(self._states[r], t, nudged=nudged)
+        self._here = weights
+
+    def _evaluate(self) -> list[dict[str, Any] | None]:
+        """Return what evaluation finds on every row; None of rows that are not finite."""
+        found: list[dict[str, Any] | None] = [None] * len(self._states)
+        for r in self._alive:
+            self._seat.take(self._states[r])
+            found[r] = self._evaluation()
+        return found
+
+    def _part(self, part: slice) -> Array:
+        """Return a part of all phases."""
+        start, stop, _ = part.indices(self._seat.size)
+        if stop <= self._size:
+            return self._here[:, start:stop].copy()
+        return self._phases()[:, part]
+
+    def _phases(self) -> Array:
+        """Return the phases ``(R, P)``, NaN where weights are not finite."""
+        phases = np.empty((len(self._states), self._seat.size), self._here.dtype)
+        given = torch.from_numpy(phases)
+        for r, state in enumerate(self._states):
+            if r in self._alive:
+                self._seat.store(state, given[r])
+            else:
+                phases[r] = np.nan
+        phases[:, : self._size] = self._here
+        return phases

@@ -1,0 +1,425 @@
+"""The user's objects as a seat that rows take in turn: a row's phase and rest go in and come out.
+
+The phase is first the weights, parameters that require gradients, each once; then every other
+floating tensor with a dimension at least: buffers, moments, averages. All else is the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nndyn.errors import UsageError
+from nndyn.systems.protocol import Parameter
+from nndyn.systems.training.loop.holders import (
+    Gradients,
+    Holder,
+    Module,
+    Object,
+    Optimizer,
+    Switches,
+    UnfitError,
+)
+from nndyn.systems.training.loop.rest import Slot, copied, equal
+
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor stands in the phase.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+        As real numbers.
+    dtype : torch.dtype
+    start : int
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    start: int
+
+    @property
+    def size(self) -> int:
+        """Number of components."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass
+class State:
+    """All that the objects hold at some time: a row, in tensors of its own.
+
+    Attributes
+    ----------
+    rest : list
+        A tree a holder, with a `Slot` for every tensor of the phase. Never changed in place.
+    values : dict of int to torch.Tensor
+        Tensors of the phase by place; those that `rest` does not name are spare.
+    """
+
+    rest: list[Any]
+    values: dict[int, Tensor]
+
+    def copy(self) -> State:
+        """Return the same in tensors of its own."""
+        return State(self.rest, {at: self.values[at].clone() for at in slots(self.rest)})
+
+    def equals(self, other: State) -> bool:
+        """Whether two states are of the same bits."""
+        there = slots(self.rest)
+        return equal(self.rest, other.rest) and all(
+            same_bits(self.values[at], other.values[at]) for at in there
+        )
+
+
+class Seat:
+    """The user's objects.
+
+    Parameters
+    ----------
+    models : dict of str to torch.nn.Module
+        By name; the only one of a name that is empty goes without a prefix.
+    stateful : dict of str to object
+
+    Attributes
+    ----------
+    weights : dict of str to torch.nn.Parameter
+        Those that require gradients, by name.
+    places : list of Place
+        The layout of the phase, weights first.
+    rebinds : bool
+        Whether the objects are given a row's own tensors; else values are copied into theirs.
+    """
+
+    def __init__(self, models: Mapping[str, nn.Module], stateful: Mapping[str, Any]) -> None:
+        modules = [
+            Module(name or "model", module, f"{name}." if name else "")
+            for name, module in models.items()
+        ]
+        named = [(name, held[key]) for module in modules for name, held, key in module.places()]
+        unique = {id(tensor): (name, tensor) for name, tensor in reversed(named)}
+        self.weights = {
+            name: tensor
+            for name, tensor in named
+            if isinstance(tensor, nn.Parameter)
+            and tensor.requires_grad
+            and unique[id(tensor)][0] == name
+        }
+        names = {id(tensor): name for name, tensor in named[::-1]}
+        self._modules = modules
+        self.gradients = Gradients(self.weights)
+        self._holders: list[Holder] = [
+            *modules,
+            *(holder(name, one, names) for name, one in stateful.items()),
+            self.gradients,
+            Switches(list(models.values())),
+        ]
+        self.places: list[Place] = []
+        self._index: dict[str, int] = {}
+        self._live: list[Tensor] = []
+        self._own = State([], {})
+        self.rebinds = False
+        for name, tensor in self.weights.items():
+            self._place(name, tensor)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The widest of its floating dtypes: float64, or else float32."""
+        wide = any(place.dtype in (torch.float64, torch.complex128) for place in self.places)
+        return torch.float64 if wide else torch.float32
+
+    @property
+    def size(self) -> int:
+        """P, the length of a phase."""
+        return self.places[-1].start + self.places[-1].size if self.places else 0
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The weights."""
+        count = len(self.weights)
+        return [Parameter(p.name, p.start, p.shape) for p in self.places[:count]]
+
+    def modules(self) -> list[tuple[str, nn.Module]]:
+        """Return the modules of the models by path, inner ones first."""
+        found = [
+            (f"{prefix}{path}".rstrip("."), module)
+            for prefix, one in ((m.prefix, m.module) for m in self._modules)
+            for path, module in one.named_modules()
+        ]
+        return found[::-1]
+
+    def _place(self, name: str, tensor: Tensor) -> int:
+        at = len(self.places)
+        self.places.append(Place(name, tuple(real(tensor).shape), tensor.dtype, self.size))
+        self._index[name] = at
+        self._live.append(tensor)
+        return at
+
+    def read(self, *, grow: bool = False) -> tuple[list[Any], dict[int, Tensor]]:
+        """Return the state of the objects: the rest of it, and its tensors by place.
+
+        Parameters
+        ----------
+        grow : bool
+            Whether tensors that are not in the layout enter it.
+
+        Returns
+        -------
+        list
+            A tree a holder, with a `Slot` for every tensor of the phase.
+        dict of int to torch.Tensor
+            The live ones.
+
+        Raises
+        ------
+        UnfitError
+            If there is another tensor than in the layout, or one of another shape or dtype.
+        """
+        found: dict[int, Tensor] = {}
+        seen: dict[Any, int] = {}
+
+        def enter(name: str, tensor: Tensor) -> Any:
+            weight = name in self.weights
+            if tensor.layout != torch.strided:
+                raise UnfitError(f"{name} is {tensor.layout}, expected a dense tensor")
+            floating = tensor.is_floating_point() or tensor.is_complex()
+            if not weight and not (floating and tensor.ndim and tensor.numel()):
+                return copied(tensor)
+            identity = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+            if identity in seen:
+                return Slot(seen[identity])
+            at = self._index.get(name)
+            if at is None:
+                if not grow:
+                    raise UnfitError(f"{name} appeared, which was not there at the start")
+                at = self._place(name, tensor)
+            place = self.places[at]
+            if tuple(real(tensor).shape) != place.shape or tensor.dtype != place.dtype:
+                raise UnfitError(
+                    f"{name} is now {tensor.dtype} {tuple(tensor.shape)}, it was {place.dtype} "
+                    f"{place.shape}"
+                )
+            self._live[at] = tensor
+            seen[identity] = at
+            found[at] = tensor
+            return Slot(at)
+
+        tree = [
+            walked(h.tree(), "" if isinstance(h, Module) else f"{h.name}.", enter)
+            for h in self._holders
+        ]
+        if missing := [name for at, name in enumerate(self.weights) if at not in found]:
+            raise UnfitError(f"{missing[0]} vanished")
+        return tree, found
+
+    def kept(self, *, grow: bool = False) -> State:
+        """Return a copy of all that the objects hold; see `read`."""
+        tree, found = self.read(grow=grow)
+        return State(tree, {at: tensor.detach().clone() for at, tensor in found.items()})
+
+    def put(self, state: State) -> None:
+        """Copy all that a state holds into the tensors of the objects."""
+        there = sorted(slots(state.rest))
+        with torch.no_grad():
+            live = [self._live[at].detach() for at in there]
+            torch._foreach_copy_(live, [state.values[at] for at in there])
+        self._set(state.rest, self._live)
+
+    def take(self, state: State) -> None:
+        """Let a row take the seat: its tensors, or their values, become those of the objects."""
+        if self.rebinds:
+            self._set(state.rest, state.values)
+        else:
+            self.put(state)
+
+    def leave(self, state: State) -> None:
+        """Let the row that has the seat leave it with what the objects hold now.
+
+        Raises
+        ------
+        UnfitError
+            If that no longer fits the layout, or something of it vanished.
+        """
+        tree, found = self.read()
+        gone = sorted(slots(state.rest) - found.keys())
+        if lost := [n for n in (self.places[at].name for at in gone) if not self._is_gradient(n)]:
+            raise UnfitError(f"{lost[0]} vanished")
+        own, others = [], []
+        for at, tensor in found.items():
+            kept = state.values.get(at)
+            if kept is None:
+                state.values[at] = tensor.detach().clone()
+            elif kept.data_ptr() != tensor.data_ptr():
+                own.append(kept)
+                others.append(tensor.detach())
+        if own:
+            torch._foreach_copy_(own, others)
+        state.rest = tree
+
+    def remember(self) -> None:
+        """Note the tensors that the objects have now as their own, to be given back."""
+        tree, found = self.read()
+        self._own = State(tree, {at: tensor.detach() for at, tensor in found.items()})
+
+    def give_back(self, begin: State) -> None:
+        """Give the objects their own tensors, and the state `begin`, that of `remember`."""
+        if self.rebinds:
+            self._set(begin.rest, self._own.values)
+            return
+        for at, tensor in self._own.values.items():
+            if not isinstance(self._live[at], nn.Parameter):
+                self._live[at] = tensor
+        self.put(begin)
+
+    def _set(self, rest: Sequence[Any], live: Mapping[int, Tensor] | Sequence[Tensor]) -> None:
+        for one, tree in zip(self._holders, rest, strict=True):
+            one.set(filled(tree, live))
+
+    def _is_gradient(self, name: str) -> bool:
+        return name.startswith(f"{self.gradients.name}.")
+
+    def load(self, state: State, phase: Tensor, rest: list[Any]) -> None:
+        """Give a row the values of a phase ``(P,)`` and its rest."""
+        views, there = self.views(phase), sorted(slots(rest))
+        for at in there:
+            if at not in state.values:
+                state.values[at] = torch.empty_like(self._live[at].detach())
+        torch._foreach_copy_([real(state.values[at]) for at in there], [views[at] for at in there])
+        state.rest = rest
+
+    def store(self, state: State, phase: Tensor) -> None:
+        """Copy a row into a phase ``(P,)``; what is absent is zero there."""
+        views, there = self.views(phase), slots(state.rest)
+        torch._foreach_copy_([views[at] for at in there], [real(state.values[at]) for at in there])
+        for at in set(range(len(views))) - there:
+            views[at].zero_()
+
+    def store_weights(self, state: State, row: Tensor) -> None:
+        """Copy the weights of a row into the first part of a phase ``(D,)``."""
+        count = len(self.weights)
+        torch._foreach_copy_(
+            [row[p.start : p.start + p.size].view(p.shape) for p in self.places[:count]],
+            [real(state.values[at]) for at in range(count)],
+        )
+
+    def difference(self, one: State, other: State) -> str:
+        """Return the name of the first thing that differs in two states, empty if nothing does."""
+        first, second = slots(one.rest), slots(other.rest)
+        for at in sorted(first | second):
+            both = at in first and at in second
+            if not both or not same_bits(one.values[at], other.values[at]):
+                return self.places[at].name
+        pairs = zip(self._holders, one.rest, other.rest, strict=True)
+        return next((holder.name for holder, a, b in pairs if not equal(a, b)), "")
+
+    def views(self, phase: Tensor) -> list[Tensor]:
+        """Return the parts of a phase ``(P,)``, by place."""
+        return [phase[p.start : p.start + p.size].view(p.shape) for p in self.places]
+
+    def names(self, rest: Sequence[Any]) -> dict[str, Any]:
+        """Return a rest by the names of its objects."""
+        return {one.name: tree for one, tree in zip(self._holders, rest, strict=True)}
+
+
+def holder(name: str, one: Any, names: Mapping[int, str]) -> Holder:
+    """Return what holds the state of one of the user's objects.
+
+    Returns
+    -------
+    Holder
+
+    Raises
+    ------
+    UsageError
+        If it has none to be had.
+    """
+    if isinstance(one, torch.optim.LBFGS):
+        raise UsageError(
+            f"stateful {name!r} is LBFGS, whose step evaluates the loss as often as it likes and "
+            "whose state grows: it is no map of one update; use another optimizer"
+        )
+    if isinstance(one, torch.optim.Optimizer):
+        return Optimizer(name, one, names)
+    if isinstance(one, nn.Module):
+        return Module(name, one, f"{name}.")
+    if callable(getattr(one, "state_dict", None)) and callable(
+        getattr(one, "load_state_dict", None)
+    ):
+        return Object(name, one)
+    raise UsageError(
+        f"stateful {name!r} is {type(one).__name__}, expected an object with state_dict and "
+        "load_state_dict"
+    )
+
+
+def real(tensor: Tensor) -> Tensor:
+    """Return a tensor as real numbers, on the same memory."""
+    tensor = tensor.detach()
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+
+
+def same_bits(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of one dtype and shape hold the same bits."""
+    if one.device.type == "cpu" and one.is_contiguous() and other.is_contiguous():
+        left, right = (t.reshape(-1).view(torch.uint8).numpy() for t in (one, other))
+        wide = left.size - left.size % 8
+        return np.array_equal(left[:wide].view(np.int64), right[:wide].view(np.int64)) and (
+            np.array_equal(left[wide:], right[wide:])
+        )
+    return equal(one, other)
+
+
+def walked(tree: Any, path: str, enter: Callable[[str, Tensor], Any]) -> Any:
+    """Return a copy of a tree in which `enter` replaces every tensor, given its path."""
+    if isinstance(tree, Tensor):
+        return enter(path.rstrip("."), tree)
+    if isinstance(tree, dict) and any(_holds(value) for value in tree.values()):
+        return {key: walked(value, f"{path}{key}.", enter) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)) and any(_holds(value) for value in tree):
+        items = [walked(value, f"{path}{i}.", enter) for i, value in enumerate(tree)]
+        return items if isinstance(tree, list) else tuple(items)
+    return copied(tree)
+
+
+def _holds(tree: Any) -> bool:
+    """Whether there is a tensor in a tree."""
+    if isinstance(tree, dict):
+        return any(_holds(value) for value in tree.values())
+    if isinstance(tree, (list, tuple)):
+        return any(_holds(value) for value in tree)
+    return isinstance(tree, Tensor)
+
+
+def filled(tree: Any, live: Mapping[int, Tensor] | Sequence[Tensor]) -> Any:
+    """Return a copy of a rest in which every `Slot` is its live tensor."""
+    if isinstance(tree, Slot):
+        return live[tree.index]
+    if isinstance(tree, dict):
+        if type(tree) is dict:
+            return {key: filled(value, live) for key, value in tree.items()}
+        return copied(tree)
+    if type(tree) is list:
+        return [filled(value, live) for value in tree]
+    if type(tree) is tuple:
+        return tuple(filled(value, live) for value in tree)
+    return copied(tree)
+
+
+def slots(rest: Any) -> set[int]:
+    """Return the places that a rest has tensors at."""
+    if isinstance(rest, Slot):
+        return {rest.index}
+    if isinstance(rest, dict):
+        rest = list(rest.values())
+    if isinstance(rest, (list, tuple)):
+        return set().union(*map(slots, rest)) if rest else set()
+    return set()

@@ -1,0 +1,295 @@
+"""A training loop of the user's own as a system: what `nndyn.Loop` is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nndyn.errors import UsageError, is_whole
+from nndyn.systems.protocol import Array, Block, OneByOne
+from nndyn.systems.training.execution.trajectories import check_times
+from nndyn.systems.training.loop import trial
+from nndyn.systems.training.loop.evaluation import Evaluation
+from nndyn.systems.training.loop.rest import decode, encode
+from nndyn.systems.training.loop.rows import Rows
+from nndyn.systems.training.loop.seat import Seat, State
+from nndyn.systems.training.loop.steps import Steps
+from nndyn.systems.training.loop.streams import preserved
+from nndyn.systems.training.torch_state.threads import threads_for
+
+#: Room for a row's rest to grow in the file.
+_ROOM = 4096
+
+
+class Loop:
+    """One update of a training loop of your own, as a map on weights and all that goes with them.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(batch)``, ``step(batch, t)`` or, without `batches`, ``step()`` does one update of
+        your own model and optimizer. A number that it returns is recorded as ``batch_loss``, a
+        dict of numbers as ``batch_NAME``, at the weights before the update.
+    batches : DataLoader, Dataset or iterable, optional
+        Gone through once an epoch; see `nndyn.replay`. A Dataset with a length gives its items in
+        order, each as one batch.
+    model : torch.nn.Module or dict of str to torch.nn.Module
+        What is trained.
+    stateful : dict of str to object
+        Whatever else a step changes: optimizers, schedulers, scalers, averages; objects with
+        ``state_dict`` and ``load_state_dict``.
+    evaluate : callable, optional
+        Returns a dict of numbers: ``loss`` and ``accuracy`` over the training set, ``test_loss``
+        and ``test_accuracy`` over the test set; ``output``, a tensor, from which
+        ``distance_output`` is taken; others are recorded as ``metric_NAME``. It must not change a
+        weight. What is random in it is the same at every time; training mode is put back.
+    steps_per_epoch : int, optional
+        Batches of an epoch, where `batches` does not say it or has more.
+    seed : int, default 0
+        Draws batches and what is random in a step.
+
+    Raises
+    ------
+    UsageError
+        If an argument is wrong, a step or evaluation fails, uses an optimizer, scheduler, scaler
+        or module that is not listed, or leaves state that a recording does not hold.
+
+    Notes
+    -----
+    Two steps are tried at set-up, after which your objects are put back as they were, as they are
+    after every call. The phase is the weights, parameters that require gradients, followed by
+    every other floating tensor with a dimension: buffers, moments, averages, and gradients where
+    a step uses those of the one before. Numbers, integers and the states of schedulers are a row's
+    rest, kept beside the phase. Rows take turns: their tensors are copied into those of your
+    objects, and back after the step, so a row costs what a plain step does and two copies of its
+    phase. Memory is three phases of all rows.
+
+    A step must depend on nothing but that state, its batch and `t`. Before every one torch, numpy
+    and Python are seeded by (`seed`, t), the same for all rows. Where a row that is equal to the
+    reference leaves it, the recording stops and says which module did.
+
+    Examples
+    --------
+    >>> model = nn.Linear(4, 3)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> def step(batch):
+    ...     optimizer.zero_grad()
+    ...     loss = nn.functional.cross_entropy(model(batch[0]), batch[1])
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> batches = [(torch.randn(8, 4), torch.randint(3, (8,)))]
+    >>> Loop(step, batches, model=model, stateful={"optimizer": optimizer}).dimension
+    15
+    """
+
+    kind = "training"
+    stationary = False
+    needs_orbit = False
+    interval = 1.0
+    time_unit = "step"
+    series = ()
+    arrival = ("step_length",)
+    exponent_sum = None
+    no_tangents = (
+        "a step of your own has no derivative here; record replicas with `rescale` instead"
+    )
+    concurrent = False
+
+    def __init__(
+        self,
+        step: Callable[..., Any],
+        batches: Any = None,
+        *,
+        model: nn.Module | Mapping[str, nn.Module],
+        stateful: Mapping[str, Any] | None = None,
+        evaluate: Callable[[], Mapping[str, Any]] | None = None,
+        steps_per_epoch: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        for name, value, least in (("seed", seed, 0), ("steps_per_epoch", steps_per_epoch, 1)):
+            if value is not None and (not is_whole(value) or value < least):
+                raise UsageError(f"{name} is {value!r}, expected a whole number, {least} or more")
+        models, objects = trial.checked(model, stateful, step)
+        self._seat = Seat(models, objects)
+        self._steps = Steps(step, batches, int(seed), steps_per_epoch)
+        self._evaluation = Evaluation(evaluate, models, int(seed))
+        with preserved():
+            found = trial.run(self._seat, self._steps, self._evaluation, models, objects)
+        self._initial, self._begin = found.phase, found.begin
+        self._states: list[State] = []
+        self._description, self._work = found.description, found.work
+        self.not_resumable = found.not_resumable
+        self.batch_values = self._steps.names
+        self.evaluations = self._evaluation.names
+        self.parameters = self._seat.parameters
+        self.dimension = self.tangent_size = self._seat.size
+        self.components = slice(0, sum(p.size for p in self.parameters))
+        self.dtype = np.dtype("float64" if self._seat.dtype == torch.float64 else "float32")
+        self.steps_per_epoch = self._steps.steps_per_epoch
+        self.evaluate_every = self.steps_per_epoch or 1
+        self.name = f"loop of {' and '.join(type(m).__name__ for m in models.values())}"
+        self.rest_size = 2 * len(encode(found.longest)) + _ROOM
+        self._nudged = False
+
+    def __repr__(self) -> str:
+        """Return the name and its size."""
+        return f"<Loop {self.name}, {self.components.stop} weights>"
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that defines the system, as JSON values."""
+        return self._description | ({"summation": "nudged"} if self._nudged else {})
+
+    def work(self, replicas: int) -> float:
+        """Rough floating-point operations of one step of `replicas` rows."""
+        return replicas * self._work
+
+    def initial(self, seed: int = 0) -> Array:
+        """Return the phase ``(P,)`` at time 0, that of the objects as they were given."""
+        return self._initial.copy()
+
+    def initial_rest(self, replicas: int) -> list[Any]:
+        """Return the rest of `replicas` rows at time 0."""
+        return [self._begin.rest for _ in range(replicas)]
+
+    def encode_rest(self, rest: Sequence[Any], t: int) -> Array:
+        """Return the rest of all rows at time `t` as bytes ``(R, rest_size)``.
+
+        Returns
+        -------
+        (R, rest_size) uint8
+
+        Raises
+        ------
+        UsageError
+            If it has outgrown them.
+        """
+        digest = self._steps.digest(t)
+        rows = np.full((len(rest), self.rest_size), ord(" "), np.uint8)
+        for row, tree in zip(rows, rest, strict=True):
+            text = encode({"rest": tree, "batches": digest})
+            if len(text) > self.rest_size:
+                raise UsageError(
+                    f"the state beside the phase has grown to {len(text)} bytes, the file has room "
+                    f"for {self.rest_size}"
+                )
+            row[: len(text)] = np.frombuffer(text, np.uint8)
+        return rows
+
+    def decode_rest(self, rows: Array, t: int) -> list[Any]:
+        """Return the rest that `encode_rest` made bytes of.
+
+        Returns
+        -------
+        list
+
+        Raises
+        ------
+        UsageError
+            If a run of this loop cannot be gone on with at `t`: its batches are others than those
+            before.
+        ValueError
+            If the bytes are none of that.
+        """
+        if self.not_resumable:
+            raise UsageError(f"a recording of this loop cannot be resumed: {self.not_resumable}")
+        found = [decode(row.tobytes()) for row in rows]
+        if not all(isinstance(one, dict) and {"rest", "batches"} <= one.keys() for one in found):
+            raise ValueError("not the rest of a row")
+        if t and found[0]["batches"] != self._steps.digest(t):
+            raise UsageError(
+                f"the batches of this epoch before step {t} are others than those recorded; give "
+                "the same data, in the same order"
+            )
+        return [one["rest"] for one in found]
+
+    def representable(self, phase: Array) -> Array:
+        """Return rows ``(R, P)`` as the tensors of the objects, narrower perhaps, hold them."""
+        rounded = torch.from_numpy(phase.copy())
+        for row in rounded:
+            for view, place in zip(self._seat.views(row), self._seat.places, strict=True):
+                if not place.dtype.is_complex:
+                    view.copy_(view.to(place.dtype))
+        return rounded.numpy()
+
+    def advance(
+        self,
+        phase: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        *,
+        evaluate: Sequence[int] = (),
+        part: slice | None = None,
+        rest: Sequence[Any] | None = None,
+    ) -> Block:
+        """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
+        if steps < 1:
+            raise UsageError(f"steps is {steps}; give at least 1")
+        return self._run(phase, start, steps, keep, evaluate, part, rest)
+
+    def observe(
+        self,
+        phase: Array,
+        t: int,
+        *,
+        evaluate: bool = True,
+        part: slice | None = None,
+        rest: Sequence[Any] | None = None,
+    ) -> Block:
+        """Return the Block of the time `t` alone, equal to what `advance` stores there."""
+        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part, rest)
+
+    def reordered(self) -> Loop:
+        """Return the same loop whose weights are moved by a unit in the last place at every step.
+
+        Up or down at random by (seed, t): for loops whose sums nobody can reorder.
+
+        Returns
+        -------
+        Loop
+        """
+        twin = copy.copy(self)
+        twin._nudged = True
+        return twin
+
+    def together(self, others: Sequence[Any]) -> OneByOne:
+        """Let this loop and others advance one after the other."""
+        return OneByOne([self, *others])
+
+    def one_thread(self) -> AbstractContextManager[object]:
+        """Return a context in which torch uses one thread."""
+        return threads_for(0.0)
+
+    def push(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise: there are no tangents."""
+        raise UsageError(self.no_tangents)
+
+    def _run(
+        self,
+        phase: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        evaluate: Sequence[int],
+        part: slice | None,
+        rest: Sequence[Any] | None,
+    ) -> Block:
+        check_times(start, steps, keep=keep, evaluate=evaluate)
+        given = self.initial_rest(len(phase)) if rest is None else list(rest)
+        while len(self._states) < len(phase):
+            self._states.append(State([], {}))
+        try:
+            with preserved():
+                rows = Rows(self._seat, self._steps, self._evaluation, self._states, phase, given)
+                return rows.run(
+                    start, steps, keep, evaluate, part or self.components, nudged=self._nudged
+                )
+        finally:
+            self._seat.give_back(self._begin)

@@ -1,0 +1,379 @@
+"""The trial of a loop at set-up: what its state is, what its steps say, what it cannot do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from nndyn.errors import NndynError, UsageError
+from nndyn.systems.protocol import Array
+from nndyn.systems.training.loop import reach
+from nndyn.systems.training.loop.evaluation import Evaluation
+from nndyn.systems.training.loop.holders import UnfitError
+from nndyn.systems.training.loop.rest import decode, encode, equal
+from nndyn.systems.training.loop.seat import Seat, State
+from nndyn.systems.training.loop.steps import Steps
+
+Tensor = torch.Tensor
+#: Gradients after the first and after the second step, by parameter.
+Left = tuple[dict[str, Tensor], dict[str, Tensor]]
+
+#: Batches at the start of the first epoch that are drawn twice, and whose digest is kept.
+_FIRST = 4
+#: Steps that are tried at most where an optimizer makes no step in the first two.
+_MOST_STEPS = 64
+
+
+@dataclass
+class Trial:
+    """What the trial found.
+
+    Attributes
+    ----------
+    begin : State
+        The objects at time 0.
+    phase : (P,) array
+        The same without its rest.
+    longest : list
+        The longest rest seen.
+    description : dict
+    work : float
+        Rough floating-point operations of a step.
+    not_resumable : str
+        Why a recording cannot be gone on with, empty where it can.
+    """
+
+    begin: State
+    phase: Array
+    longest: list[Any]
+    description: dict[str, Any]
+    work: float
+    not_resumable: str
+
+
+def checked(
+    model: Any, stateful: Any, step: Callable[..., Any]
+) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+    """Check models and other objects with state, and that a step uses no others.
+
+    Returns
+    -------
+    models : dict of str to torch.nn.Module
+        The only one that is given without a name has none.
+    stateful : dict of str to object
+
+    Raises
+    ------
+    UsageError
+    """
+    models = dict(model) if isinstance(model, Mapping) else {"": model}
+    if not models or not all(isinstance(m, nn.Module) for m in models.values()):
+        raise UsageError(f"model is {model!r}, expected a torch module, or a dict of them by name")
+    if stateful is not None and not isinstance(stateful, Mapping):
+        raise UsageError(
+            f"stateful is {type(stateful).__name__}, expected a dict such as "
+            "{'optimizer': optimizer}"
+        )
+    objects = dict(stateful or {})
+    names = [*models, *objects]
+    for name in names:
+        if not isinstance(name, str) or "/" in name:
+            raise UsageError(f"{name!r} is no name: give text without a slash")
+    if both := models.keys() & objects.keys():
+        raise UsageError(f"{min(both)!r} is in both `model` and `stateful`")
+    reach.check_listed(step, [*models.values(), *objects.values()])
+    return models, objects
+
+
+def run(
+    seat: Seat,
+    steps: Steps,
+    evaluation: Evaluation,
+    models: Mapping[str, nn.Module],
+    stateful: Mapping[str, Any],
+) -> Trial:
+    """Take two steps and evaluate once, and put the objects back as they were.
+
+    Returns
+    -------
+    Trial
+
+    Raises
+    ------
+    UsageError
+        If a step or the evaluation fails, or leaves a state that cannot be recorded.
+    """
+    if not seat.weights:
+        raise UsageError("model has no parameter that requires a gradient: nothing is trained")
+    listed = [*models.values(), *stateful.values()]
+    constant = [m for _, m in reach.check_listed(steps.function, listed)]
+    buffers = [buffer.clone() for buffer in _buffers(constant)]
+    not_resumable = _drawn_twice(steps)
+    try:
+        begin = seat.kept(grow=True)
+        work, given = _Work(seat), _gradients(seat)
+        try:
+            with _counted(stateful) as counts:
+                said, states, left = _two_steps(seat, steps, work)
+                if _gradients_outlive(seat, steps, states, left):
+                    seat.put(begin)
+                    _give(seat, given)
+                    seat.gradients.carried = True
+                    begin = seat.kept(grow=True)
+                    said, states, left = _two_steps(seat, steps, work)
+                seat.put(states[1])
+                states += _until_all_have_stepped(seat, steps, counts)
+            seat.put(states[1])
+            evaluation.names = tuple(_evaluated(seat, evaluation, states[1]))
+        finally:
+            seat.put(begin)
+            _give(seat, given)
+        seat.remember()
+        seat.rebinds = _can_rebind(seat, steps, begin, states)
+        seat.give_back(begin)
+        _give(seat, given)
+    except UnfitError as error:
+        raise UsageError(f"the state of the loop cannot be recorded: {error}") from None
+    steps.names = tuple(said[0])
+    if said[0].keys() != said[1].keys():
+        odd = min(said[0].keys() ^ said[1].keys()).removeprefix("batch_")
+        raise UsageError(f"step does not always return {odd!r}; return the same numbers every time")
+    if any(not torch.equal(a, b) for a, b in zip(buffers, _buffers(constant), strict=True)):
+        raise UsageError(
+            "the step uses a module whose buffers it changes and that is not listed; add it to "
+            "`model` or `stateful`"
+        )
+    rests = [begin.rest, *(state.rest for state in states)]
+    for rest in rests:
+        for name, tree in seat.names(rest).items():
+            if not equal(decode(encode(tree, name)), tree):
+                raise UsageError(f"the state of {name!r} is not the same after it was written")
+    row = torch.zeros(seat.size, dtype=seat.dtype)
+    seat.store(begin, row)
+    phase = row.numpy()
+    return Trial(
+        begin=begin,
+        phase=phase,
+        longest=max(rests, key=lambda rest: len(encode(rest))),
+        description=_description(seat, steps, models, stateful, phase, begin.rest),
+        work=work.found,
+        not_resumable=not_resumable,
+    )
+
+
+def _two_steps(
+    seat: Seat, steps: Steps, work: _Work
+) -> tuple[list[dict[str, float]], list[State], Left]:
+    """Take the first two steps; return what they say, where they lead, and what gradients."""
+    with work:
+        said = [_taken(steps, 0)]
+    states, first = [seat.kept(grow=True)], _gradients(seat)
+    said.append(_taken(steps, 1))
+    states.append(seat.kept(grow=True))
+    return said, states, (first, _gradients(seat))
+
+
+@contextmanager
+def _counted(stateful: Mapping[str, Any]) -> Iterator[dict[str, int]]:
+    """Count the steps that optimizers take, by name."""
+    counts: dict[str, int] = {}
+
+    def counting(name: str) -> Callable[..., None]:
+        def count(*arguments: Any) -> None:
+            counts[name] += 1
+
+        return count
+
+    handles = []
+    for name, one in stateful.items():
+        if isinstance(one, torch.optim.Optimizer):
+            counts[name] = 0
+            handles.append(one.register_step_post_hook(counting(name)))
+    try:
+        yield counts
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _until_all_have_stepped(seat: Seat, steps: Steps, counts: Mapping[str, int]) -> list[State]:
+    """Go on from the third step until every optimizer has made its state, and return where."""
+    t = 2
+    while not all(counts.values()) and t < _MOST_STEPS:
+        _taken(steps, t)
+        t += 1
+    return [] if t == 2 else [seat.kept(grow=True)]
+
+
+def _can_rebind(seat: Seat, steps: Steps, begin: State, states: Sequence[State]) -> bool:
+    """Whether the first two steps are the same on tensors that are not the objects' own.
+
+    And do not reach these, as a step does that holds on to the data of a parameter.
+
+    Returns
+    -------
+    bool
+    """
+    row, good = begin.copy(), True
+    seat.rebinds = True
+    try:
+        for t in (0, 1):
+            seat.take(row)
+            steps.take(t)
+            seat.leave(row)
+            good = good and row.equals(states[t])
+    except Exception:
+        good = False
+    seat.give_back(begin)
+    good = good and seat.kept().equals(begin)
+    seat.rebinds = False
+    return good
+
+
+def _give(seat: Seat, gradients: Mapping[str, Tensor]) -> None:
+    for name, parameter in seat.weights.items():
+        parameter.grad = gradients.get(name)
+
+
+def _taken(steps: Steps, t: int) -> dict[str, float]:
+    try:
+        return steps.take(t)
+    except NndynError:
+        raise
+    except Exception as error:
+        raise UsageError(f"step failed at time {t}: {type(error).__name__}: {error}") from error
+
+
+def _gradients_outlive(seat: Seat, steps: Steps, states: Sequence[State], left: Left) -> bool:
+    """Whether the second step depends on the gradients that the first one left.
+
+    It is taken again from where it began, with those gradients and with NaN in their place.
+
+    Returns
+    -------
+    bool
+    """
+    first, second = left
+    if not first:
+        return False
+
+    def again(value: float | None) -> bool:
+        seat.put(states[0])
+        for name, gradient in first.items():
+            filled = gradient.clone() if value is None else torch.full_like(gradient, value)
+            seat.weights[name].grad = filled
+        _taken(steps, 1)
+        return seat.kept().equals(states[1]) and _same(_gradients(seat), second)
+
+    return not again(float("nan")) and again(None)
+
+
+def _gradients(seat: Seat) -> dict[str, Tensor]:
+    there = {name: p.grad for name, p in seat.weights.items()}
+    return {name: grad.detach().clone() for name, grad in there.items() if grad is not None}
+
+
+def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(equal(one[name], other[name]) for name in one)
+
+
+def _evaluated(seat: Seat, evaluation: Evaluation, before: State) -> list[str]:
+    """Evaluate once, and check that nothing is changed by it."""
+    names = list(evaluation())
+    after = seat.kept()
+    if changed := seat.difference(before, after):
+        raise UsageError(f"evaluate changes {changed}; it must leave the state as it is")
+    return names
+
+
+def _drawn_twice(steps: Steps) -> str:
+    """Return why the batches cannot be drawn again, empty where they can."""
+    if steps.batches is None:
+        return ""
+    one, other = (steps.batches.first(_FIRST) for _ in range(2))
+    if one == other:
+        return ""
+    return (
+        "its batches come out otherwise each time they are drawn; let them depend on torch's, "
+        "numpy's or Python's random numbers alone, or on a generator of the loader"
+    )
+
+
+def _buffers(modules: Sequence[nn.Module]) -> list[Tensor]:
+    return [buffer for module in modules for buffer in module.buffers()]
+
+
+def _description(
+    seat: Seat,
+    steps: Steps,
+    models: Mapping[str, nn.Module],
+    stateful: Mapping[str, Any],
+    phase: Array,
+    rest: Sequence[Any],
+) -> dict[str, Any]:
+    """Return what defines a loop, as JSON values: what can be known of it."""
+    described: dict[str, Any] = {
+        "kind": "training",
+        "model": " and ".join(type(m).__name__ for m in models.values()),
+        "parameters": [parameter.name for parameter in seat.parameters],
+        "initial_sha256": hashlib.sha256(phase.tobytes()).hexdigest(),
+        "rest_sha256": hashlib.sha256(encode(list(rest))).hexdigest(),
+        "step": getattr(steps.function, "__qualname__", type(steps.function).__qualname__),
+        "step_sha256": reach.code_digest(steps.function),
+        "values": reach.values(steps.function),
+        "stateful": {name: type(one).__name__ for name, one in stateful.items()},
+        "groups": {
+            name: [_plain(group) for group in one.param_groups]
+            for name, one in stateful.items()
+            if isinstance(one, torch.optim.Optimizer)
+        },
+        "seed": steps.seed,
+        "dtype": str(seat.dtype).removeprefix("torch."),
+    }
+    if steps.batches is not None:
+        described["batches"] = steps.batches.label
+        described["batches_sha256"] = steps.batches.first(_FIRST)[-1]
+        described["steps_per_epoch"] = steps.steps_per_epoch
+    return described
+
+
+def _plain(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers of a group of parameters."""
+    kinds = (bool, int, float, str)
+    found = {key: list(v) if isinstance(v, tuple) else v for key, v in group.items()}
+    return {
+        key: value
+        for key, value in found.items()
+        if isinstance(value, kinds)
+        or (
+            isinstance(value, list) and key != "params" and all(isinstance(v, kinds) for v in value)
+        )
+    }
+
+
+class _Work:
+    """Counts the floating-point operations of what is done in its context."""
+
+    def __init__(self, seat: Seat) -> None:
+        #: Where nothing can be counted: every weight used once, forward and backward.
+        self.found = 6.0 * sum(p.size for p in seat.parameters)
+
+    def __enter__(self) -> None:
+        self._counter: Any = None
+        try:
+            self._counter = FlopCounterMode(display=False)
+            self._counter.__enter__()
+        except Exception:
+            self._counter = None
+
+    def __exit__(self, *raised: Any) -> None:
+        if self._counter is not None:
+            self._counter.__exit__(*raised)
+            self.found = max(self.found, float(self._counter.get_total_flops()))
