@@ -13,23 +13,66 @@ Array = NDArray[Any]
 
 #: Lags of an autocorrelation that are taken together, the first time and at most; samples at least.
 FEWEST_LAGS, MOST_LAGS, SAMPLES = 2**14, 2**18, 2**16
+#: Components whose deviations are held at a time; a multiple of eight.
+_CACHED = 1024
 #: Series below this length are short.
 SHORT = 2**16
 
 
 @numba.njit(inline="always")
-def _apart(rows: Array, r: int, d: int) -> Any:
-    return np.float64(rows[r, d]) - np.float64(rows[0, d])
-
-
-@numba.njit(inline="always")
-def _step(before: Array, after: Array, r: int, d: int) -> Any:
-    return np.float64(after[r, d]) - np.float64(before[r, d])
-
-
-@numba.njit(inline="always")
 def _folded(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
     return ((a + e) + (c + g)) + ((b + f) + (d + h))
+
+
+@numba.njit(inline="always")
+def _folded_of(v: Array) -> Any:
+    return _folded(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7])
+
+
+@numba.njit(cache=True, nogil=True)
+def _apart(row: Array, reference: Array, n: int, out: Array) -> bool:
+    """Write a deviation in float64; return whether it is anything but zero."""
+    different = 0
+    for i in range(n):
+        out[i] = np.float64(row[i]) - np.float64(reference[i])
+        different += out[i] != 0.0
+    return different > 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_sizes(x: Array, n: int, total: Array, largest: Array) -> None:
+    for i in range(0, n, 8):
+        for k in range(8):
+            size = abs(x[i + k])
+            total[k] += size
+            largest[k] = size if size > largest[k] else largest[k]
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_products(x: Array, y: Array, n: int, total: Array) -> None:
+    for i in range(0, n, 8):
+        for k in range(8):
+            total[k] += x[i + k] * y[i + k]
+
+
+@numba.njit(inline="always")
+def _separate_few(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array) -> None:
+    """Do what `separate` does where there are fewer than eight components."""
+    for r in range(rows.shape[0]):
+        length = most = 0.0
+        for i in range(size):
+            delta = abs(np.float64(rows[r, i]) - np.float64(rows[0, i]))
+            length += delta
+            most = max(most, delta)
+        l1[t, r] = length if np.isfinite(length) else np.nan
+        linf[t, r] = most if np.isfinite(length) else np.nan
+        for s in range(r + 1):
+            product = 0.0
+            for i in range(size):
+                first = np.float64(rows[0, i])
+                product += (np.float64(rows[r, i]) - first) * (np.float64(rows[s, i]) - first)
+            gram[t, r, s] = product
+            gram[t, s, r] = product
 
 
 @numba.njit(cache=True, nogil=True)
@@ -52,48 +95,42 @@ def separate(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array
     -----
     Sums run over every eighth component and are then added up: a processor takes eight at a time,
     and what comes out depends on the numbers alone, not on the processor, on where rows lie in
-    memory or which others there are.
+    memory or which others there are. Components are taken some at a time, so that the deviations
+    of all rows stay in the cache; a row that is there equal to the reference costs no product.
     """
     R = rows.shape[0]
+    if size < 8:
+        _separate_few(rows, size, t, l1, linf, gram)
+        return
     whole = size - size % 8
+    deviations = np.empty((R, _CACHED))
+    total, largest, products = np.zeros((R, 8)), np.zeros((R, 8)), np.zeros((R, R, 8))
+    apart = np.empty(R, np.bool_)
+    for start in range(0, whole, _CACHED):
+        stop = min(start + _CACHED, whole)
+        n, finite = stop - start, True
+        for r in range(R):
+            apart[r] = _apart(rows[r, start:stop], rows[0, start:stop], n, deviations[r])
+            if apart[r]:
+                _add_sizes(deviations[r], n, total[r], largest[r])
+                finite &= np.isfinite(_folded_of(total[r]))
+        for r in range(R):
+            for s in range(r + 1):
+                if not finite or (apart[r] and apart[s]):
+                    _add_products(deviations[r], deviations[s], n, products[r, s])
+    rest = np.empty((R, size - whole))
     for r in range(R):
-        a = b = c = d = e = f = g = h = 0.0
-        largest = 0.0
-        for i in range(0, whole, 8):
-            p, q = abs(_apart(rows, r, i)), abs(_apart(rows, r, i + 1))
-            u, v = abs(_apart(rows, r, i + 2)), abs(_apart(rows, r, i + 3))
-            w, x = abs(_apart(rows, r, i + 4)), abs(_apart(rows, r, i + 5))
-            y, z = abs(_apart(rows, r, i + 6)), abs(_apart(rows, r, i + 7))
-            a += p
-            b += q
-            c += u
-            d += v
-            e += w
-            f += x
-            g += y
-            h += z
-            largest = max(largest, max(max(max(p, w), max(q, x)), max(max(u, y), max(v, z))))
-        total = _folded(a, b, c, d, e, f, g, h)
-        for i in range(whole, size):
-            delta = abs(_apart(rows, r, i))
-            total += delta
-            largest = max(largest, delta)
-        l1[t, r] = total if np.isfinite(total) else np.nan
-        linf[t, r] = largest if np.isfinite(total) else np.nan
+        _apart(rows[r, whole:size], rows[0, whole:size], size - whole, rest[r])
+        length, most = _folded_of(total[r]), np.max(largest[r])
+        for i in range(size - whole):
+            length += abs(rest[r, i])
+            most = max(most, abs(rest[r, i]))
+        l1[t, r] = length if np.isfinite(length) else np.nan
+        linf[t, r] = most if np.isfinite(length) else np.nan
         for s in range(r + 1):
-            a = b = c = d = e = f = g = h = 0.0
-            for i in range(0, whole, 8):
-                a += _apart(rows, r, i) * _apart(rows, s, i)
-                b += _apart(rows, r, i + 1) * _apart(rows, s, i + 1)
-                c += _apart(rows, r, i + 2) * _apart(rows, s, i + 2)
-                d += _apart(rows, r, i + 3) * _apart(rows, s, i + 3)
-                e += _apart(rows, r, i + 4) * _apart(rows, s, i + 4)
-                f += _apart(rows, r, i + 5) * _apart(rows, s, i + 5)
-                g += _apart(rows, r, i + 6) * _apart(rows, s, i + 6)
-                h += _apart(rows, r, i + 7) * _apart(rows, s, i + 7)
-            product = _folded(a, b, c, d, e, f, g, h)
-            for i in range(whole, size):
-                product += _apart(rows, r, i) * _apart(rows, s, i)
+            product = _folded_of(products[r, s])
+            for i in range(size - whole):
+                product += rest[r, i] * rest[s, i]
             gram[t, r, s] = product
             gram[t, s, r] = product
 
@@ -111,20 +148,17 @@ def moved(before: Array, after: Array, size: int, lengths: Array) -> None:
         Not finite where a row is not. Sums as those of `separate`.
     """
     whole = size - size % 8
+    step = np.empty(_CACHED)
     for r in range(before.shape[0]):
-        a = b = c = d = e = f = g = h = 0.0
-        for i in range(0, whole, 8):
-            a += _step(before, after, r, i) ** 2
-            b += _step(before, after, r, i + 1) ** 2
-            c += _step(before, after, r, i + 2) ** 2
-            d += _step(before, after, r, i + 3) ** 2
-            e += _step(before, after, r, i + 4) ** 2
-            f += _step(before, after, r, i + 5) ** 2
-            g += _step(before, after, r, i + 6) ** 2
-            h += _step(before, after, r, i + 7) ** 2
-        total = _folded(a, b, c, d, e, f, g, h)
-        for i in range(whole, size):
-            total += _step(before, after, r, i) ** 2
+        squares = np.zeros(8)
+        for start in range(0, whole, _CACHED):
+            n = min(_CACHED, whole - start)
+            _apart(after[r, start:whole], before[r, start:whole], n, step)
+            _add_products(step, step, n, squares)
+        total = _folded_of(squares)
+        _apart(after[r, whole:size], before[r, whole:size], size - whole, step)
+        for i in range(size - whole):
+            total += step[i] ** 2
         lengths[r] = np.sqrt(total)
 
 

@@ -12,6 +12,8 @@ from nndyn.systems.protocol import Block, OneByOne, Team
 from recorders.run import Leg, Run
 
 _SEGMENT_SECONDS = 0.2
+#: Of systems with a state beside the phase, whose every segment begins and ends with a copy of all.
+_LONGER_SECONDS = 1.0
 _SEGMENT_WORK = 1e3  # floating-point operations of the first segment, before speed is known
 _GRAM_BYTES = 32 * 2**20
 
@@ -103,7 +105,7 @@ class Drive:
             return 1
         first, runs = self._active[0], len(self._active)
         rows = first.plan.rows
-        steps = self._speed * _SEGMENT_SECONDS
+        steps = self._speed * (_SEGMENT_SECONDS if first.rest is None else _LONGER_SECONDS)
         if self._taken:  # at most twice as many as before: some steps take far longer than others
             steps = min(steps, 2 * self._taken)
         else:

@@ -42,22 +42,26 @@ class Module:
 
     def __init__(self, name: str, module: nn.Module, prefix: str) -> None:
         self.name, self.module, self.prefix = name, module, prefix
+        self._parts = [
+            (f"{prefix}{path}." if path else prefix, part) for path, part in module.named_modules()
+        ]
+        own = nn.Module.get_extra_state
+        self._with_more = [p for p in self._parts if type(p[1]).get_extra_state is not own]
 
     def places(self) -> Iterator[tuple[str, dict[str, Any], str]]:
         """Give, of every tensor once, its name, the dict that holds it and its key there."""
         seen: set[int] = set()
-        for path, module in self.module.named_modules():
+        for path, module in self._parts:
             for held in (module._parameters, module._buffers):
                 for key, tensor in held.items():
                     if tensor is not None and id(tensor) not in seen:
                         seen.add(id(tensor))
-                        name = f"{self.prefix}{path}.{key}" if path else f"{self.prefix}{key}"
-                        yield name, held, key
+                        yield path + key, held, key
 
     def tree(self) -> dict[str, Any]:
         """Return its tensors by name, and whatever else its modules save."""
         found = {name: held[key] for name, held, key in self.places()}
-        return {**found, **{f"{path}.extra": m.get_extra_state() for path, m in self._with_more()}}
+        return found | {f"{path}extra": m.get_extra_state() for path, m in self._with_more}
 
     def set(self, tree: Mapping[str, Any]) -> None:
         """Take a state: parameters stay who they are, and get the memory of what they are given."""
@@ -72,16 +76,8 @@ class Module:
                     own.copy_(value)
                 else:
                     held[key] = value
-        for path, module in self._with_more():
-            module.set_extra_state(tree[f"{path}.extra"])
-
-    def _with_more(self) -> list[tuple[str, nn.Module]]:
-        own = nn.Module.get_extra_state
-        return [
-            (path, m)
-            for path, m in self.module.named_modules()
-            if type(m).get_extra_state is not own
-        ]
+        for path, module in self._with_more:
+            module.set_extra_state(tree[f"{path}extra"])
 
 
 class Optimizer:
@@ -208,22 +204,20 @@ class Switches:
     name = "switches"
 
     def __init__(self, modules: list[nn.Module]) -> None:
-        self._modules = modules
+        self._modules = [m for module in modules for m in module.modules()]
+        self._parameters = [p for module in modules for p in module.parameters()]
 
     def tree(self) -> list[str]:
         """Return both as text of 0 and 1."""
-        modes = "".join("01"[m.training] for module in self._modules for m in module.modules())
-        required = (p.requires_grad for module in self._modules for p in module.parameters())
-        return [modes, "".join(map("01".__getitem__, required))]
+        modes = "".join(["1" if m.training else "0" for m in self._modules])
+        return [modes, "".join(["1" if p.requires_grad else "0" for p in self._parameters])]
 
     def set(self, tree: list[str]) -> None:
         """Switch what is not as it is there."""
         if tree == self.tree():
             return
-        modules = [m for module in self._modules for m in module.modules()]
-        parameters = [p for module in self._modules for p in module.parameters()]
-        for module, mode in zip(modules, tree[0], strict=True):
+        for module, mode in zip(self._modules, tree[0], strict=True):
             module.training = mode == "1"
-        for parameter, required in zip(parameters, tree[1], strict=True):
+        for parameter, required in zip(self._parameters, tree[1], strict=True):
             if parameter.requires_grad != (required == "1"):
                 parameter.requires_grad_(required == "1")

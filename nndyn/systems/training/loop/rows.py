@@ -27,7 +27,9 @@ class Rows:
     steps : Steps
     evaluation : Evaluation
     states : list of State
-        At least as many as rows, whose memory is used.
+        As many as rows, whose memory is used.
+    weights : (2, R, D) array
+        Of which the memory is used.
     phase : (R, P) array
     rest : list
         Of every row.
@@ -39,19 +41,18 @@ class Rows:
         steps: Steps,
         evaluation: Evaluation,
         states: list[State],
+        weights: Array,
         phase: Array,
         rest: list[Any],
     ) -> None:
         self._seat, self._steps, self._evaluation = seat, steps, evaluation
-        self._states = states[: len(phase)]
+        self._states = states
         self._first = phase, rest
         self._size = sum(parameter.size for parameter in seat.parameters)
         self._load()
         #: Weights before and after a step.
-        self._here = np.ascontiguousarray(phase[:, : self._size])
-        self._there = np.empty_like(self._here)
-        if self._here.base is not None or self._here is phase:
-            self._here = self._here.copy()
+        self._here, self._there = weights
+        self._here[:] = phase[:, : self._size]
         self._alive = self._finite()
         reference = self._states[0]
         self._alike = [
@@ -91,7 +92,7 @@ class Rows:
                     break
                 moved(self._here, self._there, self._size, lengths[i])
                 self._here, self._there = self._there, self._here
-                self._alive = self._finite()
+                self._alive = [r for r in self._alive if np.isfinite(lengths[i, r])]
                 done += 1
         # what was seen of a time that no step leads from is for who observes it
         count = done if steps else 1
@@ -180,8 +181,10 @@ class Rows:
         """Return a part of all phases."""
         start, stop, _ = part.indices(self._seat.size)
         if stop <= self._size:
-            return self._here[:, start:stop].copy()
-        return self._phases()[:, part]
+            weights: Array = self._here[:, start:stop].copy()
+            return weights
+        whole: Array = self._phases()[:, part]
+        return whole
 
     def _phases(self) -> Array:
         """Return the phases ``(R, P)``, NaN where weights are not finite."""

@@ -124,6 +124,7 @@ class Loop:
             found = trial.run(self._seat, self._steps, self._evaluation, models, objects)
         self._initial, self._begin = found.phase, found.begin
         self._states: list[State] = []
+        self._weights: Array = np.empty((2, 0, 0))
         self._description, self._work = found.description, found.work
         self.not_resumable = found.not_resumable
         self.batch_values = self._steps.names
@@ -256,6 +257,7 @@ class Loop:
         Loop
         """
         twin = copy.copy(self)
+        twin._states, twin._weights = [], np.empty((2, 0, 0))
         twin._nudged = True
         return twin
 
@@ -283,11 +285,13 @@ class Loop:
     ) -> Block:
         check_times(start, steps, keep=keep, evaluate=evaluate)
         given = self.initial_rest(len(phase)) if rest is None else list(rest)
-        while len(self._states) < len(phase):
-            self._states.append(State([], {}))
+        if self._weights.shape[1] != len(phase):
+            self._states = [State([], {}) for _ in phase]
+            self._weights = np.empty((2, len(phase), self.components.stop), self.dtype)
+        memory = self._states, self._weights
         try:
             with preserved():
-                rows = Rows(self._seat, self._steps, self._evaluation, self._states, phase, given)
+                rows = Rows(self._seat, self._steps, self._evaluation, *memory, phase, given)
                 return rows.run(
                     start, steps, keep, evaluate, part or self.components, nudged=self._nudged
                 )
