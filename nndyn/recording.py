@@ -98,13 +98,7 @@ VARIABLES: dict[str, Variable] = {
             "time",
             "times at which the rounding floor is measured",
         ),
-        Variable(
-            "batch_time",
-            ("batch_time",),
-            "float64",
-            "time",
-            "times before a step, at which its batch is seen",
-        ),
+        Variable("batch_time", ("batch_time",), "float64", "time", "times before a step"),
         Variable(
             "tangent_time",
             ("tangent_time",),
@@ -273,17 +267,7 @@ _NAMED = {
 
 
 def variable(name: str) -> Variable | None:
-    """Return a variable of the schema by name, None where there is none.
-
-    Parameters
-    ----------
-    name : str
-        One of `VARIABLES`, or ``batch_NAME`` or ``metric_NAME``, quantities of a user's own.
-
-    Returns
-    -------
-    Variable or None
-    """
+    """Return one of `VARIABLES`, or ``batch_NAME`` or ``metric_NAME``, which users name."""
     if name in VARIABLES:
         return VARIABLES[name]
     for beginning, (dims, what) in _NAMED.items():

@@ -95,7 +95,7 @@ ROOMS = (
     ("perceptron", "modules"),
     ("models",),
     ("second_order", "execution", "description", "assembly"),
-    ("system",),
+    ("system", "loop"),
 )
 TRAINING = "nndyn.systems.training"
 

@@ -178,23 +178,16 @@ class System(Protocol):
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
-        rest: Any = None,
     ) -> Block:
         """Advance the rows ``(R, P)`` by `steps` ≥ 1 from time `start`; `phase` is not changed.
 
         `keep` and `evaluate` are ascending times in ``[start, start + steps)``; `part` is the
-        slice of the phase that ``states`` holds, `components` unless given; `rest` is None but
-        for a `WithRest`. The result does not depend on how a run is cut into calls.
+        slice of the phase that ``states`` holds, `components` unless given. The result does not
+        depend on how a run is cut into calls.
         """
 
     def observe(
-        self,
-        phase: Array,
-        t: int,
-        *,
-        evaluate: bool = True,
-        part: slice | None = None,
-        rest: Any = None,
+        self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
     ) -> Block:
         """Block of the single time `t` without a step: closes a run."""
 
@@ -250,8 +243,9 @@ class WithLoss(Protocol):
 class WithRest(Protocol):
     """What a recorder needs of a system whose state is not all in the phase.
 
-    The rest of the rows goes beside the phase: into `advance` and `observe` as ``rest=``, out of
-    them in `Block.rest`. It belongs to the system, and is never changed.
+    The rest of the rows goes beside the phase: into `System.advance` and `System.observe` as a
+    further keyword ``rest``, out of them in `Block.rest`. It is the system's own, and is never
+    changed. Such systems advance one after the other.
     """
 
     @property
@@ -338,7 +332,6 @@ class Team(Protocol):
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
-        rests: Sequence[Any] | None = None,
     ) -> list[Block]:
         """Advance the rows ``(M, R, P)`` of M systems; see `System.advance`.
 

@@ -199,7 +199,6 @@ class NumericSystem:
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
-        rest: object = None,
     ) -> Block:
         """Advance a batch; see `nndyn.systems.protocol.System.advance`."""
         rows = np.array(phase, dtype=np.float64, order="C")
@@ -218,13 +217,7 @@ class NumericSystem:
         return Block(rows, states, l1, linf, gram, arrival={"step_length": lengths})
 
     def observe(
-        self,
-        phase: Array,
-        t: int,
-        *,
-        evaluate: bool = True,
-        part: slice | None = None,
-        rest: object = None,
+        self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
     ) -> Block:
         """Measure a batch without a step; see `nndyn.systems.protocol.System.observe`."""
         R = phase.shape[0]

@@ -317,7 +317,6 @@ class Training:
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
-        rest: object = None,
     ) -> Block:
         """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
         if steps < 1:
@@ -325,13 +324,7 @@ class Training:
         return self._run(phase, start, steps, keep, evaluate, part)
 
     def observe(
-        self,
-        phase: Array,
-        t: int,
-        *,
-        evaluate: bool = True,
-        part: slice | None = None,
-        rest: object = None,
+        self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
     ) -> Block:
         """Return the Block of the time `t` alone, equal to what `advance` stores there."""
         return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part)

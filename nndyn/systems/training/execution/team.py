@@ -79,7 +79,6 @@ class Together:
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
-        rests: object = None,
     ) -> list[Block]:
         """Advance the rows ``(M, R, P)`` of all runs; as `Training.advance`, a Block a run."""
         first = self.systems[0]

@@ -10,6 +10,7 @@ import base64
 import copy
 import json
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,64 @@ def equal(one: Any, other: Any) -> bool:
     if isinstance(one, (list, tuple, deque)):
         return len(one) == len(other) and all(map(equal, one, other))
     return bool(one == other or (one != one and other != other))
+
+
+def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors of one dtype and shape hold the same bits."""
+    if one.device.type == "cpu" and one.is_contiguous() and other.is_contiguous():
+        left, right = (t.reshape(-1).view(torch.uint8).numpy() for t in (one, other))
+        wide = left.size - left.size % 8
+        return np.array_equal(left[:wide].view(np.int64), right[:wide].view(np.int64)) and (
+            np.array_equal(left[wide:], right[wide:])
+        )
+    return equal(one, other)
+
+
+def walked(tree: Any, path: str, enter: Callable[[str, torch.Tensor], Any]) -> Any:
+    """Return a copy of a tree in which `enter` replaces every tensor, given its path."""
+    if isinstance(tree, torch.Tensor):
+        return enter(path.rstrip("."), tree)
+    if isinstance(tree, dict) and any(_holds(value) for value in tree.values()):
+        return {key: walked(value, f"{path}{key}.", enter) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)) and any(_holds(value) for value in tree):
+        items = [walked(value, f"{path}{i}.", enter) for i, value in enumerate(tree)]
+        return items if isinstance(tree, list) else tuple(items)
+    return copied(tree)
+
+
+def _holds(tree: Any) -> bool:
+    """Whether there is a tensor in a tree."""
+    if isinstance(tree, dict):
+        return any(_holds(value) for value in tree.values())
+    if isinstance(tree, (list, tuple)):
+        return any(_holds(value) for value in tree)
+    return isinstance(tree, torch.Tensor)
+
+
+def filled(tree: Any, live: Mapping[int, torch.Tensor] | Sequence[torch.Tensor]) -> Any:
+    """Return a copy of a rest in which every `Slot` is its live tensor."""
+    if isinstance(tree, Slot):
+        return live[tree.index]
+    if isinstance(tree, dict):
+        if type(tree) is dict:
+            return {key: filled(value, live) for key, value in tree.items()}
+        return copied(tree)
+    if type(tree) is list:
+        return [filled(value, live) for value in tree]
+    if type(tree) is tuple:
+        return tuple(filled(value, live) for value in tree)
+    return copied(tree)
+
+
+def slots(rest: Any) -> set[int]:
+    """Return the places that a rest has tensors at."""
+    if isinstance(rest, Slot):
+        return {rest.index}
+    if isinstance(rest, dict):
+        rest = list(rest.values())
+    if isinstance(rest, (list, tuple)):
+        return set().union(*map(slots, rest)) if rest else set()
+    return set()
 
 
 def encode(tree: Any, where: str = "") -> bytes:

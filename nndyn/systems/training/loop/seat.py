@@ -6,7 +6,7 @@ floating tensor with a dimension at least: buffers, moments, averages. All else 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from nndyn.systems.training.loop.holders import (
     Switches,
     UnfitError,
 )
-from nndyn.systems.training.loop.rest import Slot, copied, equal
+from nndyn.systems.training.loop.rest import Slot, copied, equal, filled, same_bits, slots, walked
 
 Tensor = torch.Tensor
 
@@ -365,61 +365,3 @@ def real(tensor: Tensor) -> Tensor:
     """Return a tensor as real numbers, on the same memory."""
     tensor = tensor.detach()
     return torch.view_as_real(tensor) if tensor.is_complex() else tensor
-
-
-def same_bits(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors of one dtype and shape hold the same bits."""
-    if one.device.type == "cpu" and one.is_contiguous() and other.is_contiguous():
-        left, right = (t.reshape(-1).view(torch.uint8).numpy() for t in (one, other))
-        wide = left.size - left.size % 8
-        return np.array_equal(left[:wide].view(np.int64), right[:wide].view(np.int64)) and (
-            np.array_equal(left[wide:], right[wide:])
-        )
-    return equal(one, other)
-
-
-def walked(tree: Any, path: str, enter: Callable[[str, Tensor], Any]) -> Any:
-    """Return a copy of a tree in which `enter` replaces every tensor, given its path."""
-    if isinstance(tree, Tensor):
-        return enter(path.rstrip("."), tree)
-    if isinstance(tree, dict) and any(_holds(value) for value in tree.values()):
-        return {key: walked(value, f"{path}{key}.", enter) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)) and any(_holds(value) for value in tree):
-        items = [walked(value, f"{path}{i}.", enter) for i, value in enumerate(tree)]
-        return items if isinstance(tree, list) else tuple(items)
-    return copied(tree)
-
-
-def _holds(tree: Any) -> bool:
-    """Whether there is a tensor in a tree."""
-    if isinstance(tree, dict):
-        return any(_holds(value) for value in tree.values())
-    if isinstance(tree, (list, tuple)):
-        return any(_holds(value) for value in tree)
-    return isinstance(tree, Tensor)
-
-
-def filled(tree: Any, live: Mapping[int, Tensor] | Sequence[Tensor]) -> Any:
-    """Return a copy of a rest in which every `Slot` is its live tensor."""
-    if isinstance(tree, Slot):
-        return live[tree.index]
-    if isinstance(tree, dict):
-        if type(tree) is dict:
-            return {key: filled(value, live) for key, value in tree.items()}
-        return copied(tree)
-    if type(tree) is list:
-        return [filled(value, live) for value in tree]
-    if type(tree) is tuple:
-        return tuple(filled(value, live) for value in tree)
-    return copied(tree)
-
-
-def slots(rest: Any) -> set[int]:
-    """Return the places that a rest has tensors at."""
-    if isinstance(rest, Slot):
-        return {rest.index}
-    if isinstance(rest, dict):
-        rest = list(rest.values())
-    if isinstance(rest, (list, tuple)):
-        return set().union(*map(slots, rest)) if rest else set()
-    return set()
