@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,10 @@ class Batches:
             raise UsageError(
                 f"batches is {type(source).__name__}, which can be gone through once; give what "
                 "makes one, such as a DataLoader, a list, or an object with __iter__"
+            )
+        if not isinstance(source, Iterable) and not hasattr(source, "__getitem__"):
+            raise UsageError(
+                f"batches is {source!r}, expected a DataLoader, a Dataset, or an iterable"
             )
         self._source, self._seed = source, seed
         self.steps_per_epoch = _length(source) if steps_per_epoch is None else steps_per_epoch

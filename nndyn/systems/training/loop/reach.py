@@ -16,10 +16,10 @@ from nndyn.errors import UsageError
 from nndyn.systems.fingerprint import Comparer, digest
 
 _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
-    ("optimizer", (torch.optim.Optimizer,)),
-    ("scheduler", (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau)),
-    ("gradient scaler", (torch.amp.GradScaler,)),
-    ("module", (nn.Module,)),
+    ("an optimizer", (torch.optim.Optimizer,)),
+    ("a scheduler", (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau)),
+    ("a gradient scaler", (torch.amp.GradScaler,)),
+    ("a module", (nn.Module,)),
 )
 #: Containers are looked into up to so many items.
 _MOST = 1000
@@ -145,9 +145,9 @@ def check_listed(step: Callable[..., Any], listed: list[Any]) -> list[tuple[str,
                 if not list(value.parameters()):
                     constant.append((name, value))
                     break
-            where = "model" if kind == "module" else "stateful"
+            where = "model" if isinstance(value, nn.Module) else "stateful"
             raise UsageError(
-                f"the step uses {name!r}, a {kind} ({type(value).__name__}) that is not listed; "
+                f"the step uses {name!r}, {kind} ({type(value).__name__}) that is not listed; "
                 f"add it to `{where}`"
             )
     return constant

@@ -18,7 +18,7 @@ from nndyn.systems.training.loop import reach
 from nndyn.systems.training.loop.evaluation import Evaluation
 from nndyn.systems.training.loop.holders import UnfitError
 from nndyn.systems.training.loop.rest import decode, encode, equal
-from nndyn.systems.training.loop.seat import Seat, State
+from nndyn.systems.training.loop.seat import Seat, State, holder
 from nndyn.systems.training.loop.steps import Steps
 
 Tensor = torch.Tensor
@@ -82,6 +82,8 @@ def checked(
             "{'optimizer': optimizer}"
         )
     objects = dict(stateful or {})
+    for name, one in objects.items():
+        holder(str(name), one, {})
     names = [*models, *objects]
     for name in names:
         if not isinstance(name, str) or "/" in name:
