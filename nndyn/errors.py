@@ -78,29 +78,6 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def check_share(name: str, value: Any, *, whole: bool = False) -> None:
-    """Check that a value is a number between 0 and 1.
-
-    Parameters
-    ----------
-    name : str
-        What messages call it.
-    value
-    whole : bool, default False
-        Whether 1 is one as well.
-
-    Raises
-    ------
-    UsageError
-        If not; of a percentage it says the number.
-    """
-    if is_number(value) and (0.0 < value < 1.0 or (whole and value == 1.0)):
-        return
-    percent = is_number(value) and 1.0 < value < 100.0
-    cure = f"; {value:g} % is {value / 100.0:g}" if percent else ""
-    raise UsageError(f"{name} is {value!r}, expected a number between 0 and 1{cure}")
-
-
 def is_one_of(value: Any, names: Iterable[str]) -> bool:
     """Whether a value is one of some names; an array, which has no answer of its own, is none."""
     return isinstance(value, str) and value in names

@@ -12,7 +12,8 @@ from analyzers.common.stability import limit, ratio
 from analyzers.growth.separation import require_dataset
 from analyzers.learning.evaluations import Evaluations
 from analyzers.learning.kaplan_meier import median_time
-from nndyn.errors import DataError, UsageError, check_share, is_one_of
+from nndyn.checks import choice, share
+from nndyn.errors import DataError
 from nndyn.recording import CONTROL
 from nndyn.results import Quantity, result
 
@@ -148,10 +149,9 @@ def learning(
 
 def _accuracy(recording: Any, threshold: float, on: str, confidence: float) -> xr.DataArray:
     require_dataset(recording)
-    check_share("threshold", threshold, whole=True)
-    check_share("confidence", confidence)
-    if not is_one_of(on, ("test", "training")):
-        raise UsageError(f"on is {on!r}, expected 'test' or 'training'")
+    share("threshold", threshold, closed=True)
+    share("confidence", confidence)
+    choice("on", on, ("test", "training"))
     name = "test_accuracy" if on == "test" else "accuracy"
     if name not in recording:
         raise DataError(

@@ -19,7 +19,8 @@ from analyzers.lyapunov.estimators import along_stationary, along_transient, lea
 from analyzers.lyapunov.labels import diverged, numbers, summary
 from analyzers.lyapunov.tangent_continuation import continued
 from analyzers.lyapunov.verdict import Verdict
-from nndyn.errors import DataError, UsageError, check_share, is_one_of
+from nndyn.checks import choice, number, share, whole
+from nndyn.errors import DataError, UsageError
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -264,26 +265,14 @@ def _check(
     drift: float,
     horizon: int | None,
 ) -> None:
-    if not is_one_of(distance, ("l1", "l2", "linf")):
-        raise UsageError(f"distance is {distance!r}, expected 'l1', 'l2' or 'linf'")
-    for name, value in (
-        ("confidence", confidence),
-        ("burn_in", burn_in),
-        ("min_growth", min_growth),
-        ("drift", drift),
-        ("horizon", horizon),
-    ):
-        if value is not None and not isinstance(value, int | float | np.number):
-            raise UsageError(f"{name} is {value!r}, expected a number")
-    check_share("confidence", confidence)
-    if burn_in is not None and not burn_in >= 0.0:
-        raise UsageError(f"burn_in is {burn_in}, expected a time of at least 0")
-    if not min_growth > 0.0:
-        raise UsageError(f"min_growth is {min_growth}, expected a positive number of e-foldings")
-    if not drift >= 0.0:
-        raise UsageError(f"drift is {drift}, expected a rate of at least 0")
-    if horizon is not None and (horizon < 1 or horizon != int(horizon)):
-        raise UsageError(f"horizon is {horizon}, expected a whole number of samples, 1 or more")
+    choice("distance", distance, ("l1", "l2", "linf"))
+    share("confidence", confidence)
+    if burn_in is not None:
+        number("burn_in", burn_in, least=0, what="a time")
+    number("min_growth", min_growth, above=0, what="a number of e-foldings")
+    number("drift", drift, least=0, what="a rate")
+    if horizon is not None:
+        whole("horizon", horizon, 1, what="a whole number of samples")
 
 
 def _indices(sep: Separation, window: Window | None) -> tuple[int, int] | None:

@@ -18,7 +18,8 @@ from analyzers.recurrence.points import Points, take
 from analyzers.recurrence.radius import Threshold, find, parse
 from analyzers.recurrence.trajectories import Trajectory, afford, cut, is_recording
 from analyzers.recurrence.wide import Wide
-from nndyn.errors import UsageError, is_one_of, is_whole
+from nndyn.checks import choice, whole
+from nndyn.errors import UsageError, is_whole
 from nndyn.results import Quantity, Radius, Recording, Window, result
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def recurrence(
     Marwan et al., Physics Reports 438 (2007), doi:10.1016/j.physrep.2006.11.001; Theiler, Phys.
     Rev. A 34 (1986), doi:10.1103/PhysRevA.34.2427.
     """
-    parameters = dict(
+    parameters: dict[str, Any] = dict(
         radius=radius,
         norm=norm,
         theiler=theiler,
@@ -173,6 +174,11 @@ def recurrence(
     )
     threshold = parse(radius)
     theiler = _check(recording, parameters)
+    dimension, delay, stride = (parameters[name] for name in ("dimension", "delay", "stride"))
+    min_diagonal, min_vertical = parameters["min_diagonal"], parameters["min_vertical"]
+    sliding_width, sliding_step = parameters["sliding_width"], parameters["sliding_step"]
+    replica, other_replica = parameters["replica"], parameters["other_replica"]
+    component, other_component = parameters["component"], parameters["other_component"]
     which = [Trajectory(recording, replica, component)]
     if kind != "auto":
         second = component if other_component is None else other_component
@@ -268,14 +274,13 @@ def _check(recording: Any, given: dict[str, Any]) -> int:
         value = given[name]
         if value is None and name not in ("min_diagonal", "min_vertical", "dimension", "delay"):
             continue
-        if not _is_index(value, smallest):
-            raise UsageError(f"{name} is {value!r}, expected a whole number of at least {smallest}")
-    for name, choices in (("norm", tuple(NORMS)), ("kind", ("auto", "cross", "joint"))):
-        if not is_one_of(given[name], choices):
-            raise UsageError(f"{name} is {given[name]!r}, expected one of {', '.join(choices)}")
-    kind, theiler = given["kind"], given["theiler"]
+        given[name] = whole(name, value, smallest)  # an int from here on
+    choice("norm", given["norm"], NORMS)
+    choice("kind", given["kind"], ("auto", "cross", "joint"))
+    kind: str = given["kind"]
+    theiler: int | None = given["theiler"]
     other = given["other"]
-    if not (other is None or is_recording(other) or _is_index(other)):
+    if not (other is None or is_recording(other) or (is_whole(other) and other >= 0)):
         raise UsageError(f"other is {other!r}, expected the number of a replica or a recording")
     if given["other_replica"] is not None and not is_recording(other):
         raise UsageError(
@@ -295,11 +300,7 @@ def _check(recording: Any, given: dict[str, Any]) -> int:
         raise UsageError("sliding_step is given without sliding_width")
     if theiler is None:
         return 0 if kind == "cross" else 1
-    return int(theiler)
-
-
-def _is_index(value: Any, least: int = 0) -> bool:
-    return is_whole(value) and bool(value >= least)
+    return theiler
 
 
 def _starts(points: int, width: int | None, step: int | None) -> range:

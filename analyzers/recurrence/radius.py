@@ -51,7 +51,7 @@ def parse(radius: Radius) -> Threshold:
     if number == math.inf:
         raise UsageError(f"radius is {radius!r}, expected a finite number: all points recur")
     if number < 0.0:
-        raise UsageError(f"radius is {radius!r}, expected a number of at least 0")
+        raise UsageError(f"radius is {radius!r}, expected a finite number, 0 or more")
     return Threshold(kind or "value", number)
 
 

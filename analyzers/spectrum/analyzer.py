@@ -21,7 +21,8 @@ from analyzers.spectrum.kaplan_yorke import dimension_of, kaplan_yorke
 from analyzers.spectrum.labels import doublings, exponents, group, order, signs, total
 from analyzers.spectrum.resolution import lose, resolution
 from analyzers.spectrum.volume import volume_warnings
-from nndyn.errors import DataError, UsageError, check_share, is_number
+from nndyn.checks import number, share
+from nndyn.errors import DataError, UsageError
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -221,10 +222,11 @@ def spectrum(
 
 def _check(recording: Any, burn_in: Any, horizon: Any, confidence: Any) -> None:
     require_dataset(recording)
-    for name, value, least in (("burn_in", burn_in, 0.0), ("horizon", horizon, 1e-300)):
-        if value is not None and not (is_number(value) and value >= least):
-            raise UsageError(f"{name} is {value!r}, expected a time, not negative")
-    check_share("confidence", confidence)
+    if burn_in is not None:
+        number("burn_in", burn_in, least=0, what="a time")
+    if horizon is not None:
+        number("horizon", horizon, above=0, what="a time")
+    share("confidence", confidence)
 
 
 def _offline(recording: xr.Dataset, parameters: dict[str, Any]) -> xr.Dataset:

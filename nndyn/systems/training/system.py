@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from nndyn.errors import UsageError, is_whole
+from nndyn.checks import whole
+from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.spelling import canonical
 from nndyn.systems.training.assembly import assembled
@@ -173,8 +174,7 @@ class Training:
         )
         self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
-        if not is_whole(seed) or seed < 0:
-            raise UsageError(f"seed is {seed!r}; give an integer >= 0")
+        seed = whole("seed", seed, 0)
         made = assembled(
             model,
             data,
@@ -320,7 +320,7 @@ class Training:
     ) -> Block:
         """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
         if steps < 1:
-            raise UsageError(f"steps is {steps}; give at least 1")
+            raise UsageError(f"steps is {steps}, expected 1 or more")
         return self._run(phase, start, steps, keep, evaluate, part)
 
     def observe(

@@ -61,7 +61,7 @@ def chosen(loss: Loss, *sets: Samples | None) -> Loss:
     if not isinstance(loss, str):
         if not callable(loss):
             raise UsageError(
-                f"loss is {loss!r}; give {', '.join(CHOICES['loss'])} or a callable "
+                f"loss is {loss!r}, expected {', '.join(CHOICES['loss'])} or a callable "
                 "(output, target) -> scalar"
             )
         return loss

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 from typing import Any
 
 import numpy as np
 
+from nndyn.checks import choice, number
 from nndyn.errors import UsageError
 from nndyn.systems.training.optimizers import schedules
 from nndyn.systems.training.optimizers.adam import Adam, AdamW
@@ -15,7 +14,6 @@ from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.optimizers.nadam import NAdam
 from nndyn.systems.training.optimizers.rmsprop import RMSprop
 from nndyn.systems.training.optimizers.sgd import SGD
-from nndyn.words.names import check_known
 
 #: Every optimizer, by name.
 OPTIMIZERS: dict[str, type[Any]] = {
@@ -82,22 +80,18 @@ def make(
     UnknownNameError
         If the optimizer or a term of the schedule is not known.
     """
-    check_known("optimizer", optimizer, OPTIMIZERS)
-    rate = _positive("lr", lr)
-    mass = _fraction("momentum", momentum)
+    choice("optimizer", optimizer, OPTIMIZERS)
+    rate = number("lr", lr, above=0)
+    mass = number("momentum", momentum, least=0, below=1)
     if not isinstance(nesterov, (bool, np.bool_)):
-        raise UsageError(f"nesterov is {nesterov!r}; give True or False")
-    decay = number("weight_decay", weight_decay, "a finite number >= 0")
-    if not (math.isfinite(decay) and decay >= 0):
-        raise UsageError(f"weight_decay is {weight_decay!r}; give a finite number >= 0")
+        raise UsageError(f"nesterov is {nesterov!r}, expected True or False")
+    decay = number("weight_decay", weight_decay, least=0)
     if not isinstance(betas, (tuple, list, np.ndarray)) or len(betas) != 2:
-        raise UsageError(f"betas is {betas!r}; give two numbers in [0, 1)")
-    first, second = (number("betas", beta, "two numbers in [0, 1)") for beta in betas)
-    if not (0 <= first < 1 and 0 <= second < 1):
-        raise UsageError(f"betas is {betas!r}; give two numbers in [0, 1)")
-    smoothing = _fraction("alpha", alpha)
+        raise UsageError(f"betas is {betas!r}, expected two numbers in [0, 1)")
+    first, second = (number("one of betas", beta, least=0, below=1) for beta in betas)
+    smoothing = number("alpha", alpha, least=0, below=1)
     plan = schedules.parse(schedule)
-    clip = None if clip_norm is None else _positive("clip_norm", clip_norm)
+    clip = None if clip_norm is None else number("clip_norm", clip_norm, above=0)
 
     kind = OPTIMIZERS[optimizer]
     given = {
@@ -110,7 +104,7 @@ def make(
         if value != _DEFAULTS[name] and name not in kind.takes:
             raise UsageError(_out_of_place(name, optimizer))
     if nesterov and not mass:
-        raise UsageError("nesterov needs a momentum > 0; momentum is 0")
+        raise UsageError("nesterov needs a momentum above 0; momentum is 0")
     own = {name: value for name, value in given.items() if name in kind.takes}
     rule = kind(rate, schedule=plan, weight_decay=decay, clip_norm=clip, **own)
     described: dict[str, Any] = {
@@ -140,46 +134,3 @@ def _out_of_place(name: str, optimizer: str) -> str:
     if name == "momentum" and "betas" in OPTIMIZERS[optimizer].takes:
         message += ", whose betas are its own"
     return message
-
-
-def number(name: str, value: Any, allowed: str) -> float:
-    """Return a number given as an argument as a float.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : Any
-        A number of Python, numpy or torch.
-    allowed : str
-        What to give instead, for the message.
-
-    Returns
-    -------
-    float
-        Possibly not finite.
-
-    Raises
-    ------
-    UsageError
-        If `value` is not one real number; strings and bools are none.
-    """
-    refused = (str, bytes, bool, np.bool_, np.complexfloating)
-    with contextlib.suppress(TypeError, ValueError, OverflowError):
-        if not isinstance(value, refused) and np.ndim(value) == 0:
-            return float(value)
-    raise UsageError(f"{name} is {value!r}; give {allowed}")
-
-
-def _positive(name: str, value: Any) -> float:
-    found = number(name, value, "a finite number > 0")
-    if not (math.isfinite(found) and found > 0):
-        raise UsageError(f"{name} is {value!r}; give a finite number > 0")
-    return found
-
-
-def _fraction(name: str, value: Any) -> float:
-    found = number(name, value, "a number in [0, 1)")
-    if not 0 <= found < 1:
-        raise UsageError(f"{name} is {value!r}; give a number in [0, 1)")
-    return found
