@@ -19,7 +19,7 @@ from analyzers.lyapunov.estimators import along_stationary, along_transient, lea
 from analyzers.lyapunov.labels import diverged, numbers, summary
 from analyzers.lyapunov.tangent_continuation import continued
 from analyzers.lyapunov.verdict import Verdict
-from nndyn.checks import choice, number, share, whole
+from nndyn.checks import choice, number, share
 from nndyn.errors import DataError, UsageError
 from nndyn.results import Quantity, Window, result
 
@@ -38,7 +38,7 @@ def lyapunov(
     min_growth: float = 3.0,
     drift: float = 0.005,
     window: Window | None = None,
-    horizon: int | None = None,
+    horizon: float | None = None,
 ) -> xr.Dataset:
     """Maximum Lyapunov exponent from the separation of perturbed replicas.
 
@@ -64,8 +64,8 @@ def lyapunov(
         Slopes below it, per step or sample, are slow drift and no chaos (transients).
     window : Window, optional
         Measure the exponent between these two times instead of where the curve says.
-    horizon : int, optional
-        Largest horizon of the finite-time exponents, in samples; by default all that is valid.
+    horizon : float, optional
+        Longest time over which the finite-time exponents are taken; by default all that is valid.
 
     Returns
     -------
@@ -90,7 +90,8 @@ def lyapunov(
         If an option is out of range, or the window holds fewer than three times.
     DataError
         If there is no perturbed replica or distance to use, a stationary recording has fewer than
-        10 usable times, or deviations cannot be used in the window.
+        10 usable times, deviations cannot be used in the window, or the horizon is shorter than the
+        time between two states.
 
     Notes
     -----
@@ -183,6 +184,7 @@ def _estimate(
     if not stationary:
         leave_out_kinks(sep, region, steps, warnings)
     dt = (sep.time[-1] - sep.time[0]) / (sep.time.size - 1)
+    longest = _samples(parameters["horizon"], dt, sep)
     estimate = along_stationary if stationary else along_transient
     found = estimate(
         sep,
@@ -220,7 +222,7 @@ def _estimate(
     quantities["log_separation"] = replicas(sep)
     quantities["replica_exponent"] = replica_exponents(found, sep, steps, dt, no_replicas)
     quantities |= beside.quantities
-    horizons, rates = finite_time(steps, found.start, region.stop, parameters["horizon"])
+    horizons, rates = finite_time(steps, found.start, region.stop, longest)
     quantities["finite_time_exponent"] = Quantity(
         rates / dt,
         f"per {sep.unit}",
@@ -263,7 +265,7 @@ def _check(
     burn_in: float | None,
     min_growth: float,
     drift: float,
-    horizon: int | None,
+    horizon: float | None,
 ) -> None:
     choice("distance", distance, ("l1", "l2", "linf"))
     share("confidence", confidence)
@@ -272,7 +274,17 @@ def _check(
     number("min_growth", min_growth, above=0, what="a number of e-foldings")
     number("drift", drift, least=0, what="a rate")
     if horizon is not None:
-        whole("horizon", horizon, 1, what="a whole number of samples")
+        number("horizon", horizon, above=0, what="a time")
+
+
+def _samples(horizon: float | None, dt: float, sep: Separation) -> int | None:
+    """Return the largest number of samples that a horizon holds."""
+    if horizon is None:
+        return None
+    count = min(horizon / dt * (1.0 + 1e-9), sep.time.size)  # 0.3 holds three of 0.1
+    if count < 1:
+        raise DataError(f"the horizon is {horizon:g}, shorter than a sample of {dt:g} {sep.unit}")
+    return int(count)
 
 
 def _indices(sep: Separation, window: Window | None) -> tuple[int, int] | None:
