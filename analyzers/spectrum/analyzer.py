@@ -85,10 +85,10 @@ def spectrum(
         of the time added; of a transient, and without tangents,
         ``kaplan_yorke_finite_time`` and the ``window`` instead of both. Series:
         ``running_exponents`` (time, exponent), the estimate so far, and
-        ``finite_time_exponents`` (horizon, exponent). The verdict is ``chaotic``,
-        ``regular`` or ``unresolved``, and ``finite-time`` of a transient and without
-        tangents. Where the reference diverged it is ``diverged``, and all is null unless
-        `window` ends before that.
+        ``finite_time_exponents`` (window_start, exponent), over adjoining windows. The
+        verdict is ``chaotic``, ``regular`` or ``unresolved``, and ``finite-time`` of a
+        transient and without tangents. Where the reference diverged it is ``diverged``, and
+        all is null unless `window` ends before that.
 
     Raises
     ------
@@ -191,13 +191,13 @@ def spectrum(
     if ended:
         verdict, reason = "diverged", f"{ended}; before that: {reason}"
     times, running = used.running()
-    windows, finite = used.finite_time(horizon)
+    starts, finite = used.finite_time(horizon)
     missing = "NaN where an exponent is lost in rounding" if resolved.note else None
     quantities["running_exponents"] = Quantity(
         running, per, "estimates up to the time", ("time", "exponent"), note=missing
     )
     quantities["finite_time_exponents"] = Quantity(
-        finite, per, "exponents over one horizon each", ("horizon", "exponent"), note=missing
+        finite, per, "exponents over one horizon each", ("window_start", "exponent"), note=missing
     )
     return result(
         quantities,
@@ -211,10 +211,10 @@ def spectrum(
         coords={
             "exponent": ("exponent", np.arange(1, k + 1), {"long_name": "in the order of QR"}),
             "time": ("time", times, {"units": found.unit, "long_name": "end of the average"}),
-            "horizon": (
-                "horizon",
-                windows,
-                {"units": found.unit, "long_name": "start of the horizon"},
+            "window_start": (
+                "window_start",
+                starts,
+                {"units": found.unit, "long_name": "start of a window as long as the horizon"},
             ),
         },
     )
