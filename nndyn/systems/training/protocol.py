@@ -119,13 +119,13 @@ class Point:
     ----------
     gradient : callable
         Returns the gradient ``(D,)``.
-    products : callable
+    hvp : callable
         Takes vectors ``(k, D)`` and returns their products with the Hessian ``(k, D)``, a buffer
         that the next call overwrites.
     """
 
     gradient: Callable[[], Tensor]
-    products: Callable[[Tensor], Tensor]
+    hvp: Callable[[Tensor], Tensor]
 
 
 class Curvature(Protocol):

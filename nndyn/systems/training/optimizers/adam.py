@@ -17,7 +17,11 @@ from typing import ClassVar
 import torch
 
 from nndyn.systems.training.optimizers.base import Optimizer, Parts, Tensor
-from nndyn.systems.training.optimizers.differentials import Differential, Slope, root_slope
+from nndyn.systems.training.optimizers.differentials import (
+    Differential,
+    Pushforward,
+    root_derivative,
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Adam(Optimizer):
     def derivative(
         self,
         c: Mapping[str, float],
-        slope: Slope,
+        gradient_change: Pushforward,
         gradient: Tensor,
         buffers: Parts,
     ) -> Differential:
@@ -98,12 +102,12 @@ class Adam(Optimizer):
         root = c["scale"] * torch.sqrt(square) + c["epsilon"]
         # the weights follow the new moments by these numbers
         by_mean = -c["rate"] / root
-        by_square = c["rate"] * mean / (root * root) * c["scale"] * root_slope(square)
+        by_square = c["rate"] * mean / (root * root) * c["scale"] * root_derivative(square)
         keep = c["keep"] if self.decoupled else 1.0
         up_mean, up_square = by_mean.abs().clamp(min=1), by_square.abs().clamp(min=1)
 
-        def first(deviations: Tensor, products: Tensor) -> Tensor:
-            g = slope(deviations, products)
+        def first(deviations: Tensor, hvp: Tensor) -> Tensor:
+            g = gradient_change(deviations, hvp)
             weights, moment, moved = deviations.chunk(3, 1)
             moment = c["first"] * moment + c["1-first"] * g
             moved = c["second"] * moved + (2 * c["1-second"]) * gradient * g

@@ -26,7 +26,7 @@ import torch
 from nndyn.systems.training.optimizers.differentials import (
     Differential,
     Linear,
-    Slope,
+    Pushforward,
     through_clipping,
 )
 from nndyn.systems.training.optimizers.schedules import Schedule
@@ -221,26 +221,28 @@ class Optimizer(ABC):
         if gradient is not None and coupled:
             gradient = gradient + coupled * weights
 
-        def slope(deviations: Tensor, products: Tensor) -> Tensor:
+        def gradient_change(deviations: Tensor, hvp: Tensor) -> Tensor:
             """Return how the gradient that the rule takes deviates."""
-            found = products if clip is None else clip(products)
+            found = hvp if clip is None else clip(hvp)
             return found + coupled * deviations[:, : len(weights)] if coupled else found
 
-        return self.derivative(c, slope, weights if gradient is None else gradient, buffers)
+        return self.derivative(
+            c, gradient_change, weights if gradient is None else gradient, buffers
+        )
 
     @abstractmethod
     def derivative(
         self,
         c: Mapping[str, float],
-        slope: Slope,
+        gradient_change: Pushforward,
         gradient: Tensor,
         buffers: Parts,
     ) -> Differential:
         """Return the derivative of a step.
 
-        `slope` takes deviations and their products with the Hessian, and returns those of the
-        gradient that `update` gets; `gradient` ``(D,)`` is that gradient, of no meaning where the
-        rule is linear; `buffers` are those before the step.
+        `gradient_change` takes deviations and the products of their weights with the Hessian, and
+        returns the deviations of the gradient that `update` gets; `gradient` ``(D,)`` is that
+        gradient, of no meaning where the rule is linear; `buffers` are those before the step.
         """
 
 

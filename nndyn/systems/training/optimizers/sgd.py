@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 
 from nndyn.systems.training.optimizers.base import Optimizer, Parts, Tensor
-from nndyn.systems.training.optimizers.differentials import Differential, Slope
+from nndyn.systems.training.optimizers.differentials import Differential, Pushforward
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class SGD(Optimizer):
     def derivative(
         self,
         c: Mapping[str, float],
-        slope: Slope,
+        gradient_change: Pushforward,
         gradient: Tensor,
         buffers: Parts,
     ) -> Differential:
         """Return the derivative of a step; see `Optimizer.derivative`."""
         rate, keep = c["rate"], c["momentum"]
 
-        def first(deviations: Tensor, products: Tensor) -> Tensor:
-            g = slope(deviations, products)
+        def first(deviations: Tensor, hvp: Tensor) -> Tensor:
+            g = gradient_change(deviations, hvp)
             if not self.momentum:
                 return deviations - rate * g
             weights, velocity = deviations.chunk(2, 1)

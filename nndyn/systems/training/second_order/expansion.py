@@ -82,11 +82,11 @@ class Expansion:
             asked, gradient = vectors[:, :D], None
             if follows:
                 asked = torch.cat([asked, (phase[:D] - origin)[None]])
-            products = point.products(asked)
+            hvp = point.hvp(asked)
             if follows:
-                gradient = point.gradient() + products[-1]
+                gradient = point.gradient() + hvp[-1]
             step = self._rule.differential(t, phase[:moved], gradient)
-            vectors = step(vectors, products[: len(vectors)])
+            vectors = step(vectors, hvp[: len(vectors)])
             lengths = torch.linalg.vector_norm(vectors[:, :D], dim=1)
             logs[i] = torch.log(lengths)
             vectors = vectors / torch.where(lengths > 0, lengths, 1)[:, None]
