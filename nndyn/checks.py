@@ -134,6 +134,30 @@ def share(name: str, value: Any, *, closed: bool = False) -> float:
     raise UsageError(f"{name} is {value!r}, expected a number between 0 and 1{cure}")
 
 
+def flag(name: str, value: Any) -> bool:
+    """Check that a value is True or False, of Python or numpy.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the value.
+    value
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    found = _scalar(value)
+    if not isinstance(found, bool):
+        raise UsageError(f"{name} is {value!r}, expected True or False")
+    return found
+
+
 def choice(name: str, value: Any, allowed: Iterable[str], *, others: str = "") -> str:
     """Check that a value is one of some names.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nndyn.checks import choice, every, is_finite, number, share, whole
+from nndyn.checks import choice, every, flag, is_finite, number, share, whole
 from nndyn.errors import UnknownNameError, UsageError
 
 THREES = [3, 3.0, np.int8(3), np.array(3), torch.tensor(3)]
@@ -61,6 +61,7 @@ def test_what_is_no_finite_number_is_refused(value):
         (lambda: number("x", 5, least=20, most=40), "x is 5, expected a finite number from 20 to"),
         (lambda: share("x", 95), "x is 95, expected a number between 0 and 1; 95 % is 0.95"),
         (lambda: share("x", 1.0), "x is 1.0, expected a number between 0 and 1"),
+        (lambda: flag("pairs", 1), "pairs is 1, expected True or False"),
         (lambda: choice("norm", "l3", ("l1", "l2")), "norm is 'l3', expected 'l1' or 'l2'"),
         (lambda: choice("on", "tests", ("test",)), "expected 'test'; did you mean 'test'?"),
         (lambda: choice("a", 1, ("b",), others="a function"), "a is 1, expected 'b' or a function"),
@@ -89,3 +90,8 @@ def test_a_choice_is_a_name_and_a_key():
 
 def test_every_gives_the_number_behind_the_colon():
     assert every("store", "every:12") == 12
+
+
+@pytest.mark.parametrize("value", [True, np.True_, np.array(True)], ids=range(3))
+def test_a_flag_of_any_library_becomes_a_bool(value):
+    assert flag("pairs", value) is True

@@ -12,16 +12,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
-from nndyn.systems.training.optimizers.base import Optimizer, Parts, Tensor
+from nndyn.errors import UsageError
+from nndyn.systems.training.optimizers.base import Check, Optimizer, Parts, Tensor, fraction
 from nndyn.systems.training.optimizers.differentials import (
     Differential,
     Pushforward,
     root_derivative,
 )
+
+
+def _betas(name: str, value: Any) -> tuple[float, float]:
+    if not isinstance(value, (tuple, list, np.ndarray)) or len(value) != 2:
+        raise UsageError(f"{name} is {value!r}, expected two numbers in [0, 1)")
+    first, second = (fraction(f"one of {name}", one) for one in value)
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     buffers: ClassVar[int] = 2
-    takes: ClassVar[frozenset[str]] = frozenset({"betas"})
+    takes: ClassVar[Mapping[str, Check]] = {"betas": _betas}
     preconditioned: ClassVar[bool] = True
 
     def coefficients(self, t: int) -> dict[str, float]:

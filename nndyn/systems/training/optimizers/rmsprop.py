@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from nndyn.systems.training.optimizers.base import Optimizer, Parts, Tensor
+from nndyn.systems.training.optimizers.base import Check, Optimizer, Parts, Tensor, fraction
 from nndyn.systems.training.optimizers.differentials import (
     Differential,
     Pushforward,
@@ -24,7 +24,7 @@ class RMSprop(Optimizer):
     alpha: float = 0.99
     epsilon: float = 1e-8
 
-    takes: ClassVar[frozenset[str]] = frozenset({"momentum", "alpha"})
+    takes: ClassVar[Mapping[str, Check]] = {"momentum": fraction, "alpha": fraction}
     preconditioned: ClassVar[bool] = True
 
     @property

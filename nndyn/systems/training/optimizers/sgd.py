@@ -8,7 +8,9 @@ from typing import ClassVar
 
 import torch
 
-from nndyn.systems.training.optimizers.base import Optimizer, Parts, Tensor
+from nndyn.checks import flag
+from nndyn.errors import UsageError
+from nndyn.systems.training.optimizers.base import Check, Optimizer, Parts, Tensor, fraction
 from nndyn.systems.training.optimizers.differentials import Differential, Pushforward
 
 
@@ -24,8 +26,13 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
 
-    takes: ClassVar[frozenset[str]] = frozenset({"momentum", "nesterov"})
+    takes: ClassVar[Mapping[str, Check]] = {"momentum": fraction, "nesterov": flag}
     linear: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse Nesterov's form of no momentum."""
+        if self.nesterov and not self.momentum:
+            raise UsageError("nesterov needs a momentum above 0; momentum is 0")
 
     @property
     def buffers(self) -> int:

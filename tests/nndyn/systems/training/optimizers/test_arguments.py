@@ -1,5 +1,6 @@
 """From arguments to an update rule and its entry in the manifest."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.options import OPTIONS
 from nndyn.systems.training.optimizers.adam import Adam, AdamW
 from nndyn.systems.training.optimizers.arguments import OPTIMIZERS, make
 from nndyn.systems.training.optimizers.rmsprop import RMSprop
@@ -155,3 +157,10 @@ def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises(UnknownNameError if unknown else UsageError, match=message) as caught:
         make(**{"lr": 0.1, **arguments})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.values())
+def test_the_hyperparameters_of_an_optimizer_have_the_defaults_of_the_options(kind):
+    rows = {row.name: row.default for row in OPTIONS}
+    assert {name: getattr(kind, name) for name in kind.takes} == {n: rows[n] for n in kind.takes}
+    assert set(kind.takes) <= {field.name for field in dataclasses.fields(kind)}
