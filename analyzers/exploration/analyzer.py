@@ -1,4 +1,4 @@
-"""How a trajectory explores its space: steps, turns, diffusion, dimension."""
+"""Exploration of the state space by a trajectory: steps, turns, diffusion, dimension."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def exploration(
     walks: int = 1000,
     seed: int = 0,
 ) -> xr.Dataset:
-    """How a trajectory explores its space: path, turns, diffusion and dimension.
+    """Exploration of the state space by a trajectory: path, turns, diffusion and dimension.
 
     Numbers are those of the reference; each has a twin over (replica,), called ``replica_NAME``.
 
@@ -60,11 +60,12 @@ def exploration(
         Longest lag of the mean-squared displacement, in kept states; a tenth of them by default,
         and a quarter at most.
     confidence : float, default 0.95
-        Of the intervals.
+        Level of the intervals.
     walks : int, default 1000
-        Random walks of the same length and dimension that the participation ratio is compared to.
+        Number of random walks, of the same length and dimension, that the participation ratio is
+        compared with.
     seed : int, default 0
-        Draws them.
+        Seed of the random walks.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How long a network takes to learn, and how well it does."""
+"""Training times and accuracies of a network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def learning(
     on: Literal["test", "training"] = "test",
     confidence: float = 0.95,
 ) -> xr.Dataset:
-    """How long a network takes to learn, and how well it does.
+    """Training time and accuracies of a network.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def learning(
     threshold : float, default 0.93
         Accuracy that counts as learned.
     on : {"test", "training"}, default "test"
-        Which accuracy.
+        Set whose accuracy is taken.
     confidence : float, default 0.95
-        Of the intervals.
+        Level of the intervals.
 
     Returns
     -------

@@ -52,18 +52,18 @@ def lyapunov(
     recording : xarray.Dataset
         A recording with perturbed replicas. Attribute ``stationary`` chooses the branch.
     distance : {"l1", "l2", "linf"}, default "l2"
-        Norm of the deviations. What counts as infinitesimal is decided in l2.
+        Norm of the deviations; whether they are infinitesimal is decided in l2.
     burn_in : float, optional
         Time left out at the start; by default a twentieth of the usable part of a stationary
         recording, and the first step of a transient.
     confidence : float, default 0.95
-        Of the interval.
+        Level of the interval.
     min_growth : float, default 3
-        e-foldings that chaos, transient or not, has to show.
+        Least growth of chaos, transient or not, in e-foldings.
     drift : float, default 0.005
-        Slopes below it, per step or sample, are slow drift and no chaos (transients).
+        Slope, per step or sample, below which growth is slow drift and no chaos (transients).
     window : Window, optional
-        Measure the exponent between these two times instead of where the curve says.
+        Times between which to measure the exponent; by default those that the curve gives.
     horizon : float, optional
         Longest time over which the finite-time exponents are taken; by default all that is valid.
 

@@ -53,7 +53,7 @@ def recurrence(
     sliding_width: int | None = None,
     sliding_step: int | None = None,
 ) -> xr.Dataset:
-    """When a trajectory comes back to where it was: recurrence plot and its quantification.
+    """Recurrence plot of a trajectory, and its quantification.
 
     Points i and j recur where ``‖x_i - x_j‖ ≤ radius``.
 
@@ -66,41 +66,42 @@ def recurrence(
         share R of the pairs at least `theiler` apart recurs; ``scale:S``, of the largest distance
         between any two points.
     norm : {"l1", "l2", "max"}, default "l2"
-        Of the difference of two points.
+        Norm of the difference of two points.
     theiler : int, optional
-        Diagonals nearer to the main one than this are left out of `radius` and diagonal measures;
-        1 by default, which leaves out the main one. Cross recurrence has none.
+        Theiler window: diagonals nearer to the main one than this are left out of `radius` and of
+        the measures of diagonals; 1 by default, which leaves out the main one. Cross recurrence has
+        none.
     min_diagonal : int, default 2
         Length from which a diagonal line counts.
     min_vertical : int, default 2
         Length from which a vertical line counts.
     dimension : int, default 1
-        Embed a scalar series in so many dimensions.
+        Dimension of the embedding of a scalar series.
     delay : int, default 1
-        Between the values of an embedding, in kept states.
+        Delay between the values of an embedding, in kept states.
     kind : {"auto", "cross", "joint"}, default "auto"
-        Of the trajectory with itself; with another one; or both with themselves, at once.
+        Recurrence of the trajectory with itself, with another one, or of both at the same times.
     replica : int, default 0
-        Whose trajectory; 0 is the reference.
+        Replica whose trajectory is taken; 0 is the reference.
     component : int, optional
-        Take one component of the states as a scalar series.
+        Component of the states to take as a scalar series.
     other : Recording, optional
-        The other trajectory, of a cross or joint plot: a replica, or another recording; in Python
-        its path, a Dataset, or an array (times,) or (times, components). Both must keep as many
-        states for a joint plot, and states of as many components for a cross plot.
+        Other trajectory of a cross or joint plot: a replica, or another recording; in Python its
+        path, a Dataset, or an array (times,) or (times, components). For a joint plot both must
+        have the same number of states, for a cross plot states of the same number of components.
     other_replica : int, optional
-        Whose trajectory of another recording; 0, its reference, by default.
+        Replica of the other recording; 0, its reference, by default.
     other_component : int, optional
-        Its component, `component` by default.
+        Component of the other trajectory, `component` by default.
     window : Window, optional
-        Take the states between two times alone, of both trajectories.
+        Times between which states are taken, of both trajectories.
     stride : int, optional
-        Take every so-manieth state alone; required beyond 4e12 operations.
+        Step from one state that is taken to the next; required beyond 4e12 operations.
     sliding_width : int, optional
-        Repeat all measures in windows of so many points, with the radius of the whole; of a cross
-        plot along its diagonal.
+        Length in points of windows in which all measures are repeated, with the radius of the
+        whole; in a cross plot along its diagonal.
     sliding_step : int, optional
-        From one such window to the next, in points; their width by default.
+        Points from the start of one such window to that of the next; their width by default.
 
     Returns
     -------

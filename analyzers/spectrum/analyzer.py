@@ -67,9 +67,9 @@ def spectrum(
     horizon : float, optional
         Time over which finite-time exponents are taken; a hundredth of what is used by default.
     confidence : float, default 0.95
-        Of the intervals.
+        Level of the intervals.
     window : Window, optional
-        Use the time between these two alone.
+        Times between which to take the exponents.
 
     Returns
     -------

@@ -45,7 +45,7 @@ def config_option(more: str = "") -> click.Option:
         is_eager=True,
         expose_value=False,
         callback=load_config,
-        help=f"TOML file with options; those given here come first.{more}",
+        help=f"TOML file with options; the command line takes precedence.{more}",
     )
 
 

@@ -28,7 +28,7 @@ quiet = click.option(
     is_flag=True,
     expose_value=False,
     callback=_silence,
-    help="No progress and no log; results, warnings and errors alone.",
+    help="Show results, warnings and errors only, no progress.",
 )
 
 
