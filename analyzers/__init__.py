@@ -1,4 +1,4 @@
-"""Analyzers: pure functions from a recording to a result, and the one table they are added to.
+"""Analyzers: pure functions from a recording to a result, and the table that lists them.
 
 A row of `ANALYZERS` gives a command, a public function, an accessor method, JSON and a table.
 Other distributions add theirs through the entry-point group ``nndyn.analyzers``: the entry point's

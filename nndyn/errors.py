@@ -1,4 +1,4 @@
-"""The errors nndyn raises: one base, a few children, each with the exit code of the command line.
+"""Errors of nndyn: one base, a few children, each with an exit code of the command line.
 
 A child also inherits the builtin a caller expects, so that ``except ValueError`` works as well.
 """

@@ -1,4 +1,4 @@
-"""Where a deviation is a perturbation: above the rounding floor, and still infinitesimal."""
+"""Valid region of a deviation: above the rounding floor, and still infinitesimal."""
 
 from __future__ import annotations
 

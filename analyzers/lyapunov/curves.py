@@ -1,4 +1,4 @@
-"""The curves of a lyapunov result: all that its figure needs."""
+"""Curves of a lyapunov result, as its figure needs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The radius within which two points recur: given, or found from the distances of all pairs."""
+"""Radius within which two points recur: given, or found from the distances of all pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Lyapunov spectrum, from the stretching of tangent vectors."""
+"""Lyapunov spectrum of a recording, from the stretching of tangent vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bootstrap over seeds: draws, medians of draws, and intervals with open ends."""
+"""Bootstrap over seeds: draws, medians of draws, and intervals with open ends."""
 
 from __future__ import annotations
 

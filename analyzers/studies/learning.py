@@ -1,4 +1,4 @@
-"""The study of learning results over a swept parameter and seeds: where training is fastest."""
+"""Study of learning results over a swept parameter and seeds: the fastest training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study of lyapunov results over a swept parameter and seeds: where growth sets in."""
+"""Study of lyapunov results over a swept parameter and seeds: the onset of growth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study of any analyzer's results: medians over seeds along a swept parameter."""
+"""Study of any analyzer's results: medians over seeds along a swept parameter."""
 
 from __future__ import annotations
 

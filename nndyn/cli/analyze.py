@@ -1,4 +1,4 @@
-"""``nndyn analyze NAME PATH``: one command an analyzer, made from its signature and docstring."""
+"""``nndyn analyze NAME PATH``: one command per analyzer, made from its signature and docstring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The option ``--config``: a file gives defaults to the other options of a command."""
+"""Option ``--config``: a file with defaults for the other options of a command."""
 
 from __future__ import annotations
 

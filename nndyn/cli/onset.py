@@ -1,4 +1,4 @@
-"""``nndyn onset …``: the learning rate at the onset of growth, and one to train at."""
+"""``nndyn onset …``: the learning rate at the onset of growth, and a recommended one."""
 
 from __future__ import annotations
 

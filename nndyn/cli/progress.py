@@ -1,4 +1,4 @@
-"""The bar of a command, what it logs on the way, and ``-q``, which silences both."""
+"""Progress bar of a command, its log, and ``-q``, which silences both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of recordings as the command line has them, made from the one table of options."""
+"""Command-line options of recordings, made from the table of options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nndyn sweep KIND …``: the options of ``nndyn record KIND``, each of which can be a grid."""
+"""``nndyn sweep KIND …``: the options of ``nndyn record KIND``, each of which may be a grid."""
 
 from __future__ import annotations
 

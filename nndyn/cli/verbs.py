@@ -1,4 +1,4 @@
-"""The table of the verbs."""
+"""Table of the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure of a spectrum: exponents, their convergence, and their finite-time distributions."""
+"""Figure of a spectrum: exponents, their convergence, and their finite-time distributions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The style of every figure: colours, sizes of letters, scales, and how many points are drawn."""
+"""Style of every figure: colours, font sizes, scales, and the number of points drawn."""
 
 from __future__ import annotations
 

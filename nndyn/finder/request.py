@@ -1,4 +1,4 @@
-"""What a search for the onset is asked for, where it begins, and what it will take at most."""
+"""Request for a search: its options, its starting rate, and its cost at most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the learning rate at the onset of growth with few runs, and one to train at."""
+"""Search with few runs for the learning rate at the onset of growth, and for one to train at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The validated way in: a recording as an ``xarray.Dataset``, lazily, and only what counts."""
+"""Reader of recordings: a lazy ``xarray.Dataset`` of the committed rows, validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sweep is asked for: fixed options, and the swept ones with their values."""
+"""Request for a sweep: fixed options, and swept ones with their values."""
 
 from __future__ import annotations
 

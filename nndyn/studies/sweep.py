@@ -1,4 +1,4 @@
-"""Record a study: a grid of options, a recording for every combination and seed."""
+"""Sweeps: a recording for every combination of a grid of options and every seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps and flows of the user's: a plain Python function works, a numba one is fast."""
+"""User's maps and flows: a plain Python function works, a numba one is fast."""
 
 from __future__ import annotations
 

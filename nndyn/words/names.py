@@ -1,4 +1,4 @@
-"""What was meant by a name that is not known: by its spelling, or by what others call it."""
+"""Names that are perhaps meant by one that is not known, by spelling or by synonym."""
 
 from __future__ import annotations
 

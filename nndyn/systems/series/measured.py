@@ -1,4 +1,4 @@
-"""A series as it enters: its rows checked, the time between them, and where they come from."""
+"""Measured series: rows checked, the interval between them, and their source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run asks of a network, whatever it is: losses, gradients, products with the Hessian."""
+"""Protocol of a network: losses, gradients and Hessian-vector products for a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training of a network as a system: what `nndyn.Training` is."""
+"""Training of a network as a system: `nndyn.Training`."""
 
 from __future__ import annotations
 

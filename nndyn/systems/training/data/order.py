@@ -1,4 +1,4 @@
-"""Which samples step t sees: a pure function of (seed, t)."""
+"""Order of the samples: those of step t, as a pure function of (seed, t)."""
 
 from __future__ import annotations
 

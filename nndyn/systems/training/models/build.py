@@ -1,4 +1,4 @@
-"""From what a user names as the model to what an engine runs."""
+"""Builder of networks from whatever a user gives as the model."""
 
 from __future__ import annotations
 

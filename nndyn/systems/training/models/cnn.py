@@ -1,4 +1,4 @@
-"""The convolutional networks that a spec such as ``cnn:8-16`` stands for."""
+"""Convolutional networks of a spec such as ``cnn:8-16``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a spec such as ``mlp:64-32-10`` to a perceptron and its initial weights."""
+"""Perceptrons of a spec such as ``mlp:64-32-10``, with their initial weights."""
 
 from __future__ import annotations
 

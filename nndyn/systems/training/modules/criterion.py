@@ -1,4 +1,4 @@
-"""The loss of a module's outputs for one row: by name, or a function of the user's."""
+"""Criterion: the loss of a module's outputs for one row, by name or a user's function."""
 
 from __future__ import annotations
 

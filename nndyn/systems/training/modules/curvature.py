@@ -1,4 +1,4 @@
-"""Products of vectors with the Hessian of any module's loss."""
+"""Hessian-vector products of any module's loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the arguments a user gives to an update rule and its entry in the manifest."""
+"""Arguments of the optimizers: from a user's options to an update rule and its description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Derivatives of the update rules: how deviations of a phase are carried through a step.
+"""Derivatives of the update rules, which carry deviations of a phase through a step.
 
 A deviation row is laid out as a phase: weights, then the buffers of the optimizer. The derivative
 of a step takes deviations ``(k, P)`` and the deviations of the gradient they cause, the products

@@ -1,4 +1,4 @@
-"""Products of vectors with the Hessian of a perceptron's loss, many at once.
+"""Hessian-vector products of a perceptron's loss, many at once.
 
 The derivative of one forward and one backward pass along a vector, written out by hand: what
 differentiation calls the R-operator. All vectors share the passes of the weights themselves; their

@@ -1,4 +1,4 @@
-"""What of the losses is neither a matrix product nor transcendental, in one pass over the outputs.
+"""Kernels of the losses: one pass over the outputs.
 
 One call each where torch takes a dozen, which at this size is most of their cost.
 """

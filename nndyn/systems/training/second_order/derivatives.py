@@ -1,4 +1,4 @@
-"""Whether torch differentiates a module's loss twice, and correctly, found out on few samples."""
+"""Examination of torch's second derivatives of a module's loss, on few samples."""
 
 from __future__ import annotations
 

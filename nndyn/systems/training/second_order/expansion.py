@@ -1,4 +1,4 @@
-"""The quadratic expansion of a loss, on which a run is tried again: the rival of chaos.
+"""Quadratic expansion of a loss, on which a run is repeated: the alternative to chaos.
 
 There the Hessian is what it was at the start. Growth that the expansion shows as well is that of
 an unstable step; what it does not show, the end of the growth above all, is nonlinear.

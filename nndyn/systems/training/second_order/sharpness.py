@@ -1,4 +1,4 @@
-"""Extreme eigenvalues of the Hessian, and of what an adaptive optimizer makes of it."""
+"""Sharpness: extreme eigenvalues of the Hessian, with and without preconditioning."""
 
 from __future__ import annotations
 

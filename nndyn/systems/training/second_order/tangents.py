@@ -1,4 +1,4 @@
-"""Tangent vectors of a training: pushed through the exact derivative of every step."""
+"""Tangent vectors of a training, pushed through the exact derivative of every step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run computes, and how its results come to the host."""
+"""Device of a run, and the transfer of its results to the host."""
 
 from __future__ import annotations
 
