@@ -1,4 +1,4 @@
-"""Analyzers: pure functions from a recording to a result, and the one table they are added to.
+"""Analyzers: pure functions from a recording to a result, and the table that lists them.
 
 A row of `ANALYZERS` gives a command, a public function, an accessor method, JSON and a table.
 Other distributions add theirs through the entry-point group ``nndyn.analyzers``: the entry point's
@@ -61,11 +61,11 @@ class Row:
 ANALYZERS: dict[str, Row] = {
     "exploration": Row(
         target="analyzers.exploration.analyzer:exploration",
-        summary="How a trajectory explores its space: path, turns, diffusion, dimension.",
+        summary="Exploration of the state space: path, turns, diffusion, dimension.",
     ),
     "learning": Row(
         target="analyzers.learning.analyzer:learning",
-        summary="How long a network takes to learn, and how well it does.",
+        summary="Training time and accuracies of a network.",
         study="analyzers.studies.learning:learning_study",
         beside=("lyapunov",),
         keep=("training_time_earliest",),
@@ -78,7 +78,7 @@ ANALYZERS: dict[str, Row] = {
     ),
     "recurrence": Row(
         target="analyzers.recurrence.analyzer:recurrence",
-        summary="When a trajectory comes back: recurrence plot, its lines and their measures.",
+        summary="Recurrence plot of a trajectory, its lines and their measures.",
     ),
     "spectrum": Row(
         target="analyzers.spectrum.analyzer:spectrum",

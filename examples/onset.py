@@ -1,4 +1,4 @@
-"""Growth and training time against learning rate: where chaos sets in, and training is fastest.
+"""Growth and training time against learning rate: the onset of growth and the fastest rate.
 
     python examples/onset.py                                  12 rates, ten seeds, three minutes
     python examples/onset.py --seeds 20 --first 10 --study other

@@ -1,4 +1,4 @@
-"""Analyzers as their users call them: recordings among the options are opened and labelled."""
+"""Public functions of the analyzers: recordings among their options are opened and labelled."""
 
 from __future__ import annotations
 

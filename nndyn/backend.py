@@ -1,4 +1,4 @@
-"""``xarray.open_dataset(path, engine="nndyn")``: the validated way in."""
+"""Backend of xarray: ``xarray.open_dataset(path, engine="nndyn")`` opens validated recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The errors nndyn raises: one base, a few children, each with the exit code of the command line.
+"""Errors of nndyn: one base, a few children, each with an exit code of the command line.
 
 A child also inherits the builtin a caller expects, so that ``except ValueError`` works as well.
 """
@@ -76,29 +76,6 @@ def is_whole(value: Any) -> TypeGuard[int]:
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a real number, of Python or numpy; a bool is none."""
     return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def check_share(name: str, value: Any, *, whole: bool = False) -> None:
-    """Check that a value is a number between 0 and 1.
-
-    Parameters
-    ----------
-    name : str
-        What messages call it.
-    value
-    whole : bool, default False
-        Whether 1 is one as well.
-
-    Raises
-    ------
-    UsageError
-        If not; of a percentage it says the number.
-    """
-    if is_number(value) and (0.0 < value < 1.0 or (whole and value == 1.0)):
-        return
-    percent = is_number(value) and 1.0 < value < 100.0
-    cure = f"; {value:g} % is {value / 100.0:g}" if percent else ""
-    raise UsageError(f"{name} is {value!r}, expected a number between 0 and 1{cure}")
 
 
 def is_one_of(value: Any, names: Iterable[str]) -> bool:

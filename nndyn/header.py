@@ -1,4 +1,4 @@
-"""What a recording says of itself: its global attributes and its manifest, checked.
+"""Header of a recording: its global attributes and its manifest, checked.
 
 The one reading of both, of files and of recordings in memory: who goes on with what it returns need
 not ask whether a value is of its kind.

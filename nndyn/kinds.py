@@ -1,4 +1,4 @@
-"""Kinds of values that a file may hold: what was expected of each, and what was found."""
+"""Kinds of values that a file may hold, and messages on values that do not fit."""
 
 from __future__ import annotations
 

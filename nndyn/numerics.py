@@ -1,4 +1,4 @@
-"""Kernels that recorders and analyzers both need; each has a plain numpy twin in the tests."""
+"""Kernels shared by recorders and analyzers; each has a plain numpy twin in the tests."""
 
 from __future__ import annotations
 

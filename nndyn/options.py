@@ -1,4 +1,4 @@
-"""The options of a recording and of a training: one row each, whatever door they come in by.
+"""The options of a recording and of a training, one row each, for the command line and Python.
 
 The command line (record, sweep, onset), files of options, studies and the functions of Python take
 their names, defaults and texts from here; tests hold signatures to it. The rows stand in the order
@@ -81,99 +81,115 @@ def _training(name: str, kind: str, help: str, default: Any = None, **more: Any)
 
 OPTIONS: tuple[Option, ...] = (
     _training(
-        "data", "data", f"{', '.join(DATA)}, a .npz file or a table (.csv).", "digits", values=DATA
+        "data",
+        "data",
+        f"Data set: {', '.join(DATA)}, a .npz file or a table (.csv).",
+        "digits",
+        values=DATA,
     ),
-    _training("data_dir", "path", "Folder of the files of fashion-mnist and mnist."),
-    _training("samples", "whole", "Train on N samples, stratified by label.", metavar="N"),
+    _training("data_dir", "path", "Folder that holds the files of fashion-mnist or mnist."),
+    _training("samples", "whole", "Number of training samples, stratified by label.", metavar="N"),
     _training(
         "model",
         "name",
-        "mlp:INPUT-…-OUTPUT, such as mlp:64-32-10; cnn:CHANNELS-…, such as cnn:8-16; or "
-        "package.module:factory, a function of yours that returns a torch module.  [default: that "
-        "of data with a name, mlp:64-32-10 of digits]",
+        "Network: mlp:INPUT-…-OUTPUT, such as mlp:64-32-10; cnn:CHANNELS-…, such as cnn:8-16; or "
+        "package.module:factory, a function of yours that returns a torch module.  [default: one "
+        "for each named data set, mlp:64-32-10 for digits]",
         values=("mlp:", "cnn:"),
     ),
-    _training("test", "", "Test set, as data are."),
+    _training("test", "", "Test set, in the form of the data."),
     _training(
         "activation",
         "name",
-        f"{_listed(ACTIVATIONS)}; of mlp: and cnn:.",
+        f"Activation function: {_listed(ACTIVATIONS)} (mlp:, cnn:).",
         "tanh",
         values=ACTIVATIONS,
     ),
     _training(
         "init",
         "name",
-        f"{_listed(INITS)} (torch's).  [default: normal:1 of mlp: and cnn:]",
+        f"Initial weights: {_listed(INITS)} (torch's own).  [default: normal:1 for mlp: and cnn:]",
         values=INITS,
         together=True,
     ),
     _training(
         "loss",
         "name",
-        "cross-entropy (:label_smoothing=S:ignore_index=K:weight=W,W) or mse.",
+        "Loss: cross-entropy (:label_smoothing=S:ignore_index=K:weight=W,W) or mse.",
         "cross-entropy",
         values=LOSSES,
     ),
-    _training("optimizer", "name", f"{_listed(OPTIMIZERS)}.", "sgd", values=OPTIMIZERS),
+    _training("optimizer", "name", f"Optimizer: {_listed(OPTIMIZERS)}.", "sgd", values=OPTIMIZERS),
     _training(
-        "lr", "number", "Learning rate.  [default: 0.1 of sgd, 0.001 of the others]", together=True
+        "lr",
+        "number",
+        "Learning rate.  [default: 0.1 for sgd, 0.001 for the others]",
+        together=True,
     ),
-    _training("momentum", "number", "Of sgd and rmsprop.", 0.0, together=True),
-    _training("nesterov", "switch", "Nesterov's form of the momentum of sgd.", False),
+    _training("momentum", "number", "Momentum coefficient (sgd, rmsprop).", 0.0, together=True),
+    _training("nesterov", "switch", "Use Nesterov momentum (sgd).", False),
     _training(
         "weight_decay",
         "number",
-        "Added to the gradient; of adamw apart from it.",
+        "Weight decay, added to the gradient (decoupled from it in adamw).",
         0.0,
         together=True,
     ),
-    _training("betas", "number", "Of adam and its variants.", (0.9, 0.999), count=2, together=True),
-    _training("alpha", "number", "Of rmsprop.", 0.99, together=True),
-    _training("clip_norm", "number", "Shorten gradients longer than that (l2).", together=True),
-    _training("batch_size", "whole", "Samples a step; full batch unless given."),
+    _training(
+        "betas",
+        "number",
+        "Decay rates of the two moments (adam, adamw, nadam).",
+        (0.9, 0.999),
+        count=2,
+        together=True,
+    ),
+    _training("alpha", "number", "Decay rate of the mean square (rmsprop).", 0.99, together=True),
+    _training("clip_norm", "number", "Largest l2 norm of a gradient.", together=True),
+    _training("batch_size", "whole", "Samples per step; the full batch unless given."),
     _training(
         "schedule",
         "terms",
-        f"Of the learning rate: {', '.join(SCHEDULES)}, or several joined by commas, which "
-        "multiply.",
+        f"Learning-rate schedule: {', '.join(SCHEDULES)}, or several joined by commas, which are "
+        "multiplied.",
         "constant",
         values=SCHEDULES,
         together=True,
     ),
-    _training("dtype", "name", f"{_listed(DTYPES)}.", "float64", values=DTYPES),
-    _training("device", "name", "cpu, cuda or cuda:N.", "cpu", values=("cpu", "cuda")),
-    Option("steps", "whole", "Steps of the system.", required=True),
-    Option("replicas", "whole", "Perturbed copies.", 5),
-    Option("epsilon", "number", "Perturbations are uniform in (-EPSILON, EPSILON).", 1e-8),
+    _training(
+        "dtype", "name", f"Floating-point type: {_listed(DTYPES)}.", "float64", values=DTYPES
+    ),
+    _training("device", "name", "Device: cpu, cuda or cuda:N.", "cpu", values=("cpu", "cuda")),
+    Option("steps", "whole", "Number of steps.", required=True),
+    Option("replicas", "whole", "Number of perturbed replicas.", 5),
+    Option("epsilon", "number", "Size of the perturbations, uniform in (-EPSILON, EPSILON).", 1e-8),
     Option(
         "perturb",
         "choice",
-        "Perturb the weights alone, or biases too.",
+        "What is perturbed: the weights alone, or the biases too.",
         "weights",
         values=("weights", "all"),
         of_trainings="taken",
     ),
-    Option("perturbations", "", "Added to the initial state as they are, (R, D)."),
-    Option("pairs", "switch", "Mirror every second perturbation (±).", False),
-    Option("control", "switch", "Leave out the unperturbed twin.", True),
+    Option("perturbations", "", "Perturbations to add to the initial state, (R, D)."),
+    Option("pairs", "switch", "Draw the perturbations in mirrored pairs (±).", False),
+    Option("control", "switch", "Leave out the control, a replica without a perturbation.", True),
     Option(
         "rescale",
         "whole",
-        "Every K steps put deviations back to their initial length.",
+        "Rescale deviations to their initial length every K steps.",
         metavar="K",
     ),
     Option(
         "store",
         "text",
-        "Which states to keep; distances are always kept.",
+        "States to store; distances are always stored.",
         "full",
         metavar="full|every:K|distances",
     ),
     Option(
         "state",
         "choice",
-        "Keep the weights, or the optimizer's buffers too.",
+        "What a state is: the weights, or the whole phase with the optimizer's buffers.",
         "weights",
         values=("weights", "phase"),
         of_trainings="taken",
@@ -181,51 +197,57 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "evaluate",
         "whole",
-        "Steps between evaluations; each step in full batch, each epoch otherwise.",
+        "Steps between evaluations.  [default: 1 in full batch, else an epoch]",
         metavar="K",
         of_trainings="taken",
     ),
     Option(
         "seed",
         "whole",
-        "Draws weights, initial states, perturbations and batch order.",
+        "Seed of weights, initial states, perturbations and batch order.",
         0,
         group="run",
-        elsewhere={"help": "Draws initial states and perturbations."},
+        elsewhere={"help": "Seed of initial states and perturbations."},
     ),
     Option(
         "tangents",
         "tangents",
-        "Tangent vectors to push along the reference; with them `replicas` may be 0.",
+        "Number of tangent vectors to carry along; with them `replicas` may be 0.",
         0,
         metavar="K|all",
         told=False,
     ),
-    Option("tangent_every", "whole", "Steps between their orthonormalizations.", 1, metavar="K"),
+    Option(
+        "tangent_every",
+        "whole",
+        "Steps between orthonormalizations of the tangent vectors.",
+        1,
+        metavar="K",
+    ),
     Option(
         "tangent_start",
         "choice",
-        "Begin in random directions of the weights, the optimizer's buffers last, of the whole "
-        "phase, or in those of the perturbations.  [default: weights of trainings, random of maps "
-        "and flows]",
+        "Initial directions of the tangent vectors: random in the weights, those of the "
+        "optimizer's buffers last; random in the whole phase; or those of the perturbations.  "
+        "[default: weights for trainings, random for maps and flows]",
         values=("weights", "random", "replicas"),
         elsewhere={
             "metavar": "random|replicas",
-            "help": "Begin in random directions, or in those of the perturbations.  [default: "
-            "random]",
+            "help": "Initial directions of the tangent vectors: random, or those of the "
+            "perturbations.  [default: random]",
         },
     ),
     Option(
         "sharpness",
         "text",
-        "Extreme eigenvalues of the Hessian at every K-th step and the last.",
+        "Compute the extreme eigenvalues of the Hessian every K steps and at the last.",
         metavar="every:K",
         of_trainings="alone",
     ),
     Option(
         "quadratic_model",
         "switch",
-        "Follow the perturbations on the quadratic expansion of the loss at the start as well.",
+        "Follow the perturbations on the quadratic expansion of the initial loss as well.",
         False,
         of_trainings="alone",
     ),

@@ -1,4 +1,4 @@
-"""The recording contract (schema 1): names, dimensions, units, and what makes a Dataset valid.
+"""Recording contract (schema 1): names, dimensions, units, and the validity of a Dataset.
 
 A recording is an ``xarray.Dataset`` holding one reference trajectory (``replica`` 0), its perturbed
 replicas and its control. Recorders produce it, the store keeps it, analyzers read it; this module

@@ -1,4 +1,4 @@
-"""The result contract: what every analyzer returns, and how it turns into JSON and a table.
+"""Result contract: the Dataset that every analyzer returns, as JSON and as a table.
 
 A result is an ``xarray.Dataset``. An estimate NAME stands beside its interval ``NAME_ci`` over the
 dimension ``bound`` = (lower, upper); where there is no value the variable is NaN and carries the

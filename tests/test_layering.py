@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 FRONT_DOORS = ("nndyn.analysis", "nndyn.accessor", "nndyn.backend", "nndyn.figures", "nndyn.cli")
 FRONT_DOORS += ("nndyn.studies", "nndyn.finder", "nndyn.__main__")
 CONTRACTS = ("nndyn.errors", "nndyn.recording", "nndyn.results", "nndyn.numerics", "nndyn._version")
-CONTRACTS += ("nndyn.header", "nndyn.kinds", "nndyn.words.names")
+CONTRACTS += ("nndyn.checks", "nndyn.header", "nndyn.kinds", "nndyn.words.names")
 
 
 def modules():

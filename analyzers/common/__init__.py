@@ -1,1 +1,1 @@
-"""What several analyzers stand on: states a block at a time, headers, progress."""
+"""Foundations of several analyzers: states in blocks, headers, progress."""

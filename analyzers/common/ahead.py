@@ -1,4 +1,4 @@
-"""Reading one block while the one before is worked on."""
+"""Read-ahead: the next block is read while the current one is processed."""
 
 from __future__ import annotations
 

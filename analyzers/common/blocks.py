@@ -1,4 +1,4 @@
-"""Long series a part at a time: what is made along the way has the size of a part."""
+"""Long series in parts: temporaries have the size of a part."""
 
 from __future__ import annotations
 

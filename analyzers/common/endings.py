@@ -1,4 +1,4 @@
-"""Where a trajectory ends: diverged runs are analyzed up to there."""
+"""Ends of trajectories: a diverged run is analyzed up to its divergence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far an analyzer is, told to whoever called it and wants to know."""
+"""Progress of an analyzer, reported to a caller that asks for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an optimizer is linearly unstable: sharpness against the limit of its step."""
+"""Linear stability of an optimizer: sharpness against the limit of its step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""States of a recording a block at a time, however many weights a state has."""
+"""States of a recording in blocks of bounded size, for any number of weights."""
 
 from __future__ import annotations
 

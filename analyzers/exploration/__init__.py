@@ -1,1 +1,1 @@
-"""How a trajectory explores its space."""
+"""Exploration of the state space by a trajectory."""

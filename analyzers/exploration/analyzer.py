@@ -1,4 +1,4 @@
-"""How a trajectory explores its space: steps, turns, diffusion, dimension."""
+"""Exploration of the state space by a trajectory: steps, turns, diffusion, dimension."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from analyzers.exploration.displacements import panel_rows
 from analyzers.exploration.labels import Rows, companion, numbers, per_replica, series
 from analyzers.exploration.path import Explored, explore
 from analyzers.growth.separation import require_dataset
-from nndyn.errors import DataError, UsageError, check_share, is_whole
+from nndyn.checks import share, whole
+from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 from nndyn.results import Quantity, result
 
@@ -46,7 +47,7 @@ def exploration(
     walks: int = 1000,
     seed: int = 0,
 ) -> xr.Dataset:
-    """How a trajectory explores its space: path, turns, diffusion and dimension.
+    """Exploration of the state space by a trajectory: path, turns, diffusion and dimension.
 
     Numbers are those of the reference; each has a twin over (replica,), called ``replica_NAME``.
 
@@ -59,11 +60,12 @@ def exploration(
         Longest lag of the mean-squared displacement, in kept states; a tenth of them by default,
         and a quarter at most.
     confidence : float, default 0.95
-        Of the intervals.
+        Level of the intervals.
     walks : int, default 1000
-        Random walks of the same length and dimension that the participation ratio is compared to.
+        Number of random walks, of the same length and dimension, that the participation ratio is
+        compared with.
     seed : int, default 0
-        Draws them.
+        Seed of the random walks.
 
     Returns
     -------
@@ -108,8 +110,14 @@ def exploration(
     Random walks in many dimensions: Antognini and Sohl-Dickstein, NeurIPS 31 (2018),
     doi:10.48550/arXiv.1806.08805.
     """
-    _check(recording, max_lag, confidence, walks, seed)
-    parameters = {"max_lag": max_lag, "confidence": confidence, "walks": walks, "seed": seed}
+    parameters: dict[str, Any] = {
+        "max_lag": max_lag,
+        "confidence": confidence,
+        "walks": walks,
+        "seed": seed,
+    }
+    _check(recording, parameters)
+    max_lag, walks, seed = parameters["max_lag"], parameters["walks"], parameters["seed"]
     state = weights(recording)
     role = per_replica(recording, "role", np.r_[REFERENCE, [PERTURBED] * (state.shape[1] - 1)])
     last = ends(recording, state)
@@ -175,12 +183,13 @@ def exploration(
     )
 
 
-def _check(recording: Any, max_lag: int | None, confidence: float, walks: int, seed: int) -> None:
+def _check(recording: Any, given: dict[str, Any]) -> None:
+    """Check all options; whole numbers in `given` become ints."""
     require_dataset(recording)
-    for name, value, least in (("max_lag", max_lag, 1), ("walks", walks, 40), ("seed", seed, 0)):
-        if value is not None and not (is_whole(value) and value >= least):
-            raise UsageError(f"{name} is {value!r}, expected a whole number of at least {least}")
-    check_share("confidence", confidence)
+    for name, least in (("max_lag", 1), ("walks", 40), ("seed", 0)):
+        if name != "max_lag" or given[name] is not None:
+            given[name] = whole(name, given[name], least)
+    share("confidence", given["confidence"])
     if "state" not in recording:
         raise DataError("the recording keeps no states; record with `store='full'` or 'every:K'")
     if recording["state"].ndim != 3 or 0 in recording["state"].shape[1:]:

@@ -1,4 +1,4 @@
-"""How mean-squared displacement grows with lag: exponents with intervals, and what they mean."""
+"""Diffusion exponents: the growth of mean-squared displacement with lag, with intervals."""
 
 from __future__ import annotations
 

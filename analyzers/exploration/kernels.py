@@ -1,4 +1,4 @@
-"""Steps along a trajectory, and its squared displacements by lag."""
+"""Kernels for the steps along a trajectory and its squared displacements by lag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers, series and intervals of an exploration, labelled."""
+"""Numbers, series and intervals of an exploration, labelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One replica's trajectory, followed in one pass and weighed against itself."""
+"""Path of one replica's trajectory, followed in a single pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The participation ratio of a random walk: what a path without any preference would show."""
+"""Participation ratio of random walks: the null model of a path."""
 
 from __future__ import annotations
 

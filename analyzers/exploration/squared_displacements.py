@@ -1,4 +1,4 @@
-"""Squared displacements of a trajectory that is held whole, by lag."""
+"""Squared displacements by lag of a trajectory held in memory."""
 
 from __future__ import annotations
 

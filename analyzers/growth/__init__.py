@@ -1,1 +1,1 @@
-"""Growth of deviations: what lyapunov, spectrum and studies measure it by."""
+"""Growth of deviations, as lyapunov, spectrum and the studies measure it."""

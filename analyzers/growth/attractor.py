@@ -1,4 +1,4 @@
-"""What a run ends on: a fixed point, a cycle, or nothing that repeats."""
+"""Attractor of a run: a fixed point, a cycle, or nothing that repeats."""
 
 from __future__ import annotations
 

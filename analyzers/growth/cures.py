@@ -1,4 +1,4 @@
-"""What to record another time, and is not done already."""
+"""Advice on what to record in another run, unless it was recorded already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""References that left every bound: what stretches on the way out is no exponent."""
+"""Divergence of the reference: stretching on the way out is no exponent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Growth per doubling of the time: ever more of an exponential, always as much of a power."""
+"""Growth per doubling of time: increasing for an exponential, constant for a power."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mean growth rate of a stationary recording: total growth over elapsed time, no fit."""
+"""Mean growth rate of a stationary recording: total growth over elapsed time, without a fit."""
 
 from __future__ import annotations
 

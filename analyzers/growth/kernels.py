@@ -1,4 +1,4 @@
-"""The largest gain of a path, and of the same path with the signs of its steps drawn anew."""
+"""Kernels for the largest gain of a path, and of paths with random signs of its steps."""
 
 from __future__ import annotations
 

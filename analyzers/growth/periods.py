@@ -1,4 +1,4 @@
-"""The period of a series that repeats itself."""
+"""Period of a series that repeats itself."""
 
 from __future__ import annotations
 

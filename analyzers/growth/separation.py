@@ -1,4 +1,4 @@
-"""The separation curve: how far every perturbed replica is from the reference, at every time."""
+"""Separation curve: distance of every perturbed replica from the reference over time."""
 
 from __future__ import annotations
 

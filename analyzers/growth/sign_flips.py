@@ -1,4 +1,4 @@
-"""The sign-flip test: whether growth along a path stands out from a path without a trend."""
+"""Sign-flip test: growth along a path against paths without a trend."""
 
 from __future__ import annotations
 

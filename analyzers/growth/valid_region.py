@@ -1,4 +1,4 @@
-"""Where a deviation is a perturbation: above the rounding floor, and still infinitesimal."""
+"""Valid region of a deviation: above the rounding floor, and still infinitesimal."""
 
 from __future__ import annotations
 
@@ -89,8 +89,9 @@ def valid_region(recording: xr.Dataset, sep: Separation, *, accumulate: bool = T
         causes.pop("collapse")  # the recorder draws a collapsed replica anew
     stop, ended_by = sep.time.size - 1, "end"
     for name, bad in causes.items():
-        if bad.any() and int(np.argmax(bad)) - 1 < stop:
-            stop, ended_by = int(np.argmax(bad)) - 1, name
+        last = max(int(np.argmax(bad)) - 1, 0)
+        if bad.any() and last < stop:
+            stop, ended_by = last, name
     if not measured and ended_by == "floor":
         warnings.append(
             "no rounding_distance and no control that moved: the floor is taken as one unit of "

@@ -1,1 +1,1 @@
-"""How long a network takes to learn."""
+"""Training times and accuracies of networks."""

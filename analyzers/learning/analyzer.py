@@ -1,4 +1,4 @@
-"""How long a network takes to learn, and how well it does."""
+"""Training times and accuracies of a network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from analyzers.common.stability import limit, ratio
 from analyzers.growth.separation import require_dataset
 from analyzers.learning.evaluations import Evaluations
 from analyzers.learning.kaplan_meier import median_time
-from nndyn.errors import DataError, UsageError, check_share, is_one_of
+from nndyn.checks import choice, share
+from nndyn.errors import DataError
 from nndyn.recording import CONTROL
 from nndyn.results import Quantity, result
 
@@ -39,7 +40,7 @@ def learning(
     on: Literal["test", "training"] = "test",
     confidence: float = 0.95,
 ) -> xr.Dataset:
-    """How long a network takes to learn, and how well it does.
+    """Training time and accuracies of a network.
 
     Parameters
     ----------
@@ -48,9 +49,9 @@ def learning(
     threshold : float, default 0.93
         Accuracy that counts as learned.
     on : {"test", "training"}, default "test"
-        Which accuracy.
+        Set whose accuracy is taken.
     confidence : float, default 0.95
-        Of the intervals.
+        Level of the intervals.
 
     Returns
     -------
@@ -148,10 +149,9 @@ def learning(
 
 def _accuracy(recording: Any, threshold: float, on: str, confidence: float) -> xr.DataArray:
     require_dataset(recording)
-    check_share("threshold", threshold, whole=True)
-    check_share("confidence", confidence)
-    if not is_one_of(on, ("test", "training")):
-        raise UsageError(f"on is {on!r}, expected 'test' or 'training'")
+    share("threshold", threshold, closed=True)
+    share("confidence", confidence)
+    choice("on", on, ("test", "training"))
     name = "test_accuracy" if on == "test" else "accuracy"
     if name not in recording:
         raise DataError(

@@ -1,4 +1,4 @@
-"""What is known of a time from evaluations that lie apart."""
+"""Bounds on a time that is observed only at separate evaluations."""
 
 from __future__ import annotations
 

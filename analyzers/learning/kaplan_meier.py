@@ -1,4 +1,4 @@
-"""Times to an event that not every run reaches."""
+"""Kaplan-Meier median of times to an event that not every run reaches."""
 
 from __future__ import annotations
 

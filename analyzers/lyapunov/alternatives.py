@@ -1,4 +1,4 @@
-"""What stands beside an exponent: the instability of the step, and the quadratic loss."""
+"""Alternatives to chaos beside an exponent: an unstable step, and the quadratic loss."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from analyzers.lyapunov.estimators import along_stationary, along_transient, lea
 from analyzers.lyapunov.labels import diverged, numbers, summary
 from analyzers.lyapunov.tangent_continuation import continued
 from analyzers.lyapunov.verdict import Verdict
-from nndyn.errors import DataError, UsageError, check_share, is_one_of
+from nndyn.checks import choice, number, share
+from nndyn.errors import DataError, UsageError
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def lyapunov(
     min_growth: float = 3.0,
     drift: float = 0.005,
     window: Window | None = None,
-    horizon: int | None = None,
+    horizon: float | None = None,
 ) -> xr.Dataset:
     """Maximum Lyapunov exponent from the separation of perturbed replicas.
 
@@ -51,20 +52,20 @@ def lyapunov(
     recording : xarray.Dataset
         A recording with perturbed replicas. Attribute ``stationary`` chooses the branch.
     distance : {"l1", "l2", "linf"}, default "l2"
-        Norm of the deviations. What counts as infinitesimal is decided in l2.
+        Norm of the deviations; whether they are infinitesimal is decided in l2.
     burn_in : float, optional
         Time left out at the start; by default a twentieth of the usable part of a stationary
         recording, and the first step of a transient.
     confidence : float, default 0.95
-        Of the interval.
+        Level of the interval.
     min_growth : float, default 3
-        e-foldings that chaos, transient or not, has to show.
+        Least growth of chaos, transient or not, in e-foldings.
     drift : float, default 0.005
-        Slopes below it, per step or sample, are slow drift and no chaos (transients).
+        Slope, per step or sample, below which growth is slow drift and no chaos (transients).
     window : Window, optional
-        Measure the exponent between these two times instead of where the curve says.
-    horizon : int, optional
-        Largest horizon of the finite-time exponents, in samples; by default all that is valid.
+        Times between which to measure the exponent; by default those that the curve gives.
+    horizon : float, optional
+        Longest time over which the finite-time exponents are taken; by default all that is valid.
 
     Returns
     -------
@@ -89,7 +90,8 @@ def lyapunov(
         If an option is out of range, or the window holds fewer than three times.
     DataError
         If there is no perturbed replica or distance to use, a stationary recording has fewer than
-        10 usable times, or deviations cannot be used in the window.
+        10 usable times, deviations cannot be used in the window, or the horizon is shorter than the
+        time between two states.
 
     Notes
     -----
@@ -182,6 +184,7 @@ def _estimate(
     if not stationary:
         leave_out_kinks(sep, region, steps, warnings)
     dt = (sep.time[-1] - sep.time[0]) / (sep.time.size - 1)
+    longest = _samples(parameters["horizon"], dt, sep)
     estimate = along_stationary if stationary else along_transient
     found = estimate(
         sep,
@@ -219,7 +222,7 @@ def _estimate(
     quantities["log_separation"] = replicas(sep)
     quantities["replica_exponent"] = replica_exponents(found, sep, steps, dt, no_replicas)
     quantities |= beside.quantities
-    horizons, rates = finite_time(steps, found.start, region.stop, parameters["horizon"])
+    horizons, rates = finite_time(steps, found.start, region.stop, longest)
     quantities["finite_time_exponent"] = Quantity(
         rates / dt,
         f"per {sep.unit}",
@@ -262,28 +265,26 @@ def _check(
     burn_in: float | None,
     min_growth: float,
     drift: float,
-    horizon: int | None,
+    horizon: float | None,
 ) -> None:
-    if not is_one_of(distance, ("l1", "l2", "linf")):
-        raise UsageError(f"distance is {distance!r}, expected 'l1', 'l2' or 'linf'")
-    for name, value in (
-        ("confidence", confidence),
-        ("burn_in", burn_in),
-        ("min_growth", min_growth),
-        ("drift", drift),
-        ("horizon", horizon),
-    ):
-        if value is not None and not isinstance(value, int | float | np.number):
-            raise UsageError(f"{name} is {value!r}, expected a number")
-    check_share("confidence", confidence)
-    if burn_in is not None and not burn_in >= 0.0:
-        raise UsageError(f"burn_in is {burn_in}, expected a time of at least 0")
-    if not min_growth > 0.0:
-        raise UsageError(f"min_growth is {min_growth}, expected a positive number of e-foldings")
-    if not drift >= 0.0:
-        raise UsageError(f"drift is {drift}, expected a rate of at least 0")
-    if horizon is not None and (horizon < 1 or horizon != int(horizon)):
-        raise UsageError(f"horizon is {horizon}, expected a whole number of samples, 1 or more")
+    choice("distance", distance, ("l1", "l2", "linf"))
+    share("confidence", confidence)
+    if burn_in is not None:
+        number("burn_in", burn_in, least=0, what="a time")
+    number("min_growth", min_growth, above=0, what="a number of e-foldings")
+    number("drift", drift, least=0, what="a rate")
+    if horizon is not None:
+        number("horizon", horizon, above=0, what="a time")
+
+
+def _samples(horizon: float | None, dt: float, sep: Separation) -> int | None:
+    """Return the largest number of samples that a horizon holds."""
+    if horizon is None:
+        return None
+    count = min(horizon / dt * (1.0 + 1e-9), sep.time.size)  # 0.3 holds three of 0.1
+    if count < 1:
+        raise DataError(f"the horizon is {horizon:g}, shorter than a sample of {dt:g} {sep.unit}")
+    return int(count)
 
 
 def _indices(sep: Separation, window: Window | None) -> tuple[int, int] | None:

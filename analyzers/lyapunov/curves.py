@@ -1,4 +1,4 @@
-"""The curves of a lyapunov result: all that its figure needs."""
+"""Curves of a lyapunov result, as its figure needs them."""
 
 from __future__ import annotations
 
@@ -102,11 +102,11 @@ def _running(found: Estimate, steps: Array, dt: float) -> Array:
     return rate
 
 
-def finite_time(steps: Array, start: int, stop: int, horizon: int | None) -> tuple[Array, Array]:
-    """Horizons 1, 2, 5, 10, … in samples, and the growth per sample over each."""
+def finite_time(steps: Array, start: int, stop: int, most: int | None) -> tuple[Array, Array]:
+    """Horizons 1, 2, 5, 10, … in samples, at most `most`, and the growth per sample over each."""
     longest = max(stop - start, 1)
-    if horizon is not None:
-        longest = min(longest, horizon)
+    if most is not None:
+        longest = min(longest, most)
     wanted = [m * 10**e for e in range(13) for m in (1, 2, 5) if m * 10**e < longest]
     horizons = np.array([*wanted, longest], dtype=np.int64)
     mean = filled(steps[start : start + longest])

@@ -1,4 +1,4 @@
-"""The two ways to estimate the exponent: along a stationary recording, and along a transient."""
+"""Estimators of the exponent: along a stationary recording, and along a transient."""
 
 from __future__ import annotations
 

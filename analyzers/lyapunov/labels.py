@@ -1,4 +1,4 @@
-"""The numbers of a lyapunov result with their notes, and what stands in their place."""
+"""Numbers of a lyapunov result with their notes, and the result of a diverged run."""
 
 from __future__ import annotations
 

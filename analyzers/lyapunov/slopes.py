@@ -1,4 +1,4 @@
-"""Slopes of curves whose residuals are autocorrelated, and whether a curve is a line at all."""
+"""Slopes of curves with autocorrelated residuals, and a test of linearity."""
 
 from __future__ import annotations
 

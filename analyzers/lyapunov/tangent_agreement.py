@@ -1,4 +1,4 @@
-"""Where tangent vectors began, and from when on that no longer matters."""
+"""Initial directions of tangent vectors, and the time from which they no longer matter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Beyond the point where replicas are no longer near each other: the tangent goes on."""
+"""Continuation by a tangent vector, once replicas are no longer near each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to make of the numbers: a verdict, and the reason in plain words."""
+"""Verdicts on the numbers, each with its reason in plain words."""
 
 from __future__ import annotations
 

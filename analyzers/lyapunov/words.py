@@ -1,4 +1,4 @@
-"""Growth of deviations in words."""
+"""Phrases for the growth of deviations."""
 
 from __future__ import annotations
 

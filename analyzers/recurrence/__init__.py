@@ -1,1 +1,1 @@
-"""Recurrence plots of trajectories of any dimension, counted without ever being stored."""
+"""Recurrence plots of trajectories of any dimension, counted without being stored."""

@@ -18,7 +18,8 @@ from analyzers.recurrence.points import Points, take
 from analyzers.recurrence.radius import Threshold, find, parse
 from analyzers.recurrence.trajectories import Trajectory, afford, cut, is_recording
 from analyzers.recurrence.wide import Wide
-from nndyn.errors import UsageError, is_one_of, is_whole
+from nndyn.checks import choice, whole
+from nndyn.errors import UsageError, is_whole
 from nndyn.results import Quantity, Radius, Recording, Window, result
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def recurrence(
     sliding_width: int | None = None,
     sliding_step: int | None = None,
 ) -> xr.Dataset:
-    """When a trajectory comes back to where it was: recurrence plot and its quantification.
+    """Recurrence plot of a trajectory, and its quantification.
 
     Points i and j recur where ``‖x_i - x_j‖ ≤ radius``.
 
@@ -65,41 +66,42 @@ def recurrence(
         share R of the pairs at least `theiler` apart recurs; ``scale:S``, of the largest distance
         between any two points.
     norm : {"l1", "l2", "max"}, default "l2"
-        Of the difference of two points.
+        Norm of the difference of two points.
     theiler : int, optional
-        Diagonals nearer to the main one than this are left out of `radius` and diagonal measures;
-        1 by default, which leaves out the main one. Cross recurrence has none.
+        Theiler window: diagonals nearer to the main one than this are left out of `radius` and of
+        the measures of diagonals; 1 by default, which leaves out the main one. Cross recurrence has
+        none.
     min_diagonal : int, default 2
         Length from which a diagonal line counts.
     min_vertical : int, default 2
         Length from which a vertical line counts.
     dimension : int, default 1
-        Embed a scalar series in so many dimensions.
+        Dimension of the embedding of a scalar series.
     delay : int, default 1
-        Between the values of an embedding, in kept states.
+        Delay between the values of an embedding, in kept states.
     kind : {"auto", "cross", "joint"}, default "auto"
-        Of the trajectory with itself; with another one; or both with themselves, at once.
+        Recurrence of the trajectory with itself, with another one, or of both at the same times.
     replica : int, default 0
-        Whose trajectory; 0 is the reference.
+        Replica whose trajectory is taken; 0 is the reference.
     component : int, optional
-        Take one component of the states as a scalar series.
+        Component of the states to take as a scalar series.
     other : Recording, optional
-        The other trajectory, of a cross or joint plot: a replica, or another recording; in Python
-        its path, a Dataset, or an array (times,) or (times, components). Both must keep as many
-        states for a joint plot, and states of as many components for a cross plot.
+        Other trajectory of a cross or joint plot: a replica, or another recording; in Python its
+        path, a Dataset, or an array (times,) or (times, components). For a joint plot both must
+        have the same number of states, for a cross plot states of the same number of components.
     other_replica : int, optional
-        Whose trajectory of another recording; 0, its reference, by default.
+        Replica of the other recording; 0, its reference, by default.
     other_component : int, optional
-        Its component, `component` by default.
+        Component of the other trajectory, `component` by default.
     window : Window, optional
-        Take the states between two times alone, of both trajectories.
+        Times between which states are taken, of both trajectories.
     stride : int, optional
-        Take every so-manieth state alone; required beyond 4e12 operations.
+        Step from one state that is taken to the next; required beyond 4e12 operations.
     sliding_width : int, optional
-        Repeat all measures in windows of so many points, with the radius of the whole; of a cross
-        plot along its diagonal.
+        Length in points of windows in which all measures are repeated, with the radius of the
+        whole; in a cross plot along its diagonal.
     sliding_step : int, optional
-        From one such window to the next, in points; their width by default.
+        Points from the start of one such window to that of the next; their width by default.
 
     Returns
     -------
@@ -152,7 +154,7 @@ def recurrence(
     Marwan et al., Physics Reports 438 (2007), doi:10.1016/j.physrep.2006.11.001; Theiler, Phys.
     Rev. A 34 (1986), doi:10.1103/PhysRevA.34.2427.
     """
-    parameters = dict(
+    parameters: dict[str, Any] = dict(
         radius=radius,
         norm=norm,
         theiler=theiler,
@@ -173,6 +175,11 @@ def recurrence(
     )
     threshold = parse(radius)
     theiler = _check(recording, parameters)
+    dimension, delay, stride = (parameters[name] for name in ("dimension", "delay", "stride"))
+    min_diagonal, min_vertical = parameters["min_diagonal"], parameters["min_vertical"]
+    sliding_width, sliding_step = parameters["sliding_width"], parameters["sliding_step"]
+    replica, other_replica = parameters["replica"], parameters["other_replica"]
+    component, other_component = parameters["component"], parameters["other_component"]
     which = [Trajectory(recording, replica, component)]
     if kind != "auto":
         second = component if other_component is None else other_component
@@ -268,14 +275,13 @@ def _check(recording: Any, given: dict[str, Any]) -> int:
         value = given[name]
         if value is None and name not in ("min_diagonal", "min_vertical", "dimension", "delay"):
             continue
-        if not _is_index(value, smallest):
-            raise UsageError(f"{name} is {value!r}, expected a whole number of at least {smallest}")
-    for name, choices in (("norm", tuple(NORMS)), ("kind", ("auto", "cross", "joint"))):
-        if not is_one_of(given[name], choices):
-            raise UsageError(f"{name} is {given[name]!r}, expected one of {', '.join(choices)}")
-    kind, theiler = given["kind"], given["theiler"]
+        given[name] = whole(name, value, smallest)  # an int from here on
+    choice("norm", given["norm"], NORMS)
+    choice("kind", given["kind"], ("auto", "cross", "joint"))
+    kind: str = given["kind"]
+    theiler: int | None = given["theiler"]
     other = given["other"]
-    if not (other is None or is_recording(other) or _is_index(other)):
+    if not (other is None or is_recording(other) or (is_whole(other) and other >= 0)):
         raise UsageError(f"other is {other!r}, expected the number of a replica or a recording")
     if given["other_replica"] is not None and not is_recording(other):
         raise UsageError(
@@ -295,11 +301,7 @@ def _check(recording: Any, given: dict[str, Any]) -> int:
         raise UsageError("sliding_step is given without sliding_width")
     if theiler is None:
         return 0 if kind == "cross" else 1
-    return int(theiler)
-
-
-def _is_index(value: Any, least: int = 0) -> bool:
-    return is_whole(value) and bool(value >= least)
+    return theiler
 
 
 def _starts(points: int, width: int | None, step: int | None) -> range:

@@ -1,4 +1,4 @@
-"""One pass over a recurrence plot: the lengths of its lines, and a picture of it."""
+"""Counts of a recurrence plot in one pass: the lengths of its lines, and a picture of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measures of a recurrence plot, from the numbers of its lines by length."""
+"""Measures of a recurrence plot, from the numbers of its lines by length."""
 
 from __future__ import annotations
 

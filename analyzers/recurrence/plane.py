@@ -1,4 +1,4 @@
-"""The plane of pairs of points, cut into stripes, and the threads that work on one."""
+"""Plane of pairs of points, cut into stripes, and the threads that work on one."""
 
 from __future__ import annotations
 

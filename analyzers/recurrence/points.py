@@ -1,4 +1,4 @@
-"""The points of a recurrence plot: states, one of their components, or an embedding of it."""
+"""Points of a recurrence plot: states, one of their components, or an embedding of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The radius within which two points recur: given, or found from the distances of all pairs."""
+"""Radius within which two points recur: given, or found from the distances of all pairs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def parse(radius: Radius) -> Threshold:
     if number == math.inf:
         raise UsageError(f"radius is {radius!r}, expected a finite number: all points recur")
     if number < 0.0:
-        raise UsageError(f"radius is {radius!r}, expected a number of at least 0")
+        raise UsageError(f"radius is {radius!r}, expected a finite number, 0 or more")
     return Threshold(kind or "value", number)
 
 

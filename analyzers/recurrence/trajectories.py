@@ -1,4 +1,4 @@
-"""The trajectories of a recurrence plot: where they end, and which of their states are taken."""
+"""Trajectories of a recurrence plot: their ends, and the states that are taken."""
 
 from __future__ import annotations
 

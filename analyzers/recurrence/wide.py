@@ -1,4 +1,4 @@
-"""Pairs of states of many components, which pass by in panels."""
+"""Pairs of states of many components, streamed in panels."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The Lyapunov spectrum from tangent vectors."""
+"""Lyapunov spectrum from tangent vectors."""

@@ -1,4 +1,4 @@
-"""The Lyapunov spectrum, from the stretching of tangent vectors."""
+"""Lyapunov spectrum of a recording, from the stretching of tangent vectors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from analyzers.spectrum.kaplan_yorke import dimension_of, kaplan_yorke
 from analyzers.spectrum.labels import doublings, exponents, group, order, signs, total
 from analyzers.spectrum.resolution import lose, resolution
 from analyzers.spectrum.volume import volume_warnings
-from nndyn.errors import DataError, UsageError, check_share, is_number
+from nndyn.checks import number, share
+from nndyn.errors import DataError, UsageError
 from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ def spectrum(
     horizon : float, optional
         Time over which finite-time exponents are taken; a hundredth of what is used by default.
     confidence : float, default 0.95
-        Of the intervals.
+        Level of the intervals.
     window : Window, optional
-        Use the time between these two alone.
+        Times between which to take the exponents.
 
     Returns
     -------
@@ -84,10 +85,10 @@ def spectrum(
         of the time added; of a transient, and without tangents,
         ``kaplan_yorke_finite_time`` and the ``window`` instead of both. Series:
         ``running_exponents`` (time, exponent), the estimate so far, and
-        ``finite_time_exponents`` (horizon, exponent). The verdict is ``chaotic``,
-        ``regular`` or ``unresolved``, and ``finite-time`` of a transient and without
-        tangents. Where the reference diverged it is ``diverged``, and all is null unless
-        `window` ends before that.
+        ``finite_time_exponents`` (window_start, exponent), over adjoining windows. The
+        verdict is ``chaotic``, ``regular`` or ``unresolved``, and ``finite-time`` of a
+        transient and without tangents. Where the reference diverged it is ``diverged``, and
+        all is null unless `window` ends before that.
 
     Raises
     ------
@@ -190,13 +191,13 @@ def spectrum(
     if ended:
         verdict, reason = "diverged", f"{ended}; before that: {reason}"
     times, running = used.running()
-    windows, finite = used.finite_time(horizon)
+    starts, finite = used.finite_time(horizon)
     missing = "NaN where an exponent is lost in rounding" if resolved.note else None
     quantities["running_exponents"] = Quantity(
         running, per, "estimates up to the time", ("time", "exponent"), note=missing
     )
     quantities["finite_time_exponents"] = Quantity(
-        finite, per, "exponents over one horizon each", ("horizon", "exponent"), note=missing
+        finite, per, "exponents over one horizon each", ("window_start", "exponent"), note=missing
     )
     return result(
         quantities,
@@ -210,10 +211,10 @@ def spectrum(
         coords={
             "exponent": ("exponent", np.arange(1, k + 1), {"long_name": "in the order of QR"}),
             "time": ("time", times, {"units": found.unit, "long_name": "end of the average"}),
-            "horizon": (
-                "horizon",
-                windows,
-                {"units": found.unit, "long_name": "start of the horizon"},
+            "window_start": (
+                "window_start",
+                starts,
+                {"units": found.unit, "long_name": "start of a window as long as the horizon"},
             ),
         },
     )
@@ -221,10 +222,11 @@ def spectrum(
 
 def _check(recording: Any, burn_in: Any, horizon: Any, confidence: Any) -> None:
     require_dataset(recording)
-    for name, value, least in (("burn_in", burn_in, 0.0), ("horizon", horizon, 1e-300)):
-        if value is not None and not (is_number(value) and value >= least):
-            raise UsageError(f"{name} is {value!r}, expected a time, not negative")
-    check_share("confidence", confidence)
+    if burn_in is not None:
+        number("burn_in", burn_in, least=0, what="a time")
+    if horizon is not None:
+        number("horizon", horizon, above=0, what="a time")
+    share("confidence", confidence)
 
 
 def _offline(recording: xr.Dataset, parameters: dict[str, Any]) -> xr.Dataset:

@@ -1,4 +1,4 @@
-"""The Kaplan-Yorke dimension of a spectrum."""
+"""Kaplan-Yorke dimension of a spectrum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made of several exponents of a spectrum, and what to say of their order."""
+"""Quantities that several exponents of a spectrum decide, and remarks on their order."""
 
 from __future__ import annotations
 

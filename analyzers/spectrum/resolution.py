@@ -1,4 +1,4 @@
-"""Which exponents rounding leaves: vectors that fall too far behind between orthonormalizations."""
+"""Resolution of a spectrum: exponents that rounding hides between orthonormalizations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sum of all exponents beside what is known of it: the system's own, and the integration's."""
+"""Sum of all exponents against what is known of it, from the system and its integration."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the results over the runs of a study say together."""
+"""Results of a study as a whole, over its parameter and seeds."""

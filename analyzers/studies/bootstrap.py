@@ -1,4 +1,4 @@
-"""The bootstrap over seeds: draws, medians of draws, and intervals with open ends."""
+"""Bootstrap over seeds: draws, medians of draws, and intervals with open ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.errors import UsageError, check_share, is_whole
+from nndyn.checks import share, whole
 
 Array = NDArray[Any]
 
@@ -180,14 +180,17 @@ def simultaneous(draws: Array, confidence: float) -> tuple[Array, Array]:
     return ordered[k], ordered[resamples - 1 - k]
 
 
-def check(confidence: float, resamples: int) -> None:
-    """Check the options of a bootstrap.
+def check(confidence: float, resamples: int) -> int:
+    """Check the options of a bootstrap; return the number of resamples.
+
+    Returns
+    -------
+    int
 
     Raises
     ------
     UsageError
         If one is out of range.
     """
-    check_share("confidence", confidence)
-    if not is_whole(resamples) or resamples < 100:
-        raise UsageError(f"resamples is {resamples!r}, expected a whole number of at least 100")
+    share("confidence", confidence)
+    return whole("resamples", resamples, 100)

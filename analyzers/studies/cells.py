@@ -1,4 +1,4 @@
-"""The cells of a study as plain arrays over its two dimensions: a swept parameter, and seeds."""
+"""Cells of a study as plain arrays over its two dimensions: a swept parameter, and seeds."""
 
 from __future__ import annotations
 

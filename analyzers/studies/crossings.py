@@ -1,4 +1,4 @@
-"""Where a quantity first passes a level along a swept parameter, of which not all was sampled."""
+"""First crossing of a level along a swept parameter that was sampled in part."""
 
 from __future__ import annotations
 

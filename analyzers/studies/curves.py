@@ -1,4 +1,4 @@
-"""What the seeds of a study do at every value of the swept parameter."""
+"""Curves of a study: its seeds at every value of the swept parameter."""
 
 from __future__ import annotations
 

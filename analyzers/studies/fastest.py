@@ -1,4 +1,4 @@
-"""The rate of the shortest median training time, and where it lies beside the onset of growth."""
+"""Fastest rate, that of the shortest median training time, and its ratio to the onset of growth."""
 
 from __future__ import annotations
 

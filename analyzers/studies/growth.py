@@ -1,4 +1,4 @@
-"""Which cells of a study grow: past a threshold, and told from a neutral path."""
+"""Growth in the cells of a study: past a threshold, and told from a neutral path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study of learning results over a swept parameter and seeds: where training is fastest."""
+"""Study of learning results over a swept parameter and seeds: the fastest training."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def learning_study(
     ``indistinguishable`` may leave out rates that belong to it.
     """
     found = cells_of(cells)
-    check(confidence, resamples)
+    resamples = check(confidence, resamples)
     options: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
     unit = found.unit(found.name, "1")
     times, earliest, warnings = training_times(found)

@@ -1,4 +1,4 @@
-"""Where what half of the seeds do passes a level: finite-time exponents, and lasting chaos."""
+"""Onsets of levels, where half of the seeds pass one: finite-time exponents, lasting chaos."""
 
 from __future__ import annotations
 

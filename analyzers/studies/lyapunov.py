@@ -1,4 +1,4 @@
-"""The study of lyapunov results over a swept parameter and seeds: where growth sets in."""
+"""Study of lyapunov results over a swept parameter and seeds: the onset of growth."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def onset_study(
     Memory: resamples x seeds numbers at a time.
     """
     found = cells_of(cells)
-    check(confidence, resamples)
+    resamples = check(confidence, resamples)
     options: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
     quantities: dict[str, Quantity] = {}
     unit = found.unit(found.name, "1")

@@ -1,4 +1,4 @@
-"""The study of any analyzer's results: medians over seeds along a swept parameter."""
+"""Study of any analyzer's results: medians over seeds along a swept parameter."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def medians(cells: xr.Dataset, *, confidence: float = 0.95, resamples: int = 200
     DataError
         If `cells` are not over a parameter, of ascending numbers, and seeds, or have no number.
     """
-    check(confidence, resamples)
+    resamples = check(confidence, resamples)
     found = cells_of(cells)
     quantities: dict[str, Quantity] = {}
     coords: dict[str, Any] = dict(found.coords)

@@ -1,4 +1,4 @@
-"""The onset of growth over a swept parameter: where half of the seeds have turned over."""
+"""Onset of growth over a swept parameter: the median of the turning rates of the seeds."""
 
 from __future__ import annotations
 

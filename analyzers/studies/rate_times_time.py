@@ -1,4 +1,4 @@
-"""Training time times learning rate: whether training is faster than the longer step explains."""
+"""Learning rate times training time: faster training against a longer step."""
 
 from __future__ import annotations
 

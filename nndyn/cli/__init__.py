@@ -1,4 +1,4 @@
-"""The command line: one module a verb; each parses, calls and prints."""
+"""Command line of nndyn: one module per command, which parses, calls and prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nndyn analyze NAME PATH``: one command an analyzer, made from its signature and docstring."""
+"""``nndyn analyze NAME PATH``: one command per analyzer, made from its signature and docstring."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ def click_option(option: analyzers.Option) -> click.Option:
 def along() -> click.Option:
     """Return the option that says along what a study is looked at."""
     return click.Option(
-        ["--along"], metavar="NAME", help="Of a study: the swept option to look along, lr if swept."
+        ["--along"],
+        metavar="NAME",
+        help="Swept option along which a study is analyzed.  [default: lr if swept]",
     )
 
 
@@ -137,8 +139,10 @@ class _Analyze(Group):
                     type=NetcdfPath(dir_okay=False),
                     help="Write the whole result to this netCDF file.",
                 ),
-                click.Option(["--overwrite"], is_flag=True, help="Replace that file."),
-                click.Option(["--strict"], is_flag=True, help="Exit with 3 where unresolved."),
+                click.Option(["--overwrite"], is_flag=True, help="Replace the output file."),
+                click.Option(
+                    ["--strict"], is_flag=True, help="Exit with 3 if a verdict is unresolved."
+                ),
                 along(),
                 quiet_option(),
             ],
@@ -204,7 +208,7 @@ def _verdicts(result: xr.Dataset) -> list[str]:
     return [result.attrs["verdict"], *each]
 
 
-@click.command("all", help="Everything that applies, with the defaults.")
+@click.command("all", help="Run every analyzer that applies, with its defaults.")
 @click.argument("path", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @quiet
@@ -256,5 +260,5 @@ def study_result(path: Path, name: str, **options: Any) -> xr.Dataset:
 
 analyze = _Analyze(
     "analyze",
-    help="Compute from a recording, or a whole study, offline and without torch.",
+    help="Analyze a recording or a whole study, offline and without torch.",
 )

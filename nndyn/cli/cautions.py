@@ -1,4 +1,4 @@
-"""A word before the work, where what is asked for is allowed and seldom meant."""
+"""Warnings before the work, about options that are allowed but seldom meant."""
 
 from __future__ import annotations
 

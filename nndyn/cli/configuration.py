@@ -1,4 +1,4 @@
-"""The option ``--config``: a file gives defaults to the other options of a command."""
+"""Option ``--config``: a file with defaults for the other options of a command."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def config_option(more: str = "") -> click.Option:
         is_eager=True,
         expose_value=False,
         callback=load_config,
-        help=f"TOML file with options; those given here come first.{more}",
+        help=f"TOML file with options; the command line takes precedence.{more}",
     )
 
 

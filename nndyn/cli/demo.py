@@ -1,4 +1,4 @@
-"""``nndyn demo``: the main job on real data, explained."""
+"""``nndyn demo``: two runs on real data, recorded, analyzed and explained."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
 
 
-@click.command(help="Copy the example scripts of nndyn into a folder, which is made if need be.")
+@click.command(help="Copy the example scripts of nndyn into a folder, created if needed.")
 @click.argument("folder", metavar="DIR", type=FilePath())
 @click.option("--overwrite", is_flag=True, help="Replace files of the same names.")
 def examples(folder: Path, overwrite: bool) -> None:

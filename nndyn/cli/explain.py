@@ -13,7 +13,7 @@ from nndyn.cli.parameters import Name
 from nndyn.words.verdicts import VERDICTS, explanation
 
 
-@click.command(help="Say what a verdict or a status means and what to do next, or list them.")
+@click.command(help="Explain a verdict or a status and what to do next, or list them all.")
 @click.argument("verdict", nargs=-1, type=Name(VERDICTS))
 def explain(verdict: tuple[str, ...]) -> None:
     """Print what a word means, or the words there are."""

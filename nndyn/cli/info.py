@@ -18,11 +18,11 @@ from nndyn.words.text import escaped, size
 
 
 @click.command(
-    help="Say what a recording or study holds, or print the options that make a recording again."
+    help="Show what a recording or study holds, or print the options that reproduce a recording."
 )
 @click.argument("path", type=FilePath())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--config", "as_config", is_flag=True, help="Print TOML for `record --config`.")
+@click.option("--config", "as_config", is_flag=True, help="Print TOML for `nndyn record --config`.")
 def info(path: Path, as_json: bool, as_config: bool) -> None:
     """Print the facts of a recording."""
     from nndyn.header import PIECE

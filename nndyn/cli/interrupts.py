@@ -1,4 +1,4 @@
-"""Ctrl-C in a command: it is not lost, and the process ends quietly with exit code 130."""
+"""Ctrl-C in a command: never lost, and a quiet end of the process with exit code 130."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command group that imports a command when it is used, and one place where errors end."""
+"""Lazy command groups, which import a command on first use, and the one handler of errors."""
 
 from __future__ import annotations
 

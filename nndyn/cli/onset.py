@@ -1,4 +1,4 @@
-"""``nndyn onset …``: the learning rate at the onset of growth, and one to train at."""
+"""``nndyn onset …``: the learning rate at the onset of growth, and a recommended one."""
 
 from __future__ import annotations
 
@@ -48,21 +48,33 @@ def _params() -> list[click.Parameter]:
             ["--lr"],
             callback=_range,
             metavar="LO:HI",
-            help="Smallest and largest rate to look at; else begin where sharpness says.",
+            help="Range of learning rates to search.  [default: found from the sharpness]",
         ),
         click.Option(
-            ["--steps"], type=Whole(), default=300, show_default=True, help="Of a run, at most."
+            ["--steps"],
+            type=Whole(),
+            default=300,
+            show_default=True,
+            help="Steps per run, at most.",
         ),
-        click.Option(["--seeds"], type=Whole(), default=40, show_default=True, help="At most."),
+        click.Option(
+            ["--seeds"],
+            type=Whole(),
+            default=40,
+            show_default=True,
+            help="Number of seeds, at most.",
+        ),
         click.Option(
             ["--precision"],
             type=Number(),
             default=1.5,
             show_default=True,
-            help="Stop where the ends of the interval differ by this factor.",
+            help="Ratio of the ends of the interval at which the search stops.",
         ),
         click.Option(
-            ["--budget"], type=Whole(), help="Training steps to spend.  [default: 60 full runs]"
+            ["--budget"],
+            type=Whole(),
+            help="Training steps of all runs together.  [default: those of 60 full runs]",
         ),
         click.Option(
             ["--threshold"],
@@ -74,23 +86,27 @@ def _params() -> list[click.Parameter]:
         click.Option(
             ["-o", "--output"],
             type=FilePath(),
-            help="Keep the runs, a study, in this folder; the same command goes on there.",
+            help="Folder in which to keep the runs, as a study; the same command continues there.",
         ),
         click.Option(
-            ["--mix"], is_flag=True, help="Go on there with runs of a version with other rounding."
+            ["--mix"],
+            is_flag=True,
+            help="Continue there even if the rounding of this version differs.",
         ),
         click.Option(
             ["--take-over"],
             is_flag=True,
-            help="Go on there with what processes of another host had that are known to be gone.",
+            help="Continue there with runs whose writer on another host is known to be gone.",
         ),
         click.Option(
-            ["--workers"], type=Whole(), metavar="N", help="Record in N processes of this machine."
+            ["--workers"], type=Whole(), metavar="N", help="Record in N processes on this machine."
         ),
         config_option(),
-        click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
+        click.Option(
+            ["--dry-run"], is_flag=True, help="Print what it would take and write nothing."
+        ),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
-        click.Option(["--strict"], is_flag=True, help="Exit with 3 where it is not found."),
+        click.Option(["--strict"], is_flag=True, help="Exit with 3 if the onset is not found."),
         quiet_option(),
     ]
 
@@ -165,6 +181,6 @@ def _say_cost(
 onset = click.Command(
     "onset",
     callback=_run,
-    help="Find the learning rate at the onset of growth with few runs, and one to train at.",
+    help="Find the learning rate at the onset of growth with few runs, and recommend one.",
     params=_params(),
 )

@@ -1,4 +1,4 @@
-"""How results and progress look in a terminal."""
+"""Terminal output of results and progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of option values that click does not know."""
+"""Parameter types that click lacks."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class _Plot(Group):
         if cmd_name not in FIGURES:
             return None
         summary = FIGURES[cmd_name].summary
-        more = " Of a study: the curves of all its runs." if cmd_name in _CURVES else ""
+        more = " For a study, the curves of all its runs." if cmd_name in _CURVES else ""
         return click.Command(
             cmd_name,
             callback=lambda **options: _run(cmd_name, **options),
@@ -92,14 +92,17 @@ def _drawing() -> list[click.Parameter]:
             type=FilePath(dir_okay=False),
             required=True,
             callback=_drawable,
-            help="The figure: .png, .pdf or .svg.",
+            help="Figure to write: .png, .pdf or .svg.",
         ),
-        click.Option(["--title"], help="Line above the figure."),
+        click.Option(["--title"], help="Title of the figure."),
         click.Option(
-            ["--size"], type=Size(), metavar="WIDTHxHEIGHT", help="Inches: 4x3, or a width alone."
+            ["--size"],
+            type=Size(),
+            metavar="WIDTHxHEIGHT",
+            help="Size in inches: 4x3, or a width alone.",
         ),
-        click.Option(["--dpi"], type=Number(), help="Dots per inch, 200 unless given."),
-        click.Option(["--style"], metavar="NAME", help="Style of matplotlib, or a .mplstyle file."),
+        click.Option(["--dpi"], type=Number(), help="Dots per inch.  [default: 200]"),
+        click.Option(["--style"], metavar="NAME", help="Matplotlib style, or a .mplstyle file."),
         quiet_option(),
     ]
 

@@ -1,4 +1,4 @@
-"""The bar of a command, what it logs on the way, and ``-q``, which silences both."""
+"""Progress bar of a command, its log, and ``-q``, which silences both."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ quiet = click.option(
     is_flag=True,
     expose_value=False,
     callback=_silence,
-    help="No progress and no log; results, warnings and errors alone.",
+    help="Show results, warnings and errors only, no progress.",
 )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-@click.group(cls=Group, help="Run a system with perturbed replicas and store what happens.")
+@click.group(cls=Group, help="Record a system: a reference, perturbed replicas and a control.")
 def record() -> None:
     """Group of the recording commands."""
 
@@ -46,9 +46,9 @@ _PARAM = click.option(
     "--param",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A parameter of the system, several numbers as A,B,C; `nndyn systems NAME` lists them.",
+    help="Parameter of the system, several numbers as A,B,C; `nndyn systems NAME` lists them.",
 )
-_DISCARD = click.option("--discard", type=Whole(), help="Steps before time 0.")
+_DISCARD = click.option("--discard", type=Whole(), help="Number of steps to discard before time 0.")
 
 
 _NAMES = {
@@ -75,7 +75,7 @@ def _map(name: str, param: tuple[str, ...], discard: int | None, **options: Any)
     type=click.Choice(["rk4", "dop853"]),
     default="rk4",
     show_default=True,
-    help="Runge-Kutta steps of dt, or an adaptive method of order 8 between multiples of it.",
+    help="Integrator: Runge-Kutta steps of dt, or adaptive steps of order 8 between its multiples.",
 )
 @_DISCARD
 @recording_options()

@@ -15,43 +15,41 @@ from nndyn.words.text import size
 
 @click.command(
     "series",
-    help="Store a measured series from a table (.csv, .tsv, .txt, .dat, gzipped or not), a .npy or "
-    "a .nc file.",
+    help="Store a measured series, read from a table (.csv, .tsv, .txt, .dat, gzipped or not), a "
+    ".npy or a .nc file.",
 )
 @click.argument("source", type=FilePath())
 @click.option(
     "--interval",
     type=Number(),
-    help="Time between two rows, where the file does not say; with 1 time counts steps.  "
+    help="Time between two rows, unless the file gives it; with 1, time counts steps.  "
     "[default: 1]",
 )
 @click.option(
     "--column",
     multiple=True,
     metavar="NAME[,NAME]",
-    help="Columns of a table that are state; all but that of times unless given.",
+    help="Columns of a table that form the state.  [default: all but the times]",
 )
 @click.option(
     "--time",
     metavar="NAME",
-    help="Column of a table with the times, numbers or dates; dimension or variable of a .nc file.",
+    help="Times, as numbers or dates: a column of a table, a dimension or variable of a .nc file.",
 )
-@click.option(
-    "--resample", is_flag=True, help="Interpolate linearly at even times where they are uneven."
-)
-@click.option("--decimal", metavar=".|,", help="Decimal mark of a table; recognised unless given.")
+@click.option("--resample", is_flag=True, help="Interpolate uneven times linearly to even ones.")
+@click.option("--decimal", metavar=".|,", help="Decimal mark of a table.  [default: recognised]")
 @click.option(
     "--separator",
     metavar="CHARACTER|tab|space",
-    help="What separates the fields of a table; recognised unless given.",
+    help="Separator of the fields of a table.  [default: recognised]",
 )
-@click.option("--variable", metavar="NAME", help="Which variable of a .nc file.")
-@click.option("--group", metavar="NAME", help="Which group of a .nc file.")
+@click.option("--variable", metavar="NAME", help="Variable to read from a .nc file.")
+@click.option("--group", metavar="NAME", help="Group to read from a .nc file.")
 @click.option("--overwrite", is_flag=True, help="Replace the file.")
 @click.option(
     "--take-over",
     is_flag=True,
-    help="Replace what a process of another host had that is known to be gone.",
+    help="Replace a file whose writer on another host is known to be gone.",
 )
 @click.option(
     "-o",

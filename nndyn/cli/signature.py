@@ -1,4 +1,4 @@
-"""The options of recordings as the command line has them, made from the one table of options."""
+"""Command-line options of recordings, made from the table of options."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _TAKEN = [f"--{row.name}" for row in OPTIONS if row.of_trainings == "taken"]
 #: What the help of maps and flows says of options of trainings that they take.
 WITHOUT_EFFECT = (
-    "For scripts that record trainings as well, these are taken and change nothing: "
-    f"{', '.join(_TAKEN)}."
+    f"Accepted without effect, for scripts that record trainings as well: {', '.join(_TAKEN)}."
 )
 
 
@@ -96,17 +95,19 @@ def _option(row: Option, training: bool) -> click.Option:
 
 def _of_the_file() -> list[click.Option]:
     return [
-        click.Option(["--resume"], is_flag=True, help="Go on with the file, or start it."),
+        click.Option(
+            ["--resume"], is_flag=True, help="Continue the recording in the file, or start it."
+        ),
         click.Option(
             ["--mix"],
             is_flag=True,
-            help="Resume what a version with other rounding began; the file notes it.",
+            help="Resume even if the rounding of this version differs; the file notes it.",
         ),
         click.Option(["--overwrite"], is_flag=True, help="Replace the file."),
         click.Option(
             ["--take-over"],
             is_flag=True,
-            help="Resume or replace what a process of another host had that is known to be gone.",
+            help="Resume or replace a file whose writer on another host is known to be gone.",
         ),
         click.Option(
             ["--config"],
@@ -114,9 +115,11 @@ def _of_the_file() -> list[click.Option]:
             is_eager=True,
             expose_value=False,
             callback=load_config,
-            help="TOML file with options; those given here come first.",
+            help="TOML file with options; the command line takes precedence.",
         ),
-        click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
+        click.Option(
+            ["--dry-run"], is_flag=True, help="Print what it would take and write nothing."
+        ),
         click.Option(
             ["-o", "--output"],
             type=NetcdfPath(),

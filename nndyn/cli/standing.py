@@ -1,4 +1,4 @@
-"""What there is of a recording or a study that Ctrl-C cut short, and how it goes on."""
+"""State of a recording or study after Ctrl-C, and how to continue it."""
 
 from __future__ import annotations
 

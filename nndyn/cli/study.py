@@ -1,4 +1,4 @@
-"""How the analysis of a study looks in a terminal, and as JSON."""
+"""Terminal and JSON output of the analysis of a study."""
 
 from __future__ import annotations
 

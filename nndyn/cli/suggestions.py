@@ -1,4 +1,4 @@
-"""What a command line that cannot be understood was meant to be."""
+"""Suggestions for a command line that cannot be understood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nndyn sweep KIND …``: the options of ``nndyn record KIND``, each of which can be a grid."""
+"""``nndyn sweep KIND …``: the options of ``nndyn record KIND``, each of which may be a grid."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 _OWN = ("seed", "resume", "mix", "overwrite", "take_over", "config", "dry_run", "output", "quiet")
 
 _GRIDS = (
-    "Every option with one value can be a grid: A,B,C; LO:HI:N, N values in equal steps; "
-    "LO:HI:Nlog, in equal ratios; between schedules, which may have commas, a semicolon. Every "
-    "combination is recorded with every seed. A sweep that was stopped goes on with the same "
-    "command."
+    "Every option that takes one value can be a grid: A,B,C; LO:HI:N for N values in equal steps; "
+    "LO:HI:Nlog for equal ratios. Schedules, which may contain commas, are separated by "
+    "semicolons. Every combination is recorded with every seed. The same command continues a sweep "
+    "that was stopped."
 )
 
 
@@ -44,13 +44,11 @@ def _options() -> list[click.Parameter]:
             default=1,
             show_default=True,
             metavar="N",
-            help="Seeds a point.",
+            help="Number of seeds per point of the grid.",
         ),
+        click.Option(["--seed"], type=Whole(), default=0, show_default=True, help="First seed."),
         click.Option(
-            ["--seed"], type=Whole(), default=0, show_default=True, help="The first of them."
-        ),
-        click.Option(
-            ["--workers"], type=Whole(), metavar="N", help="Record in N processes of this machine."
+            ["--workers"], type=Whole(), metavar="N", help="Record in N processes on this machine."
         ),
         click.Option(
             ["--scheduler"],
@@ -58,22 +56,26 @@ def _options() -> list[click.Parameter]:
             help="Record on the workers of a Dask scheduler, such as tcp://host:8786.",
         ),
         click.Option(
-            ["--task"], metavar="I/N", help="Record the I-th of N shares, as in an array of jobs."
+            ["--task"], metavar="I/N", help="Record the I-th of N shares, as one job of an array."
         ),
-        click.Option(["--resume"], is_flag=True, help="Let the study grow: values, seeds, steps."),
+        click.Option(
+            ["--resume"], is_flag=True, help="Extend the study by values, seeds or steps."
+        ),
         click.Option(
             ["--mix"],
             is_flag=True,
-            help="Go on with runs that a version with other rounding began; their files note it.",
+            help="Continue runs even if the rounding of this version differs; their files note it.",
         ),
         click.Option(["--overwrite"], is_flag=True, help="Remove the study in the folder first."),
         click.Option(
             ["--take-over"],
             is_flag=True,
-            help="Go on with what processes of another host had that are known to be gone.",
+            help="Continue runs whose writer on another host is known to be gone.",
         ),
         config_option(" A list is a grid."),
-        click.Option(["--dry-run"], is_flag=True, help="Say what it would take, write nothing."),
+        click.Option(
+            ["--dry-run"], is_flag=True, help="Print what it would take and write nothing."
+        ),
         click.Option(
             ["-o", "--output"],
             type=FilePath(),

@@ -13,7 +13,7 @@ from nndyn.words.text import size
 
 
 @click.command(
-    help="Read every byte of a recording, or of those of a study, against their checksums; "
+    help="Check every byte of a recording, or of a study's recordings, against the checksums; "
     "exit 4 if any is wrong."
 )
 @click.argument("path", type=FilePath())

@@ -1,4 +1,4 @@
-"""Figures: one function each, from a result to a matplotlib figure."""
+"""Figures: one function per analyzer, from a result to a matplotlib figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure of the curves of a study: every run, and the median over seeds of each value swept."""
+"""Figure of the curves of a study: every run, and the median over seeds of each swept value."""
 
 from __future__ import annotations
 

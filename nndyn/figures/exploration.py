@@ -1,4 +1,4 @@
-"""The figure of an exploration result: displacement by lag, steps, and directions."""
+"""Figure of an exploration result: displacement by lag, steps, and directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure of a learning result: accuracies, and when they count as learned."""
+"""Figure of a learning result: accuracies, and the time at which they count as learned."""
 
 from __future__ import annotations
 

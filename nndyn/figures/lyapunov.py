@@ -1,4 +1,4 @@
-"""The figure of a lyapunov result: separation curves and what was read from them."""
+"""Figure of a lyapunov result: separation curves, window and fit."""
 
 from __future__ import annotations
 

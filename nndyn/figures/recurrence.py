@@ -1,4 +1,4 @@
-"""The figure of a recurrence result: the plot itself, its diagonal lines, and their measures."""
+"""Figure of a recurrence result: the plot itself, its diagonal lines, and their measures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sheet that a figure is drawn on: panels, their legends below them, the verdict below all."""
+"""Layout of a figure: panels, their legends below them, the verdict below all."""
 
 from __future__ import annotations
 

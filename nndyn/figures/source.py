@@ -1,4 +1,4 @@
-"""The recording that a result is of: how it was made, and what is known of its system."""
+"""Source of a result: the recording it is of, and what is known of its system."""
 
 from __future__ import annotations
 

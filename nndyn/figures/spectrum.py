@@ -1,4 +1,4 @@
-"""The figure of a spectrum: exponents, their convergence, and their finite-time distributions."""
+"""Figure of a spectrum: exponents, their convergence, and their finite-time distributions."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _spread(result: xr.Dataset, ax: Axes) -> None:
     ax.set_xticks([float(result["exponent"][i]) for i in few])
     ax.margins(x=0.2)
     _scale(result, ax)
-    starts = result["horizon"].values
+    starts = result["window_start"].values
     over = f" over {lasting(starts[1] - starts[0], unit(result))}" if len(starts) > 1 else ""
     ax.set_xlabel("index of the exponent")
     ax.set_ylabel(f"exponent{over}\n({result['exponents'].attrs['units']})")

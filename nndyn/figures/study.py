@@ -1,4 +1,4 @@
-"""The figure of a study: exponents, growth and training time along what was swept."""
+"""Figure of a study: exponents, growth and training time along a swept option."""
 
 from __future__ import annotations
 

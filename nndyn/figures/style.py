@@ -1,4 +1,4 @@
-"""The style of every figure: colours, sizes of letters, scales, and how many points are drawn."""
+"""Style of every figure: colours, font sizes, scales, and the number of points drawn."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 import numpy as np
 
+from nndyn.checks import number
 from nndyn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -187,10 +188,7 @@ def checked_dpi(dpi: Any, width: float, height: float) -> float:
     UsageError
         If it is no number, out of range, or of more dots in all than a figure needs.
     """
-    if not isinstance(dpi, int | float | np.number) or not DOTS[0] <= dpi <= DOTS[1]:
-        raise UsageError(
-            f"dpi is {dpi!r}, expected a number of dots per inch from {DOTS[0]:g} to {DOTS[1]:g}"
-        )
+    dpi = number("dpi", dpi, least=DOTS[0], most=DOTS[1], what="a number of dots per inch")
     if width * height * dpi**2 > MOST_DOTS:
         raise UsageError(
             f"{width:g} x {height:g} inches with {dpi:g} dots per inch are "

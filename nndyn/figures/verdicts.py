@@ -1,4 +1,4 @@
-"""The map of a study's verdicts over one or two swept options, with its seeds side by side."""
+"""Map of a study's verdicts over one or two swept options, its seeds side by side."""
 
 from __future__ import annotations
 

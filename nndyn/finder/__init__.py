@@ -1,1 +1,1 @@
-"""The search for the onset of growth."""
+"""Search for the onset of growth."""

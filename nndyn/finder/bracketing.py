@@ -1,4 +1,4 @@
-"""The next rate at which to look for where a seed begins to grow: gallop, then halve."""
+"""Bracketing of a seed's turning rate: doubling, then halving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search for the onset says: numbers, a rate to train at, and the reason."""
+"""Result of a search for the onset: numbers, a recommended rate, and the reason for it."""
 
 from __future__ import annotations
 

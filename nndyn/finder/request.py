@@ -1,4 +1,4 @@
-"""What a search for the onset is asked for, where it begins, and what it will take at most."""
+"""Request for a search: its options, its starting rate, and its cost at most."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from analyzers.common.stability import limit
-from nndyn.errors import UsageError, is_number, is_whole
+from nndyn.checks import number, whole
+from nndyn.errors import UsageError
 from nndyn.finder.bracketing import lattice
 from nndyn.finder.runs import Adaptive
 from nndyn.studies.folder import Folder
@@ -27,9 +28,12 @@ EARLY = 1.0 / 3.0
 _RUNS = 60
 
 
-def budget_of(steps: int) -> int:
-    """Return the training steps to spend where none are given."""
-    return _RUNS * steps
+class Effort(NamedTuple):
+    """Steps of a run, seeds, and training steps of all runs together."""
+
+    steps: int
+    seeds: int
+    budget: int
 
 
 @dataclass(frozen=True)
@@ -91,17 +95,17 @@ def search_cost(
     """
     from recorders.cost import estimate
 
-    bounds = bounds_of(lr, steps, seeds, precision, budget)
+    steps, seeds, most = effort_of(steps, seeds, budget)
+    bounds, seed = bounds_of(lr, precision), whole("seed", seed, 0)
     asked = asked_of(model, data, steps, seed, options)
     there = None if path is None else Adaptive(Folder(path), asked)
     begin = anchor(asked, seed, bounds)
     rates = lattice(begin, precision, bounds)
-    most = budget_of(steps) if budget is None else budget
     shortest = max(1, int(steps * EARLY))
     runs = min(most // shortest, seeds * (rates.high - rates.low + 1))
     system = asked.recipe.make({**asked.options({"seed": seed}), "lr": begin}, seed)
     plan = {**recorded(asked.options({"seed": seed})), "seed": seed}
-    whole = estimate(system, **plan)
+    full = estimate(system, **plan)
     short = estimate(system, timed=False, **{**plan, "steps": shortest})
     return SearchCost(
         name=system.name,
@@ -113,8 +117,8 @@ def search_cost(
         spent=0 if there is None else there.spent,
         low=rates.rate(rates.low),
         high=rates.rate(rates.high),
-        bytes=max(runs * short.bytes, math.ceil(most / steps) * whole.bytes),
-        seconds=whole.seconds / steps * most,
+        bytes=max(runs * short.bytes, math.ceil(most / steps) * full.bytes),
+        seconds=full.seconds / steps * most,
     )
 
 
@@ -138,31 +142,40 @@ def asked_of(model: Any, data: Any, steps: int, seed: int, options: Mapping[str,
     return asked
 
 
-def bounds_of(
-    lr: Any, steps: Any, seeds: Any, precision: Any, budget: Any
-) -> tuple[float, float] | None:
-    """Check the options of a search.
+def effort_of(steps: Any, seeds: Any, budget: Any) -> Effort:
+    """Return how much a search may do, checked; `budget` is None where none is given.
 
     Returns
     -------
-    (float, float) or None
-        The bounds of the rate.
+    Effort
 
     Raises
     ------
     UsageError
-        If one is wrong.
+        If a number is wrong.
     """
-    for name, value, least in (("steps", steps, 30), ("seeds", seeds, SCOUTS)):
-        if not is_whole(value) or value < least:
-            raise UsageError(f"{name} is {value!r}, expected a whole number, {least} or more")
-    if not (is_number(precision) and 1.05 < precision < np.inf):
-        raise UsageError(f"precision is {precision!r}, expected a factor above 1.05")
-    if budget is not None and not (is_whole(budget) and budget >= SCOUTS * steps):
-        raise UsageError(
-            f"budget is {budget!r} training steps, expected at least {SCOUTS * steps}: "
-            f"{SCOUTS} runs of {steps}"
-        )
+    steps = whole("steps", steps, 30)
+    seeds = whole("seeds", seeds, SCOUTS)
+    if budget is None:
+        return Effort(steps, seeds, _RUNS * steps)
+    least, cure = SCOUTS * steps, f": {SCOUTS} runs of {steps}"
+    what = "a whole number of training steps"
+    return Effort(steps, seeds, whole("budget", budget, least, what=what, cure=cure))
+
+
+def bounds_of(lr: Any, precision: Any) -> tuple[float, float] | None:
+    """Return the bounds of the rate, checked as the precision is.
+
+    Returns
+    -------
+    (float, float) or None
+
+    Raises
+    ------
+    UsageError
+        If either is wrong.
+    """
+    number("precision", precision, above=1.05, what="a factor")
     if lr is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A study that grows run by run: what a search makes of what it has seen."""
+"""Adaptive study: any run over any number of steps, recorded as the search asks for it."""
 
 from __future__ import annotations
 

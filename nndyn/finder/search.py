@@ -1,4 +1,4 @@
-"""Find the learning rate at the onset of growth with few runs, and one to train at."""
+"""Search with few runs for the learning rate at the onset of growth, and for one to train at."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from analyzers.studies.growth import told
 from analyzers.studies.lyapunov import onset_study
 from analyzers.studies.onset import THRESHOLD, Onset, onset, turning_rates
-from nndyn.errors import UsageError, is_whole
+from nndyn.checks import whole
 from nndyn.finder.bracketing import Lattice, lattice
 from nndyn.finder.bracketing import following as next_rate
 from nndyn.finder.labels import label
@@ -24,7 +24,7 @@ from nndyn.finder.request import (
     anchor,
     asked_of,
     bounds_of,
-    budget_of,
+    effort_of,
     same_start,
 )
 from nndyn.finder.runs import Adaptive
@@ -141,9 +141,9 @@ def find_onset(
     batch. A run ends after a third of its steps if it has grown by then, and where it diverges. At
     last all seeds are run at the onset, at half of it, between and above, until they have learned.
     """
-    bounds = bounds_of(lr, steps, seeds, precision, budget)
-    if workers is not None and not (is_whole(workers) and workers >= 1):
-        raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
+    steps, seeds, most = effort_of(steps, seeds, budget)
+    bounds, seed = bounds_of(lr, precision), whole("seed", seed, 0)
+    workers = None if workers is None else whole("workers", workers, 1)
     asked = asked_of(model, data, steps, seed, options)
     asked = replace(asked, mix=mix, take_over=take_over)
     with ExitStack() as stack:
@@ -155,7 +155,6 @@ def find_onset(
         scheduler = None if workers is None else stack.enter_context(processes(workers))
         runs = Adaptive(Folder(path), asked, workers=workers or 1, scheduler=scheduler)
         rates = lattice(anchor(asked, seed, bounds), precision, bounds)
-        most = budget_of(steps) if budget is None else budget
         search = _Search(runs, rates, steps, threshold, most, say or (lambda line: None))
         if bar := stack.enter_context(following(progress, "onset")):
             search.progress = bar

@@ -1,1 +1,1 @@
-"""The process that runs: progress, interrupts, paths, where a result came from."""
+"""Runtime of a process: progress, interrupts, paths, provenance."""

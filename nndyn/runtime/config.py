@@ -1,4 +1,4 @@
-"""Options from a TOML file: an option on the command line comes first, then the file's."""
+"""Options from a TOML file; those of the command line take precedence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while something is done that has to be done whole, or can be ended in order."""
+"""Interrupts: Ctrl-C during work that must be finished, or that can end in an orderly way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of files and folders, as a user gives them."""
+"""Paths of files and folders, as a user gives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a long computation is: a bar, lines in a log, or a function that is told."""
+"""Progress of a long computation: a bar, lines in a log, or calls of a function."""
 
 from __future__ import annotations
 

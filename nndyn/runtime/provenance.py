@@ -1,4 +1,4 @@
-"""Where a recording comes from: versions, hardware, identity, hashes."""
+"""Provenance of a recording: versions, hardware, identity, hashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crash-safe netCDF recordings: the only package that touches netCDF files.
+"""Store of recordings: crash-safe netCDF, and the only package that touches such files.
 
 `Writer` streams a run into a file that survives a kill at any moment, `open_recording` reads one
 back as an ``xarray.Dataset``, `verify` reads every byte of one and says what is wrong with it.

@@ -1,4 +1,4 @@
-"""What is written is no file that the work itself reads."""
+"""Distinctness of files: no output may be an input of the same work."""
 
 from __future__ import annotations
 

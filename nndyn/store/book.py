@@ -1,4 +1,4 @@
-"""The values of a recording that is written: read with their digests, written with new ones."""
+"""Values of a recording under way: read with their digests, written with new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of a recording, compared with the digests written with it: see nndyn.store.digests.
+"""Comparison of what is read of a recording with the digests in it: see `nndyn.store.digests`.
 
 A chunk is checked when it is first read, on the values that the library gives: whatever went wrong
 between the disk and them is noticed, a wrong place in a chunk index among it.

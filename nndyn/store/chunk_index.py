@@ -1,4 +1,4 @@
-"""The chunk indices of a recording: whether each leads to every committed chunk.
+"""Chunk indices of a recording: whether each leads to every committed chunk.
 
 They are the one part of the file without a checksum. For a chunk that an index does not lead to,
 the library would leave whatever is in memory and raise nothing.

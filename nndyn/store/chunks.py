@@ -1,4 +1,4 @@
-"""Where HDF5 keeps the chunks of a file: version-1 B-trees, read straight from the bytes.
+"""Chunk addresses of an HDF5 file: version-1 B-trees, read straight from the bytes.
 
 The netCDF library does not tell, and two things need it: the journal, which saves what the next
 flush may overwrite, and the verification, since these nodes are the one part of the file without

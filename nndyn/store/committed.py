@@ -1,4 +1,4 @@
-"""Which rows of an open recording count, and of which variables."""
+"""Committed rows of an open recording, by variable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new recording: it takes its name once its header is on disk, or not at all."""
+"""Creation of a recording: it takes its name once its header is on disk, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Digests: what every chunk and the header were when they were written.
+"""Digests of the chunks and the header, as they were when written.
 
 The fletcher32 of each chunk is HDF5's and stays, for readers that are not nndyn. It does not know
 where its chunk belongs, that of zeros is zero, and it takes 0000 for FFFF. So a recording has

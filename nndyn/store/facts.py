@@ -1,4 +1,4 @@
-"""What a recording says of itself, without opening it as a Dataset."""
+"""Facts about a recording, read without opening it as a Dataset."""
 
 from __future__ import annotations
 

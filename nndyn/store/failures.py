@@ -1,4 +1,4 @@
-"""What a failed write means: the system's reason, what is safe, what to do."""
+"""Failed writes explained: the system's reason, what is safe, what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open files and their names, which others may take away; files that appear whole or not at all."""
+"""Files and their names, which others may take away; files that appear whole or not at all."""
 
 from __future__ import annotations
 

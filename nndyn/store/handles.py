@@ -1,4 +1,4 @@
-"""Files that the library has open for writing, and how it is made to let go of one.
+"""Handles of files that the library has open for writing, and how they are released.
 
 The library flushes when a dataset is closed, collected, or the process ends. After a failed write,
 or once the file has been taken away, that flush must not reach the file. A Handle knows the

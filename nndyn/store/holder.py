@@ -1,4 +1,4 @@
-"""Whose a lock is, as its file says it: host, boot, process and recording.
+"""Holder of a lock, as the lock file names it: host, boot, process and recording.
 
 ``flock`` tells whether a process of this machine lives. Where a shared folder has no locks across
 machines (NFS with ``local_lock``, Lustre without ``flock``) it tells nothing of the processes of

@@ -1,4 +1,4 @@
-"""What of a recording is checked before any of its values is used."""
+"""Inspection of a recording before any of its values is used."""
 
 from __future__ import annotations
 

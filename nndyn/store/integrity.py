@@ -1,4 +1,4 @@
-"""Verification: read every byte of a recording and say what is wrong with it."""
+"""Verification of every byte of a recording, with a report of what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""The rollback journal: what the next flush may overwrite, saved before it does.
+r"""Rollback journal: the bytes that the next flush may overwrite, saved before it does.
 
 HDF5 writes metadata in place and in address order, so a process killed inside a flush can leave
 an index that points to what was never written, and takes committed data with it. Before the first

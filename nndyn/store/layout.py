@@ -1,4 +1,4 @@
-"""The header of a recording: what is decided before the first row is written."""
+"""Layout of a recording: what is decided before the first row is written."""
 
 from __future__ import annotations
 

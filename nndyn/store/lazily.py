@@ -1,4 +1,4 @@
-"""Recordings as xarray opens them: values are read when they are used, and checked then."""
+"""Lazy variables for xarray: values are read, and checked, when they are used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the netCDF library is opened, by one thread at a time, and what its errors mean."""
+"""netCDF library: opened by one thread at a time, its errors explained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may write: one lock file beside each recording, and the names of the files around it."""
+"""Locks of writers: one lock file beside each recording, and the names of the files around it."""
 
 from __future__ import annotations
 

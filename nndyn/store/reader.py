@@ -1,4 +1,4 @@
-"""The validated way in: a recording as an ``xarray.Dataset``, lazily, and only what counts."""
+"""Reader of recordings: a lazy ``xarray.Dataset`` of the committed rows, validated."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _warn(path: Path, what: str) -> None:
 
 def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> xr.Dataset:
     """Keep the committed rows and the committed checkpoint slot; name the components."""
-    from nndyn.components import named
+    from nndyn.store.components import named
 
     dims = [d for d in GROWING if d in recording.dims]
     missing = [d for d in dims if d not in recording.coords]

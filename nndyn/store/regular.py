@@ -1,4 +1,4 @@
-"""Regular files, and no others: what a stranger put under a name is opened as what it is.
+"""Regular files only: whatever else stands under a name is refused.
 
 Opening a pipe waits for somebody to write into it, reading a device may never end, and writing
 through a symbolic link changes a file that nobody named.

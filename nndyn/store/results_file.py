@@ -1,4 +1,4 @@
-"""Results of analyzers as netCDF files, each with a checksum of all that it says."""
+"""Result files: results of analyzers as netCDF, each with a checksum of its content."""
 
 from __future__ import annotations
 

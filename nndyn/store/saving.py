@@ -1,4 +1,4 @@
-"""What a journal holds: the bytes of a recording that a block may overwrite, and of which file."""
+"""Records of a journal: the bytes that a block may overwrite, and the file they are of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON with a checksum of its own, of plans and notes."""
+"""Sealed JSON: plans and notes with a checksum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A writer's hold on one recording: lock, journal, the open file, and letting go of each."""
+"""Session of a writer on one recording: lock, journal and open file, and their release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room for what is about to be written, asked of the system before the library writes it."""
+"""Disk space for the next write, reserved before the library writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The writer: rows come in, commits go out, and a kill at any moment loses one block at most."""
+"""Writer of a recording: appends rows and commits blocks; a kill loses one block at most."""
 
 from __future__ import annotations
 

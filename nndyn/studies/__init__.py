@@ -1,1 +1,1 @@
-"""A study: recordings over a grid of options, in a folder with an index."""
+"""Studies: recordings over a grid of options, in a folder with an index."""

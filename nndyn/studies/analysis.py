@@ -1,4 +1,4 @@
-"""An analyzer on every run of a study, and what the study says as a whole."""
+"""Analysis of a study: an analyzer on every run, and the study as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch of a study: claimed, recorded as far as it is missing, and noted."""
+"""Run of one batch of a study: claimed, recorded as far as it is missing, and noted."""
 
 from __future__ import annotations
 

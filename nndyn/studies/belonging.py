@@ -1,4 +1,4 @@
-"""Whether a recording is that of the run in whose place it lies."""
+"""Membership of a recording in a study: whether it is the run in whose place it lies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a study: its runs, their files, and which of them form a batch."""
+"""Design of a study: its runs, their files, and the batches they form."""
 
 from __future__ import annotations
 

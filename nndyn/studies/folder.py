@@ -1,4 +1,4 @@
-"""The folder of a study: its plan, its recordings, and what is known of them.
+"""Folder of a study: its plan, its recordings, and the notes on them.
 
 ``study.json`` is the plan, ``cells/`` holds the recordings. Of every batch that was gone through
 ``batches/NAME.json`` says what became of its runs; results of analyzers are kept in ``results/``.

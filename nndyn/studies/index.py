@@ -1,4 +1,4 @@
-"""The index of a study: a Dataset over the swept options that says where every run is."""
+"""Index of a study: a Dataset over the swept options with the file and status of every run."""
 
 from __future__ import annotations
 

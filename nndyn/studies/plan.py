@@ -1,4 +1,4 @@
-"""The text of ``study.json``, written and read: the plan of a study."""
+"""Plan of a study as the text of ``study.json``, written and read."""
 
 from __future__ import annotations
 

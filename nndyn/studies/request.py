@@ -1,4 +1,4 @@
-"""What a sweep is asked for: fixed options, and the swept ones with their values."""
+"""Request for a sweep: fixed options, and swept ones with their values."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from nndyn import kinds
+from nndyn.checks import whole
 from nndyn.errors import UsageError, is_number, is_whole
 from nndyn.kinds import Kind, shown
 from nndyn.recording import own_tangent_start, tangent_start
@@ -236,20 +237,14 @@ def _is_grid(value: Any) -> bool:
 
 
 def _seeds(seeds: Any, first: Any) -> list[int]:
-    for what, number in (("seeds", seeds), ("seed", first)):
-        whole = is_whole(number)
-        if what == "seeds" and isinstance(number, Sequence | np.ndarray):
-            continue
-        if not whole or number < (what == "seeds"):
-            least = int(what == "seeds")
-            raise UsageError(f"{what} is {number!r}, expected a whole number of at least {least}")
-    if not is_whole(seeds):
-        if isinstance(seeds, str | bytes) or not all(
-            is_whole(s) and s >= 0 for s in np.atleast_1d(np.asarray(seeds, dtype=object))
-        ):
-            raise UsageError(f"seeds is {seeds!r}, expected how many, or whole numbers")
-        return [int(s) for s in seeds]
-    return list(range(int(first), int(first) + int(seeds)))
+    first = whole("seed", first, 0)
+    if not isinstance(seeds, Sequence | np.ndarray):
+        return list(range(first, first + whole("seeds", seeds, 1)))
+    if isinstance(seeds, str | bytes) or not all(
+        is_whole(s) and s >= 0 for s in np.atleast_1d(np.asarray(seeds, dtype=object))
+    ):
+        raise UsageError(f"seeds is {seeds!r}, expected how many, or whole numbers")
+    return [int(s) for s in seeds]
 
 
 def _axis(name: str, values: Sequence[Any]) -> dict[Label, Any]:

@@ -1,4 +1,4 @@
-"""An analyzer on every run of a study: computed once, kept in the folder, laid out on its grid."""
+"""Results of an analyzer on every run of a study: computed once, kept in the folder."""
 
 from __future__ import annotations
 

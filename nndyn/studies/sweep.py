@@ -1,4 +1,4 @@
-"""Record a study: a grid of options, a recording for every combination and seed."""
+"""Sweeps: a recording for every combination of a grid of options and every seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nndyn.errors import UsageError, is_whole
+from nndyn.checks import whole
+from nndyn.errors import UsageError
 from nndyn.runtime.progress import Called, Progress, following
 from nndyn.studies.batch_run import work
 from nndyn.studies.design import Batch, Design, design, differences
@@ -119,8 +120,7 @@ def sweep(
         raise UsageError("`resume` and `overwrite` exclude each other")
     if sum(way is not None for way in (workers, scheduler, task)) > 1:
         raise UsageError("`workers`, `scheduler` and `task` exclude each other")
-    if workers is not None and not (is_whole(workers) and workers >= 1):
-        raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
+    workers = None if workers is None else whole("workers", workers, 1)
     if task is not None and overwrite:
         raise UsageError(
             "`overwrite` and `task` exclude each other: every task would remove what the others "

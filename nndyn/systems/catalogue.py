@@ -1,4 +1,4 @@
-"""What is known of each named system: formula, default parameters, exponents and their source."""
+"""Catalogue of named systems: formula, default parameters, exponents and their source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training takes where nothing is given: the model of named data, the learning rate."""
+"""Defaults of a training: the model for a named data set, and the learning rate."""
 
 from __future__ import annotations
 

@@ -14,10 +14,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from nndyn.checks import is_finite, whole
 from nndyn.errors import UsageError
 from nndyn.systems.numeric.advance import FORMULA
 from nndyn.systems.numeric.push import DERIVATIVE
-from nndyn.systems.numeric.system import NumericSystem, is_number
+from nndyn.systems.numeric.system import NumericSystem
 
 Array = NDArray[Any]
 
@@ -268,7 +269,7 @@ def heavy_ball(
     ----------
     B. T. Polyak, doi:10.1016/0041-5553(64)90137-5
     """
-    known = is_number(momentum) and momentum != 0.0
+    known = is_finite(momentum) and momentum != 0.0
     return NumericSystem(
         "heavy_ball",
         _heavy_ball,
@@ -287,10 +288,7 @@ def _descent(name: str, values: dict[str, Any], initial: Any, discard: int) -> N
     """Make any of the maps of `_separable`."""
     lr = values["lr"]
     rotation = values.get("rotation", 0)
-    if not (is_number(rotation) and rotation >= 0 and rotation == int(rotation)):
-        raise UsageError(
-            f"parameter rotation of {name} is {rotation!r}, expected a whole number, 0 or more"
-        )
+    whole(f"parameter rotation of {name}", rotation, 0)
     alone = {"cubic": {"cubic": [1.0]}, "double_well": {"double_well": [1.0]}}
     factors = {**values, **alone.get(name, {})}
     kinds, rates = [], []
@@ -299,7 +297,7 @@ def _descent(name: str, values: dict[str, Any], initial: Any, discard: int) -> N
         given = given if isinstance(given, Sequence | np.ndarray) else [given]
         for factor in given:
             kinds.append(kind)
-            rates.append(float(lr) * float(factor) if is_number(lr) and is_number(factor) else 0.0)
+            rates.append(float(lr) * float(factor) if is_finite(lr) and is_finite(factor) else 0.0)
     n = len(kinds)
     if n == 0:
         raise UsageError(f"{name} has no part: give curvatures, cubic or double_well")

@@ -1,4 +1,4 @@
-"""What a function or an object of the user's computes and holds, in a form that compares.
+"""Fingerprints of a user's functions and objects, which compare by code and content.
 
 Tells, in another process, whether a recording is continued by the same code. Code counts by its
 bytecode, which another minor version of Python compiles otherwise, and what is called in other

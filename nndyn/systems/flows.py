@@ -8,9 +8,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from nndyn.checks import is_finite
 from nndyn.systems.numeric.advance import FORMULA
 from nndyn.systems.numeric.push import DERIVATIVE
-from nndyn.systems.numeric.system import NumericSystem, is_number
+from nndyn.systems.numeric.system import NumericSystem
 
 Array = NDArray[Any]
 
@@ -94,7 +95,7 @@ def lorenz63(
     ----------
     E. N. Lorenz, doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2
     """
-    known = all(is_number(value) for value in (sigma, beta))
+    known = all(is_finite(value) for value in (sigma, beta))
     return NumericSystem(
         "lorenz63",
         _lorenz63,

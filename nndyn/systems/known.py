@@ -1,4 +1,4 @@
-"""Lyapunov exponents known of the systems in the catalogue, in numbers."""
+"""Known Lyapunov exponents of the systems in the catalogue."""
 
 from __future__ import annotations
 

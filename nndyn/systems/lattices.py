@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.errors import UsageError
+from nndyn.checks import whole
 from nndyn.systems.numeric.advance import FORMULA
 from nndyn.systems.numeric.push import DERIVATIVE
-from nndyn.systems.numeric.system import NumericSystem, is_number
+from nndyn.systems.numeric.system import NumericSystem
 
 Array = NDArray[Any]
 
@@ -173,8 +172,4 @@ def lorenz96(
 
 
 def _sites(name: str, sites: Any, least: int) -> int:
-    if not (is_number(sites) and sites >= least and math.floor(sites) == sites):
-        raise UsageError(
-            f"parameter sites of {name} is {sites!r}, expected a whole number, {least} or more"
-        )
-    return int(sites)
+    return whole(f"parameter sites of {name}", sites, least)

@@ -9,10 +9,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from nndyn.checks import is_finite, number
 from nndyn.errors import UsageError
 from nndyn.systems.numeric.advance import FORMULA
 from nndyn.systems.numeric.push import DERIVATIVE
-from nndyn.systems.numeric.system import NumericSystem, is_number
+from nndyn.systems.numeric.system import NumericSystem
 
 Array = NDArray[Any]
 
@@ -186,11 +187,10 @@ def tent(slope: float = 1.9, *, initial: Any = None, discard: int = 1000) -> Num
         If `slope` is not inside (0, 2): with slope 2 every orbit reaches 0 in binary floating point
         within 54 steps, with a larger one it escapes.
     """
-    if not (is_number(slope) and 0.0 < slope < 2.0):
-        raise UsageError(
-            f"parameter slope of tent is {slope!r}, expected a number inside (0, 2): with slope 2 "
-            "every orbit collapses to 0 in floating point, with a larger one it escapes"
-        )
+    why = (
+        ": with slope 2 every orbit collapses to 0 in floating point, with a larger one it escapes"
+    )
+    number("parameter slope of tent", slope, above=0, below=2, cure=why)
     return NumericSystem(
         "tent",
         _tent,
@@ -228,9 +228,7 @@ def skew_tent(a: float = 0.3, *, initial: Any = None, discard: int = 1000) -> Nu
         If `a` is not inside (0, 1), or is 1/2: with slope 2 every orbit reaches 0 in binary
         floating point within 54 steps.
     """
-    if not (is_number(a) and 0.0 < a < 1.0):
-        raise UsageError(f"parameter a of skew_tent is {a!r}, expected a number inside (0, 1)")
-    if a == 0.5:
+    if number("parameter a of skew_tent", a, above=0, below=1) == 0.5:
         raise UsageError(
             "parameter a of skew_tent is 0.5: in floating point every orbit of slope 2 collapses "
             "to 0; use another a"
@@ -363,7 +361,7 @@ def ikeda(u: float = 0.9, *, initial: Any = None, discard: int = 1000) -> Numeri
         "xy",
         _near_origin,
         derivative=_d_ikeda,
-        exponent_sum=_log_size(u * u) if is_number(u) else None,
+        exponent_sum=_log_size(u * u) if is_finite(u) else None,
         initial=initial,
         discard=discard,
     )
@@ -371,4 +369,4 @@ def ikeda(u: float = 0.9, *, initial: Any = None, discard: int = 1000) -> Numeri
 
 def _log_size(number: float) -> float | None:
     """Return ln |number|, None where that is no number."""
-    return math.log(abs(number)) if is_number(number) and number else None
+    return math.log(abs(number)) if is_finite(number) and number else None

@@ -1,4 +1,4 @@
-"""The one protocol of every system: a phase is a row of numbers, a system advances a batch of rows.
+"""Protocol of every system: a phase is a row of numbers, and a system advances many rows.
 
 Phases cross this boundary as numpy arrays; where a system computes (numba, torch on a GPU) is its
 own affair. The map from ``t`` to ``t + 1`` may depend on ``t`` but on nothing else, so that every

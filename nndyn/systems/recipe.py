@@ -1,4 +1,4 @@
-"""How the system of a run is made from options: by name, or by a function of the user's."""
+"""Recipes: how the system of each run is made from options, by name or by a user's function."""
 
 from __future__ import annotations
 

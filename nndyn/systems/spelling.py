@@ -1,4 +1,4 @@
-"""Names as people spell them: ``"Adam"``, ``torch.float32``, ``numpy.float32``."""
+"""Spellings of names: ``"Adam"``, ``torch.float32``, ``numpy.float32``."""
 
 from __future__ import annotations
 

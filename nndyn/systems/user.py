@@ -1,4 +1,4 @@
-"""Maps and flows of the user's: a plain Python function works, a numba one is fast."""
+"""User's maps and flows: a plain Python function works, a numba one is fast."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
+from nndyn.checks import whole
 from nndyn.errors import UsageError
 from nndyn.systems.fingerprint import Comparer, digest
 from nndyn.systems.numeric.advance import FORMULA
 from nndyn.systems.numeric.push import DERIVATIVE
-from nndyn.systems.numeric.system import NumericSystem, is_number
+from nndyn.systems.numeric.system import NumericSystem
 
 Array = NDArray[Any]
 
@@ -60,9 +61,7 @@ class Map(NumericSystem):
     def _make(
         self, f: Any, dimension: Any, jacobian: Any, *, initial: Any, name: Any, **rest: Any
     ) -> None:
-        if not (is_number(dimension) and dimension >= 1 and dimension == int(dimension)):
-            raise UsageError(f"dimension is {dimension!r}, expected a whole number, 1 or more")
-        P = int(dimension)
+        P = whole("dimension", dimension, 1)
         functions = {"f": (f, (P,))} | ({"jacobian": (jacobian, (P, P))} if jacobian else {})
         self._digests = {}
         for label, (function, _) in functions.items():

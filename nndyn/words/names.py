@@ -1,12 +1,9 @@
-"""What was meant by a name that is not known: by its spelling, or by what others call it."""
+"""Names that are perhaps meant by one that is not known, by spelling or by synonym."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
-
-from nndyn.errors import UnknownNameError
 
 #: What others call an option; of several names the first that is known counts.
 OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -279,23 +276,3 @@ def did_you_mean(
 
 def _form(name: str) -> str:
     return name.strip().lower().replace("-", "_").replace(" ", "_")
-
-
-def check_known(what: str, value: Any, known: Any) -> None:
-    """Refuse a name that is not among the `known`.
-
-    Parameters
-    ----------
-    what : str
-        What the name is of.
-    value : Any
-    known : collection of str
-
-    Raises
-    ------
-    UnknownNameError
-        If `value` is not one of `known`.
-    """
-    if not isinstance(value, str) or value not in known:
-        meant = did_you_mean(value, known)
-        raise UnknownNameError(f"unknown {what} {value!r}; known: {', '.join(known)}{meant}")

@@ -1,4 +1,4 @@
-"""Text that others wrote, safe to show in a terminal."""
+"""Text from others, made safe to show in a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every verdict and status means, and what to do next: the one place where that is written."""
+"""Verdicts and statuses: what each means, and what to do next."""
 
 from __future__ import annotations
 

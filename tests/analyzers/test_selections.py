@@ -47,9 +47,10 @@ def test_the_buffers_in_a_phase_do_not_count_in_distances(paired):
         (None, {"distance": "l3"}, UsageError, "distance is 'l3', expected 'l1', 'l2' or 'linf'"),
         (None, {"window": [5]}, UsageError, r"window is \[5\], expected two times"),
         (None, {"confidence": "high"}, UsageError, "confidence is 'high', expected a number"),
-        (None, {"horizon": 2.5}, UsageError, "horizon is 2.5, expected a whole number"),
+        (None, {"horizon": -1.0}, UsageError, "horizon is -1.0, expected a time above 0"),
+        (None, {"horizon": 0.5}, DataError, "horizon is 0.5, shorter than a sample of 1 step"),
     ],
-    ids=["path", "empty", "distance", "window", "confidence", "horizon"],
+    ids=["path", "empty", "distance", "window", "confidence", "horizon", "short"],
 )
 def test_what_is_no_recording_or_no_option_is_named(paired, given, options, error, message):
     with pytest.raises(error, match=message):

@@ -215,7 +215,7 @@ def test_a_module_that_keeps_its_weights_is_a_warning():
         ({"steps": 10}, "steps is 10, expected a whole number, 30 or more"),
         ({"seeds": 2}, "seeds is 2, expected a whole number, 3 or more"),
         ({"precision": 1.0}, "precision is 1.0, expected a factor above 1.05"),
-        ({"budget": 10}, "budget is 10 training steps, expected at least 180"),
+        ({"budget": 10}, "budget is 10, expected a whole number of training steps, 180 or more"),
         ({"lr": (2.0, 1.0)}, "expected the smallest and the largest rate"),
         ({"lr": 1.0}, "expected the smallest and the largest rate"),
         ({"momentum": [0.0, 0.9]}, "momentum is a grid; sweep it instead"),

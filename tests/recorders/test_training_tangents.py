@@ -105,7 +105,7 @@ def test_growth_on_the_quadratic_expansion_is_a_power_of_one_matrix(tmp_path, mo
     D = system.task.network.size
     weights = torch.from_numpy(system.initial()[:D])
     point = system.task.curvature(system.order).at(weights, torch.zeros(0), None)
-    matrix = point.products(torch.eye(D).double()).numpy()
+    matrix = point.hvp(torch.eye(D).double()).numpy()
     growth = run["quadratic_log_growth"].values
     assert (growth[:, [0, 3]] == 0.0).all()
     for r in (1, 2):
@@ -125,7 +125,7 @@ def test_the_expansion_of_adam_follows_its_own_reference(tmp_path):
     D = system.task.network.size
     origin = torch.from_numpy(system.initial()[:D])
     point = system.task.curvature(system.order).at(origin, torch.zeros(0), None)
-    slope, matrix = point.gradient(), point.products(torch.eye(D).double()).clone()
+    slope, matrix = point.gradient(), point.hvp(torch.eye(D).double()).clone()
     phases = torch.zeros((2, system.dimension)).double()
     phases[:, :D] = torch.from_numpy(run["state"].values[0, :2])
     length = torch.linalg.vector_norm(phases[1, :D] - phases[0, :D])

@@ -1,1 +1,1 @@
-"""Compiled loops of recurrence: distances, bits of the plot, lines in it."""
+"""Kernels of recurrence: distances, bits of the plot, lines in it."""

@@ -1,4 +1,4 @@
-"""Sixty-four entries of a recurrence plot in a word: made from distances, transposed, scanned."""
+"""Bit-packed recurrence plots: 64 entries in a word, made from distances, transposed, scanned."""
 
 from __future__ import annotations
 

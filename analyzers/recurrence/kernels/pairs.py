@@ -1,4 +1,4 @@
-"""Distances of pairs of points, as keys: distances, or their squares where the norm is l2.
+"""Keys of pairs of points: their distances, or squared distances for the l2 norm.
 
 Keys of a point of few components are taken 64 at a time and never stored; those of states of many
 components come as tiles. Points of a symmetric plot are compared with later ones only, by blocks.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from nndyn.errors import DataError, UsageError, is_one_of
+from nndyn.checks import choice, number, whole
+from nndyn.errors import DataError, UsageError
 from nndyn.numerics import separate
 from nndyn.systems.numeric.advance import advance_flow, advance_map
 from nndyn.systems.numeric.dop853 import flow_map
@@ -87,12 +86,10 @@ class NumericSystem:
                 f"parameter {several[0]} of {name} is {self._values[several[0]]}, expected one "
                 "number; nndyn.sweep takes a list of them"
             )
-        if dt is not None and not (is_number(dt) and dt > 0):
-            raise UsageError(f"dt is {dt!r}, expected a finite number above 0")
-        if not (is_number(discard) and discard >= 0 and discard == int(discard)):
-            raise UsageError(f"discard is {discard!r}, expected a whole number of steps, 0 or more")
-        if not is_one_of(method, ("rk4", "dop853")):
-            raise UsageError(f"method is {method!r}, expected 'rk4' or 'dop853'")
+        if dt is not None:
+            dt = number("dt", dt, above=0)
+        discard = whole("discard", discard, 0, what="a whole number of steps")
+        choice("method", method, ("rk4", "dop853"))
         self.name = name
         self.kind = "flow" if dt is not None else kind
         self.dimension = len(variables)
@@ -307,10 +304,10 @@ def _short(value: Any) -> str:
 
 
 def _value(name: str, key: str, value: Any) -> float | list[float]:
-    values = value if isinstance(value, Sequence | np.ndarray) else [value]
-    if isinstance(value, str) or not all(is_number(number) for number in values):
-        raise UsageError(f"parameter {key} of {name} is {value!r}, expected a finite number")
-    return float(value) if values is not value else [float(number) for number in values]
+    several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+    values = value if several else [value]
+    found = [number(f"parameter {key} of {name}", one) for one in values]
+    return found if values is value else found[0]
 
 
 def _point(given: Any, variables: Sequence[str]) -> Array:
@@ -325,11 +322,6 @@ def _point(given: Any, variables: Sequence[str]) -> Array:
             f"initial is {point.tolist()}, expected {len(variables)} finite numbers ({names})"
         )
     return point
-
-
-def is_number(value: Any) -> bool:
-    """Tell whether `value` is a finite real number."""
-    return isinstance(value, Real) and math.isfinite(value)
 
 
 #: Key of the stream that draws starts.

@@ -1,4 +1,4 @@
-"""How far the steps of a Runge-Kutta flow are from changing volumes as the flow itself does."""
+"""Volume error of a Runge-Kutta flow: its steps against the exact contraction."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Measured series as recordings: what comes from an experiment or another program."""
+"""Measured series as recordings, from an experiment or another program."""

@@ -110,7 +110,7 @@ def as_recording(series: Series) -> xr.Dataset:
     """Return a series as a recording in memory."""
     import xarray as xr
 
-    from nndyn.components import named as with_components
+    from nndyn.store.components import named as with_components
 
     T = len(series.rows)
     values = {

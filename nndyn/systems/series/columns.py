@@ -1,4 +1,4 @@
-"""A table of text as a series: its header, the columns that are state, and the one of times."""
+"""Columns of a text table as a series: the header, the states, and the times."""
 
 from __future__ import annotations
 

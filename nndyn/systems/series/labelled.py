@@ -1,4 +1,4 @@
-"""What xarray and pandas know of a series: which dimension is time, its times, names and units."""
+"""Labelled series of xarray and pandas: their time dimension, times, names and units."""
 
 from __future__ import annotations
 

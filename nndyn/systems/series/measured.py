@@ -1,4 +1,4 @@
-"""A series as it enters: its rows checked, the time between them, and where they come from."""
+"""Measured series: rows checked, the interval between them, and their source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nndyn.errors import DataError, UsageError, is_number
+from nndyn.checks import number
+from nndyn.errors import DataError, UsageError
 
 Array = NDArray[Any]
 
@@ -171,8 +172,4 @@ def interval_of(interval: Any) -> float:
     UsageError
         If it is not above 0.
     """
-    if interval is None:
-        return 1.0
-    if not is_number(interval) or not np.isfinite(interval) or not interval > 0:
-        raise UsageError(f"interval is {interval!r}, expected a time above 0")
-    return float(interval)
+    return 1.0 if interval is None else number("interval", interval, above=0, what="a time")

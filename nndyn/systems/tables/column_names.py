@@ -1,4 +1,4 @@
-"""What the name of a column says of it: that it numbers the rows, or gives their times."""
+"""Column names that say that a column numbers the rows, or gives their times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of text: which lines are rows, where fields end, and what a field is.
+"""Delimited text: the lines that are rows, the ends of fields, and the kinds of fields.
 
 Lines are counted as an editor counts them: comments, blank lines, the header and line breaks
 between quotes included. The ``csv`` module reads, because pandas says of no row on which line it

@@ -1,4 +1,4 @@
-"""Training a network as a dynamical system: the only folder of the core that needs torch."""
+"""Training of a network as a dynamical system; the only part of the core that needs torch."""
 
 from nndyn.systems.training.system import Training
 

@@ -1,4 +1,4 @@
-"""From model, data and loss as a user gives them to what a run computes."""
+"""Assembly of a training's task from a user's model, data and loss."""
 
 from __future__ import annotations
 

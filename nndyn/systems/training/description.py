@@ -1,4 +1,4 @@
-"""What defines a training, in a form that a recording keeps and compares."""
+"""Description of a training, which a recording keeps and compares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run asks of a network, whatever it is: losses, gradients, products with the Hessian."""
+"""Protocol of a network: losses, gradients and Hessian-vector products for a run."""
 
 from __future__ import annotations
 
@@ -119,13 +119,13 @@ class Point:
     ----------
     gradient : callable
         Returns the gradient ``(D,)``.
-    products : callable
+    hvp : callable
         Takes vectors ``(k, D)`` and returns their products with the Hessian ``(k, D)``, a buffer
         that the next call overwrites.
     """
 
     gradient: Callable[[], Tensor]
-    products: Callable[[Tensor], Tensor]
+    hvp: Callable[[Tensor], Tensor]
 
 
 class Curvature(Protocol):

@@ -1,4 +1,4 @@
-"""The training of a network as a system: what `nndyn.Training` is."""
+"""Training of a network as a system: `nndyn.Training`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from nndyn.errors import UsageError, is_whole
+from nndyn.checks import whole
+from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.spelling import canonical
 from nndyn.systems.training.assembly import assembled
@@ -57,36 +58,36 @@ class Training:
     lr : float
         Learning rate.
     momentum : float, default 0
-        Of sgd (without dampening) and rmsprop, in [0, 1).
+        Momentum coefficient of sgd (without dampening) and rmsprop, in [0, 1).
     nesterov : bool, default False
-        Of sgd with momentum.
+        Nesterov momentum (sgd with a momentum).
     weight_decay : float, default 0
-        Times the weights, added to the gradient; of adamw apart from it.
+        Times the weights, added to the gradient; decoupled from it in adamw.
     betas : tuple of two floats, default (0.9, 0.999)
-        Of adam and its variants, each in [0, 1).
+        Decay rates of the two moments of adam and its variants, each in [0, 1).
     alpha : float, default 0.99
-        Smoothing of rmsprop, in [0, 1).
+        Decay rate of the mean square of rmsprop, in [0, 1).
     clip_norm : float, optional
-        Gradients longer than that in l2 are shortened to it.
+        Largest l2 norm of a gradient; longer ones are scaled down to it.
     batch_size : int, optional
-        Samples a step; the whole training set unless given. An epoch is a permutation drawn from
+        Samples per step; the whole training set unless given. An epoch is a permutation drawn from
         (`seed`, epoch) and cut into batches, the last of which may be shorter.
     schedule : str, default "constant"
-        Of the learning rate: ``constant``, ``cosine:T``, ``warmup:K``, ``step:K:G``, or several
-        joined by commas, which multiply; see `nndyn.systems.training.optimizers.schedules`.
+        Learning-rate schedule: ``constant``, ``cosine:T``, ``warmup:K``, ``step:K:G``, or several
+        joined by commas, which are multiplied; see `nndyn.systems.training.optimizers.schedules`.
     activation : {"tanh", "relu", "sigmoid", "gelu", "sin", "silu", "identity"}
-        Between the layers of a spec.
+        Activation function between the layers of a spec.
     init : str, optional
         ``normal:S``, ``xavier``, ``kaiming`` (all with zero biases) or ``default`` (torch's), for
         linear and convolutional layers. None keeps the weights of a module and is ``normal:1`` for
         a spec.
     samples : int, optional
-        Take so many training samples, stratified by label, and a test set as much smaller.
+        Number of training samples, stratified by label; the test set shrinks in proportion.
     data_dir : path, optional
-        Folder of the files of ``fashion-mnist`` and ``mnist``.
+        Folder that holds the files of ``fashion-mnist`` or ``mnist``.
     seed : int, default 0
-        Draws initial weights, batch order and what is random in a step, each from a stream of its
-        own; not the data.
+        Seed of the initial weights, the batch order and the randomness of a step, each a stream of
+        its own; not of the data.
     dtype : {"float64", "float32"}
     device : {"cpu", "cuda", "cuda:N"}
 
@@ -144,8 +145,8 @@ class Training:
         momentum: float = 0,
         nesterov: bool = False,
         weight_decay: float = 0,
-        betas: tuple[float, float] = arguments.BETAS,
-        alpha: float = arguments.ALPHA,
+        betas: tuple[float, float] = (0.9, 0.999),
+        alpha: float = 0.99,
         clip_norm: float | None = None,
         batch_size: int | None = None,
         schedule: str = "constant",
@@ -173,8 +174,7 @@ class Training:
         )
         self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
-        if not is_whole(seed) or seed < 0:
-            raise UsageError(f"seed is {seed!r}; give an integer >= 0")
+        seed = whole("seed", seed, 0)
         made = assembled(
             model,
             data,
@@ -320,7 +320,7 @@ class Training:
     ) -> Block:
         """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
         if steps < 1:
-            raise UsageError(f"steps is {steps}; give at least 1")
+            raise UsageError(f"steps is {steps}, expected 1 or more")
         return self._run(phase, start, steps, keep, evaluate, part)
 
     def observe(

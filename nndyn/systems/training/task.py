@@ -1,4 +1,4 @@
-"""A network, its samples and its loss: what is computed, whatever the optimizer does with it."""
+"""Task of a training: a network, its samples and its loss, whatever the optimizer."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+import nndyn
 from analyzers.growth.growth_rate import growth_rate, running_rate
 from analyzers.lyapunov.analyzer import lyapunov
 from nndyn.errors import DataError, UsageError
@@ -162,3 +163,15 @@ def test_options_out_of_range_are_refused(options, message):
     ds = recording(np.exp(piecewise([0.3], [], 50)), step_length=1.0)
     with pytest.raises(UsageError, match=message):
         lyapunov(ds, **options)
+
+
+def test_deviations_below_rounding_from_the_start_are_too_few_and_a_tangent_stands_in(tmp_path):
+    for tangents in (0, 1):  # the discarded steps take the reference to 0, where states are small
+        path = tmp_path / f"{tangents}.nc"
+        run = nndyn.record("quadratic", path, steps=400, replicas=2, tangents=tangents)
+        if tangents:
+            assert float(lyapunov(run)["lyapunov_max"]) == pytest.approx(np.log(0.9), rel=1e-3)
+        else:
+            with pytest.raises(DataError, match=r"^0 usable times .* usable up to 0"):
+                lyapunov(run)
+        run.close()

@@ -227,6 +227,17 @@ def test_finite_time_exponents_are_growth_over_horizon():
     assert short["horizon"].values.tolist() == [1.0, 2.0, 5.0, 7.0]
 
 
+def test_a_horizon_is_a_length_of_time():
+    growing = piecewise([0.03], [], 200, noise=0.0, slope_spread=0.0)
+    flow = recording(np.exp(growing), interval=0.1, units="time unit")
+    found = lyapunov(flow, horizon=0.3)
+    np.testing.assert_allclose(found["horizon"], [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(found["finite_time_exponent"], 0.3)
+    whole = lyapunov(flow)["finite_time_exponent"]
+    np.testing.assert_array_equal(found["finite_time_exponent"][:2], whole[:2])
+    assert lyapunov(flow, horizon=1e300)["finite_time_exponent"].equals(whole)
+
+
 def test_json_has_no_nan_and_every_null_a_note():
     for ds in (drawn([0.3], [], 200), drawn([6.0], [], 60), drawn([0.3, 0.0], [40], 200)):
         shown = to_dict(lyapunov(ds))

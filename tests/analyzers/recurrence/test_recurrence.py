@@ -198,14 +198,14 @@ def test_a_run_that_diverges_is_analyzed_up_to_there():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"radius": -1.0}, "radius is -1.0, expected a number of at least 0"),
+        ({"radius": -1.0}, "radius is -1.0, expected a finite number, 0 or more"),
         ({"radius": np.inf}, "radius is inf, expected a finite number"),
         ({"radius": np.nan}, "radius is nan, expected a number, rate:R or scale:S"),
         ({"radius": "rate:0"}, "radius is 'rate:0', expected a rate above 0 and at most 1"),
         ({"radius": "often"}, "radius is 'often', expected a number, rate:R or scale:S"),
-        ({"norm": "l3"}, "norm is 'l3', expected one of l1, l2, max"),
-        ({"theiler": -1}, "theiler is -1, expected a whole number of at least 0"),
-        ({"min_diagonal": 0}, "min_diagonal is 0, expected a whole number of at least 1"),
+        ({"norm": "l3"}, "norm is 'l3', expected 'l1', 'l2' or 'max'"),
+        ({"theiler": -1}, "theiler is -1, expected a whole number, 0 or more"),
+        ({"min_diagonal": 0}, "min_diagonal is 0, expected a whole number, 1 or more"),
         ({"min_vertical": None}, "min_vertical is None"),
         ({"dimension": 2}, "`dimension=2` embeds a scalar series, the states have 3 components"),
         ({"component": 3}, "component is 3, expected one of 0 … 2"),
@@ -216,7 +216,7 @@ def test_a_run_that_diverges_is_analyzed_up_to_there():
         ({"window": (8, 2)}, "window is 8:2, expected two times in order"),
         ({"sliding_width": 50}, "sliding_width is 50, there are 40 points"),
         ({"sliding_step": 5}, "sliding_step is given without sliding_width"),
-        ({"stride": 0}, "stride is 0, expected a whole number of at least 1"),
+        ({"stride": 0}, "stride is 0, expected a whole number, 1 or more"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, message):

@@ -96,7 +96,7 @@ def test_finite_time_exponents_are_means_over_one_horizon_each():
     found = nndyn.spectrum(stretched(steps, interval=0.5), burn_in=50.0, horizon=10.0)
     expected = steps[100:].reshape(45, 20, 2).mean(axis=1) / 0.5
     np.testing.assert_allclose(found["finite_time_exponents"], expected, rtol=1e-9)
-    np.testing.assert_allclose(found["horizon"], 50.0 + 10.0 * np.arange(45))
+    np.testing.assert_allclose(found["window_start"], 50.0 + 10.0 * np.arange(45))
 
 
 def test_a_singular_derivative_is_a_null_that_says_so():

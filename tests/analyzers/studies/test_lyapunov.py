@@ -388,7 +388,7 @@ def test_simultaneous_intervals_hold_together():
     ("options", "message"),
     [
         ({"confidence": 1.0}, "confidence is 1.0, expected a number between 0 and 1"),
-        ({"resamples": 10}, "resamples is 10, expected a whole number of at least 100"),
+        ({"resamples": 10}, "resamples is 10, expected a whole number, 100 or more"),
     ],
 )
 def test_wrong_options_are_refused(options, message):

@@ -66,7 +66,7 @@ def test_options_of_trainings_are_in_their_help_alone(cli, verb, kind):
         assert option not in others
     if verb == "record":
         said = " ".join(others.split())
-        assert said.endswith("are taken and change nothing: --perturb, --state, --evaluate.")
+        assert said.endswith("record trainings as well: --perturb, --state, --evaluate.")
 
 
 def test_hidden_options_are_taken_all_the_same(cli):

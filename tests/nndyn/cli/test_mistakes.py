@@ -68,7 +68,7 @@ MISTAKES = [
     (f"{ONSET} --parallel 4", 2, "did you mean --workers?"),
     # names and files that options take
     (f"{IRIS} --optimizer adma", 2, "did you mean 'adam'"),
-    (f"{IRIS} --optimizer lion", 2, "known: sgd, adam, adamw, rmsprop, nadam"),
+    (f"{IRIS} --optimizer lion", 2, "expected 'sgd', 'adam', 'adamw', 'rmsprop' or 'nadam'"),
     (f"{IRIS} --model mpl:4-8-3", 2, "did you mean 'mlp:4-8-3'?"),
     (f"{IRIS} --model 4,8,3", 2, "did you mean 'mlp:4-8-3'?"),
     (f"{IRIS} --model resnet18", 2, "give mlp: and the widths from input to output"),
@@ -96,9 +96,9 @@ MISTAKES = [
     ("record series x.csv --column X -o a.nc", 2, "did you mean 'x'?"),
     ("record series folder -o a.nc", 2, "folder is none of .csv"),
     # numbers
-    (f"{IRIS} --lr -1", 2, "lr is -1.0; give a finite number > 0"),
+    (f"{IRIS} --lr -1", 2, "lr is -1.0, expected a finite number above 0"),
     (f"{IRIS} --lr 0,1", 2, "'0,1', expected a number such as 0.1, with a point", "nndyn sweep"),
-    (f"{IRIS} --momentum 1.5", 2, "give a number in [0, 1)"),
+    (f"{IRIS} --momentum 1.5", 2, "expected a number in [0, 1)"),
     (f"{IRIS} --batch-size 0", 2, "from 1 to 120, the number of training samples"),
     (f"{IRIS} --betas 0.9 --seed 1", 2, "'--betas'", "it takes 2 values"),
     (f"{LOGISTIC} --steps 1.5", 2, "'1.5', expected a whole number such as 1000 or 1e3"),
@@ -112,7 +112,11 @@ MISTAKES = [
     ("analyze learning run.nc --threshold 93", 2, "93 % is 0.93"),
     ("analyze lyapunov run.nc --window 100:200", 2, "the recording is from 0 to 60 step"),
     ("analyze lyapunov run.nc --window 30", 2, "expected two times such as 10:50"),
-    ("analyze recurrence run.nc --radius -1", 2, "radius is -1.0, expected a number of at least 0"),
+    (
+        "analyze recurrence run.nc --radius -1",
+        2,
+        "radius is -1.0, expected a finite number, 0 or more",
+    ),
     # files
     (f"{LOGISTIC} -o a.csv", 2, "a.csv will be a netCDF file; name it a.nc"),
     (f"{LOGISTIC} -o folder", 2, "folder is a folder; name a file in it"),
@@ -137,7 +141,7 @@ MISTAKES = [
     (f"{SWEEP} --lr 0.5,1 -o run.nc", 2, "run.nc is a file; name a folder"),
     ("analyze lyapunov study --along momentum", 2, "expected a swept option with numbers: lr"),
     (f"{ONSET} --lr 0.1", 2, "expected LO:HI such as 0.1:10"),
-    (f"{ONSET} --budget 10", 2, "expected at least 900: 3 runs of 300"),
+    (f"{ONSET} --budget 10", 2, "900 or more: 3 runs of 300"),
 ]
 
 

@@ -95,7 +95,7 @@ def test_a_constant_series_is_told_that_its_rate_is_another(cli, series):
     [
         (("--radius", "inf"), 2, "radius is inf, expected a finite number: all points recur"),
         (("--radius", "often"), 2, "radius is 'often', expected a number, rate:R or scale:S"),
-        (("--dimension", 0), 2, "dimension is 0, expected a whole number of at least 1"),
+        (("--dimension", 0), 2, "dimension is 0, expected a whole number, 1 or more"),
         (("--window", "5:2"), 2, "window is 5:2, expected two times in order"),
         (("--window", "0:0.05"), 1, "expected at least 2 states, found 1"),
         (("--other", 1), 2, "kind='auto' takes no other trajectory; ask for cross or joint"),

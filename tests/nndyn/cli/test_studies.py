@@ -102,7 +102,7 @@ def test_parameters_of_several_numbers_in_a_file_make_a_recording_again(cli):
         ((*MAP, "--replicas", "2,2.5"), "replicas is '2,2.5': 2.5 is no whole number"),
         ((*MAP, "--replicas", "2,2"), "replicas has the value 2 twice"),
         ((*MAP, "--perturb", "all,some"), "'some' is not one of"),
-        ((*MAP, "--seeds", "0"), "seeds is 0, expected a whole number of at least 1"),
+        ((*MAP, "--seeds", "0"), "seeds is 0, expected a whole number, 1 or more"),
         ((*ONE, "--task", "3/2"), "task is '3/2', expected I/N"),
         (
             (*ONE, "--task", "1/2", "--workers", 2),

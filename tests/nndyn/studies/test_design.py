@@ -61,7 +61,7 @@ def test_seeds_that_differ_beyond_floats_are_different_runs():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": [0.5, -1.0]}, "lr=-1.0: lr is -1.0; give a finite number > 0"),
+        ({"lr": [0.5, -1.0]}, "lr=-1.0: lr is -1.0, expected a finite number above 0"),
         ({"model": ["mlp:4-8-3", "mlp:5-3"]}, r"model=mlp:5-3: .*5"),
         ({"model": ["mlp:4-3"], "data": ["iris", "wine"]}, r"model=mlp:4-3, data=wine: "),
         ({"epsilon": [1e-6, -1.0]}, "epsilon=-1.0: epsilon is -1.0"),

@@ -70,8 +70,8 @@ def test_seeds_are_how_many_or_which(given, expected):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"seeds": 0}, "seeds is 0, expected a whole number of at least 1"),
-        ({"seeds": 2.0}, "seeds is 2.0, expected a whole number"),
+        ({"seeds": 0}, "seeds is 0, expected a whole number, 1 or more"),
+        ({"seeds": 2.5}, "seeds is 2.5, expected a whole number"),
         ({"seeds": True}, "seeds is True, expected a whole number"),
         ({"seeds": "3"}, "seeds is '3', expected how many, or whole numbers"),
         ({"seeds": [0.5]}, "expected how many, or whole numbers"),
@@ -80,7 +80,7 @@ def test_seeds_are_how_many_or_which(given, expected):
         ({"seeds": []}, "seed is an empty grid"),
         ({"seeds": [1, 1]}, "seed has the value 1 twice"),
         ({"seeds": np.array(2.5)}, "expected how many, or whole numbers"),
-        ({"seed": -1}, "seed is -1, expected a whole number of at least 0"),
+        ({"seed": -1}, "seed is -1, expected a whole number, 0 or more"),
     ],
 )
 def test_wrong_seeds_are_named(given, message):

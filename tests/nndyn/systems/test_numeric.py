@@ -108,7 +108,7 @@ def test_the_seed_draws_the_start_and_discard_brings_it_to_the_attractor():
     ("make", "message"),
     [
         (lambda: systems.logistic(float("nan")), "parameter r of logistic is nan"),
-        (lambda: systems.skew_tent(1.5), r"a of skew_tent is 1.5, expected a number inside"),
+        (lambda: systems.skew_tent(1.5), r"a of skew_tent is 1.5, expected a number in"),
         (lambda: systems.skew_tent(0.5), "every orbit of slope 2 collapses"),
         (lambda: systems.lorenz63(dt=0), "dt is 0"),
         (lambda: systems.henon(discard=-1), "discard is -1"),

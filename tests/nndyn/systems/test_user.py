@@ -112,7 +112,7 @@ def test_parameters_of_gradient_descent_are_checked():
         (lambda: systems.quadratic(curvatures=("a",)), "parameter curvatures of quadratic"),
         (lambda: systems.quadratic(rotation=-1), "parameter rotation of quadratic is -1"),
         (lambda: systems.separable(curvatures=(), cubic=(), double_well=()), "has no part"),
-        (lambda: systems.tent(2.0), r"inside \(0, 2\)"),
+        (lambda: systems.tent(2.0), r"in \(0, 2\)"),
         (lambda: systems.lorenz96(sites=3), "parameter sites of lorenz96 is 3"),
         (lambda: systems.coupled_logistic(sites=4.5), "parameter sites of coupled_logistic is 4.5"),
         (lambda: systems.cubic(float("nan")), "parameter lr of cubic is nan"),

@@ -1,1 +1,1 @@
-"""Samples: where they come from, and which of them a step sees."""
+"""Samples: their sources, and those that a step sees."""

@@ -1,4 +1,4 @@
-"""Fashion-MNIST and MNIST from IDX files: where they lie, and how they are read.
+"""Fashion-MNIST and MNIST, read from IDX files.
 
 ===================  ======  ======  ========  =======
 name                 train   test    image     classes

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nndyn.errors import UnknownNameError, UsageError, is_whole
+from nndyn.checks import whole
+from nndyn.errors import UnknownNameError, UsageError
 from nndyn.runtime.paths import located
 from nndyn.systems.spelling import canonical
 from nndyn.systems.tables import files as text_files
@@ -87,14 +88,13 @@ def load(
     those taken, 55 MB and 440 MB for ``fashion-mnist`` whole, 55 MB and 44 MB with
     ``samples=6000``.
     """
-    if samples is not None and not (is_whole(samples) and samples >= 1):
-        raise UsageError(f"samples is {samples!r}; give an integer >= 1")
+    samples = None if samples is None else whole("samples", samples, 1)
     by_name = isinstance(data, (str, os.PathLike))
     if by_name and test is not None:
         raise UsageError(f"data {os.fspath(data)!r} brings its own test set; leave test out")
     name = _name(data) if by_name else "arrays"
     if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
-        raise UsageError(f"data_dir is {data_dir!r}; give the path of a folder")
+        raise UsageError(f"data_dir is {data_dir!r}, expected the path of a folder")
     if data_dir is not None and name not in images.NAMES:
         raise UsageError(f"data_dir applies to {' and '.join(images.NAMES)}; leave it out")
     training: Samples

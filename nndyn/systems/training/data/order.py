@@ -1,4 +1,4 @@
-"""Which samples step t sees: a pure function of (seed, t)."""
+"""Order of the samples: those of step t, as a pure function of (seed, t)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nndyn.errors import UsageError, is_whole
+from nndyn.checks import whole
 
 Tensor = torch.Tensor
 
@@ -33,12 +33,7 @@ def size(batch_size: Any, count: int) -> int | None:
     """
     if batch_size is None:
         return None
-    if not is_whole(batch_size) or not 1 <= batch_size <= count:
-        raise UsageError(
-            f"batch_size is {batch_size!r}; give an integer from 1 to {count}, the number of "
-            "training samples"
-        )
-    return int(batch_size)
+    return whole("batch_size", batch_size, 1, count, cure=", the number of training samples")
 
 
 class Order:

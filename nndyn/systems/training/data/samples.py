@@ -104,7 +104,7 @@ def from_arrays(pair: Any, what: str, *, names: Iterable[str] = ()) -> Samples:
         found = f"{len(pair)} items" if isinstance(pair, (tuple, list)) else type(pair).__name__
         others = "".join(f", {name}" for name in names)
         raise UsageError(
-            f"{what} is {found}; give a pair (x, y) of arrays or tensors"
+            f"{what} is {found}, expected a pair (x, y) of arrays or tensors"
             + (f", or one of{others[1:]}" if others else "")
         )
     x, y = (_array(value, f"{what}: {name}") for value, name in zip(pair, "xy", strict=True))
@@ -166,7 +166,7 @@ def _array(value: Any, what: str) -> Array:
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"{what} is not an array: {str(error).splitlines()[0]}") from None
     if array.dtype.kind not in "biuf":
-        raise UsageError(f"{what} has dtype {array.dtype}; give real numbers")
+        raise UsageError(f"{what} has dtype {array.dtype}, expected real numbers")
     return array
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a set are taken: a fixed draw that keeps the proportions of the classes."""
+"""Subsets of samples: a fixed draw that keeps the proportions of the classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user's own samples from a file: tables of text and ``.npz``."""
+"""Tables of a user's samples: text and ``.npz`` files."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Runs advanced together."""
+"""Execution of runs that advance together."""

@@ -1,4 +1,4 @@
-"""Trainings of equal shape, advanced together: what a study's runs are."""
+"""Teams: trainings of equal shape that advance together, such as the runs of a study."""
 
 from __future__ import annotations
 

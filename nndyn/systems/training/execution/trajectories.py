@@ -1,4 +1,4 @@
-"""The rows of some runs, advanced together, with all that is recorded on the way."""
+"""Trajectories of the rows of several runs, with all that is recorded of them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From what a user names as the model to a network."""
+"""Models: from the name that a user gives to a network."""

@@ -1,4 +1,4 @@
-"""From what a user names as the model to what an engine runs."""
+"""Builder of networks from whatever a user gives as the model."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ def _module(
         return model, None, init
     if not isinstance(model, str):
         raise UsageError(
-            f"model is {type(model).__module__}.{type(model).__qualname__}; give a spec such as "
-            "'mlp:64-32-10' or 'cnn:8-16', 'package.module:factory', or a torch.nn.Module"
+            f"model is {type(model).__module__}.{type(model).__qualname__}, expected a spec such "
+            "as 'mlp:64-32-10' or 'cnn:8-16', 'package.module:factory', or a torch.nn.Module"
         )
     factories.check_spec(model)
     if factories.is_named(model):

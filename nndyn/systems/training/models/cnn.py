@@ -1,4 +1,4 @@
-"""The convolutional networks that a spec such as ``cnn:8-16`` stands for."""
+"""Convolutional networks of a spec such as ``cnn:8-16``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 
 from torch import nn
 
+from nndyn.checks import choice
 from nndyn.errors import UsageError
 from nndyn.systems.training.models.spec import allocate
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
-from nndyn.words.names import check_known
 
 
 def from_spec(
@@ -46,7 +46,7 @@ def from_spec(
     2x2 squares, which halves height and width (a last odd row or column is left out); a linear
     layer behind the last gives the outputs. Averages, unlike maxima, leave the map smooth.
     """
-    check_known("activation", activation, ACTIVATIONS)
+    choice("activation", activation, ACTIVATIONS)
     if re.fullmatch(r"cnn:[1-9]\d{0,17}(?:-[1-9]\d{0,17})*", spec) is None:
         raise UsageError(
             f"model {spec!r} is not a spec; give cnn: and the channels of every convolution, "

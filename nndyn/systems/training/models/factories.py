@@ -1,4 +1,4 @@
-"""Models by the name of what makes them: ``package.module:factory``.
+"""Factories of models, by name: ``package.module:factory``.
 
 A module of the user's is imported only because the user named it.
 """

@@ -1,4 +1,4 @@
-"""Initial weights of networks made of a spec."""
+"""Initial weights of networks that are made from a spec."""
 
 from __future__ import annotations
 

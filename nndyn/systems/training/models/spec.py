@@ -1,4 +1,4 @@
-"""From a spec such as ``mlp:64-32-10`` to a perceptron and its initial weights."""
+"""Perceptrons of a spec such as ``mlp:64-32-10``, with their initial weights."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nndyn.checks import choice
 from nndyn.errors import DataError, UsageError
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.models.initialisation import check_init, initialise
@@ -18,7 +19,7 @@ from nndyn.systems.training.perceptron.network import (
     Network,
     parse,
 )
-from nndyn.words.names import check_known, meant
+from nndyn.words.names import meant
 
 #: Letters of a spec beyond which none is suggested.
 _LONG = 80
@@ -44,7 +45,7 @@ def from_spec(spec: str, activation: str) -> nn.Sequential:
     UnknownNameError
         If `activation` is not one of `ACTIVATIONS`.
     """
-    check_known("activation", activation, ACTIVATIONS)
+    choice("activation", activation, ACTIVATIONS)
     match = re.fullmatch(r"mlp:([1-9]\d{0,17}(?:-[1-9]\d{0,17})+)", spec)
     if match is None:
         raise UsageError(

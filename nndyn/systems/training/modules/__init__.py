@@ -1,1 +1,1 @@
-"""Any torch module: its weights as rows of numbers, its loss and derivatives."""
+"""Modules: any torch module, its weights as rows of numbers, its loss and derivatives."""

@@ -1,4 +1,4 @@
-"""The loss of a module's outputs for one row: by name, or a function of the user's."""
+"""Criterion: the loss of a module's outputs for one row, by name or a user's function."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def chosen(loss: Loss, *sets: Samples | None) -> Loss:
     if not isinstance(loss, str):
         if not callable(loss):
             raise UsageError(
-                f"loss is {loss!r}; give {', '.join(CHOICES['loss'])} or a callable "
+                f"loss is {loss!r}, expected {', '.join(CHOICES['loss'])} or a callable "
                 "(output, target) -> scalar"
             )
         return loss

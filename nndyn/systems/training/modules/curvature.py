@@ -1,4 +1,4 @@
-"""Products of vectors with the Hessian of any module's loss."""
+"""Hessian-vector products of any module's loss."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ class ModuleCurvature:
         def gradient() -> Tensor:
             return known[0] if known else self._sum(here, weights[None, :0])[0]
 
-        def products(vectors: Tensor) -> Tensor:
+        def hvp(vectors: Tensor) -> Tensor:
             total, out = self._sum(here, vectors)
             known[:] = [total]
             return out
 
-        return Point(gradient, products)
+        return Point(gradient, hvp)
 
     def _sum(self, here: _Here, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradient (D,) and the products (k, D)."""
@@ -92,9 +92,9 @@ class ModuleCurvature:
                 total += here.gradient(part)
             for first in range(0, k, group):
                 rows = slice(first, first + group)
-                slope, found = self._part(here, part, vectors[rows])
-                out[rows] += found
-                total += slope if first == 0 else 0
+                gradient, hvp = self._part(here, part, vectors[rows])
+                out[rows] += hvp
+                total += gradient if first == 0 else 0
         return total, out
 
     def _part(self, here: _Here, part: slice, vectors: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,10 +162,10 @@ class _Here:
         """Return the gradient (D,) and the products (k, D), all vectors in one call."""
         with self._recorded():
             weights = _split(self.weights, self.module.parameters)
-            slope = grad(lambda named: self._loss(named, part))
+            gradient = grad(lambda named: self._loss(named, part))
 
             def along(vector: Named) -> Any:
-                return jvp(slope, (weights,), (vector,))
+                return jvp(gradient, (weights,), (vector,))
 
             both: Any = (None, 0)  # the gradient is the same for all vectors
             several = vmap(along, out_dims=both, randomness="same")
@@ -178,22 +178,22 @@ class _Here:
         with self._recorded():
             leaves = self._leaves()
             weights = list(leaves.values())
-            slopes = torch.autograd.grad(
+            gradients = torch.autograd.grad(
                 self._loss(leaves, part), weights, create_graph=True, materialize_grads=True
             )
-            moving = [i for i, slope in enumerate(slopes) if slope.requires_grad]
+            moving = [i for i, one in enumerate(gradients) if one.requires_grad]
             for row, vector in zip(out, vectors, strict=True):
                 pieces = list(_split(vector, self.module.parameters).values())
                 if moving:
                     found = torch.autograd.grad(
-                        [slopes[i] for i in moving],
+                        [gradients[i] for i in moving],
                         weights,
                         [pieces[i] for i in moving],
                         retain_graph=True,
                         materialize_grads=True,
                     )
                     row.copy_(_row(found))
-        return _row([slope.detach() for slope in slopes]), out
+        return _row([one.detach() for one in gradients]), out
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Rows of weights of any module as an `Engine`, and what a training of one computes."""
+"""Engine for rows of weights of any module, and the task of training one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a module or a loss of the user's holds and does, in a form that compares.
+"""Fingerprints of a user's modules and losses.
 
 Two uses: to tell whether a forward pass changes its module, and to tell, in another process,
 whether a recording is continued by the same network and loss.

@@ -1,4 +1,4 @@
-"""Whether an output suits a loss and its targets, and whether the loss is one."""
+"""Fit of an output to its loss and targets, checked before anything runs."""
 
 from __future__ import annotations
 

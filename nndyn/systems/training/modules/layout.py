@@ -1,4 +1,4 @@
-"""What of a module moves in a step, and where it lies in a row of numbers."""
+"""Layout of the numbers of a module that change in a step, within a row."""
 
 from __future__ import annotations
 

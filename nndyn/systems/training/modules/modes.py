@@ -1,4 +1,4 @@
-"""The modes in which modules run, set and given back."""
+"""Modes in which modules run, set and restored."""
 
 from __future__ import annotations
 

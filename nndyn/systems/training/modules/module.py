@@ -1,4 +1,4 @@
-"""What a module is to a run: its numbers, and how it behaves."""
+"""Module of a run: its numbers and its behaviour."""
 
 from __future__ import annotations
 

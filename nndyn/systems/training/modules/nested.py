@@ -1,4 +1,4 @@
-"""Outputs of a module that are more than one tensor: tuples, lists, dicts and dataclasses."""
+"""Nested outputs of a module: tuples, lists, dicts and dataclasses of tensors."""
 
 from __future__ import annotations
 

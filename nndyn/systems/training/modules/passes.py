@@ -1,4 +1,4 @@
-"""Losses and gradients of rows of weights of any module: row after row, or batched by vmap.
+"""Passes of any module: losses and gradients of rows of weights, one by one or by vmap.
 
 Both take the same arguments and agree to rounding. Row after row, every row's arithmetic is that
 of a plain torch loop. Batched, the rows are one call of every operation; the gradients of all rows

@@ -1,4 +1,4 @@
-"""A module of a run's own: copied, checked, cast, its weights drawn."""
+"""Preparation of a run's own module: copied, checked, cast, its weights drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a module behaves, found out on a few samples before anything runs.
+"""Trial of a module on a few samples, which finds out how it behaves.
 
 Everything here runs on copies, and leaves torch's random state alone.
 """

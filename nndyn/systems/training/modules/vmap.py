@@ -1,4 +1,4 @@
-"""Whether the rows of a module are one call, by vmap, or one call each."""
+"""Choice between vmap and one call per row for the rows of a module."""
 
 from __future__ import annotations
 

@@ -12,12 +12,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
-from nndyn.systems.training.optimizers.base import Optimizer, Parts, Tensor
-from nndyn.systems.training.optimizers.differentials import Differential, Slope, root_slope
+from nndyn.errors import UsageError
+from nndyn.systems.training.optimizers.base import Check, Optimizer, Parts, Tensor, fraction
+from nndyn.systems.training.optimizers.differentials import (
+    Differential,
+    Pushforward,
+    root_derivative,
+)
+
+
+def _betas(name: str, value: Any) -> tuple[float, float]:
+    if not isinstance(value, (tuple, list, np.ndarray)) or len(value) != 2:
+        raise UsageError(f"{name} is {value!r}, expected two numbers in [0, 1)")
+    first, second = (fraction(f"one of {name}", one) for one in value)
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     buffers: ClassVar[int] = 2
-    takes: ClassVar[frozenset[str]] = frozenset({"betas"})
+    takes: ClassVar[Mapping[str, Check]] = {"betas": _betas}
     preconditioned: ClassVar[bool] = True
 
     def coefficients(self, t: int) -> dict[str, float]:
@@ -88,7 +101,7 @@ class Adam(Optimizer):
     def derivative(
         self,
         c: Mapping[str, float],
-        slope: Slope,
+        gradient_change: Pushforward,
         gradient: Tensor,
         buffers: Parts,
     ) -> Differential:
@@ -98,12 +111,12 @@ class Adam(Optimizer):
         root = c["scale"] * torch.sqrt(square) + c["epsilon"]
         # the weights follow the new moments by these numbers
         by_mean = -c["rate"] / root
-        by_square = c["rate"] * mean / (root * root) * c["scale"] * root_slope(square)
+        by_square = c["rate"] * mean / (root * root) * c["scale"] * root_derivative(square)
         keep = c["keep"] if self.decoupled else 1.0
         up_mean, up_square = by_mean.abs().clamp(min=1), by_square.abs().clamp(min=1)
 
-        def first(deviations: Tensor, products: Tensor) -> Tensor:
-            g = slope(deviations, products)
+        def first(deviations: Tensor, hvp: Tensor) -> Tensor:
+            g = gradient_change(deviations, hvp)
             weights, moment, moved = deviations.chunk(3, 1)
             moment = c["first"] * moment + c["1-first"] * g
             moved = c["second"] * moved + (2 * c["1-second"]) * gradient * g

@@ -17,22 +17,29 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from functools import partial
+from typing import Any, ClassVar, Protocol
 
 import torch
 
+from nndyn.checks import number
 from nndyn.systems.training.optimizers.differentials import (
     Differential,
     Linear,
-    Slope,
+    Pushforward,
     through_clipping,
 )
 from nndyn.systems.training.optimizers.schedules import Schedule
 
 Tensor = torch.Tensor
 Parts = Sequence[Tensor]
+#: Takes name and value of a hyperparameter, and returns the value as the rule has it.
+Check = Callable[[str, Any], Any]
+
+
+fraction: Check = partial(number, least=0, below=1)
 
 
 class Rule(Protocol):
@@ -81,8 +88,8 @@ class Optimizer(ABC):
     weight_decay: float = field(default=0.0, kw_only=True)
     clip_norm: float | None = field(default=None, kw_only=True)
 
-    #: Arguments of a training that concern it, beside those of every optimizer.
-    takes: ClassVar[frozenset[str]] = frozenset()
+    #: Its hyperparameters beside those of every optimizer, each with its check.
+    takes: ClassVar[Mapping[str, Check]] = {}
     #: Whether a step is linear in the gradient, so that its derivative does not depend on it.
     linear: ClassVar[bool] = False
     #: Whether weight decay is apart from the gradient.
@@ -98,8 +105,9 @@ class Optimizer(ABC):
     @property
     def structure(self) -> tuple[str, ...]:
         """The kind and what is switched on; runs that agree in it can be stacked."""
-        switches = ("momentum", "nesterov", "weight_decay", "clip_norm")
-        return (type(self).__name__, *(name for name in switches if getattr(self, name, None)))
+        kind = type(self)
+        switches = [n for n in (*self.takes, "weight_decay", "clip_norm") if not getattr(kind, n)]
+        return (kind.__name__, *(name for name in switches if getattr(self, name)))
 
     def coefficients(self, t: int) -> dict[str, float]:
         """Return the coefficients of the step from ``t``, under the same names at all times."""
@@ -221,26 +229,28 @@ class Optimizer(ABC):
         if gradient is not None and coupled:
             gradient = gradient + coupled * weights
 
-        def slope(deviations: Tensor, products: Tensor) -> Tensor:
+        def gradient_change(deviations: Tensor, hvp: Tensor) -> Tensor:
             """Return how the gradient that the rule takes deviates."""
-            found = products if clip is None else clip(products)
+            found = hvp if clip is None else clip(hvp)
             return found + coupled * deviations[:, : len(weights)] if coupled else found
 
-        return self.derivative(c, slope, weights if gradient is None else gradient, buffers)
+        return self.derivative(
+            c, gradient_change, weights if gradient is None else gradient, buffers
+        )
 
     @abstractmethod
     def derivative(
         self,
         c: Mapping[str, float],
-        slope: Slope,
+        gradient_change: Pushforward,
         gradient: Tensor,
         buffers: Parts,
     ) -> Differential:
         """Return the derivative of a step.
 
-        `slope` takes deviations and their products with the Hessian, and returns those of the
-        gradient that `update` gets; `gradient` ``(D,)`` is that gradient, of no meaning where the
-        rule is linear; `buffers` are those before the step.
+        `gradient_change` takes deviations and the products of their weights with the Hessian, and
+        returns the deviations of the gradient that `update` gets; `gradient` ``(D,)`` is that
+        gradient, of no meaning where the rule is linear; `buffers` are those before the step.
         """
 
 

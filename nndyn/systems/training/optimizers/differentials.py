@@ -1,4 +1,4 @@
-"""Derivatives of the update rules: how deviations of a phase are carried through a step.
+"""Derivatives of the update rules, which carry deviations of a phase through a step.
 
 A deviation row is laid out as a phase: weights, then the buffers of the optimizer. The derivative
 of a step takes deviations ``(k, P)`` and the deviations of the gradient they cause, the products
@@ -15,7 +15,8 @@ import torch
 
 Tensor = torch.Tensor
 Linear = Callable[[Tensor], Tensor]
-Slope = Callable[[Tensor, Tensor], Tensor]
+#: Takes deviations ``(k, P)`` and the products of their weights with the Hessian (hvp) ``(k, D)``.
+Pushforward = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class Differential:
         What is still to be done with that, ``(k, P)`` to ``(k, P)``.
     """
 
-    first: Slope
+    first: Pushforward
     second: Linear | None = None
 
-    def __call__(self, deviations: Tensor, products: Tensor) -> Tensor:
+    def __call__(self, deviations: Tensor, hvp: Tensor) -> Tensor:
         """Return the deviations after the step."""
-        between = self.first(deviations, products)
+        between = self.first(deviations, hvp)
         return between if self.second is None else self.second(between)
 
 
@@ -44,12 +45,12 @@ def through_clipping(gradient: Tensor, norm: float) -> tuple[Tensor, Linear]:
     length = torch.linalg.vector_norm(gradient)
     factor = norm / (length + 1e-6)
     if not bool(factor <= 1):
-        return gradient, lambda products: products
+        return gradient, lambda hvp: hvp
     clipped = gradient * factor
     turned = clipped / (length * (length + 1e-6))
-    return clipped, lambda products: factor * products - (products @ gradient)[:, None] * turned
+    return clipped, lambda hvp: factor * hvp - (hvp @ gradient)[:, None] * turned
 
 
-def root_slope(square: Tensor) -> Tensor:
+def root_derivative(square: Tensor) -> Tensor:
     """Return the derivative of the square root, 0 at 0."""
     return torch.where(square > 0, 0.5 * torch.rsqrt(square), 0.0)

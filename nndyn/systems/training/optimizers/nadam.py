@@ -1,4 +1,4 @@
-"""NAdam: Adam that looks ahead, as Nesterov's momentum does."""
+"""NAdam: Adam with Nesterov momentum."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import torch
 
 from nndyn.systems.training.optimizers.adam import Adam
 from nndyn.systems.training.optimizers.base import Parts, Tensor
-from nndyn.systems.training.optimizers.differentials import Differential, Slope, root_slope
+from nndyn.systems.training.optimizers.differentials import (
+    Differential,
+    Pushforward,
+    root_derivative,
+)
 
 #: Of the exponent in the momentum's warm-up, as in torch.
 _DECAY = 0.004
@@ -68,7 +72,7 @@ class NAdam(Adam):
     def derivative(
         self,
         c: Mapping[str, float],
-        slope: Slope,
+        gradient_change: Pushforward,
         gradient: Tensor,
         buffers: Parts,
     ) -> Differential:
@@ -78,11 +82,11 @@ class NAdam(Adam):
         root = c["scale"] * torch.sqrt(square) + c["epsilon"]
         direction = c["by_mean"] * mean + c["by_gradient"] * gradient
         by_mean, by_gradient = -c["by_mean"] / root, -c["by_gradient"] / root
-        by_square = direction / (root * root) * c["scale"] * root_slope(square)
+        by_square = direction / (root * root) * c["scale"] * root_derivative(square)
         up_mean, up_square = by_mean.abs().clamp(min=1), by_square.abs().clamp(min=1)
 
-        def first(deviations: Tensor, products: Tensor) -> Tensor:
-            g = slope(deviations, products)
+        def first(deviations: Tensor, hvp: Tensor) -> Tensor:
+            g = gradient_change(deviations, hvp)
             weights, moment, moved = deviations.chunk(3, 1)
             moment = c["first"] * moment + c["1-first"] * g
             moved = c["second"] * moved + (2 * c["1-second"]) * gradient * g

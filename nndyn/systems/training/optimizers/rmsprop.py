@@ -8,8 +8,12 @@ from typing import ClassVar
 
 import torch
 
-from nndyn.systems.training.optimizers.base import Optimizer, Parts, Tensor
-from nndyn.systems.training.optimizers.differentials import Differential, Slope, root_slope
+from nndyn.systems.training.optimizers.base import Check, Optimizer, Parts, Tensor, fraction
+from nndyn.systems.training.optimizers.differentials import (
+    Differential,
+    Pushforward,
+    root_derivative,
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class RMSprop(Optimizer):
     alpha: float = 0.99
     epsilon: float = 1e-8
 
-    takes: ClassVar[frozenset[str]] = frozenset({"momentum", "alpha"})
+    takes: ClassVar[Mapping[str, Check]] = {"momentum": fraction, "alpha": fraction}
     preconditioned: ClassVar[bool] = True
 
     @property
@@ -61,18 +65,18 @@ class RMSprop(Optimizer):
     def derivative(
         self,
         c: Mapping[str, float],
-        slope: Slope,
+        gradient_change: Pushforward,
         gradient: Tensor,
         buffers: Parts,
     ) -> Differential:
         """Return the derivative of a step; see `Optimizer.derivative`."""
         square = c["alpha"] * buffers[0] + c["1-alpha"] * (gradient * gradient)
         root = torch.sqrt(square) + c["epsilon"]
-        by_square = gradient / (root * root) * root_slope(square)
+        by_square = gradient / (root * root) * root_derivative(square)
         rate, keep = c["rate"], c["momentum"]
 
-        def first(deviations: Tensor, products: Tensor) -> Tensor:
-            g = slope(deviations, products)
+        def first(deviations: Tensor, hvp: Tensor) -> Tensor:
+            g = gradient_change(deviations, hvp)
             weights, moved, *rest = deviations.chunk(1 + self.buffers, 1)
             moved = c["alpha"] * moved + (2 * c["1-alpha"]) * gradient * g
             direction = g / root - by_square * moved

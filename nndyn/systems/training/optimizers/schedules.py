@@ -108,7 +108,7 @@ def parse(spec: str) -> Schedule:
         If a term is not known.
     """
     if not isinstance(spec, str):
-        raise UsageError(f"schedule is {spec!r}; give a string such as 'warmup:20,cosine:300'")
+        raise UsageError(f"schedule is {spec!r}, expected a text such as 'warmup:20,cosine:300'")
     terms = (_term(term.strip(), spec) for term in spec.split(","))
     return Schedule(tuple(term for term in terms if term is not None))
 
@@ -128,9 +128,11 @@ def _term(term: str, spec: str) -> Cosine | Warmup | Step | None:
     most = 2 if name == "step" else 1
     if not 1 <= len(numbers) <= most:
         known = " or ".join(form for form in KNOWN if form.startswith(name))
-        raise UsageError(f"{where} has {len(numbers)} numbers; give {known}")
+        raise UsageError(f"{where} has {len(numbers)} numbers, expected {known}")
     if not re.fullmatch(r"0*[1-9][0-9]{0,14}", numbers[0]):
-        raise UsageError(f"{where} has {numbers[0]!r} steps; give an integer from 1 to 10^15 - 1")
+        raise UsageError(
+            f"{where} has {numbers[0]!r} steps, expected a whole number from 1 to 10^15 - 1"
+        )
     steps = int(numbers[0])
     if name == "cosine":
         return Cosine(steps)
@@ -143,5 +145,5 @@ def _term(term: str, spec: str) -> Cosine | Warmup | Step | None:
     except ValueError:
         gamma = math.nan
     if not 0 < gamma <= 1:
-        raise UsageError(f"{where} has the factor {numbers[1]!r}; give a number in (0, 1]")
+        raise UsageError(f"{where} has the factor {numbers[1]!r}, expected a number in (0, 1]")
     return Step(steps, gamma)

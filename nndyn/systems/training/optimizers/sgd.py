@@ -8,8 +8,10 @@ from typing import ClassVar
 
 import torch
 
-from nndyn.systems.training.optimizers.base import Optimizer, Parts, Tensor
-from nndyn.systems.training.optimizers.differentials import Differential, Slope
+from nndyn.checks import flag
+from nndyn.errors import UsageError
+from nndyn.systems.training.optimizers.base import Check, Optimizer, Parts, Tensor, fraction
+from nndyn.systems.training.optimizers.differentials import Differential, Pushforward
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,13 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
 
-    takes: ClassVar[frozenset[str]] = frozenset({"momentum", "nesterov"})
+    takes: ClassVar[Mapping[str, Check]] = {"momentum": fraction, "nesterov": flag}
     linear: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse Nesterov's form of no momentum."""
+        if self.nesterov and not self.momentum:
+            raise UsageError("nesterov needs a momentum above 0; momentum is 0")
 
     @property
     def buffers(self) -> int:
@@ -59,15 +66,15 @@ class SGD(Optimizer):
     def derivative(
         self,
         c: Mapping[str, float],
-        slope: Slope,
+        gradient_change: Pushforward,
         gradient: Tensor,
         buffers: Parts,
     ) -> Differential:
         """Return the derivative of a step; see `Optimizer.derivative`."""
         rate, keep = c["rate"], c["momentum"]
 
-        def first(deviations: Tensor, products: Tensor) -> Tensor:
-            g = slope(deviations, products)
+        def first(deviations: Tensor, hvp: Tensor) -> Tensor:
+            g = gradient_change(deviations, hvp)
             if not self.momentum:
                 return deviations - rate * g
             weights, velocity = deviations.chunk(2, 1)

@@ -1,4 +1,4 @@
-"""Activations and their derivatives, written into buffers that are there already: one row each."""
+"""Activations and their derivatives, one row each, written into given buffers."""
 
 from __future__ import annotations
 

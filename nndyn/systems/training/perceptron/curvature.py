@@ -1,4 +1,4 @@
-"""Products of vectors with the Hessian of a perceptron's loss, many at once.
+"""Hessian-vector products of a perceptron's loss, many at once.
 
 The derivative of one forward and one backward pass along a vector, written out by hand: what
 differentiation calls the R-operator. All vectors share the passes of the weights themselves; their
@@ -47,18 +47,18 @@ class _Level:
         Of its numbers in a row of weights.
     below : (inputs, columns)
         What it takes.
-    slope : (outputs, columns)
-        Gradient of the loss at what its activation takes.
+    delta : (outputs, columns)
+        Gradient of the loss at its preactivations.
     first, second : (outputs, columns), or None
-        The derivative of its activation; the second one times the slope above it. None for the
-        identity.
+        The derivatives of its activation; the second one times the gradient at its values. None
+        for the identity.
     """
 
     layer: Layer
     weight: Tensor
     start: int
     below: Tensor
-    slope: Tensor
+    delta: Tensor
     first: Tensor | None = None
     second: Tensor | None = None
 
@@ -73,14 +73,14 @@ class _Pass:
     share : float
         Of all samples.
     levels : list of _Level
-    slope : (outputs, columns)
-        Gradient of the loss at the outputs.
+    gradient : (outputs, columns)
+        Of the loss at the outputs.
     """
 
     samples: Inputs
     share: float
     levels: list[_Level]
-    slope: Tensor
+    gradient: Tensor
 
 
 class PerceptronCurvature:
@@ -116,7 +116,7 @@ class PerceptronCurvature:
         whole = self._training if t is None else self._feed.at(t)[0]
         count = whole.targets.count
         pieces = tiles(whole, TILE) if count > TILE else [whole]
-        make = partial(self._forth_and_back, weights, count=count)
+        make = partial(self._forward_and_back, weights, count=count)
         kept = [make(pieces[0])] if len(pieces) == 1 else None
 
         def passes() -> Iterable[_Pass]:
@@ -129,23 +129,23 @@ class PerceptronCurvature:
                     self._gather(out, level, one.share)
             return out
 
-        def products(vectors: Tensor) -> Tensor:
-            out = self._buffer("products", 0, len(vectors), self.size).zero_()
+        def hvp(vectors: Tensor) -> Tensor:
+            out = self._buffer("hvp", 0, len(vectors), self.size).zero_()
             for one in passes():
                 for rows in self._groups(len(vectors), len(one.samples.x)):
                     self._add(vectors[rows], out[rows], one)
             return out
 
-        return Point(gradient, products)
+        return Point(gradient, hvp)
 
-    def _forth_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
+    def _forward_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
         levels: list[_Level] = []
         preactivations: list[Tensor] = []
         below, start = piece.x.t(), 0
         for layer in self._layers:
             H, K = layer.outputs, layer.inputs
             bias = weights[start + H * K : start + layer.size, None]
-            preactivation, value, first, second, slope = self._buffers_of(
+            preactivation, value, first, second, delta = self._buffers_of(
                 layer, start, len(piece.x)
             )
             taken = self._buffer("weight", start, H, len(below))
@@ -159,26 +159,28 @@ class PerceptronCurvature:
             if ACTIVATIONS[layer.activation].keeps_input:
                 value.copy_(preactivation)
             ACTIVATIONS[layer.activation].activate(preactivation, value)
-            levels.append(_Level(layer, weight, start, below, slope, first, second))
+            levels.append(_Level(layer, weight, start, below, delta, first, second))
             preactivations.append(preactivation)
             below = value
             start += layer.size
-        slope = self._buffer("top", 0, *below.shape).copy_(below)
-        self._loss(slope[None], piece.targets, gradient=True, correct=False)
-        done = _Pass(piece, piece.targets.count / count, levels, slope)
+        gradient = self._buffer("top", 0, *below.shape).copy_(below)
+        self._loss(gradient[None], piece.targets, gradient=True, correct=False)
+        done = _Pass(piece, piece.targets.count / count, levels, gradient)
         value = below
         for level, preactivation in zip(reversed(levels), reversed(preactivations), strict=True):
             if level.first is not None and level.second is not None:
                 made = ACTIVATIONS[level.layer.activation]
                 made.derivatives(value, preactivation, level.first, level.second)
-                level.second.mul_(slope)
-                torch.mul(slope, level.first, out=level.slope)
+                level.second.mul_(gradient)
+                torch.mul(gradient, level.first, out=level.delta)
             else:
-                level.slope.copy_(slope)
+                level.delta.copy_(gradient)
             value = level.below
             if level is not levels[0]:
-                slope = torch.mm(
-                    level.weight.t(), level.slope, out=self._buffer("slope", 0, *value.shape)
+                gradient = torch.mm(
+                    level.weight.t(),
+                    level.delta,
+                    out=self._buffer("value gradient", 0, *value.shape),
                 )
         return done
 
@@ -188,10 +190,10 @@ class PerceptronCurvature:
         H, K = layer.outputs, layer.inputs
         place = gradient[level.start : level.start + layer.size]
         product = self._buffer("gradient", level.start, H, len(level.below))
-        torch.mm(level.slope, level.below.t(), out=product)
+        torch.mm(level.delta, level.below.t(), out=product)
         place[: H * K].view(H, K).add_(product[:, :K], alpha=share)
         if layer.bias:
-            bias = product[:, K] if product.shape[1] > K else level.slope.sum(1)
+            bias = product[:, K] if product.shape[1] > K else level.delta.sum(1)
             place[H * K :].add_(bias, alpha=share)
 
     def _groups(self, count: int, columns: int) -> Iterator[slice]:
@@ -203,17 +205,17 @@ class PerceptronCurvature:
     def _buffers_of(
         self, layer: Layer, start: int, columns: int
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor]:
-        """Return where a layer's preactivation, value, derivatives and slope go."""
+        """Return where a layer's preactivation, value, derivatives and delta go."""
         H = layer.outputs
         preactivation = self._buffer("preactivation", start, H, columns)
-        slope = self._buffer("level", start, H, columns)
+        delta = self._buffer("delta", start, H, columns)
         value = preactivation
         if ACTIVATIONS[layer.activation].keeps_input:
             value = self._buffer("value", start, H, columns)
         if layer.activation == "identity":
-            return preactivation, value, None, None, slope
+            return preactivation, value, None, None, delta
         first, second = (self._buffer(use, start, H, columns) for use in ("first", "second"))
-        return preactivation, value, first, second, slope
+        return preactivation, value, first, second, delta
 
     def _buffer(self, use: str, place: int, rows: int, columns: int) -> Tensor:
         """Return a buffer ``(rows, columns)``, kept: fresh memory costs more than to fill it."""
@@ -228,7 +230,7 @@ class PerceptronCurvature:
         ahead, values = self._ahead(vectors, done)
         k, columns = len(vectors), len(done.samples.x)
         back = values[-1]
-        self._loss.curve_along(back, done.slope, done.samples.targets)
+        self._loss.hvp(back, done.gradient, done.samples.targets)
         for depth in range(len(done.levels) - 1, -1, -1):
             level, share = done.levels[depth], done.share
             layer, H, K = level.layer, level.layer.outputs, level.layer.inputs
@@ -245,14 +247,14 @@ class PerceptronCurvature:
             if depth == 0:
                 break
             crossed = self._buffer("crossed", 0, k * K, H)
-            torch.mm(values[depth - 1].view(k * K, columns), level.slope.t(), out=crossed)
+            torch.mm(values[depth - 1].view(k * K, columns), level.delta.t(), out=crossed)
             crossed = crossed.view(k, K, H).transpose(1, 2)
             target[:, : H * K].view(k, H, K).add_(crossed, alpha=share)
             lower = self._buffer("back", depth, k * K, columns)
             turned = self._buffer("turned", 0, k * K, H)
             part = vectors[:, level.start : level.start + H * K].view(k, H, K)
             turned.view(k, K, H).copy_(part.transpose(1, 2))
-            torch.mm(turned, level.slope, out=lower)
+            torch.mm(turned, level.delta, out=lower)
             lower = lower.view(k, K, columns)
             back = lower.baddbmm_(level.weight.t().expand(k, K, H), back)
 

@@ -71,22 +71,22 @@ class _Down:
 
     Attributes
     ----------
-    slope : (M, R, outputs, columns)
-        What comes from above.
-    slopes, turned : list of tensors
+    delta : (M, R, outputs, columns)
+        Gradient of the loss at the preactivations.
+    deltas, turned : list of tensors
         Its runs, and their transposes.
     products : list of tensors
         Where the gradient of the weights goes: the product with the values below.
     gradient, target : (M, R, outputs, inputs)
         The same, and its place in the rows of weights.
     bias, bias_target : tensor or None
-        Likewise; where `bias` is None the slope is summed.
+        Likewise; where `bias` is None the delta is summed.
     lowers : list of tensors
-        Where the slope of the layer below goes; empty for the first layer.
+        Where the gradient at the values below goes; empty for the first layer.
     """
 
-    slope: Tensor
-    slopes: list[Tensor]
+    delta: Tensor
+    deltas: list[Tensor]
     turned: list[Tensor]
     products: list[Tensor]
     gradient: Tensor
@@ -271,23 +271,23 @@ class Perceptrons:
             lower = layers[-2 - depth] if down.lowers else None
             for m, product in enumerate(down.products):
                 if lower is None:
-                    torch.mm(down.slopes[m], batches[m].x, out=product)
+                    torch.mm(down.deltas[m], batches[m].x, out=product)
                 else:
                     torch.bmm(layers[-1 - depth].below[m], down.turned[m], out=product)
-                    torch.bmm(down.weights[m], down.slopes[m], out=down.lowers[m])
+                    torch.bmm(down.weights[m], down.deltas[m], out=down.lowers[m])
             if down.bias is not None and down.bias_target is not None:
                 down.bias_target.copy_(down.bias)
             elif down.bias_target is not None:
-                torch.sum(down.slope, 3, out=down.bias_target)
+                torch.sum(down.delta, 3, out=down.bias_target)
             down.target.copy_(down.gradient)
             if lower is not None:
-                self._derive(lower, self._down[columns][depth + 1].slope, lower.value)
+                self._derive(lower, self._down[columns][depth + 1].delta, lower.value)
         return self._gradient
 
-    def _derive(self, layer: _Up, slope: Tensor, value: Tensor) -> None:
-        """Multiply `slope` by the derivative of the layer's activation."""
+    def _derive(self, layer: _Up, gradient: Tensor, value: Tensor) -> None:
+        """Multiply `gradient` by the derivative of the layer's activation."""
         if layer.activation != "identity":
-            for parts in self._calls(slope, value, layer.preactivation):
+            for parts in self._calls(gradient, value, layer.preactivation):
                 ACTIVATIONS[layer.activation].derive(*parts)
 
     def _calls(self, *values: Tensor) -> Iterable[Sequence[Tensor]]:
@@ -341,25 +341,25 @@ class Perceptrons:
         for depth in range(len(self._layers) - 1, -1, -1):
             layer, gradient = self._layers[depth], self._gradients[depth]
             H, K = layer.outputs, layer.inputs
-            slope = self._part(buffer, H, R)
+            delta = self._part(buffer, H, R)
             target = self._gradient[:, end - layer.size : end].view(M, R, layer.size)
             end -= layer.size
             bias, lowers = None, []
             if depth == 0:
-                slopes, products = list(buffer), list(gradient[:, :, : K + layer.bias])
+                deltas, products = list(buffer), list(gradient[:, :, : K + layer.bias])
                 gradient = gradient[:, : R * H].view(M, R, H, -1)
                 bias = gradient[..., K] if layer.bias else None
             else:
-                slopes, products = list(slope), list(gradient[..., :H])
+                deltas, products = list(delta), list(gradient[..., :H])
                 gradient = gradient.transpose(2, 3)
                 below = self._buffers[columns][depth - 1][1]
                 buffer = operand(*below.shape, dtype=self.dtype)
                 lowers = list(self._part(buffer, K, R))
             found.append(
                 _Down(
-                    slope,
-                    slopes,
-                    [one.transpose(-2, -1) for one in slopes],
+                    delta,
+                    deltas,
+                    [one.transpose(-2, -1) for one in deltas],
                     products,
                     gradient[:, :, :H, :K],
                     target[..., : H * K].view(M, R, H, K),

@@ -1,4 +1,4 @@
-"""What of the losses is neither a matrix product nor transcendental, in one pass over the outputs.
+"""Kernels of the losses: one pass over the outputs.
 
 One call each where torch takes a dozen, which at this size is most of their cost.
 """
@@ -52,7 +52,7 @@ def shift(outputs: Array, labels: Array, picked: Array, correct: Array, count: i
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def slope(outputs: Array, labels: Array, total: Array, count: int) -> None:
+def gradient(outputs: Array, labels: Array, total: Array, count: int) -> None:
     """Turn exponentials of shifted outputs into the gradient of the mean cross-entropy.
 
     Parameters

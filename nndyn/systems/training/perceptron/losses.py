@@ -44,10 +44,10 @@ class Loss(Protocol):
         `outputs` is overwritten: by the gradient of the loss where `gradient`.
         """
 
-    def curve_along(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
+    def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:
         """Multiply `vectors` (k, outputs, columns), in place, by the Hessian at the outputs.
 
-        `slope` (outputs, columns) is the gradient there.
+        `gradient` (outputs, columns) is the one there.
         """
 
 
@@ -64,15 +64,15 @@ class CrossEntropy:
         outputs.exp_()
         if gradient:
             total = torch.empty_like(picked)
-            kernels.slope(outputs.numpy(), targets.labels.numpy(), total.numpy(), n)
+            kernels.gradient(outputs.numpy(), targets.labels.numpy(), total.numpy(), n)
         else:
             total = torch.sum(outputs, 1)
         loss = torch.log(total).sub_(picked)[:, :n].sum(1).div_(n)
         return loss, right if correct else None
 
-    def curve_along(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
+    def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:
         """Multiply by ``(diag p - p pᵀ) / n`` with the probabilities p of every column."""
-        share = slope + targets.values[0] / targets.count  # p / n, and 0 where columns only pad
+        share = gradient + targets.values[0] / targets.count  # p / n, and 0 where columns only pad
         vectors.mul_(share)
         mean = torch.sum(vectors, 1, keepdim=True).mul_(targets.count)
         vectors.addcmul_(mean, share, value=-1)
@@ -97,7 +97,7 @@ class MeanSquare:
             outputs.mul_(2 / entries)
         return loss, right
 
-    def curve_along(self, vectors: Tensor, slope: Tensor, targets: Targets) -> None:
+    def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:
         """Multiply by ``2 / entries``."""
         vectors.mul_(2 / (targets.count * vectors.shape[1]))
         vectors[..., targets.count :] = 0.0

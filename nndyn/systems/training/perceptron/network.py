@@ -1,4 +1,4 @@
-"""A multilayer perceptron: its layers, its activations, and the layout of its weights."""
+"""Multilayer perceptron: its layers, its activations, and the layout of its weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory of matrix products, laid out so that what they give does not depend on where it is.
+"""Operands of matrix products, laid out so that results do not depend on their address.
 
 The kernels of the linear algebra library may treat addresses that are no multiple of a vector
 register, and the last rows of a matrix, otherwise than the rest, and which do is a matter of the

@@ -1,4 +1,4 @@
-"""What a training of a perceptron computes."""
+"""Task of training a perceptron."""
 
 from __future__ import annotations
 

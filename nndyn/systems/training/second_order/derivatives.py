@@ -1,4 +1,4 @@
-"""Whether torch differentiates a module's loss twice, and correctly, found out on few samples."""
+"""Examination of torch's second derivatives of a module's loss, on few samples."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _misses(
     for weights in _points(exact):
         direction = np.random.default_rng(0).standard_normal(len(weights))
         along = torch.as_tensor(direction / np.linalg.norm(direction)).to(weights)
-        product = precise.at(weights, statistics, None).products(along[None])[0].clone()
+        product = precise.at(weights, statistics, None).hvp(along[None])[0].clone()
         ahead, behind = (
             precise.at(weights + side * length * along, statistics, None).gradient()
             for side in (0.5, -0.5)
@@ -102,7 +102,7 @@ def _misses(
         found = _farthest(product, (ahead - behind) / length, tolerance, exact)
         if found is None and module is not exact:
             here, moved, vectors = (v.to(module.dtype) for v in (weights, statistics, along[None]))
-            single = own.at(here, moved, None).products(vectors)[0].to(product)
+            single = own.at(here, moved, None).hvp(vectors)[0].to(product)
             # numbers drawn in another precision are other numbers
             expected = single if module.random else product
             found = _farthest(single, expected, _SINGLE, exact)

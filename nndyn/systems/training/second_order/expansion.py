@@ -1,4 +1,4 @@
-"""The quadratic expansion of a loss, on which a run is tried again: the rival of chaos.
+"""Quadratic expansion of a loss, on which a run is repeated: the alternative to chaos.
 
 There the Hessian is what it was at the start. Growth that the expansion shows as well is that of
 an unstable step; what it does not show, the end of the growth above all, is nonlinear.
@@ -82,11 +82,11 @@ class Expansion:
             asked, gradient = vectors[:, :D], None
             if follows:
                 asked = torch.cat([asked, (phase[:D] - origin)[None]])
-            products = point.products(asked)
+            hvp = point.hvp(asked)
             if follows:
-                gradient = point.gradient() + products[-1]
+                gradient = point.gradient() + hvp[-1]
             step = self._rule.differential(t, phase[:moved], gradient)
-            vectors = step(vectors, products[: len(vectors)])
+            vectors = step(vectors, hvp[: len(vectors)])
             lengths = torch.linalg.vector_norm(vectors[:, :D], dim=1)
             logs[i] = torch.log(lengths)
             vectors = vectors / torch.where(lengths > 0, lengths, 1)[:, None]

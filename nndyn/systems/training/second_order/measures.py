@@ -1,4 +1,4 @@
-"""What second derivatives of the loss tell of a training: tangents, sharpness, its expansion."""
+"""Second-order measures of a training: tangents, sharpness, its expansion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Extreme eigenvalues of the Hessian, and of what an adaptive optimizer makes of it."""
+"""Sharpness: extreme eigenvalues of the Hessian, with and without preconditioning."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def measure(curvature: Curvature, rule: Optimizer, phase: Tensor, t: int) -> dic
 
     def hessian(vector: Array) -> Array:
         row = torch.from_numpy(np.ascontiguousarray(vector).reshape(1, -1))
-        found = point.products(row.to(weights.device, weights.dtype))[0]
+        found = point.hvp(row.to(weights.device, weights.dtype))[0]
         out: Array = found.to("cpu", torch.float64).numpy().copy()
         return out
 

@@ -1,4 +1,4 @@
-"""Tangent vectors of a training: pushed through the exact derivative of every step."""
+"""Tangent vectors of a training, pushed through the exact derivative of every step."""
 
 from __future__ import annotations
 
@@ -69,29 +69,29 @@ class Pusher:
         logs, cosines = [], []
         k = len(vectors) - companion
         for t, phase in enumerate(orbit, start):
-            step, products = self._derivative(phase, vectors, t)
+            step, hvp = self._derivative(phase, vectors, t)
             if t + 1 in chosen:
-                vectors, log = self._orthonormal(step, vectors, products, k)
+                vectors, log = self._orthonormal(step, vectors, hvp, k)
                 logs.append(log)
                 if companion:
                     cosines.append(torch.dot(vectors[0], vectors[k]).abs().clamp(max=1.0))
             else:
-                vectors = step(vectors, products)
+                vectors = step(vectors, hvp)
         return vectors, _numbers(logs, (0, k)), _numbers(cosines, (0,))
 
     def _derivative(self, phase: Tensor, vectors: Tensor, t: int) -> tuple[Differential, Tensor]:
         D = self._curvature.size
         point = self._curvature.at(phase[:D], phase[self.size :], t)
-        products = point.products(vectors[:, :D])
+        hvp = point.hvp(vectors[:, :D])
         gradient = point.gradient() if self._rule.needs_gradient else None
-        return self._rule.differential(t, phase[: self.size], gradient), products
+        return self._rule.differential(t, phase[: self.size], gradient), hvp
 
     @staticmethod
     def _orthonormal(
-        step: Differential, vectors: Tensor, products: Tensor, k: int
+        step: Differential, vectors: Tensor, hvp: Tensor, k: int
     ) -> tuple[Tensor, Tensor]:
         """Step, orthonormalize the first k rows, and bring the others to length 1."""
-        vectors = step.first(vectors, products)
+        vectors = step.first(vectors, hvp)
         frame, log = orthonormal(vectors[:k], graded=step.second is not None)
         vectors = _joined(frame, vectors[k:])
         if step.second is not None:

@@ -1,1 +1,1 @@
-"""State of torch that a whole process shares, set and given back: device, threads, randomness."""
+"""Process-wide state of torch, set and restored: device, threads, randomness."""

@@ -1,4 +1,4 @@
-"""Where a run computes, and how its results come to the host."""
+"""Device of a run, and the transfer of its results to the host."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from nndyn.checks import choice
 from nndyn.errors import UsageError
 from nndyn.options import CHOICES
 from nndyn.systems.spelling import canonical
-from nndyn.words.names import check_known, did_you_mean
+from nndyn.words.names import did_you_mean
 
 Tensor = torch.Tensor
 
@@ -33,7 +34,7 @@ def precision(dtype: Any) -> tuple[np.dtype[Any], torch.dtype]:
         If it is neither float64 nor float32.
     """
     name = canonical(dtype)
-    check_known("dtype", name, DTYPES)
+    choice("dtype", name, DTYPES)
     return np.dtype(name), DTYPES[name]
 
 
@@ -60,7 +61,7 @@ def check(device: str | torch.device) -> torch.device:
         found = None
     if found is None or found.type not in ("cpu", "cuda"):
         meant = did_you_mean(device, CHOICES["device"])
-        raise UsageError(f"device is {str(device)!r}; give 'cpu', 'cuda' or 'cuda:N'{meant}")
+        raise UsageError(f"device is {str(device)!r}, expected 'cpu', 'cuda' or 'cuda:N'{meant}")
     if found.type == "cpu":
         return torch.device("cpu")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,4 +1,4 @@
-"""What seeds torch's random state, as functions of (seed, t)."""
+"""Seeds of torch's random state, as functions of (seed, t)."""
 
 from __future__ import annotations
 

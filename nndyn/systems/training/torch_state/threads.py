@@ -1,4 +1,4 @@
-"""How many threads a step is worth."""
+"""Number of threads that pays for a step."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_the_product_of_a_perceptron_is_that_of_double_backward(name, loss, bias
     weights = torch.from_numpy(system.initial())
     point = curvature(system).at(weights, torch.zeros(0), None)
     gradient, matrix = dense(module, weights, torch.from_numpy(x), torch.from_numpy(y), loss)
-    assert near(point.products(torch.eye(len(weights)).double()), matrix)
+    assert near(point.hvp(torch.eye(len(weights)).double()), matrix)
     assert near(point.gradient(), gradient)
 
 
@@ -69,7 +69,7 @@ def test_an_activation_at_the_output_is_differentiated_too():
     weights = torch.from_numpy(system.initial())
     found = curvature(system).at(weights, torch.zeros(0), None)
     gradient, matrix = dense(module, weights, torch.from_numpy(x), torch.from_numpy(y), "c")
-    assert near(found.products(torch.eye(len(weights)).double()), matrix)
+    assert near(found.hvp(torch.eye(len(weights)).double()), matrix)
     assert near(found.gradient(), gradient)
 
 
@@ -78,11 +78,11 @@ def test_tiles_of_samples_and_groups_of_vectors_change_nothing(monkeypatch):
     weights = torch.from_numpy(system.initial())
     vectors = torch.from_numpy(np.random.default_rng(0).standard_normal((5, len(weights))))
     whole = curvature(system).at(weights, torch.zeros(0), None)
-    products, gradient = whole.products(vectors).clone(), whole.gradient()
+    products, gradient = whole.hvp(vectors).clone(), whole.gradient()
     monkeypatch.setattr(perceptron_curvature, "TILE", 128)
     monkeypatch.setattr(perceptron_curvature, "BUDGET", 2 * 10 * 128 * 8)
     parts = curvature(system).at(weights, torch.zeros(0), None)
-    assert near(parts.products(vectors), products)
+    assert near(parts.hvp(vectors), products)
     assert near(parts.gradient(), gradient)
 
 
@@ -96,7 +96,7 @@ def test_a_step_of_a_minibatch_sees_its_own_samples():
         x, y = torch.from_numpy(samples.x[rows]), torch.from_numpy(samples.y[rows])
         _, matrix = dense(module, weights, x, y, "cross-entropy")
         point = curvature(system).at(weights, torch.zeros(0), t)
-        assert near(point.products(torch.eye(len(weights)).double()), matrix)
+        assert near(point.hvp(torch.eye(len(weights)).double()), matrix)
 
 
 def small_cnn():
@@ -118,7 +118,7 @@ def test_the_product_of_a_module_is_that_of_torch(monkeypatch, forward, budget):
     point = found.at(weights, torch.zeros(0), 0)
     gradient, matrix = dense(module, weights, torch.from_numpy(x), torch.from_numpy(y), "c")
     assert near(point.gradient(), gradient)
-    assert near(point.products(torch.eye(len(weights)).double()), matrix)
+    assert near(point.hvp(torch.eye(len(weights)).double()), matrix)
     assert near(point.gradient(), gradient)
     assert found.forward is forward
 
@@ -144,7 +144,7 @@ def test_dropout_and_batch_statistics_are_those_of_the_step():
         (gradient,) = torch.autograd.grad(loss, leaf, create_graph=True)
     vector = torch.arange(D, dtype=torch.float64) / D
     (product,) = torch.autograd.grad(gradient, leaf, vector)
-    assert near(point.products(vector[None])[0], product)
+    assert near(point.hvp(vector[None])[0], product)
     assert near(point.gradient(), gradient.detach())
     assert torch.equal(statistics, torch.from_numpy(system.initial())[D:])
 
@@ -165,7 +165,7 @@ def test_the_ends_of_the_spectrum_are_those_of_the_dense_hessian(model, name, st
         phase = system.bare(phase[None], 0, steps)[0]
     weights = torch.from_numpy(phase)
     matrix = curvature(system).at(weights, torch.zeros(0), None)
-    values = np.linalg.eigvalsh(matrix.products(torch.eye(len(weights)).double()).numpy())
+    values = np.linalg.eigvalsh(matrix.hvp(torch.eye(len(weights)).double()).numpy())
     found = system.curvature(phase, steps)
     assert found["sharpness"] == pytest.approx(values[-1], rel=1e-6)
     assert found["curvature_min"] == pytest.approx(values[0], rel=1e-6, abs=1e-12)
@@ -181,7 +181,7 @@ def test_the_preconditioned_sharpness_is_of_the_scales_of_the_next_step(optimize
     phase = system.bare(system.initial()[None], 0, 12)[0]
     D = system.task.network.size
     point = curvature(system).at(torch.from_numpy(phase[:D]), torch.zeros(0), None)
-    matrix = point.products(torch.eye(D).double()).numpy()
+    matrix = point.hvp(torch.eye(D).double()).numpy()
     slope = point.gradient().numpy()
     if optimizer != "adamw":
         matrix, slope = matrix + 0.1 * np.eye(D), slope + 0.1 * phase[:D]

@@ -67,5 +67,5 @@ def test_specs_that_do_not_fit_are_refused(spec, image, message):
 
 
 def test_an_unknown_activation_lists_the_known():
-    with pytest.raises(UnknownNameError, match="unknown activation 'swish'; known: tanh"):
+    with pytest.raises(UnknownNameError, match="activation is 'swish', expected 'tanh'"):
         build("cnn:8", X, Y, image=(3, 9, 6), activation="swish")

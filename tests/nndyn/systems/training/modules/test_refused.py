@@ -102,7 +102,7 @@ def unpicklable():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (3, "model is builtins.int; give a spec"),
+        (3, "model is builtins.int, expected a spec"),
         (nn.Sequential(nn.Flatten(), nn.Tanh()), "Sequential has no parameters"),
         (lambda: Net().requires_grad_(False), "all 2 parameters of Net are frozen; let one train"),
         (lambda: Net(thaws), "changes which parameters require a gradient; freeze them before"),
@@ -172,7 +172,7 @@ def wrong(message, **kinds):
     ("loss", "error", "message"),
     [
         wrong("unknown loss 'hinge'; known: cross-entropy, mse", loss="hinge"),
-        wrong("loss is 3; give", loss=3),
+        wrong("loss is 3, expected", loss=3),
         wrong("returns a float; it must return a scalar tensor", loss=lambda z, y: 1.0),
         wrong(
             r"returns a tensor of shape \(4,\); it must return a scalar",

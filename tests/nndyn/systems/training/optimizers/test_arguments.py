@@ -1,5 +1,6 @@
 """From arguments to an update rule and its entry in the manifest."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from nndyn.errors import UnknownNameError, UsageError
+from nndyn.options import OPTIONS
 from nndyn.systems.training.optimizers.adam import Adam, AdamW
 from nndyn.systems.training.optimizers.arguments import OPTIMIZERS, make
 from nndyn.systems.training.optimizers.rmsprop import RMSprop
@@ -97,9 +99,12 @@ def test_every_known_optimizer_can_be_made(optimizer):
 
 
 WRONG = [
-    ({"optimizer": "SGD"}, "unknown optimizer 'SGD'; known: sgd, adam, adamw, rmsprop, nadam"),
-    ({"optimizer": None}, "unknown optimizer None"),
-    ({"lr": 0}, "lr is 0; give a finite number > 0"),
+    (
+        {"optimizer": "SGD"},
+        "optimizer is 'SGD', expected 'sgd', 'adam', 'adamw', 'rmsprop' or 'nadam'",
+    ),
+    ({"optimizer": None}, "optimizer is None"),
+    ({"lr": 0}, "lr is 0, expected a finite number above 0"),
     ({"lr": -1}, "lr is -1"),
     ({"lr": float("nan")}, "lr is nan"),
     ({"lr": float("inf")}, "lr is inf"),
@@ -113,29 +118,32 @@ WRONG = [
     ({"lr": [0.1]}, r"lr is \[0.1\]"),
     ({"lr": np.array([0.1])}, r"lr is array\(\[0.1\]\)"),
     ({"lr": torch.tensor([0.1, 0.2])}, "lr is tensor"),
-    ({"momentum": 1}, r"momentum is 1; give a number in \[0, 1\)"),
+    ({"momentum": 1}, r"momentum is 1, expected a number in \[0, 1\)"),
     ({"momentum": -0.1}, "momentum is -0.1"),
     ({"momentum": "heavy"}, "momentum is 'heavy'"),
     ({"momentum": float("nan")}, "momentum is nan"),
-    ({"weight_decay": -1e-9}, "weight_decay is -1e-09; give a finite number >= 0"),
+    ({"weight_decay": -1e-9}, "weight_decay is -1e-09, expected a finite number, 0 or more"),
     ({"weight_decay": float("inf")}, "weight_decay is inf"),
     ({"weight_decay": False}, "weight_decay is False"),
-    ({"nesterov": 1}, "nesterov is 1; give True or False"),
+    ({"nesterov": 1}, "nesterov is 1, expected True or False"),
     ({"nesterov": "yes"}, "nesterov is 'yes'"),
-    ({"nesterov": True}, "nesterov needs a momentum > 0"),
+    ({"nesterov": True}, "nesterov needs a momentum above 0"),
     ({"nesterov": True, "momentum": 0.5, "optimizer": "rmsprop"}, "nesterov applies to sgd"),
     ({"nesterov": True, "optimizer": "adam"}, "nesterov applies to sgd; the optimizer is adam"),
-    ({"optimizer": "adam", "betas": 0.5}, "betas is 0.5; give two numbers"),
-    ({"optimizer": "adam", "betas": "ab"}, "betas is 'ab'; give two numbers"),
-    ({"optimizer": "adam", "betas": (0.9, 1.0)}, r"betas is \(0.9, 1.0\); give two"),
-    ({"optimizer": "adam", "betas": (0.9, None)}, "betas is None; give two numbers"),
-    ({"optimizer": "adam", "betas": (0.9, 0.9, 0.9)}, "give two numbers"),
+    ({"optimizer": "adam", "betas": 0.5}, "betas is 0.5, expected two numbers"),
+    ({"optimizer": "adam", "betas": "ab"}, "betas is 'ab', expected two numbers"),
+    (
+        {"optimizer": "adam", "betas": (0.9, 1.0)},
+        r"one of betas is 1.0, expected a number in \[0, 1\)",
+    ),
+    ({"optimizer": "adam", "betas": (0.9, None)}, "one of betas is None, expected a number"),
+    ({"optimizer": "adam", "betas": (0.9, 0.9, 0.9)}, "expected two numbers"),
     ({"betas": (0.5, 0.5)}, "betas apply to adam, adamw and nadam; the optimizer is sgd"),
     ({"betas": (0.5, 0.5), "optimizer": "rmsprop"}, "the optimizer is rmsprop"),
     ({"momentum": 0.9, "optimizer": "adamw"}, "momentum applies to sgd and rmsprop"),
-    ({"alpha": 1.0, "optimizer": "rmsprop"}, r"alpha is 1.0; give a number in \[0, 1\)"),
+    ({"alpha": 1.0, "optimizer": "rmsprop"}, r"alpha is 1.0, expected a number in \[0, 1\)"),
     ({"alpha": 0.9}, "alpha applies to rmsprop; the optimizer is sgd"),
-    ({"clip_norm": 0}, "clip_norm is 0; give a finite number > 0"),
+    ({"clip_norm": 0}, "clip_norm is 0, expected a finite number above 0"),
     ({"clip_norm": "1"}, "clip_norm is '1'"),
     ({"clip_norm": float("inf")}, "clip_norm is inf"),
     ({"schedule": None}, "schedule is None"),
@@ -145,7 +153,14 @@ WRONG = [
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG)
 def test_wrong_arguments_are_refused(arguments, message):
-    unknown = "known are" in message or "unknown" in message or "not known" in message
+    unknown = "optimizer is" in message[:12] or "not known" in message
     with pytest.raises(UnknownNameError if unknown else UsageError, match=message) as caught:
         make(**{"lr": 0.1, **arguments})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.values())
+def test_the_hyperparameters_of_an_optimizer_have_the_defaults_of_the_options(kind):
+    rows = {row.name: row.default for row in OPTIONS}
+    assert {name: getattr(kind, name) for name in kind.takes} == {n: rows[n] for n in kind.takes}
+    assert set(kind.takes) <= {field.name for field in dataclasses.fields(kind)}

@@ -126,7 +126,7 @@ def test_volumes_of_plain_descent_are_determinants():
     curvature = system.task.curvature(system.order)
     for t, weights in enumerate(orbit):
         point = curvature.at(torch.from_numpy(weights.copy()), torch.zeros(0), None)
-        matrix = point.products(torch.eye(D).double()).numpy()
+        matrix = point.hvp(torch.eye(D).double()).numpy()
         expected = np.linalg.slogdet(np.eye(D) - 0.3 * matrix)[1]
         assert sums[t] == pytest.approx(expected, abs=1e-8)
 

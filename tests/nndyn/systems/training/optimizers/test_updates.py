@@ -192,7 +192,8 @@ common = {
 }
 rates = st.floats(1e-6, 10)
 rules = st.one_of(
-    st.builds(SGD, rates, fractions, st.booleans(), **common),
+    st.builds(SGD, rates, fractions, **common),
+    st.builds(SGD, rates, st.floats(1e-3, 0.999), st.booleans(), **common),
     st.builds(Adam, rates, st.tuples(fractions, fractions), **common),
     st.builds(AdamW, rates, st.tuples(fractions, fractions), **common),
     st.builds(RMSprop, rates, fractions, fractions, **common),

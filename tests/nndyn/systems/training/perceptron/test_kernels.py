@@ -34,7 +34,7 @@ def test_shift_and_slope_equal_numpy(shape, padding, levels, seed):
 
     total = np.empty((R, count + padding))
     got = np.exp(shifted)
-    kernels.slope(got, labels, total, count)
+    kernels.gradient(got, labels, total, count)
     np.testing.assert_allclose(total, np.exp(shifted).sum(1), rtol=1e-14)
     expected = scipy.special.softmax(outputs, axis=1)
     expected[:, labels, columns] -= 1
@@ -50,6 +50,6 @@ def test_what_is_not_finite_is_never_hidden(bad):
     picked, correct, total = np.empty((1, 16)), np.empty(1), np.empty((1, 16))
     kernels.shift(outputs, labels, picked, correct, 16)
     np.exp(outputs, out=outputs)
-    kernels.slope(outputs, labels, total, 16)
+    kernels.gradient(outputs, labels, total, 16)
     assert np.isnan(total[0, 4])
     assert np.isfinite(np.delete(total[0], 4)).all()

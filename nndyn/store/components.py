@@ -1,4 +1,4 @@
-"""Components of the state by the parameter each belongs to, as a coordinate that costs nothing."""
+"""Parameter names of the components of a state, as a coordinate that is computed when used."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 import nndyn
-from nndyn import components
 from nndyn.errors import DataError
+from nndyn.store import components
 from tests.nndyn.systems.training import networks  # noqa: F401  (torch before tracemalloc)
 
 
