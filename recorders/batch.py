@@ -11,7 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from nndyn.errors import UsageError, is_whole
+from nndyn.checks import whole
+from nndyn.errors import UsageError
 from nndyn.runtime.interrupts import deferred
 from nndyn.runtime.paths import located
 from nndyn.runtime.progress import Called, Progress, following
@@ -264,10 +265,7 @@ def _files(paths: Sequence[str | Path]) -> list[Path]:
 
 def _deal(systems: Sequence[System], workers: int | None) -> list[list[int]]:
     """Deal the runs to threads: all runs of one system object, which has buffers, to one."""
-    if workers is None:
-        workers = cores()
-    elif not is_whole(workers) or workers < 1:
-        raise UsageError(f"workers is {workers!r}, expected a whole number, 1 or more")
+    workers = cores() if workers is None else whole("workers", workers, 1)
     if not all(system.concurrent for system in systems):
         workers = 1
     runs: dict[int, list[int]] = {}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nndyn.errors import UsageError, is_number
 from nndyn.recording import Variable
 from nndyn.runtime.provenance import digest
 from nndyn.store import Writer
@@ -199,18 +198,3 @@ def size_of_state(system: System) -> int:
     """Return the components of a phase that are its state."""
     start, stop, _ = system.components.indices(system.dimension)
     return stop - start
-
-
-def whole(name: str, value: Any, least: int) -> int:
-    """Return a whole number, checked."""
-    if not is_number(value) or value % 1 or value < least:
-        raise UsageError(f"{name} is {value!r}, expected a whole number, {least} or more")
-    return int(value)
-
-
-def every(name: str, value: Any, before: str = "", after: str = "") -> int:
-    """Return K of ``every:K``."""
-    kind, _, number = str(value).partition(":")
-    if kind == "every" and number.isdigit() and int(number) > 0:
-        return int(number)
-    raise UsageError(f"{name} is {value!r}, expected {before}'every:K' with K above 0{after}")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
-from nndyn.errors import UsageError, is_number, is_one_of
+from nndyn.checks import choice, every, number, whole
+from nndyn.errors import UsageError, is_one_of
 from nndyn.options import DEFAULTS
 from nndyn.systems.protocol import Array, System
 from recorders.followers.curvature import Curvature
 from recorders.followers.expansion import Expansion
 from recorders.followers.tangents import Tangents
-from recorders.plan import Followed, Plan, every, size_of_state, whole
+from recorders.plan import Followed, Plan, size_of_state
 
 #: What may be followed beside the replicas.
 FOLLOWED: tuple[type[Followed], ...] = (Tangents, Curvature, Expansion)
@@ -68,16 +68,14 @@ def make(
             "replicas is 0: without a perturbed replica or tangents there is nothing to compare"
         )
     control = bool(control) and replicas > 0
-    if not is_one_of(perturb, ("weights", "all")):
-        raise UsageError(f"perturb is {perturb!r}, expected 'weights' or 'all'")
-    if not is_one_of(state, ("weights", "phase")):
-        raise UsageError(f"state is {state!r}, expected 'weights' or 'phase'")
+    choice("perturb", perturb, ("weights", "all"))
+    choice("state", state, ("weights", "phase"))
     if pairs and replicas % 2:
         raise UsageError(f"pairs needs an even number of replicas, got {replicas}")
     if perturbations is not None:
         perturbations = _given(system, replicas, pairs, perturbations)
-    elif not (is_number(epsilon) and math.isfinite(epsilon) and epsilon > 0):
-        raise UsageError(f"epsilon is {epsilon!r}, expected a finite number above 0")
+    else:
+        epsilon = number("epsilon", epsilon, above=0)
     rescaled = 0 if rescale is None else whole("rescale", rescale, 1)
     keep_every = _keep(store)
     if evaluate is None:
@@ -123,7 +121,7 @@ def _followed(system: System, replicas: int, options: dict[str, Any]) -> tuple[F
 def _keep(store: str) -> int:
     if is_one_of(store, ("full", "distances")):
         return int(store == "full")
-    return every("store", store, "'full', ", ", or 'distances'")
+    return every("store", store, "full", "distances")
 
 
 def _given(system: System, replicas: int, pairs: bool, perturbations: Sequence[Any]) -> Array:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from nndyn.checks import every
 from nndyn.recording import VARIABLES, Variable
 from nndyn.store import Writer
 from nndyn.systems.protocol import Array, System, WithLoss
 from recorders.followers.follower import Follower, Notes, check_loss
-from recorders.plan import Followed, Plan, count, every, multiples
+from recorders.plan import Followed, Plan, count, multiples
 
 #: Products with a Hessian that its extreme eigenvalues take, roughly.
 _PRODUCTS = 200

@@ -12,13 +12,14 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from nndyn.checks import choice, whole
 from nndyn.errors import UsageError, is_one_of
 from nndyn.recording import VARIABLES, Variable, own_tangent_start, tangent_start
 from nndyn.store import Writer
 from nndyn.systems.protocol import Array, Integrated, System, WithCompanion
 from recorders.followers.follower import Follower, Notes
 from recorders.perturbations import pairs
-from recorders.plan import Followed, Plan, whole
+from recorders.plan import Followed, Plan
 from recorders.trial import seconds
 
 #: Where tangent vectors begin.
@@ -151,8 +152,7 @@ def _start(system: System, asked: str | None, vectors: int) -> str:
     """Return where the vectors begin."""
     if asked is None:
         return own_tangent_start(system.kind)
-    if not is_one_of(asked, get_args(TangentStart)):
-        raise UsageError(f"tangent_start is {asked!r}, expected 'weights', 'random' or 'replicas'")
+    choice("tangent_start", asked, get_args(TangentStart))
     if asked == "weights" and system.kind != "training":
         raise UsageError(
             f"tangent_start is 'weights', which {system.name} does not have apart; use 'random'"

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset
 
-from nndyn.errors import DataError, UsageError, is_whole
+from nndyn.checks import whole
+from nndyn.errors import DataError, UsageError
 from nndyn.systems.training.loop.streams import epoch_key, kept, put_back, seed_all
 from nndyn.systems.training.torch_state.randomness import step_key
 
@@ -175,9 +176,7 @@ def replay(batches: Any, *, seed: int = 0, start: int = 0) -> Iterator[tuple[int
     DataError
         If an epoch has fewer batches than its length says.
     """
-    for name, value in (("seed", seed), ("start", start)):
-        if not is_whole(value) or value < 0:
-            raise UsageError(f"{name} is {value!r}, expected a whole number, 0 or more")
+    seed, start = whole("seed", seed, 0), whole("start", start, 0)
     return _replayed(Batches(batches, seed), seed, start)
 
 

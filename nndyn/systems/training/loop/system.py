@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from nndyn.errors import UsageError, is_whole
+from nndyn.checks import whole
+from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, OneByOne
 from nndyn.systems.training.execution.trajectories import check_times
 from nndyn.systems.training.loop import trial
@@ -113,13 +114,13 @@ class Loop:
         steps_per_epoch: int | None = None,
         seed: int = 0,
     ) -> None:
-        for name, value, least in (("seed", seed, 0), ("steps_per_epoch", steps_per_epoch, 1)):
-            if value is not None and (not is_whole(value) or value < least):
-                raise UsageError(f"{name} is {value!r}, expected a whole number, {least} or more")
+        seed = whole("seed", seed, 0)
+        if steps_per_epoch is not None:
+            steps_per_epoch = whole("steps_per_epoch", steps_per_epoch, 1)
         models, objects = trial.checked(model, stateful, step)
         self._seat = Seat(models, objects)
-        self._steps = Steps(step, batches, int(seed), steps_per_epoch)
-        self._evaluation = Evaluation(evaluate, models, int(seed))
+        self._steps = Steps(step, batches, seed, steps_per_epoch)
+        self._evaluation = Evaluation(evaluate, models, seed)
         with preserved():
             found = trial.run(self._seat, self._steps, self._evaluation, models, objects)
         self._initial, self._begin = found.phase, found.begin

@@ -39,8 +39,7 @@ def both(name):
 def test_a_loop_is_the_training_that_it_states(tmp_path, name, rescale):
     options = {"steps": 60, "replicas": 3, "rescale": rescale, "progress": False}
     runs = [
-        nndyn.record(system, tmp_path / f"{i}.nc", **options)
-        for i, system in enumerate(both(name))
+        nndyn.record(system, tmp_path / f"{i}.nc", **options) for i, system in enumerate(both(name))
     ]
     of_training, of_loop = runs
     np.testing.assert_allclose(of_loop["state"].values, of_training["state"].values, atol=1e-12)
