@@ -18,6 +18,8 @@ from nndyn.store import Writer, open_recording, verify
 from nndyn.store.journal import Journal
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 
+pytestmark = pytest.mark.usefixtures("waiting_for_the_disk")
+
 PLAN = header(replicas=5, block=4)
 
 

@@ -16,6 +16,8 @@ from nndyn.store import MissingRecordingError, Writer, layout, open_recording, v
 from nndyn.store.locks import WriterLock, lock_path
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 
+pytestmark = pytest.mark.usefixtures("waiting_for_the_disk")
+
 
 def test_recorded_values_come_back(tmp_path: Path) -> None:
     plan = record(tmp_path / "run.nc")
