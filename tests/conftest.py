@@ -33,7 +33,8 @@ def waiting_for_the_disk(monkeypatch):
 def _the_same_networks_whatever_ran_before():
     """Draw the weights of a test's networks from one seed, in whichever process it runs."""
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(0)
+        # torch.manual_seed writes down the whole stack, for a GPU that may be woken later
+        sys.modules["torch"].default_generator.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -153,7 +153,7 @@ def by_hand(build, start, x, y, loss, steps):
             taken.requires_grad_()
         optimizer.zero_grad()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(step_key(0, t))
+            torch.default_generator.manual_seed(step_key(0, t))
             output = net(taken)
             target = torch.as_tensor(y)
             name = {residual_of_input: "x", penalized: "input"}.get(loss)
