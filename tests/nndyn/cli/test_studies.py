@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import nndyn as package
+from nndyn.studies import design
 
 MAP = ("sweep", "map", "logistic", "--steps", 200, "--replicas", 2, "--store", "distances")
 ONE = (*MAP, "--seeds", 1)
@@ -40,11 +41,12 @@ def test_a_sweep_says_in_one_line_what_there_is(cli):
     assert index.attrs["system"] == "logistic"
 
 
-def test_shares_say_what_is_missing_yet(cli):
-    many = (*MAP, "--param", "r=3:4:66")
+def test_shares_say_what_is_missing_yet(cli, monkeypatch):
+    monkeypatch.setattr(design, "_MOST", 8)  # runs of a batch
+    many = (*MAP, "--param", "r=3:4:10")
     code, out, err = cli(*many, "-o", "s", "--task", "2/2")
-    assert (code, out, err) == (0, "s: 66 runs (66 r x 1 seed): 64 missing, 2 complete\n", "")
-    assert cli(*many, "-o", "s", "--task", "1/2")[1].endswith(": 66 complete\n")
+    assert (code, out, err) == (0, "s: 10 runs (10 r x 1 seed): 8 missing, 2 complete\n", "")
+    assert cli(*many, "-o", "s", "--task", "1/2")[1].endswith(": 10 complete\n")
 
 
 def test_every_kind_of_option_is_a_grid(cli):
