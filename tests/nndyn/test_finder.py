@@ -129,8 +129,15 @@ def test_a_budget_that_ends_the_search_is_said_so(whole):
     assert found["recommended"].attrs["note"]
 
 
-def test_three_seeds_are_too_few_for_an_interval():
-    found = nndyn.find_onset("mlp:4-8-3", "iris", seeds=3, precision=3.0, **SMALL)
+@pytest.fixture(scope="module")
+def bounded(iris):
+    onset = float(iris[0]["onset"])
+    bounds = (0.6 * onset, 3 * onset)
+    return nndyn.find_onset("mlp:4-8-3", "iris", lr=bounds, seeds=3, precision=3.0, **SMALL)
+
+
+def test_three_seeds_are_too_few_for_an_interval(bounded):
+    found = bounded
     assert np.isfinite(found["onset"])
     assert found.attrs["verdict"] == "imprecise"
     assert "3 seeds: no interval over so few holds the median" in found.attrs["reason"]
@@ -183,12 +190,7 @@ def test_no_growth_within_the_bounds_is_a_null_with_the_reason():
     assert "no onset" in found["recommended"].attrs["note"]
 
 
-def test_half_of_the_onset_beyond_the_bounds_is_said_so(iris):
-    found, _, _ = iris
-    onset = float(found["onset"])
-    bounded = nndyn.find_onset(
-        "mlp:4-8-3", "iris", lr=(0.6 * onset, 3 * onset), seeds=3, precision=3.0, **SMALL
-    )
+def test_half_of_the_onset_beyond_the_bounds_is_said_so(bounded):
     assert np.isfinite(bounded["training_time_at_onset"])
     assert np.isnan(bounded["training_time_below"])
     assert "lies beyond the bounds" in bounded["training_time_below"].attrs["note"]
