@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
-# the tests of a file run in one process, since they share what it records
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# a process takes tests as they stand, so that files share what they record, and is then helped out
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 .PHONY: demo test check lint types slow damage readme arithmetic bench figures clean
 
