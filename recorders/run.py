@@ -94,6 +94,8 @@ class Run:
             self.names -= {"floor_time", "rounding_distance"}
         self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
         self.recorded = writer.n_committed
+        #: Times from which a step is committed; none is from the last time of a finished run.
+        self._stepped = writer.committed.get("batch_time", 0)
         self._news = not self.recorded  # whether there is anything that is not committed
         if self.recorded:
             self.phase, self.t = writer.checkpoint()
@@ -296,7 +298,9 @@ class Run:
         t = at.t
         arrays: dict[str, Array] = {}
         for dim, rows in gather(self.pending, self.system, self.pairs, self.arrived).items():
-            rows.cut(self.recorded, t)
+            rows.cut(self._stepped if dim == "batch_time" else self.recorded, t)
+            if dim == "batch_time":
+                self._stepped += rows.steps.size
             for r in np.flatnonzero(self.diverged_at >= 0):
                 rows.blank(int(r), int(self.diverged_at[r]))
             arrays |= {dim: rows.steps * self.system.interval, **rows.values}

@@ -244,6 +244,8 @@ def _length(source: Any) -> int | None:
 
 
 def _gone_through(source: Any) -> Iterator[Any]:
+    if getattr(source, "persistent_workers", False):
+        source._iterator = None  # whose workers would go on with random numbers of their own
     if isinstance(source, Dataset) and not isinstance(source, IterableDataset):
         return (source[i] for i in range(len(source)))  # type: ignore[arg-type]
     return iter(source)

@@ -131,6 +131,7 @@ def check_listed(step: Callable[..., Any], listed: list[Any]) -> list[tuple[str,
         If something is not, with its name.
     """
     known = {id(part) for one in listed for part in _parts(one)}
+    saved = {_memory(tensor) for one in listed for tensor in _saved(one)}
     constant = []
     for name, value in reached(step):
         if id(value) in known:
@@ -140,7 +141,7 @@ def check_listed(step: Callable[..., Any], listed: list[Any]) -> list[tuple[str,
                 continue
             if isinstance(value, nn.Module):
                 tensors = [*value.parameters(), *value.buffers()]
-                if not tensors or all(id(t) in known for t in tensors):
+                if all(id(t) in known or _memory(t) in saved for t in tensors):
                     break
                 if not list(value.parameters()):
                     constant.append((name, value))
@@ -159,6 +160,22 @@ def _parts(one: Any) -> list[Any]:
         return [one, *one.modules(), *one.parameters(), *one.buffers()]
     nested = [*getattr(one, "_schedulers", ())]
     return [one, *(part for inner in nested for part in _parts(inner))]
+
+
+def _saved(one: Any) -> Iterator[torch.Tensor]:
+    """Give the tensors that an object of a class of the user's saves, such as a copy of a model."""
+    waiting = [one.state_dict()] if _of_the_user(one) and hasattr(one, "state_dict") else []
+    for tree in waiting:
+        if isinstance(tree, torch.Tensor):
+            yield tree
+        elif isinstance(tree, dict):
+            waiting += tree.values()
+        elif isinstance(tree, (list, tuple)):
+            waiting += tree
+
+
+def _memory(tensor: torch.Tensor) -> tuple[int, tuple[int, ...]]:
+    return tensor.data_ptr(), tuple(tensor.shape)
 
 
 def code_digest(step: Callable[..., Any]) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from nndyn.errors import UsageError
 from nndyn.systems.training.loop.batches import Batches, own
+from nndyn.systems.training.loop.seat import real
 from nndyn.systems.training.loop.streams import seed_all
 from nndyn.systems.training.torch_state.randomness import key, step_key
 
@@ -66,7 +67,7 @@ class Steps:
         """Move every weight by a unit in its last place, up or down at random by (seed, t)."""
         generator = torch.Generator().manual_seed(key([self.seed, 5, t]))
         with torch.no_grad():
-            for weight in weights:
+            for weight in map(real, weights):
                 up = torch.randint(2, weight.shape, generator=generator, dtype=torch.bool)
                 up = up.to(weight.device)
                 ends = torch.where(up, float("inf"), float("-inf")).to(weight.dtype)

@@ -118,20 +118,23 @@ def run(
     not_resumable = _drawn_twice(steps)
     try:
         begin = seat.kept(grow=True)
-        work, given = _Work(seat), _gradients(seat)
+        given = _gradients(seat)
         try:
             with _counted(stateful) as counts:
-                said, states, left = _two_steps(seat, steps, work)
+                said, states, left = _two_steps(seat, steps)
                 if _gradients_outlive(seat, steps, states, left):
                     seat.put(begin)
                     _give(seat, given)
                     seat.gradients.carried = True
                     begin = seat.kept(grow=True)
-                    said, states, left = _two_steps(seat, steps, work)
+                    said, states, left = _two_steps(seat, steps)
                 seat.put(states[1])
                 states += _until_all_have_stepped(seat, steps, counts)
             seat.put(states[1])
             evaluation.names = tuple(_evaluated(seat, evaluation, states[1]))
+            seat.put(begin)
+            _give(seat, given)
+            work = _work(seat, steps)
         finally:
             seat.put(begin)
             _give(seat, given)
@@ -163,17 +166,14 @@ def run(
         phase=phase,
         longest=max(rests, key=lambda rest: len(encode(rest))),
         description=describe(seat, steps, models, stateful, phase, begin.rest),
-        work=work.found,
+        work=work,
         not_resumable=not_resumable,
     )
 
 
-def _two_steps(
-    seat: Seat, steps: Steps, work: _Work
-) -> tuple[list[dict[str, float]], list[State], Left]:
+def _two_steps(seat: Seat, steps: Steps) -> tuple[list[dict[str, float]], list[State], Left]:
     """Take the first two steps; return what they say, where they lead, and what gradients."""
-    with work:
-        said = [_taken(steps, 0)]
+    said = [_taken(steps, 0)]
     states, first = [seat.kept(grow=True)], _gradients(seat)
     said.append(_taken(steps, 1))
     states.append(seat.kept(grow=True))
@@ -267,7 +267,8 @@ def _gradients_outlive(seat: Seat, steps: Steps, states: Sequence[State], left: 
     def again(value: float | None) -> bool:
         seat.put(states[0])
         for name, gradient in first.items():
-            filled = gradient.clone() if value is None else torch.full_like(gradient, value)
+            # a sparse gradient cannot be filled
+            filled = gradient.clone() if value is None else gradient * value
             seat.weights[name].grad = filled
         _taken(steps, 1)
         return seat.kept().equals(states[1]) and _same(_gradients(seat), second)
@@ -281,7 +282,9 @@ def _gradients(seat: Seat) -> dict[str, Tensor]:
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(equal(one[name], other[name]) for name in one)
+    return one.keys() == other.keys() and all(
+        equal(one[name].to_dense(), other[name].to_dense()) for name in one
+    )
 
 
 def _evaluated(seat: Seat, evaluation: Evaluation, before: State) -> list[str]:
@@ -310,22 +313,13 @@ def _buffers(modules: Sequence[nn.Module]) -> list[Tensor]:
     return [buffer for module in modules for buffer in module.buffers()]
 
 
-class _Work:
-    """Counts the floating-point operations of what is done in its context."""
-
-    def __init__(self, seat: Seat) -> None:
-        #: Where nothing can be counted: every weight used once, forward and backward.
-        self.found = 6.0 * sum(p.size for p in seat.parameters)
-
-    def __enter__(self) -> None:
-        self._counter: Any = None
-        try:
-            self._counter = FlopCounterMode(display=False)
-            self._counter.__enter__()
-        except Exception:
-            self._counter = None
-
-    def __exit__(self, *raised: Any) -> None:
-        if self._counter is not None:
-            self._counter.__exit__(*raised)
-            self.found = max(self.found, float(self._counter.get_total_flops()))
+def _work(seat: Seat, steps: Steps) -> float:
+    """Return the floating-point operations of the first step, as far as torch counts them."""
+    # where nothing is counted: every weight used once, forward and backward
+    least = 6.0 * sum(p.size for p in seat.parameters)
+    try:
+        with FlopCounterMode(display=False) as counter:
+            steps.take(0)
+    except Exception:  # of the counter, as in steps that take gradients of gradients
+        return least
+    return max(least, float(counter.get_total_flops()))

@@ -76,7 +76,9 @@ class Mode(enum.Enum):
     TRAIN = 1
 
 
-@pytest.mark.parametrize("value", [lambda: 3, Mode.TRAIN, object(), slice(3), range(3)], ids=range(5))
+@pytest.mark.parametrize(
+    "value", [lambda: 3, Mode.TRAIN, object(), slice(3), range(3)], ids=range(5)
+)
 def test_other_types_are_refused_by_name(value):
     with pytest.raises(UsageError, match=r"scheduler\.a\[1\] is of type \w+"):
         encode({"a": [0, value]}, "scheduler")
