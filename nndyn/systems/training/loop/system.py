@@ -17,11 +17,12 @@ from nndyn.systems.protocol import Array, Block, OneByOne
 from nndyn.systems.training.execution.trajectories import check_times
 from nndyn.systems.training.loop import trial
 from nndyn.systems.training.loop.evaluation import Evaluation
+from nndyn.systems.training.loop.memory import Memory
 from nndyn.systems.training.loop.rest import decode, encode
 from nndyn.systems.training.loop.rows import Rows
 from nndyn.systems.training.loop.seat import Seat, State
 from nndyn.systems.training.loop.steps import Steps
-from nndyn.systems.training.loop.streams import preserved
+from nndyn.systems.training.torch_state.streams import preserved
 from nndyn.systems.training.torch_state.threads import threads_for
 
 #: Room for a row's rest to grow in the file.
@@ -125,6 +126,7 @@ class Loop:
             found = trial.run(self._seat, self._steps, self._evaluation, models, objects)
         self._initial, self._begin = found.phase, found.begin
         self._states: list[State] = []
+        self._memory = Memory()
         self._weights: Array = np.empty((2, 0, 0))
         self._description, self._work = found.description, found.work
         self.not_resumable = found.not_resumable
@@ -258,7 +260,7 @@ class Loop:
         Loop
         """
         twin = copy.copy(self)
-        twin._states, twin._weights = [], np.empty((2, 0, 0))
+        twin._states, twin._weights, twin._memory = [], np.empty((2, 0, 0)), Memory()
         twin._nudged = True
         return twin
 
@@ -289,7 +291,7 @@ class Loop:
         if self._weights.shape[1] != len(phase):
             self._states = [State([], {}) for _ in phase]
             self._weights = np.empty((2, len(phase), self.components.stop), self.dtype)
-        memory = self._states, self._weights
+        memory = self._states, self._weights, self._memory
         try:
             with preserved():
                 rows = Rows(self._seat, self._steps, self._evaluation, *memory, phase, given)
