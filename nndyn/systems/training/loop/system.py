@@ -214,12 +214,30 @@ class Loop:
         return [one["rest"] for one in found]
 
     def representable(self, phase: Array) -> Array:
-        """Return rows ``(R, P)`` as the tensors of the objects, narrower perhaps, hold them."""
+        """Return rows ``(R, P)`` as the tensors of the objects, narrower perhaps, hold them.
+
+        Returns
+        -------
+        (R, P) array
+
+        Raises
+        ------
+        UsageError
+            If a weight loses all of its perturbation by that.
+        """
         rounded = torch.from_numpy(phase.copy())
-        for row in rounded:
-            for view, place in zip(self._seat.views(row), self._seat.places, strict=True):
-                if not place.dtype.is_complex:
-                    view.copy_(view.to(place.dtype))
+        for place in self._seat.places:
+            if place.dtype not in (torch.bfloat16, torch.float16):
+                continue
+            part = rounded[:, place.start : place.start + place.size]
+            asked = (part != part[:1]).any(dim=1)
+            part.copy_(part.to(place.dtype))
+            if (asked & ~(part != part[:1]).any(dim=1)).any():
+                least = 16 * torch.finfo(place.dtype).eps * float(part[0].abs().max())
+                raise UsageError(
+                    f"the perturbation is below the rounding of {place.name}, {place.dtype}; use "
+                    f"an epsilon of at least {least:.1g}"
+                )
         return rounded.numpy()
 
     def advance(
