@@ -223,21 +223,23 @@ class Loop:
         Raises
         ------
         UsageError
-            If a weight loses all of its perturbation by that.
+            If a row loses all of its perturbation by that.
         """
+        narrow = [p for p in self._seat.places if p.dtype in (torch.bfloat16, torch.float16)]
+        if not narrow:
+            return phase
         rounded = torch.from_numpy(phase.copy())
-        for place in self._seat.places:
-            if place.dtype not in (torch.bfloat16, torch.float16):
-                continue
+        before = (rounded != rounded[:1]).any(dim=1)
+        for place in narrow:
             part = rounded[:, place.start : place.start + place.size]
-            asked = (part != part[:1]).any(dim=1)
             part.copy_(part.to(place.dtype))
-            if (asked & ~(part != part[:1]).any(dim=1)).any():
-                least = 16 * torch.finfo(place.dtype).eps * float(part[0].abs().max())
-                raise UsageError(
-                    f"the perturbation is below the rounding of {place.name}, {place.dtype}; use "
-                    f"an epsilon of at least {least:.1g}"
-                )
+        if (before & ~(rounded != rounded[:1]).any(dim=1)).any():
+            largest = float(rounded[0, self.components].abs().max())
+            least = 16 * torch.finfo(narrow[0].dtype).eps * largest
+            raise UsageError(
+                f"the perturbation is below the rounding of {narrow[0].name}, {narrow[0].dtype}; "
+                f"use an epsilon of at least {least:.1g}"
+            )
         return rounded.numpy()
 
     def advance(
