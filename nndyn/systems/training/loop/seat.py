@@ -325,6 +325,13 @@ class Seat:
         """Return the parts of a phase ``(P,)``, by place."""
         return [phase[p.start : p.start + p.size].view(p.shape) for p in self.places]
 
+    def fits(self, rest: Any) -> bool:
+        """Whether a rest from a file is one of these objects', as far as its outside tells."""
+        whole = isinstance(rest, list) and len(rest) == len(self._holders)
+        return whole and set(range(len(self.weights))) <= slots(rest) <= set(
+            range(len(self.places))
+        )
+
     def names(self, rest: Sequence[Any]) -> dict[str, Any]:
         """Return a rest by the names of its objects."""
         return {one.name: tree for one, tree in zip(self._holders, rest, strict=True)}

@@ -206,12 +206,28 @@ class Loop:
         found = [decode(row.tobytes()) for row in rows]
         if not all(isinstance(one, dict) and {"rest", "batches"} <= one.keys() for one in found):
             raise ValueError("not the rest of a row")
+        for one in found:
+            self._try(one["rest"])
         if t and found[0]["batches"] != self._steps.digest(t):
             raise UsageError(
                 f"the batches of this epoch before step {t} are others than those recorded; give "
                 "the same data, in the same order"
             )
         return [one["rest"] for one in found]
+
+    def _try(self, rest: Any) -> None:
+        """Check that the objects take a rest that comes from a file."""
+        row = torch.from_numpy(self._initial)
+        state = State([], {})
+        try:
+            if not self._seat.fits(rest):
+                raise ValueError("it has other tensors")
+            self._seat.load(state, row, rest)
+            self._seat.take(state)
+        except Exception as error:  # of the user's objects it may be any
+            raise ValueError(f"not the rest of a row of this loop: {error}") from error
+        finally:
+            self._seat.give_back(self._begin)
 
     def representable(self, phase: Array) -> Array:
         """Return rows ``(R, P)`` as the tensors of the objects, narrower perhaps, hold them.

@@ -101,7 +101,13 @@ def test_batches_that_come_out_otherwise_each_time_are_recorded_and_not_resumed(
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"[]", b'{"rest":1}', b"x" * 40, b'["tensor","load",[1],""]']
+    "text",
+    [
+        *(b"", b"[]", b'{"rest":1}', b'["dict",null,["rest",["list"]],["batches",""]]'),
+        b'["dict",null,["rest",["list",["slot",99],1,2,3]],["batches",""]]',
+        b"x" * 40,
+        b'["tensor","load",[1],""]',
+    ],
 )
 def test_a_rest_that_is_none_is_refused_as_damage(tmp_path, text):
     loop = loops.sgd().system()
