@@ -3,12 +3,14 @@
     python examples/gan.py                            learning rate 0.01, half a minute
     python examples/gan.py --lr 0.003 --steps 1000 -o mine.png
 
-A generator learns to place points on a ring of eight Gaussians, a critic to tell them from real ones;
-each has an optimizer of its own. One update of both is one step of `nndyn.Loop`. Weights are float64,
-which carry a perturbation of 1e-8; the noise that the generator is fed with is the same for all copies.
+A generator learns to place points on a ring of eight Gaussians, a critic to tell them from real
+ones; each has an optimizer of its own. One update of both is one step of `nndyn.Loop`. Weights are
+float64, which carry a perturbation of 1e-8; the noise that the generator is fed with is the same for
+all copies.
 """
 
 import argparse
+import itertools
 import math
 import tempfile
 from pathlib import Path
@@ -34,7 +36,7 @@ def points(count, generator):
 
 def network(*widths):
     """A perceptron in double precision."""
-    layers = [nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)]
+    layers = [nn.Linear(a, b) for a, b in itertools.pairwise(widths)]
     between = [part for layer in layers for part in (layer, nn.SiLU())]
     return nn.Sequential(*between[:-1]).to(torch.float64)
 

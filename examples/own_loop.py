@@ -3,11 +3,11 @@
     python examples/own_loop.py                       learning rate 0.03, ten seconds
     python examples/own_loop.py --lr 0.1 --steps 440 -o mine.png
 
-Everything but the last lines of `main` is an ordinary loop of torch. `nndyn.Loop` takes its step, its
-batches and whatever the step changes, and nndyn runs it on a reference, on perturbed copies and on
-a control, which take turns. Weights are float32, so the perturbation is 1e-4, and copies are pulled
-back to it every five steps. The network has no kinks, and no bias before the batch normalisation: AdamW
-divides by the size of a gradient, and one that is nothing but rounding would become a step like any other.
+What `make` sets up is an ordinary loop of torch. `nndyn.Loop` takes its step, its batches and
+whatever the step changes, and nndyn runs it on a reference, on perturbed copies and on a control,
+which take turns. Weights are float32, so the perturbation is 1e-4, and copies are pulled back to it
+every five steps. The network has no kinks, and no bias before the batch normalisation: AdamW divides
+by the size of a gradient, and one that is nothing but rounding would become a step like any other.
 """
 
 import argparse
