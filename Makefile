@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
-# the tests of a file run in one process, since they share what it records
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# a process takes tests as they stand, so that files share what they record, and is then helped out
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 .PHONY: demo test check lint types slow damage readme arithmetic bench figures clean
 
@@ -42,7 +42,7 @@ arithmetic: $(SETUP)
 	done
 
 bench: $(SETUP)
-	for what in recording modules batch exploration recurrence tangents second_order memory; do \
+	for what in recording modules loop batch exploration recurrence tangents second_order memory; do \
 		env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 			$(BIN)/python tests/benchmarks/$$what.py || exit 1; \
 	done

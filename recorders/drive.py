@@ -73,7 +73,8 @@ class Drive:
         first, *_ = runs = self._active
         kept = sorted({at for run in runs for at in run.kept(stop)})
         evaluated = first.plan.evaluated(t, stop)
-        phases = np.stack([run.phase for run in runs])
+        # of one run, which may be large, no copy is made
+        phases = np.stack([run.phase for run in runs]) if len(runs) > 1 else first.phase[None]
         asked: dict[str, Any] = {"evaluate": evaluated, "part": first.part}
         if first.rest is not None:
             asked["rests"] = [run.rest for run in runs]

@@ -22,6 +22,8 @@ FOLLOWED: tuple[type[Followed], ...] = (Tangents, Curvature, Expansion)
 
 _BLOCK_BYTES = 64 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
+#: Operations for every byte of a checkpoint, which a block ends with: a twentieth of its time.
+_CHECKPOINT_WORK = 1e4
 _BLOCK_STEPS = 131_072
 #: However slow a step: rows that are read together share a chunk of a block's length.
 _SHORTEST = 8
@@ -104,7 +106,8 @@ def make(
         floor_steps=0 if system.reordered() is None else min(50, steps // 10),
         followed=beside,
     )
-    of_work = max(_BLOCK_WORK / plan.work(system), _SHORTEST)
+    work = max(_BLOCK_WORK, _CHECKPOINT_WORK * plan.checkpoints(system) / 2)
+    of_work = max(work / plan.work(system), _SHORTEST)
     block = min(_BLOCK_BYTES / bytes_a_step, of_work, most)
     return replace(plan, block=max(1, int(block)))
 

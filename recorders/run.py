@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nndyn import header
-from nndyn.errors import RecordingError
+from nndyn.errors import RecordingError, UsageError
 from nndyn.store import Writer
 from nndyn.systems.protocol import Array, Block, System, WithRest, beside
 from recorders import perturbations as ensembles
@@ -331,6 +331,8 @@ def _rest(system: System, writer: Writer, t: int) -> Any:
         return None
     try:
         return system.decode_rest(writer.checkpoint_of("checkpoint_rest"), t)
+    except UsageError:
+        raise
     except ValueError as error:
         raise RecordingError(f"{writer.path} is damaged: checkpoint_rest is {error}") from None
 

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -80,9 +81,11 @@ def test_the_onset_is_told_and_drawn(tmp_path):
     assert again == printed
 
 
-def test_a_network_of_ones_own_is_recorded_by_python(tmp_path):
+def test_a_network_of_ones_own_is_recorded_by_python(tmp_path, monkeypatch, capsys):
     path = tmp_path / "run.nc"
-    printed = output(sys.executable, EXAMPLES / "own_model.py", "--steps=10", f"--output={path}")
+    monkeypatch.setattr(sys, "argv", ["own_model.py", "--steps=10", f"--output={path}"])
+    runpy.run_path(str(EXAMPLES / "own_model.py"), run_name="__main__")
+    printed = capsys.readouterr().out
     with nndyn.open(path) as run:
         assert run.attrs["status"] == "complete"
         assert run.sizes["time"] == 11

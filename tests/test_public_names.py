@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import nndyn
+from nndyn import store
 from nndyn.errors import InstallationError
 
 
@@ -58,6 +59,11 @@ def test_every_public_name_resolves_after_every_submodule_was_imported():
 def test_no_public_function_has_the_name_of_a_submodule():
     submodules = {m.name for m in pkgutil.iter_modules(nndyn.__path__)}
     assert submodules & set(nndyn.__all__) == {"systems"}
+
+
+def test_no_name_of_the_store_is_that_of_a_file_which_would_take_its_place():
+    """As the file does whenever it is imported for the sake of another name in it."""
+    assert {m.name for m in pkgutil.iter_modules(store.__path__)} & set(store.__all__) == set()
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,10 +45,11 @@ class Cells:
         """With what all of its runs were recorded, as far as the study says so."""
         return header.options(self.data.attrs)
 
-    @property
+    @cached_property
     def done(self) -> Array:
         """Whether a cell's run was finished and analyzed, (n, S) bool; diverged ones are."""
         done: Array = np.isin(self._text("status"), FINISHED) & (self._text("verdict") != "")
+        done.flags.writeable = False  # every number of the cells is masked by it
         return done
 
     @property

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 if TYPE_CHECKING:
-    from nndyn.store.facts import Facts, facts
     from nndyn.store.integrity import Report, VariableCheck, verify
     from nndyn.store.layout import Header
     from nndyn.store.library import reading
     from nndyn.store.locks import BusyError, MissingRecordingError, vacant
+    from nndyn.store.overview import Facts, facts
     from nndyn.store.reader import open_recording
     from nndyn.store.results_file import load_result, save_result
     from nndyn.store.writer import Writer
@@ -43,12 +43,12 @@ __all__ = [
 
 _HOME = {
     "BusyError": "locks",
-    "Facts": "facts",
+    "Facts": "overview",
     "Header": "layout",
     "MissingRecordingError": "locks",
     "Report": "integrity",
     "VariableCheck": "integrity",
-    "facts": "facts",
+    "facts": "overview",
     "Writer": "writer",
     "load_result": "results_file",
     "open_recording": "reader",

@@ -15,6 +15,7 @@ from nndyn.runtime.interrupts import shielded
 from nndyn.runtime.paths import located
 from nndyn.store.apart import check_apart
 from nndyn.store.files import names, part_path, remove, write_at
+from nndyn.store.forks import not_in_children
 from nndyn.store.holder import BLOCKS, MOST, PATIENCE, Holder, Standing, clock, here, is_lock
 from nndyn.store.regular import kind, make_new, open_regular
 
@@ -195,6 +196,7 @@ class WriterLock:
         self._recording, self._content = "", b""
         self._block, self._renewed = 0.0, time.monotonic()
         self.taker: Holder | None = None
+        not_in_children(self)
         for attempt in range(10):
             if self._try(take_over=take_over, local=local):
                 return

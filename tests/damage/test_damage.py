@@ -19,9 +19,10 @@ def subjects(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("count", "seed"), [(60, 1), pytest.param(300, 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("count", "seed"), [(28, 1), pytest.param(300, 2, marks=pytest.mark.slow)])
 def test_every_answer_is_a_refusal_or_right(subjects, count, seed):
-    workers = min(2, os.cpu_count() or 1)
+    beside = "PYTEST_XDIST_WORKER" in os.environ  # other tests, on the other core
+    workers = 1 if beside else min(2, os.cpu_count() or 1)
     found = list(outcomes(drawn(count, seed), subjects, workers=workers))
     faults = [f"{o.case}: {o.done}: {fault}" for o in found for fault in o.faults]
     assert faults == []

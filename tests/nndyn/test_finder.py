@@ -82,11 +82,18 @@ def test_the_same_call_goes_on_in_its_folder_without_a_run(iris):
         assert float(again[name]) == float(found[name])
 
 
+THREE = {"seeds": 3, "budget": 12 * 60, **SMALL}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onset") / "whole"
+    return nndyn.find_onset("mlp:4-8-3", "iris", path=folder, **THREE)
+
+
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_a_round_that_was_cut_short_is_run_first_of_all(tmp_path, monkeypatch, at):
+def test_a_round_that_was_cut_short_is_run_first_of_all(tmp_path, monkeypatch, whole, at):
     """Its runs end earlier than planned, and of one there is no file."""
-    call = {"seeds": 3, "budget": 12 * 60, **SMALL}
-    whole = nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "whole", **call)
     record, rounds = sweep.work, []
 
     def cut(*arguments, **options):
@@ -97,10 +104,10 @@ def test_a_round_that_was_cut_short_is_run_first_of_all(tmp_path, monkeypatch, a
 
     monkeypatch.setattr(sweep, "work", cut)
     with pytest.raises(KeyboardInterrupt):
-        nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "cut", **call)
+        nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "cut", **THREE)
     for path in sorted((tmp_path / "cut" / "cells").glob("*.nc"))[-1:]:
         path.unlink()
-    again = nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "cut", **call)
+    again = nndyn.find_onset("mlp:4-8-3", "iris", path=tmp_path / "cut", **THREE)
     assert set(np.ravel(nndyn.open_study(tmp_path / "cut")["status"])) <= {"complete", "unplanned"}
     for name in ("lr", "onset", "steps_spent", "runs", "growth_median"):
         if name in whole:
@@ -113,8 +120,8 @@ def test_another_study_in_the_folder_is_refused(iris):
         nndyn.find_onset("mlp:4-6-3", "iris", path=folder, **SMALL)
 
 
-def test_a_budget_that_ends_the_search_is_said_so(tmp_path):
-    found = nndyn.find_onset("mlp:4-8-3", "iris", budget=12 * 60, **SMALL)
+def test_a_budget_that_ends_the_search_is_said_so(whole):
+    found = whole
     assert found.attrs["verdict"] != "found"
     assert "the part of the budget for the search is spent" in found.attrs["reason"]
     assert int(found["steps_spent"]) <= 12 * 60
@@ -122,8 +129,15 @@ def test_a_budget_that_ends_the_search_is_said_so(tmp_path):
     assert found["recommended"].attrs["note"]
 
 
-def test_three_seeds_are_too_few_for_an_interval():
-    found = nndyn.find_onset("mlp:4-8-3", "iris", seeds=3, precision=3.0, **SMALL)
+@pytest.fixture(scope="module")
+def bounded(iris):
+    onset = float(iris[0]["onset"])
+    bounds = (0.6 * onset, 3 * onset)
+    return nndyn.find_onset("mlp:4-8-3", "iris", lr=bounds, seeds=3, precision=3.0, **SMALL)
+
+
+def test_three_seeds_are_too_few_for_an_interval(bounded):
+    found = bounded
     assert np.isfinite(found["onset"])
     assert found.attrs["verdict"] == "imprecise"
     assert "3 seeds: no interval over so few holds the median" in found.attrs["reason"]
@@ -170,18 +184,13 @@ def test_a_rate_is_beside_the_onset_only_outside_its_interval(rate, seeds, said)
 
 
 def test_no_growth_within_the_bounds_is_a_null_with_the_reason():
-    found = nndyn.find_onset("mlp:4-8-3", "iris", lr=(0.1, 0.15), **SMALL)
+    found = nndyn.find_onset("mlp:4-8-3", "iris", lr=(0.1, 0.15), seeds=3, **SMALL)
     assert found.attrs["verdict"] == "above the grid"
     assert np.isnan(found["onset"])
     assert "no onset" in found["recommended"].attrs["note"]
 
 
-def test_half_of_the_onset_beyond_the_bounds_is_said_so(iris):
-    found, _, _ = iris
-    onset = float(found["onset"])
-    bounded = nndyn.find_onset(
-        "mlp:4-8-3", "iris", lr=(0.6 * onset, 3 * onset), budget=60 * 60, **SMALL
-    )
+def test_half_of_the_onset_beyond_the_bounds_is_said_so(bounded):
     assert np.isfinite(bounded["training_time_at_onset"])
     assert np.isnan(bounded["training_time_below"])
     assert "lies beyond the bounds" in bounded["training_time_below"].attrs["note"]

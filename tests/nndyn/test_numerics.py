@@ -125,3 +125,34 @@ def test_running_median_of_a_long_series_goes_on_from_that_of_a_short_one():
     x = np.random.default_rng(0).normal(size=numerics.SHORT)
     long, short = numerics.running_median(x), numerics.running_median(x[:-1])
     np.testing.assert_array_equal(long[:-1], short)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("size", "width"), [(1, 1), (7, 7), (8, 9), (3000, 3000), (16, 40)])
+def test_lengths_of_steps_equal_numpy(size, width, dtype):
+    before, after = np.random.default_rng(0).normal(size=(2, 3, width)).astype(dtype)
+    after[2, 0] = np.inf
+    lengths = np.empty(3)
+    numerics.moved(before, after, size, lengths)
+    steps = after[:2, :size].astype(np.float64) - before[:2, :size]
+    np.testing.assert_allclose(lengths[:2], np.linalg.norm(steps, axis=1), rtol=1e-14)
+    assert not np.isfinite(lengths[2])
+
+
+@pytest.mark.parametrize("size", [1023, 1024, 5000])
+def test_distances_of_many_components_equal_numpy(size):
+    rows = np.random.default_rng(0).normal(size=(5, size))
+    rows[4] = rows[0]
+    l1, linf, gram = np.empty((1, 5)), np.empty((1, 5)), np.empty((1, 5, 5))
+    for bad in (None, np.nan, np.inf):
+        if bad is not None:
+            rows[2, size // 2] = bad
+        numerics.separate(rows, size, 0, l1, linf, gram)
+        good = [0, 1, 3, 4] if bad is not None else [0, 1, 2, 3, 4]
+        delta = (rows - rows[0])[good]
+        np.testing.assert_allclose(l1[0][good], np.abs(delta).sum(axis=1), rtol=1e-13)
+        np.testing.assert_array_equal(linf[0][good], np.abs(delta).max(axis=1))
+        np.testing.assert_allclose(gram[0][np.ix_(good, good)], delta @ delta.T, atol=1e-11)
+        if bad is not None:
+            assert np.isnan([l1[0, 2], linf[0, 2]]).all()
+            assert not np.isfinite(gram[0, 2, 2])

@@ -79,7 +79,7 @@ def train(
             rows = batch(len(x), batch_size, seed, t)
             moving.zero_grad()
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(step_key(seed, t))
+                torch.default_generator.manual_seed(step_key(seed, t))
                 loss(twin(x[rows]), y[rows]).backward()
             limit = math.inf if clip_norm is None else clip_norm
             found["gradient_norm"].append(nn.utils.clip_grad_norm_(weights, limit).item())

@@ -91,7 +91,7 @@ def check(tmp_path_factory, run):
 common = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
-@settings(max_examples=20, **common)
+@settings(max_examples=10, **common)
 @given(run=runs())
 def test_every_run_ends_and_resumes_to_the_same_arrays(tmp_path_factory, run):
     check(tmp_path_factory, run)

@@ -44,7 +44,7 @@ def motion(kind, D, T=5001, seed=0):
     return x
 
 
-@pytest.mark.parametrize("D", [1, 3, 2000])
+@pytest.mark.parametrize("D", [1, 3, 400, pytest.param(2000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["ballistic", "diffusive", "confined", "withheld"])
 def test_known_kinds_of_motion_are_told(kind, D):
     found = nndyn.exploration(path(motion(kind, D)))

@@ -1,5 +1,6 @@
 """Size, title, resolution, style, axes of the caller, and what is written to files."""
 
+import functools
 import json
 import re
 
@@ -25,13 +26,20 @@ from tests.nndyn.figures.test_learning_figure import rising, run
 from tests.nndyn.figures.test_study_figure import cells
 
 
+@functools.cache
 def learned():
     return analyze(run(rising([20, 22, 30])))
 
 
-def every():
-    """Give a result of each figure that can be made without recording."""
+@functools.cache
+def studies():
     lyapunov, learning = cells()
+    return onset_study(lyapunov), learning_study(learning, lyapunov=lyapunov)
+
+
+@functools.cache
+def results():
+    """Give a result of each figure of a run that can be made without recording."""
     growth = np.exp(piecewise([0.3, 0.0], [40], 200))
     walk = np.cumsum(np.random.default_rng(0).standard_normal((200, 1, 2)), axis=0)
     states = xr.Dataset(
@@ -39,20 +47,23 @@ def every():
         {"time": ("time", np.arange(200.0), {"units": "step"})},
     )
 
-    yield lambda **look: draw("learning", learned(), **look)
-    yield lambda **look: draw(
-        "lyapunov", analyze_lyapunov(recording(growth, step_length=1.0)), **look
-    )
-    yield lambda **look: draw("exploration", exploration(states), **look)
-    yield lambda **look: draw("recurrence", analyze_recurrence(states), **look)
-    yield lambda **look: study(
-        onset_study(lyapunov), learning_study(learning, lyapunov=lyapunov), **look
-    )
+    return {
+        "learning": learned(),
+        "lyapunov": analyze_lyapunov(recording(growth, step_length=1.0)),
+        "exploration": exploration(states),
+        "recurrence": analyze_recurrence(states),
+    }
+
+
+FIGURES = {
+    name: lambda name=name, **look: draw(name, results()[name], **look)
+    for name in ("learning", "lyapunov", "exploration", "recurrence")
+} | {"study": lambda **look: study(*studies(), **look)}
 
 
 @pytest.mark.parametrize("size", [None, 4, 8, (4, 3), (3, 6)])
 def test_nothing_is_cut_off_at_any_size(size):
-    for make in every():
+    for make in FIGURES.values():
         figure = make(size=size)
         figure.draw_without_rendering()
         renderer = figure.canvas.get_renderer()
@@ -146,9 +157,7 @@ def test_a_size_without_room_for_the_axes_is_refused_and_nothing_written(tmp_pat
 
 def test_axes_of_the_caller_get_as_many_panels_as_there_are():
     figure, axes = plt.subplots(1, 2)
-    lyapunov_cells, learning_cells = cells()
-    results = onset_study(lyapunov_cells), learning_study(learning_cells, lyapunov=lyapunov_cells)
-    assert study(*results, axes) is figure
+    assert study(*studies(), axes) is figure
     assert all(ax.lines for ax in axes)
     assert draw("learning", learned(), axes[0], title="(a)") is figure
     assert axes[0].get_title(loc="left") == "(a)"

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -22,6 +24,7 @@ def cells(rates=RATES, seeds=8, limit=15.0, sharpness=True):
     return grew(growth, rates), learned(times, rates, **more)
 
 
+@functools.cache
 def studies(*args, **options):
     lyapunov, learning = cells(*args, **options)
     return onset_study(lyapunov), learning_study(learning, lyapunov=lyapunov)

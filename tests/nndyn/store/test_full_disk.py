@@ -19,6 +19,8 @@ from nndyn.store import Writer, save_result
 from tests.nndyn.store import recordings
 from tests.nndyn.store.recordings import header
 
+pytestmark = pytest.mark.usefixtures("waiting_for_the_disk")
+
 ROOT = Path(__file__).parents[3]
 
 

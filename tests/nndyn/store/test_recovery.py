@@ -18,6 +18,8 @@ from nndyn.store import Writer, open_recording, verify
 from nndyn.store.journal import Journal
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 
+pytestmark = pytest.mark.usefixtures("waiting_for_the_disk")
+
 PLAN = header(replicas=5, block=4)
 
 
@@ -191,9 +193,12 @@ from nndyn.store import Writer
 from tests.nndyn.store.recordings import header, rows, write
 path, plan = Path(sys.argv[1]), header(replicas=5, components=500, block=4)
 writer = Writer.resume(path) if path.exists() else Writer.create(path, plan)
-print("ready", flush=True)
+ready = False
 while True:
     write(writer, plan, writer.n_committed, writer.n_committed + 4)
+    if not ready:
+        ready = True
+        print("ready", flush=True)
     time.sleep(float(sys.argv[2]))
 """
 

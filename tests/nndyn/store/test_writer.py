@@ -16,6 +16,8 @@ from nndyn.store import MissingRecordingError, Writer, layout, open_recording, v
 from nndyn.store.locks import WriterLock, lock_path
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 
+pytestmark = pytest.mark.usefixtures("waiting_for_the_disk")
+
 
 def test_recorded_values_come_back(tmp_path: Path) -> None:
     plan = record(tmp_path / "run.nc")
@@ -234,7 +236,7 @@ def test_a_lock_file_removed_between_opening_and_locking_is_not_taken_for_the_lo
 def test_parts_of_a_dead_writer_are_removed_and_nothing_else(tmp_path: Path) -> None:
     for name in (".run.nc.99999.part", ".other.nc.99999.part", ".run.nc.part", ".run.nc.lock"):
         (tmp_path / name).write_text("left behind" if name.endswith("part") else "")
-    record(tmp_path / "run.nc")
+    record(tmp_path / "run.nc", header())
     assert sorted(os.listdir(tmp_path)) == [".other.nc.99999.part", ".run.nc.part", "run.nc"]
 
 

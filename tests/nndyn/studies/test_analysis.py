@@ -24,12 +24,6 @@ def trained(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def study(tmp_path):
-    logistic(tmp_path / "s")
-    return tmp_path / "s"
-
-
 def by_hand(index, name, **options):
     """The results of an analyzer on every run, in the order of the index."""
     found = []

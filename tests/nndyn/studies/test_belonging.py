@@ -19,12 +19,6 @@ from nndyn.studies.request import request
 from tests.nndyn.studies.small import MAP, TRAINING, logistic, statuses, values
 
 
-@pytest.fixture
-def study(tmp_path):
-    logistic(tmp_path / "s")
-    return tmp_path / "s"
-
-
 def of(index, name, **at):
     return str(index[name].sel(**at).item())
 

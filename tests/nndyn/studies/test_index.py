@@ -23,12 +23,6 @@ def status_of(folder, **at):
 
 
 @pytest.fixture
-def study(tmp_path):
-    logistic(tmp_path / "s")
-    return tmp_path / "s"
-
-
-@pytest.fixture
 def file(study):
     return study / "cells/r=3.9_seed=1.nc"
 

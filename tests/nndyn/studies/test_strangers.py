@@ -18,12 +18,6 @@ from nndyn.studies.index import locate
 from tests.nndyn.studies.small import logistic
 
 
-@pytest.fixture
-def study(tmp_path):
-    logistic(tmp_path / "s")
-    return tmp_path / "s"
-
-
 def replaced_by_a_link(folder: Path, to: Path) -> None:
     for left in folder.iterdir():
         left.unlink()

@@ -14,8 +14,8 @@ from torch.utils.data import Dataset, IterableDataset
 
 from nndyn.checks import whole
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.training.loop.streams import epoch_key, kept, put_back, seed_all
 from nndyn.systems.training.torch_state.randomness import step_key
+from nndyn.systems.training.torch_state.streams import epoch_key, kept, put_back, seed_all
 
 #: Batches that are kept for who goes back in time, in bytes.
 _KEPT_BYTES = 256 * 2**20

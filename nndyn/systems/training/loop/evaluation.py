@@ -12,8 +12,8 @@ from torch import nn
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.loop.steps import numbers
-from nndyn.systems.training.loop.streams import seed_all
 from nndyn.systems.training.torch_state.randomness import evaluation_key
+from nndyn.systems.training.torch_state.streams import seed_all
 
 #: Names of the schema, in its order.
 _SCHEMA = ("loss", "accuracy", "test_loss", "test_accuracy")

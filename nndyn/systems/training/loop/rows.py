@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from nndyn.systems.protocol import Array, Block
 from nndyn.systems.training.loop import blame
 from nndyn.systems.training.loop.evaluation import Evaluation
 from nndyn.systems.training.loop.holders import UnfitError
+from nndyn.systems.training.loop.memory import Memory
 from nndyn.systems.training.loop.seat import Seat, State
 from nndyn.systems.training.loop.steps import Steps
 
@@ -30,6 +32,8 @@ class Rows:
         As many as rows, whose memory is used.
     weights : (2, R, D) array
         Of which the memory is used.
+    memory : Memory
+        Of phases.
     phase : (R, P) array
     rest : list
         Of every row.
@@ -42,11 +46,12 @@ class Rows:
         evaluation: Evaluation,
         states: list[State],
         weights: Array,
+        memory: Memory,
         phase: Array,
         rest: list[Any],
     ) -> None:
         self._seat, self._steps, self._evaluation = seat, steps, evaluation
-        self._states = states
+        self._states, self._memory = states, memory
         self._first = phase, rest
         self._size = sum(parameter.size for parameter in seat.parameters)
         self._load()
@@ -161,13 +166,15 @@ class Rows:
         return said
 
     def _again(self, start: int, steps: int, *, nudged: bool) -> None:
-        """Bring the rows back to the time after so many steps, where a further one was begun."""
-        weights, alive = self._here.copy(), self._alive
+        """Bring the rows back to the time after so many steps, where a further one was begun.
+
+        Their weights are known; what goes with them is as good as the steps can be taken again.
+        """
         self._load()
-        for t in range(start, start + steps):
-            for r in alive:
-                self._turn(self._states[r], t, nudged=nudged)
-        self._here = weights
+        with suppress(Exception):
+            for t in range(start, start + steps):
+                for r in self._alive:
+                    self._turn(self._states[r], t, nudged=nudged)
 
     def _evaluate(self) -> list[dict[str, Any] | None]:
         """Return what evaluation finds on every row; None of rows that are not finite."""
@@ -183,12 +190,12 @@ class Rows:
         if stop <= self._size:
             weights: Array = self._here[:, start:stop].copy()
             return weights
-        whole: Array = self._phases()[:, part]
+        whole: Array = self._phases()[:, part].copy()
         return whole
 
     def _phases(self) -> Array:
         """Return the phases ``(R, P)``, NaN where weights are not finite."""
-        phases = np.empty((len(self._states), self._seat.size), self._here.dtype)
+        phases = self._memory.array((len(self._states), self._seat.size), self._here.dtype)
         given = torch.from_numpy(phases)
         for r, state in enumerate(self._states):
             if r in self._alive:

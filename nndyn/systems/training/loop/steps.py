@@ -12,8 +12,8 @@ import torch
 from nndyn.errors import UsageError
 from nndyn.systems.training.loop.batches import Batches, own
 from nndyn.systems.training.loop.seat import real
-from nndyn.systems.training.loop.streams import seed_all
 from nndyn.systems.training.torch_state.randomness import key, step_key
+from nndyn.systems.training.torch_state.streams import seed_all
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

@@ -17,11 +17,12 @@ from nndyn.systems.protocol import Array, Block, OneByOne
 from nndyn.systems.training.execution.trajectories import check_times
 from nndyn.systems.training.loop import trial
 from nndyn.systems.training.loop.evaluation import Evaluation
+from nndyn.systems.training.loop.memory import Memory
 from nndyn.systems.training.loop.rest import decode, encode
 from nndyn.systems.training.loop.rows import Rows
 from nndyn.systems.training.loop.seat import Seat, State
 from nndyn.systems.training.loop.steps import Steps
-from nndyn.systems.training.loop.streams import preserved
+from nndyn.systems.training.torch_state.streams import preserved
 from nndyn.systems.training.torch_state.threads import threads_for
 
 #: Room for a row's rest to grow in the file.
@@ -125,6 +126,7 @@ class Loop:
             found = trial.run(self._seat, self._steps, self._evaluation, models, objects)
         self._initial, self._begin = found.phase, found.begin
         self._states: list[State] = []
+        self._memory = Memory()
         self._weights: Array = np.empty((2, 0, 0))
         self._description, self._work = found.description, found.work
         self.not_resumable = found.not_resumable
@@ -212,12 +214,32 @@ class Loop:
         return [one["rest"] for one in found]
 
     def representable(self, phase: Array) -> Array:
-        """Return rows ``(R, P)`` as the tensors of the objects, narrower perhaps, hold them."""
+        """Return rows ``(R, P)`` as the tensors of the objects, narrower perhaps, hold them.
+
+        Returns
+        -------
+        (R, P) array
+
+        Raises
+        ------
+        UsageError
+            If a row loses all of its perturbation by that.
+        """
+        narrow = [p for p in self._seat.places if p.dtype in (torch.bfloat16, torch.float16)]
+        if not narrow:
+            return phase
         rounded = torch.from_numpy(phase.copy())
-        for row in rounded:
-            for view, place in zip(self._seat.views(row), self._seat.places, strict=True):
-                if not place.dtype.is_complex:
-                    view.copy_(view.to(place.dtype))
+        before = (rounded != rounded[:1]).any(dim=1)
+        for place in narrow:
+            part = rounded[:, place.start : place.start + place.size]
+            part.copy_(part.to(place.dtype))
+        if (before & ~(rounded != rounded[:1]).any(dim=1)).any():
+            largest = float(rounded[0, self.components].abs().max())
+            least = 16 * torch.finfo(narrow[0].dtype).eps * largest
+            raise UsageError(
+                f"the perturbation is below the rounding of {narrow[0].name}, {narrow[0].dtype}; "
+                f"use an epsilon of at least {least:.1g}"
+            )
         return rounded.numpy()
 
     def advance(
@@ -258,7 +280,7 @@ class Loop:
         Loop
         """
         twin = copy.copy(self)
-        twin._states, twin._weights = [], np.empty((2, 0, 0))
+        twin._states, twin._weights, twin._memory = [], np.empty((2, 0, 0)), Memory()
         twin._nudged = True
         return twin
 
@@ -289,7 +311,7 @@ class Loop:
         if self._weights.shape[1] != len(phase):
             self._states = [State([], {}) for _ in phase]
             self._weights = np.empty((2, len(phase), self.components.stop), self.dtype)
-        memory = self._states, self._weights
+        memory = self._states, self._weights, self._memory
         try:
             with preserved():
                 rows = Rows(self._seat, self._steps, self._evaluation, *memory, phase, given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nndyn.errors import NndynError, UsageError
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.loop import reach
+from nndyn.systems.training.loop.description import FIRST, describe
 from nndyn.systems.training.loop.evaluation import Evaluation
 from nndyn.systems.training.loop.holders import UnfitError
 from nndyn.systems.training.loop.rest import decode, encode, equal
@@ -25,8 +25,6 @@ Tensor = torch.Tensor
 #: Gradients after the first and after the second step, by parameter.
 Left = tuple[dict[str, Tensor], dict[str, Tensor]]
 
-#: Batches at the start of the first epoch that are drawn twice, and whose digest is kept.
-_FIRST = 4
 #: Steps that are tried at most where an optimizer makes no step in the first two.
 _MOST_STEPS = 64
 
@@ -167,7 +165,7 @@ def run(
         begin=begin,
         phase=phase,
         longest=max(rests, key=lambda rest: len(encode(rest))),
-        description=_description(seat, steps, models, stateful, phase, begin.rest),
+        description=describe(seat, steps, models, stateful, phase, begin.rest),
         work=work,
         not_resumable=not_resumable,
     )
@@ -302,7 +300,7 @@ def _drawn_twice(steps: Steps) -> str:
     """Return why the batches cannot be drawn again, empty where they can."""
     if steps.batches is None:
         return ""
-    one, other = (steps.batches.first(_FIRST) for _ in range(2))
+    one, other = (steps.batches.first(FIRST) for _ in range(2))
     if one == other:
         return ""
     return (
@@ -313,54 +311,6 @@ def _drawn_twice(steps: Steps) -> str:
 
 def _buffers(modules: Sequence[nn.Module]) -> list[Tensor]:
     return [buffer for module in modules for buffer in module.buffers()]
-
-
-def _description(
-    seat: Seat,
-    steps: Steps,
-    models: Mapping[str, nn.Module],
-    stateful: Mapping[str, Any],
-    phase: Array,
-    rest: Sequence[Any],
-) -> dict[str, Any]:
-    """Return what defines a loop, as JSON values: what can be known of it."""
-    described: dict[str, Any] = {
-        "kind": "training",
-        "model": " and ".join(type(m).__name__ for m in models.values()),
-        "parameters": [parameter.name for parameter in seat.parameters],
-        "initial_sha256": hashlib.sha256(phase.tobytes()).hexdigest(),
-        "rest_sha256": hashlib.sha256(encode(list(rest))).hexdigest(),
-        "step": getattr(steps.function, "__qualname__", type(steps.function).__qualname__),
-        "step_sha256": reach.code_digest(steps.function),
-        "values": reach.values(steps.function),
-        "stateful": {name: type(one).__name__ for name, one in stateful.items()},
-        "groups": {
-            name: [_plain(group) for group in one.param_groups]
-            for name, one in stateful.items()
-            if isinstance(one, torch.optim.Optimizer)
-        },
-        "seed": steps.seed,
-        "dtype": str(seat.dtype).removeprefix("torch."),
-    }
-    if steps.batches is not None:
-        described["batches"] = steps.batches.label
-        described["batches_sha256"] = steps.batches.first(_FIRST)[-1]
-        described["steps_per_epoch"] = steps.steps_per_epoch
-    return described
-
-
-def _plain(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers of a group of parameters."""
-    kinds = (bool, int, float, str)
-    found = {key: list(v) if isinstance(v, tuple) else v for key, v in group.items()}
-    return {
-        key: value
-        for key, value in found.items()
-        if isinstance(value, kinds)
-        or (
-            isinstance(value, list) and key != "params" and all(isinstance(v, kinds) for v in value)
-        )
-    }
 
 
 def _work(seat: Seat, steps: Steps) -> float:

@@ -207,6 +207,12 @@ def test_a_state_that_no_text_holds_is_refused_by_name():
         loop.system()
 
 
+def test_a_perturbation_that_narrow_weights_do_not_hold_is_refused(tmp_path):
+    loop = loops.bf16().system()
+    with pytest.raises(UsageError, match=r"rounding of 0.weight, torch.bfloat16; use an epsilon"):
+        nndyn.record(loop, tmp_path / "r.nc", steps=5, epsilon=1e-5)
+
+
 def test_tangents_and_curvature_are_refused(tmp_path):
     loop = loops.sgd().system()
     for option in ({"tangents": 1}, {"sharpness": "every:2"}, {"quadratic_model": True}):

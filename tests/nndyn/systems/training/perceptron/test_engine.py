@@ -83,6 +83,11 @@ def test_loss_is_stable_for_huge_outputs():
 
 
 WIDTHS = [(5,), (8,), (13,), (16,), (30,), (37,), (13, 5), (37, 30)]
+#: On one thread and on two, which wait for each other longer than they compute.
+SHARED = [(widths, 1) for widths in WIDTHS] + [
+    pytest.param(widths, 2, marks=() if widths in WIDTHS[::2] else pytest.mark.slow)
+    for widths in WIDTHS
+]
 
 
 def _copies_stay_equal(data, classes, features, widths, activation, batch_size, rows, steps=4):
@@ -105,8 +110,7 @@ def _copies_stay_equal(data, classes, features, widths, activation, batch_size, 
                 np.testing.assert_array_equal(values[:, r], expected, err_msg=name)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("widths", WIDTHS)
+@pytest.mark.parametrize(("widths", "threads"), SHARED)
 @pytest.mark.parametrize("data", [("iris", 3, 4), ("breast-cancer", 2, 30)], ids=["iris", "bc"])
 def test_a_copy_of_the_reference_stays_bitwise_equal(threads, widths, data, monkeypatch):
     monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)  # small nets on two threads too
@@ -117,8 +121,7 @@ def test_a_copy_of_the_reference_stays_bitwise_equal(threads, widths, data, monk
             _copies_stay_equal(*data, widths, activation, batch_size, rows)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("widths", WIDTHS)
+@pytest.mark.parametrize(("widths", "threads"), SHARED)
 def test_a_copy_of_the_reference_stays_bitwise_equal_on_digits(threads, widths, monkeypatch):
     monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)
     torch.set_num_threads(threads)
