@@ -5,8 +5,8 @@
 
 A generator learns to place points on a ring of eight Gaussians, a critic to tell them from real
 ones; each has an optimizer of its own. One update of both is one step of `nndyn.Loop`. Weights are
-float64, which carry a perturbation of 1e-8; the noise that the generator is fed with is the same for
-all copies.
+float64, which carry a perturbation of 1e-8; the noise that the generator is fed with is the same
+for all copies.
 """
 
 import argparse

@@ -6,8 +6,9 @@
 What `make` sets up is an ordinary loop of torch. `nndyn.Loop` takes its step, its batches and
 whatever the step changes, and nndyn runs it on a reference, on perturbed copies and on a control,
 which take turns. Weights are float32, so the perturbation is 1e-4, and copies are pulled back to it
-every five steps. The network has no kinks, and no bias before the batch normalisation: AdamW divides
-by the size of a gradient, and one that is nothing but rounding would become a step like any other.
+every five steps. The network has no kinks, and no bias before the batch normalisation: AdamW
+divides by the size of a gradient, and one that is nothing but rounding would become a step like any
+other.
 """
 
 import argparse
