@@ -94,6 +94,24 @@ def test_a_network_of_ones_own_is_recorded_by_python(tmp_path, monkeypatch, caps
     assert printed.splitlines()[-1] == f"{result.attrs['verdict']}: {result.attrs['reason']}"
 
 
+def test_a_loop_of_ones_own_is_recorded_and_drawn(tmp_path):
+    path = tmp_path / "figure.png"
+    printed = output(sys.executable, EXAMPLES / "own_loop.py", "--steps=12", "--output", path)
+    rows = printed.splitlines()
+    assert rows[0].startswith("test accuracy 0.")
+    assert rows[2].startswith("regular: ")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_networks_against_each_other_are_recorded_and_drawn(tmp_path):
+    path = tmp_path / "figure.png"
+    printed = output(sys.executable, EXAMPLES / "gan.py", "--steps=12", "--output", path)
+    rows = printed.splitlines()
+    assert " of 8 modes found" in rows[0]
+    assert rows[2].partition(":")[0] in ("regular", "transient", "unresolved")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.slow  # in this process it is recorded by tests/nndyn/cli/test_training_options.py
 def test_the_same_network_is_recorded_by_one_command(tmp_path):
     path = tmp_path / "run.nc"

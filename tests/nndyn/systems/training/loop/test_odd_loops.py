@@ -168,3 +168,17 @@ def test_weights_may_be_complex(tmp_path):
         assert run.sizes["component"] == 2 * (6 * 5 + 5) + 12
         assert (run["distance_l2"].values[:, -1] == 0.0).all()
         assert (run["rounding_distance"].values[1:] > 0.0).all()
+
+
+def test_an_attribute_is_no_global_of_the_same_name():
+    made = loops.sgd()
+    text = """
+def update(batch):
+    optimizer.zero_grad()
+    model(batch[0]).square().mean().backward()
+    optimizer.step()
+"""
+    other = loops.adamw_groups()
+    names = {"optimizer": made.stateful["optimizer"], "model": made.model, "step": other.step}
+    exec(text, names)
+    loops.Made(names["update"], made.batches, made.model, made.stateful).system()
