@@ -275,7 +275,8 @@ class _Search:
             if not at:
                 return True
             points = [self._point(k, s) for k, s in at]
-            if self.runs.spent + self.runs.lacking(points, self.steps) > _SEARCH * self.budget:
+            most = max(_SEARCH * self.budget, SCOUTS * self.steps)  # the first round in any case
+            if self.runs.spent + self.runs.lacking(points, self.steps) > most:
                 return False
             early = max(30, int(self.steps * EARLY))
             self._record(points, early)

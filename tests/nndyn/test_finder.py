@@ -122,6 +122,13 @@ def test_a_budget_that_ends_the_search_is_said_so(tmp_path):
     assert found["recommended"].attrs["note"]
 
 
+def test_the_smallest_budget_is_for_one_round():
+    found = nndyn.find_onset("mlp:4-8-3", "iris", budget=3 * 60, **SMALL)
+    assert found.attrs["verdict"] == "unresolved"
+    assert int(found["runs"]) == 3
+    assert int(found["steps_spent"]) <= 3 * 60
+
+
 def test_three_seeds_are_too_few_for_an_interval():
     found = nndyn.find_onset("mlp:4-8-3", "iris", seeds=3, precision=3.0, **SMALL)
     assert np.isfinite(found["onset"])
