@@ -79,6 +79,10 @@ def checked(
             f"stateful is {type(stateful).__name__}, expected a dict such as "
             "{'optimizer': optimizer}"
         )
+    if any(nn.parameter.is_lazy(p) for m in models.values() for p in m.parameters()):
+        raise UsageError(
+            "model has parameters without a shape as yet; give its lazy modules a sample first"
+        )
     objects = dict(stateful or {})
     for name, one in objects.items():
         holder(str(name), one, {})
