@@ -58,11 +58,15 @@ class Batches:
         self._epoch, self._index, self._next = 0, 0, 0
         self._streams = kept()
         self._hash = hashlib.sha256()
+        #: Batch, digest and bytes by time, ascending; and their bytes in all.
         self._kept: dict[int, tuple[Any, str, int]] = {}
+        self._bytes = 0
 
     def at(self, t: int) -> Any:
         """Return the batch of the step from time `t`; not to be changed."""
         if t not in self._kept:
+            if t < self._next:
+                self._clear()
             length = self.steps_per_epoch
             epoch = t // length if length else 0
             if self._drawn is None or t < self._next or epoch > self._epoch:
@@ -79,7 +83,7 @@ class Batches:
     def first(self, count: int) -> list[str]:
         """Draw the first epoch's first batches anew, up to so many, and return their digests."""
         count = min(count, self.steps_per_epoch or count)
-        self._kept.clear()
+        self._clear()
         self._begin(0, at=0)
         for _ in range(count):
             self._draw()
@@ -94,11 +98,12 @@ class Batches:
 
     def forget(self, before: int) -> None:
         """Let go of the batches before a time, but for some that are small."""
-        held = sum(size for _, _, size in self._kept.values())
-        for t in sorted(self._kept):
-            if t >= before - 1 or held <= _KEPT_BYTES:
-                break
-            held -= self._kept.pop(t)[2]
+        while self._bytes > _KEPT_BYTES and (t := next(iter(self._kept))) < before - 1:
+            self._bytes -= self._kept.pop(t)[2]
+
+    def _clear(self) -> None:
+        self._kept.clear()
+        self._bytes = 0
 
     def _begin(self, epoch: int, at: int) -> None:
         """Begin an epoch, the first batch of which is that of the time `at`."""
@@ -133,6 +138,7 @@ class Batches:
             return
         size = update(self._hash, batch)
         self._kept[self._next] = (batch, self._hash.hexdigest()[:16], size)
+        self._bytes += size
         self._next += 1
         self._index += 1
 

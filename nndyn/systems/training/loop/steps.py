@@ -53,7 +53,10 @@ class Steps:
 
     def take(self, t: int) -> dict[str, float]:
         """Take the step from time `t` on the objects as they are, and return what it says."""
-        batch = None if self.batches is None else own(self.batches.at(t))
+        batch = None
+        if self.batches is not None:
+            batch = own(self.batches.at(t))
+            self.batches.forget(t)
         seed_all(step_key(self.seed, t))
         with torch.enable_grad():
             said = self._call(batch, t)
