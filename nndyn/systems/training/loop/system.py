@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -61,6 +62,11 @@ class Loop:
     UsageError
         If an argument is wrong, a step or evaluation fails, uses an optimizer, scheduler, scaler
         or module that is not listed, or leaves state that a recording does not hold.
+
+    Warns
+    -----
+    UserWarning
+        If batches come out otherwise each time they are drawn.
 
     Notes
     -----
@@ -130,6 +136,10 @@ class Loop:
         self._weights: Array = np.empty((2, 0, 0))
         self._description, self._work = found.description, found.work
         self.not_resumable = found.not_resumable
+        if self.not_resumable:
+            warnings.warn(
+                f"a recording of this loop cannot be resumed: {self.not_resumable}", stacklevel=2
+            )
         self.batch_values = self._steps.names
         self.evaluations = self._evaluation.names
         self.parameters = self._seat.parameters
