@@ -53,10 +53,7 @@ class Steps:
 
     def take(self, t: int) -> dict[str, float]:
         """Take the step from time `t` on the objects as they are, and return what it says."""
-        batch = None
-        if self.batches is not None:
-            batch = own(self.batches.at(t))
-            self.batches.forget(t)
+        batch = None if self.batches is None else own(self.batches.at(t))
         seed_all(step_key(self.seed, t))
         with torch.enable_grad():
             said = self._call(batch, t)
@@ -65,6 +62,11 @@ class Steps:
     def digest(self, t: int) -> str:
         """Return the digest of the batches of the epoch of time `t` before that time."""
         return "" if self.batches is None else self.batches.digest(t)
+
+    def forget(self, before: int) -> None:
+        """Let go of large batches before a time."""
+        if self.batches is not None:
+            self.batches.forget(before)
 
     def nudge(self, weights: Iterable[torch.Tensor], t: int) -> None:
         """Move every weight by a unit in its last place, up or down at random by (seed, t)."""
