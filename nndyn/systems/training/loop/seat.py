@@ -6,6 +6,7 @@ floating tensor with a dimension at least: buffers, moments, averages. All else 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import torch
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Parameter
+from nndyn.numerics import moved
+from nndyn.systems.protocol import Array, Parameter
 from nndyn.systems.training.loop.holders import (
     Gradients,
     Holder,
@@ -338,13 +340,25 @@ class Seat:
         for at in set(range(len(views))) - there:
             views[at].zero_()
 
-    def store_weights(self, state: State, row: Tensor) -> None:
-        """Copy the weights of a row into the first part of a phase ``(D,)``."""
-        count = len(self.weights)
-        torch._foreach_copy_(
-            [row[p.start : p.start + p.size].view(p.shape) for p in self.places[:count]],
-            [real(state.values[at]) for at in range(count)],
-        )
+    def store_weights(self, state: State, before: Array, after: Array) -> float:
+        """Copy the weights of a row into an array ``(D,)``; return the length of its step.
+
+        Parameters
+        ----------
+        state : State
+        before, after : (D,) array
+            Of which the latter is written.
+
+        Returns
+        -------
+        float
+        """
+        square = 0.0
+        for at, place in enumerate(self.places[: len(self.weights)]):
+            part = slice(place.start, place.start + place.size)
+            new = real(state.values[at]).to("cpu", self.dtype).reshape(-1).numpy()
+            square += moved(new, before[part], after[part])
+        return math.sqrt(square)
 
     def difference(self, one: State, other: State) -> str:
         """Return the name of the first thing that differs in two states, empty if nothing does."""
