@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nndyn.systems.user import Flow, Map
     from recorders.batch import record_batch
     from recorders.ensemble import record
+    from recorders.join import join
 
 __all__ = [
     "Flow",
@@ -43,6 +44,7 @@ __all__ = [
     "exploration",
     "find_onset",
     "from_array",
+    "join",
     "learning",
     "lyapunov",
     "open",
@@ -65,6 +67,7 @@ _PUBLIC = {
     "Training": ("nndyn.systems.training", "Training"),
     "find_onset": ("nndyn.finder.search", "find_onset"),
     "from_array": ("nndyn.systems.series.arrays", "from_array"),
+    "join": ("recorders.join", "join"),
     "open": ("nndyn.store", "open_recording"),
     "open_study": ("nndyn.studies.index", "open_study"),
     "record": ("recorders.ensemble", "record"),

@@ -68,7 +68,7 @@ class Sums:
     @property
     def finite(self) -> Array:
         """Whether each state is, and its distance to a finite reference, (n, R) bool."""
-        good: Array = np.isfinite(self.l1) & np.isfinite(self.l2) & np.isfinite(self.steps)
+        good: Array = np.isfinite(self.l1) & np.isfinite(self.l2)
         return good
 
     def rows(self, pairs: Pairs) -> dict[str, Array]:
