@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nndyn.systems.training.loop.batches import replay
     from nndyn.systems.training.loop.system import Loop
     from nndyn.systems.user import Flow, Map
+    from recorders.apart.checkpoints import from_checkpoints
     from recorders.batch import record_batch
     from recorders.ensemble import record
     from recorders.join import join
@@ -44,6 +45,7 @@ __all__ = [
     "exploration",
     "find_onset",
     "from_array",
+    "from_checkpoints",
     "join",
     "learning",
     "lyapunov",
@@ -67,6 +69,7 @@ _PUBLIC = {
     "Training": ("nndyn.systems.training", "Training"),
     "find_onset": ("nndyn.finder.search", "find_onset"),
     "from_array": ("nndyn.systems.series.arrays", "from_array"),
+    "from_checkpoints": ("recorders.apart.checkpoints", "from_checkpoints"),
     "join": ("recorders.join", "join"),
     "open": ("nndyn.store", "open_recording"),
     "open_study": ("nndyn.studies.index", "open_study"),

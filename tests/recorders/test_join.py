@@ -111,7 +111,9 @@ def test_equal_copies_do_not_grow(run, tmp_path):
 def test_files_are_joined_and_kept(tmp_path):
     for name, x in (("a", 0.3), ("b", 0.3 + 1e-9)):
         options = {"steps": 30, "replicas": 0, "tangents": 1}
-        nndyn.record(systems.logistic(r=4.0, initial=[x], discard=0), tmp_path / f"{name}.nc", **options)
+        nndyn.record(
+            systems.logistic(r=4.0, initial=[x], discard=0), tmp_path / f"{name}.nc", **options
+        )
     before = (tmp_path / "a.nc").read_bytes()
     with pytest.warns(UserWarning, match="no control"):
         found = nndyn.join(tmp_path / "a.nc", tmp_path / "b.nc", tmp_path / "j.nc")
