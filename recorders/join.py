@@ -159,7 +159,7 @@ def joined(
             alone=first.alone,
             notes=notes,
         )
-        return write(ensemble, path, overwrite=overwrite, progress=progress)
+        return write(ensemble, path, overwrite=overwrite, progress=progress, callers=2)
 
 
 def _is_dataset(given: Any) -> bool:

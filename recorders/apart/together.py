@@ -30,7 +30,12 @@ _DERIVED = ("distance_l1", "distance_l2", "distance_linf")
 
 
 def write(
-    ensemble: Ensemble, path: Path, *, overwrite: bool = False, progress: Progress | None = None
+    ensemble: Ensemble,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    callers: int = 1,
 ) -> xr.Dataset:
     """Write an ensemble as a recording.
 
@@ -42,6 +47,8 @@ def write(
     overwrite : bool, default False
     progress : bool or callable, optional
         As of `recorders.ensemble.record`.
+    callers : int, default 1
+        Functions between this one and the user's line, of which warnings speak.
 
     Returns
     -------
@@ -75,7 +82,7 @@ def write(
                 path.unlink()  # a part of it could not be gone on with
             raise
     for note in ensemble.notes:
-        warnings.warn(f"{path}: {note}", stacklevel=4)
+        warnings.warn(f"{path}: {note}", stacklevel=2 + callers)
     return open_recording(path, identity=identity)
 
 
