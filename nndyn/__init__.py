@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nndyn.studies.index import open_study
     from nndyn.studies.sweep import sweep
     from nndyn.systems.series.arrays import from_array
+    from nndyn.systems.series.handmade import validate
     from nndyn.systems.training import Training
     from nndyn.systems.training.loop.batches import replay
     from nndyn.systems.training.loop.system import Loop
@@ -58,6 +59,7 @@ __all__ = [
     "spectrum",
     "sweep",
     "systems",
+    "validate",
 ]
 
 #: Where each public name lives; analyzers come from their own table.
@@ -77,6 +79,7 @@ _PUBLIC = {
     "record_batch": ("recorders.batch", "record_batch"),
     "replay": ("nndyn.systems.training.loop.batches", "replay"),
     "sweep": ("nndyn.studies.sweep", "sweep"),
+    "validate": ("nndyn.systems.series.handmade", "validate"),
 }
 
 
