@@ -130,8 +130,10 @@ def joined(
     if control is not None:
         names[-1] = "control"
     inputs = [
-        located(one, name) for one, name in zip(given, names, strict=True) if not _is_dataset(one)
+        one.encoding.get("source", "") if _is_dataset(one) else located(one, name)
+        for one, name in zip(given, names, strict=True)
     ]
+    inputs = [one for one in inputs if one]
     vacant(path, overwrite=overwrite, inputs=inputs)
     with ExitStack() as stack:
         members = [_opened(one, name, stack) for one, name in zip(given, names, strict=True)]

@@ -98,8 +98,9 @@ class _Plan:
 
     Attributes
     ----------
-    width, part, rows : int
-        Components of a state, of a part of it, and times in a block.
+    width, compared, part, rows : int
+        Components of a state, those that are parameters (buffers of an optimizer may follow), of a
+        part, and times in a block.
     dtype : dtype
     pairs : Pairs
     partner : (R,) int32
@@ -109,6 +110,7 @@ class _Plan:
     """
 
     width: int
+    compared: int
     part: int
     rows: int
     dtype: np.dtype[Any]
@@ -126,19 +128,21 @@ class _Plan:
 def _plan(ensemble: Ensemble) -> _Plan:
     reference, R = ensemble.members[0], len(ensemble.members)
     width, item = reference.width, reference.dtype.itemsize
+    compared = reference.layout[-1].start + reference.layout[-1].size
     row = R * (width * item + 8 * (8 + R))
     part = width if row <= _BLOCK_BYTES else max(8, _BLOCK_BYTES // (R * item) // 8 * 8)
     rows = max(1, min(len(ensemble.times), _BLOCK_BYTES // row))
     shared = ensemble.shared()
     start = Sums(1, R)
-    for first in range(0, width, part):
-        start.add(_states(ensemble, 0, 1, first, min(first + part, width)), None)
+    for first in range(0, compared, part):
+        start.add(_states(ensemble, 0, 1, first, min(first + part, compared)), None)
     for member, good in zip(ensemble.members, start.finite[0], strict=True):
         if not good:
             raise DataError(f"{member.label} is not finite at its first time; leave it out")
     partner = partners(ensemble.role, start.gram[0])
     return _Plan(
         width=width,
+        compared=compared,
         part=part,
         rows=rows,
         dtype=reference.dtype,
@@ -263,19 +267,19 @@ class _Writing:
 
     def _read(self, start: int, stop: int) -> tuple[Sums, Array | None]:
         """Return what is known of some times, and the states where they are held."""
-        sums, states = Sums(stop - start, len(self.ensemble.members)), None
-        for first in range(0, self.plan.width, self.plan.part):
-            last = min(first + self.plan.part, self.plan.width)
-            states = _states(self.ensemble, start, stop, first, last)
-            before = self.before
-            if self.plan.in_parts and start:
+        sums, compared = Sums(stop - start, len(self.ensemble.members)), self.plan.compared
+        if not self.plan.in_parts:
+            states = _states(self.ensemble, start, stop, 0, self.plan.width)
+            sums.add(states[:, :, :compared], self.before)
+            self.before = states[-1, :, :compared].copy()
+            return sums, states
+        for first in range(0, compared, self.plan.part):
+            last = min(first + self.plan.part, compared)
+            before = None
+            if start:
                 before = _states(self.ensemble, start - 1, start, first, last)[0]
-            sums.add(states, before)
-        if self.plan.in_parts:
-            return sums, None
-        assert states is not None  # a state has components
-        self.before = states[-1].copy()
-        return sums, states
+            sums.add(_states(self.ensemble, start, stop, first, last), before)
+        return sums, None
 
     def _end(self, at: int) -> str:
         self.diverged[0] = at

@@ -71,6 +71,20 @@ def test_steps_between_distant_times_are_a_lower_bound_and_say_so(run, tmp_path)
     found.close()
 
 
+@pytest.mark.parametrize("limit", [2**24, 2**9])
+def test_buffers_of_the_optimizer_are_kept_and_not_compared(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(together, "_BLOCK_BYTES", limit)
+    system = nndyn.Training("mlp:4-8-3", "iris", lr=1.0, momentum=0.9)
+    options = {"steps": 8, "replicas": 2, "state": "phase"}
+    with nndyn.record(system, tmp_path / "run.nc", **options) as run:
+        each = [single(run, r).drop_vars("step_length") for r in range(4)]
+        found = nndyn.join(each[0], each[1:3], tmp_path / "j.nc", control=each[3])
+        np.testing.assert_array_equal(found["state"].values, run["state"].values)
+        for name in DERIVED:
+            np.testing.assert_allclose(found[name], run[name], rtol=1e-11, err_msg=name)
+        found.close()
+
+
 @pytest.mark.parametrize("limit", [2**13, 2**9])
 def test_a_run_is_joined_block_by_block_and_a_wide_state_in_parts(
     run, tmp_path, monkeypatch, limit
@@ -127,6 +141,8 @@ def test_files_are_joined_and_kept(tmp_path):
         nndyn.join(tmp_path / "a.nc", [tmp_path / "b.nc"], tmp_path / "j.nc")
     with pytest.raises(UsageError, match=r"b\.nc"):
         nndyn.join(tmp_path / "a.nc", [tmp_path / "b.nc"], tmp_path / "b.nc", overwrite=True)
+    with nndyn.open(tmp_path / "a.nc") as a, pytest.raises(UsageError, match=r"a\.nc"):
+        nndyn.join(a, [tmp_path / "b.nc"], tmp_path / "a.nc", overwrite=True)
 
 
 def test_the_shortest_decides_where_runs_may_be_cut(run, tmp_path):
