@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import DataError
+from nndyn.errors import DataError, StoreError
 from nndyn.recording import CONTROL, VARIABLES, Variable
 from nndyn.runtime import provenance
 from nndyn.runtime.progress import Progress, following
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 16 * 2**20
 #: Fewest times that share a chunk.
 _SHORTEST = 64
+#: What a failed write says of a run that can be gone on with, which this is not.
+_SAFE = re.compile(r"\d+ times are safe and can be resumed; ")
 _DERIVED = ("distance_l1", "distance_l2", "distance_linf")
 
 
@@ -76,10 +79,12 @@ def write(
             with following(progress, path.name, "times") as told:
                 reason = _Writing(ensemble, plan, writer).run(told)
             _finish(ensemble, writer, reason)
-        except BaseException:
+        except BaseException as error:
             writer.close()
             if path.exists() and path.stat().st_ino == made.st_ino:
                 path.unlink()  # a part of it could not be gone on with
+            if type(error) is StoreError:
+                raise StoreError(_SAFE.sub("", str(error))) from error
             raise
     for note in ensemble.notes:
         warnings.warn(f"{path}: {note}", stacklevel=2 + callers)
@@ -184,7 +189,7 @@ def _step_length(ensemble: Ensemble) -> Variable:
         known,
         long_name="l2 distance to the state before over the steps between them, a lower bound of "
         "the mean length of a step",
-        attrs={"bound": "lower", "steps": "those between two times"},
+        attrs={"bound": "lower", "comment": "times are several steps apart, and ways wind"},
     )
 
 

@@ -1,5 +1,7 @@
 """Recordings made apart, joined into one with replicas."""
 
+import errno
+import itertools
 import json
 import warnings
 
@@ -8,9 +10,10 @@ import pytest
 
 import nndyn
 from nndyn import systems
-from nndyn.errors import DataError, RecordingError, UsageError
+from nndyn.errors import DataError, RecordingError, StoreError, UsageError
 from nndyn.recording import validate
 from nndyn.store import MissingRecordingError, verify
+from nndyn.store.session import Session
 from recorders.apart import together
 from recorders.join import joined
 from tests.recorders.apart import same_exponent, single, singles
@@ -234,6 +237,23 @@ def test_runs_that_do_not_go_together_are_refused_with_the_first_difference(
     with pytest.raises(error, match=message) as caught:
         nndyn.join(single(run, 0), [copy], tmp_path / "j.nc", control=single(run, 0))
     assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing_and_promises_nothing(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(together, "_BLOCK_BYTES", 2**13)
+    put, count = Session.put, itertools.count()
+
+    def full(self, *given):
+        if next(count) == 60:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(self, *given)
+
+    monkeypatch.setattr(Session, "put", full)
+    each = [single(run, r) for r in range(3)]
+    with pytest.raises(StoreError, match="No space left") as caught:
+        nndyn.join(each[0], each[1:], tmp_path / "j.nc", control=each[0])
+    assert "resumed" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
