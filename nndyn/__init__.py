@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from nndyn.studies.index import open_study
     from nndyn.studies.sweep import sweep
     from nndyn.systems.series.arrays import from_array
+    from nndyn.systems.series.handmade import validate
     from nndyn.systems.training import Training
     from nndyn.systems.training.loop.batches import replay
     from nndyn.systems.training.loop.system import Loop
     from nndyn.systems.user import Flow, Map
+    from recorders.apart.checkpoints import from_checkpoints
     from recorders.batch import record_batch
     from recorders.ensemble import record
+    from recorders.join import join
 
 __all__ = [
     "Flow",
@@ -43,6 +46,8 @@ __all__ = [
     "exploration",
     "find_onset",
     "from_array",
+    "from_checkpoints",
+    "join",
     "learning",
     "lyapunov",
     "open",
@@ -54,6 +59,7 @@ __all__ = [
     "spectrum",
     "sweep",
     "systems",
+    "validate",
 ]
 
 #: Where each public name lives; analyzers come from their own table.
@@ -65,12 +71,15 @@ _PUBLIC = {
     "Training": ("nndyn.systems.training", "Training"),
     "find_onset": ("nndyn.finder.search", "find_onset"),
     "from_array": ("nndyn.systems.series.arrays", "from_array"),
+    "from_checkpoints": ("recorders.apart.checkpoints", "from_checkpoints"),
+    "join": ("recorders.join", "join"),
     "open": ("nndyn.store", "open_recording"),
     "open_study": ("nndyn.studies.index", "open_study"),
     "record": ("recorders.ensemble", "record"),
     "record_batch": ("recorders.batch", "record_batch"),
     "replay": ("nndyn.systems.training.loop.batches", "replay"),
     "sweep": ("nndyn.studies.sweep", "sweep"),
+    "validate": ("nndyn.systems.series.handmade", "validate"),
 }
 
 

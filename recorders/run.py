@@ -13,10 +13,11 @@ from nndyn import header
 from nndyn.errors import RecordingError, UsageError
 from nndyn.store import Writer
 from nndyn.systems.protocol import Array, Block, System, WithRest, beside
+from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.header import variables
 from recorders.plan import Plan
-from recorders.rows import Piece, first_not_finite, gather, independent, is_finite
+from recorders.rows import Piece, first_not_finite, gather, is_finite
 
 
 @dataclass

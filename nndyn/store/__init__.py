@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from nndyn.store.overview import Facts, facts
     from nndyn.store.reader import open_recording
     from nndyn.store.results_file import load_result, save_result
+    from nndyn.store.rows import InParts
     from nndyn.store.writer import Writer
 
 __all__ = [
     "BusyError",
     "Facts",
     "Header",
+    "InParts",
     "MissingRecordingError",
     "Report",
     "VariableCheck",
@@ -45,6 +47,7 @@ _HOME = {
     "BusyError": "locks",
     "Facts": "overview",
     "Header": "layout",
+    "InParts": "rows",
     "MissingRecordingError": "locks",
     "Report": "integrity",
     "VariableCheck": "integrity",
