@@ -95,7 +95,8 @@ def compare(
     def system(batched: bool | None = None) -> nndyn.Training:
         made = nndyn.Training(model, data, lr=0.1, **options)
         if batched is not None:
-            network = replace(made.task.network, batched=batched)
+            reason = None if batched else "asked for one after the other"
+            network = replace(made.task.network, reason=reason)
             made.task = replace(made.task, network=network)
         return made
 
