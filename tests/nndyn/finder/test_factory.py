@@ -24,6 +24,7 @@ def own(tmp_path_factory):
     return nndyn.find_onset(make, path=folder, **CALL), folder
 
 
+@pytest.mark.slow
 def test_a_loop_has_the_onset_of_the_training_that_it_states(own):
     found, _ = own
     training = nndyn.find_onset("mlp:4-8-3", "iris", **CALL)
@@ -35,6 +36,7 @@ def test_a_loop_has_the_onset_of_the_training_that_it_states(own):
     assert found.suggestion() == float(found["recommended"])
 
 
+@pytest.mark.slow
 def test_the_same_call_goes_on_in_its_folder_without_a_run(own):
     found, folder = own
     lines = []
@@ -44,15 +46,16 @@ def test_the_same_call_goes_on_in_its_folder_without_a_run(own):
     assert nndyn.open_study(folder).attrs["system"] == "make"
 
 
-def test_a_function_that_was_changed_since_is_not_mixed_with_its_former_runs(own):
-    _, folder = own
+def test_a_function_that_was_changed_since_is_not_mixed_with_its_former_runs(tmp_path):
+    call = {**CALL, "budget": 90}
+    nndyn.find_onset(make, path=tmp_path / "runs", **call)
 
     def changed(lr, seed):
         return make(lr, seed, evaluated="loss") if seed else tiny(lr, seed)
 
     changed.__name__ = "make"
     with pytest.raises(UsageError, match=r"holds runs of another make, different in .*weights"):
-        nndyn.find_onset(changed, path=folder, **CALL)
+        nndyn.find_onset(changed, path=tmp_path / "runs", **call)
 
 
 def test_no_growth_within_the_bounds_is_a_null_with_the_reason():
