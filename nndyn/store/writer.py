@@ -15,7 +15,7 @@ from nndyn.header import STATUSES, of_status
 from nndyn.recording import CHECKPOINTS
 from nndyn.runtime.interrupts import shielded
 from nndyn.runtime.paths import located
-from nndyn.store import creation, layout
+from nndyn.store import creation, cutting, layout
 from nndyn.store.digests import NAME
 from nndyn.store.layout import Array, Header
 from nndyn.store.library import exclusive
@@ -248,6 +248,50 @@ class Writer(Written):
 
     @shielded()
     @exclusive
+    def cut(self, times: int, rows: Mapping[str, int] | None = None) -> None:
+        """Go back: only the first `times` count from here on, durably, and the rows up to them.
+
+        The others stay in the file, where nobody reads them, until what is appended next is
+        written over them. A kill leaves the recording as it was, or cut. Who has it open must open
+        it anew: rows written over are refused as damaged.
+
+        Parameters
+        ----------
+        times : int
+            From 1 to `n_committed`.
+        rows : mapping of str to int, optional
+            How many rows of other growing dimensions stay, where they are not all those that the
+            last time is not before.
+
+        Raises
+        ------
+        UsageError
+            If there are not as many, rows wait for a commit, or the recording has checkpoints:
+            of an earlier step there is none.
+        RecordingError
+            If what stays in a chunk that is cut through is damaged.
+        StoreError
+            If writing fails; the recording stays as it was.
+
+        Notes
+        -----
+        Reads the coordinates, and of every variable the chunk that is cut through.
+        """
+        session = self._usable()
+        if "checkpoint" in session.dims:
+            raise UsageError(
+                f"{self.path} has checkpoints, none of an earlier step: it stays whole"
+            )
+        if session.changed:
+            raise UsageError(f"{self.path} has rows that are not committed; commit them first")
+        kept = cutting.kept(self, times, rows or {})
+        if kept == self.committed:
+            return
+        cutting.cut(session, kept)
+        self._flush_attrs()
+
+    @shielded()
+    @exclusive
     def finish(self, status: str, reason: str = "") -> None:
         """Set ``status`` and ``stop_reason``, durably.
 
@@ -268,7 +312,8 @@ class Writer(Written):
             raise UsageError(f"status {status!r} is unknown; expected one of {STATUSES}")
         if self._usable().changed:
             raise UsageError(f"{self.path} has rows that are not committed; commit them first")
-        self.set_attrs(**of_status(status), stop_reason=reason)
+        longer = any(len(self._session.nc.dimensions[d]) > n for d, n in self.committed.items())
+        self.set_attrs(**of_status(status, longer=longer), stop_reason=reason)
 
     @shielded()
     @exclusive

@@ -94,12 +94,14 @@ class Written:
         return values
 
     @exclusive
-    def read(self, name: str, *, last: int | None = None) -> Array:
+    def read(self, name: str, where: slice = slice(None), *, last: int | None = None) -> Array:
         """Return the committed values of a variable.
 
         Parameters
         ----------
         name : str
+        where : slice
+            Which rows of a growing variable, one after the other.
         last : int, optional
             Only that many rows at the end of a growing variable.
 
@@ -120,8 +122,11 @@ class Written:
         dim = layout.growing(session.dims[name])
         if dim is None:
             return session.values(name)
-        stop = self.committed[dim]
-        return session.values(name, slice(0 if last is None else max(0, stop - last), stop))
+        count = self.committed[dim]
+        start, stop, _ = where.indices(count)
+        if last is not None:
+            start, stop = max(0, count - last), count
+        return session.values(name, slice(start, max(start, stop)))
 
     def _slot(self) -> int | None:
         found = np.flatnonzero(self._session.values("checkpoint_step") == self.n_committed - 1)
