@@ -107,6 +107,9 @@ class Session:
                 ) from error
             undo.pop_all()
         self.nc = self._handle.nc
+        for name, (rows, *_) in self._shapes.items():
+            if rows == 1:
+                self._handle.pass_through(name)
         self.is_open = True
         with self.change():
             self.nc.sync()
