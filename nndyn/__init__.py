@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nndyn.systems.user import Flow, Map
     from recorders.batch import record_batch
     from recorders.ensemble import record
+    from recorders.watch.opening import watch
 
 __all__ = [
     "Flow",
@@ -54,6 +55,7 @@ __all__ = [
     "spectrum",
     "sweep",
     "systems",
+    "watch",
 ]
 
 #: Where each public name lives; analyzers come from their own table.
@@ -71,6 +73,7 @@ _PUBLIC = {
     "record_batch": ("recorders.batch", "record_batch"),
     "replay": ("nndyn.systems.training.loop.batches", "replay"),
     "sweep": ("nndyn.studies.sweep", "sweep"),
+    "watch": ("recorders.watch.opening", "watch"),
 }
 
 

@@ -131,7 +131,7 @@ _MANIFEST = table(
     {
         "system": Kind("an object", lambda v: isinstance(v, dict), _of_system),
         "recording": table({}, _RUN),
-        "steps": whole(),
+        "steps": null_or(whole()),
         "one_by_one": TEXT,
         "exponent_sum": null_or(number()),
         "exponent_sum_error": null_or(number()),
