@@ -18,7 +18,7 @@ from nndyn.systems.protocol import Parameter
 from recorders.watch.numbers import variables
 
 #: Bytes of states that wait for a commit, a state at least; and rows, for small ones.
-_WAITING_BYTES, _WAITING_ROWS = 64 * 2**20, 4096
+_WAITING_BYTES, _WAITING_ROWS = 16 * 2**20, 4096
 #: Rows that share a chunk of what is no state, at least.
 _SHORTEST = 8
 #: Of a system, what has to agree for a file to be gone on with.
