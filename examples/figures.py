@@ -4,8 +4,9 @@
     python examples/figures.py --small --output sheet.png     half a minute, shorter recordings
 
 A training followed by tangents with sharpness and the quadratic expansion, one at a high learning
-rate, two maps, a flow, a series with a period of eleven years, and studies over one and over two
-options. Each figure is drawn 4 inches wide; the sheet is those pictures in columns.
+rate, two maps, a flow, a series with a period of eleven years, studies over one and over two
+options, and a search for the onset. Each figure is drawn 4 inches wide; the sheet is those pictures
+in columns.
 """
 
 import argparse
@@ -90,6 +91,10 @@ def runs(folder, short):
         ("verdicts", two),
     ):
         yield name, study
+    yield (
+        "onset",
+        nndyn.find_onset("mlp:4-8-3", "iris", steps=50 * steps, replicas=3, threshold=0.9),
+    )
 
 
 def pixels(figure):
@@ -126,7 +131,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         pictures = []
         for name, run in runs(Path(folder), asked.small):
-            figure = run.nndyn.plot(name, size=4)
+            figure = run.plot(size=4) if name == "onset" else run.nndyn.plot(name, size=4)
             pictures.append(pixels(figure))
             print(f"{name}: {figure.caption.get_text()}")
         # 6 bits of each colour: half the size, and no eye sees it

@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from nndyn.studies.index import open_study
     from nndyn.studies.sweep import sweep
     from nndyn.systems.series.arrays import from_array
+    from nndyn.systems.series.handmade import validate
     from nndyn.systems.training import Training
     from nndyn.systems.training.loop.batches import replay
     from nndyn.systems.training.loop.system import Loop
     from nndyn.systems.user import Flow, Map
+    from recorders.apart.checkpoints import from_checkpoints
     from recorders.batch import record_batch
     from recorders.ensemble import record
+    from recorders.join import join
     from recorders.watch.opening import watch
 
 __all__ = [
@@ -44,6 +47,8 @@ __all__ = [
     "exploration",
     "find_onset",
     "from_array",
+    "from_checkpoints",
+    "join",
     "learning",
     "lyapunov",
     "open",
@@ -55,6 +60,7 @@ __all__ = [
     "spectrum",
     "sweep",
     "systems",
+    "validate",
     "watch",
 ]
 
@@ -67,6 +73,8 @@ _PUBLIC = {
     "Training": ("nndyn.systems.training", "Training"),
     "find_onset": ("nndyn.finder.search", "find_onset"),
     "from_array": ("nndyn.systems.series.arrays", "from_array"),
+    "from_checkpoints": ("recorders.apart.checkpoints", "from_checkpoints"),
+    "join": ("recorders.join", "join"),
     "open": ("nndyn.store", "open_recording"),
     "open_study": ("nndyn.studies.index", "open_study"),
     "record": ("recorders.ensemble", "record"),
@@ -74,6 +82,7 @@ _PUBLIC = {
     "replay": ("nndyn.systems.training.loop.batches", "replay"),
     "sweep": ("nndyn.studies.sweep", "sweep"),
     "watch": ("recorders.watch.opening", "watch"),
+    "validate": ("nndyn.systems.series.handmade", "validate"),
 }
 
 

@@ -136,30 +136,33 @@ def separate(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array
 
 
 @numba.njit(cache=True, nogil=True)
-def moved(before: Array, after: Array, size: int, lengths: Array) -> None:
-    """Write the l2 length of the step of every row.
+def moved(new: Array, before: Array, after: Array) -> float:
+    """Copy numbers, and return the square of how far they are from those before.
 
     Parameters
     ----------
-    before, after : (R, P)
-    size : int
-        The components that count, the first ones.
-    lengths : (R,) float64, written
-        Not finite where a row is not. Sums as those of `separate`.
+    new, before : (n,)
+    after : (n,), written
+
+    Returns
+    -------
+    float
+        Not finite where a number is not. Sums as those of `separate`.
     """
-    whole = size - size % 8
-    step = np.empty(_CACHED)
-    for r in range(before.shape[0]):
-        squares = np.zeros(8)
-        for start in range(0, whole, _CACHED):
-            n = min(_CACHED, whole - start)
-            _apart(after[r, start:whole], before[r, start:whole], n, step)
-            _add_products(step, step, n, squares)
-        total = _folded_of(squares)
-        _apart(after[r, whole:size], before[r, whole:size], size - whole, step)
-        for i in range(size - whole):
-            total += step[i] ** 2
-        lengths[r] = np.sqrt(total)
+    n = new.size
+    whole = n - n % 8
+    step, squares = np.empty(_CACHED), np.zeros(8)
+    for start in range(0, whole, _CACHED):
+        k = min(_CACHED, whole - start)
+        _apart(new[start:whole], before[start:whole], k, step)
+        _add_products(step, step, k, squares)
+        for i in range(start, start + k):
+            after[i] = new[i]
+    total = _folded_of(squares)
+    for i in range(whole, n):
+        total += (np.float64(new[i]) - np.float64(before[i])) ** 2
+        after[i] = new[i]
+    return float(total)
 
 
 def autocorrelation(x: Array) -> Array:

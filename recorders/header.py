@@ -14,9 +14,9 @@ from nndyn.recording import VARIABLES, Variable, variable
 from nndyn.runtime import provenance
 from nndyn.store import Header, Writer
 from nndyn.systems.protocol import Array, InTurn, System, WithRest
+from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
-from recorders.rows import independent
 
 _FIXED = (
     "role",

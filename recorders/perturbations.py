@@ -119,6 +119,8 @@ def rescale(
     rows = np.flatnonzero((targets > 0) & (length > 0) & (length < np.inf))
     scale = (targets[rows] / length[rows])[:, None]
     phase[rows] = (phase[0] + deviations[rows] * scale).astype(phase.dtype)
+    if isinstance(system, WithRest):
+        phase = system.representable(phase)
     before = _norms(deviations[rows, part])
     after = _norms((phase[rows, part] - phase[0, part]).astype(np.float64, copy=False))
     # where states coincide, as only buffers differ or the reference is too far out for targets to
@@ -143,12 +145,13 @@ def _draw(system: System, plan: Plan, key: list[int]) -> Array:
 
 def _check_size(system: System, plan: Plan, phase: Array) -> None:
     state = phase[:, system.components]
-    resolution = float(np.spacing(np.abs(state[0]).max()))
+    held, coarser = system.coarsest if isinstance(system, WithRest) else (system.dtype.name, 1.0)
+    resolution = float(np.spacing(np.abs(state[0]).max())) * coarser
     deviations = np.abs(state[1 : plan.replicas + 1] - state[0]).max(axis=1)
     asked = plan.epsilon if plan.perturbations is None else np.abs(plan.perturbations).max()
     if asked < 16 * resolution or not deviations.all():
         raise UsageError(
-            f"epsilon {asked:g} is below the rounding of {system.dtype} at states of size "
+            f"epsilon {asked:g} is below the rounding of {held} at states of size "
             f"{np.abs(state[0]).max():.3g} ({resolution:.1g}); use at least {16 * resolution:.1g}"
-            + (", or float64" if system.dtype.itemsize < 8 else "")
+            + ("" if held == "float64" else ", or float64")
         )

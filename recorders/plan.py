@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nndyn.recording import Variable
 from nndyn.runtime.provenance import digest
 from nndyn.store import Writer
-from nndyn.systems.protocol import Array, System
+from nndyn.systems.protocol import Array, System, WithRest
 from recorders.followers.follower import Follower
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ class Plan:
         evaluations = count(self.evaluate, self.steps) * self.rows * len(system.evaluations)
         rows = 8 * (self.whole_blocks() * columns + evaluations)
         beside = sum(each.bytes(system, self) for each in self.followed)
-        return state + self.checkpoints(system) + rows + beside + 64 * 2**10
+        rest = 2 * self.rows * system.rest_size if isinstance(system, WithRest) else 0
+        return state + self.checkpoints(system) + rest + rows + beside + 64 * 2**10
 
 
 def multiples(every: int, start: int, stop: int, last: int) -> list[int]:

@@ -13,10 +13,11 @@ from nndyn import header
 from nndyn.errors import RecordingError, UsageError
 from nndyn.store import Writer
 from nndyn.systems.protocol import Array, Block, System, WithRest, beside
+from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.header import variables
 from recorders.plan import Plan
-from recorders.rows import Piece, first_not_finite, gather, independent, is_finite
+from recorders.rows import Piece, first_not_finite, gather, is_finite
 
 
 @dataclass
@@ -247,13 +248,14 @@ class Run:
         """Distance ``(n,)`` of the reference to its twin in another summation order."""
         assert self.twin is not None  # the caller has looked
         block = self._advance_twin(piece.start, len(piece.floor), piece.floor)
-        if piece.stop > self.floor_steps:
+        if piece.stop > self.floor_steps or block.ended:
             self.twin = None
         if self.plan.whole_phase:
             reference = reference[:, self.system.components]
         with np.errstate(invalid="ignore", over="ignore"):  # rows past a divergence: cut below
-            difference = (reference - block.states[:, 0]).astype(np.float64)
-        distance: Array = np.sqrt(np.einsum("td,td->t", difference, difference))
+            difference = (reference[: len(block.states)] - block.states[:, 0]).astype(np.float64)
+        distance = np.full(len(reference), np.nan)  # where the twin's own step failed
+        distance[: len(difference)] = np.sqrt(np.einsum("td,td->t", difference, difference))
         return distance
 
     def _advance_twin(self, start: int, steps: int, keep: Sequence[int]) -> Block:

@@ -12,8 +12,8 @@ import numpy as np
 from nndyn.runtime import provenance
 from nndyn.runtime.paths import located
 from nndyn.store import Header, Writer, open_recording, vacant
-from nndyn.systems.series.arrays import as_recording, describe, fixed, variables
 from nndyn.systems.series.files import load
+from nndyn.systems.series.labelling import as_recording, describe, fixed, variables
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -96,8 +96,8 @@ def record_series(
     )
     memory = as_recording(series)
     T, D = series.rows.shape
-    growing = ("time", "state", "log_rescale")
-    block = max(1, min(T, _BLOCK_BYTES // (8 * (D + 2))))
+    growing = ("time", "state", "step_length", "log_rescale")
+    block = max(1, min(T, _BLOCK_BYTES // (8 * (D + 3))))
     manifest = {
         "system": describe(series) | {"name": source.name},
         "recording": {},
@@ -118,7 +118,7 @@ def record_series(
         },
         time_unit=series.time_unit,
         dtype="float64",
-        expected_bytes=8 * T * (D + 2) + 64 * 2**10,
+        expected_bytes=8 * T * (D + 3) + 64 * 2**10,
     )
     with Writer.create(path, header, overwrite=overwrite, take_over=take_over) as writer:
         for start in range(0, T, block):

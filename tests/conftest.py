@@ -5,6 +5,11 @@ import signal
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# a busy machine is slow, and that says nothing of what is tested
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes side by side share the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -94,6 +94,38 @@ def test_a_network_of_ones_own_is_recorded_by_python(tmp_path, monkeypatch, caps
     assert printed.splitlines()[-1] == f"{result.attrs['verdict']}: {result.attrs['reason']}"
 
 
+def test_a_loop_of_ones_own_is_recorded_and_drawn(tmp_path):
+    path = tmp_path / "figure.png"
+    printed = output(sys.executable, EXAMPLES / "own_loop.py", "--steps=12", "--output", path)
+    rows = printed.splitlines()
+    assert rows[0].startswith("test accuracy 0.")
+    assert rows[2].startswith("regular: ")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_networks_against_each_other_are_recorded_and_drawn(tmp_path):
+    path = tmp_path / "figure.png"
+    printed = output(sys.executable, EXAMPLES / "gan.py", "--steps=12", "--output", path)
+    rows = printed.splitlines()
+    assert " of 8 modes found" in rows[0]
+    assert rows[2].partition(":")[0] in ("regular", "transient", "unresolved")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_checkpoints_of_plain_loops_become_a_recording(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "run.nc"
+    words = ["--steps=20", f"--folder={tmp_path / 'runs'}", f"--output={path}"]
+    monkeypatch.setattr(sys, "argv", ["checkpoints.py", *words])
+    runpy.run_path(str(EXAMPLES / "checkpoints.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    with nndyn.open(path) as run:
+        assert run.sizes["time"] == 21
+        assert run["role"].values.tolist() == [0, 1, 1, 2]
+        assert not run["distance_l2"].values[:, 3].any()
+        result = nndyn.lyapunov(run)
+    assert printed.splitlines()[-1] == f"{result.attrs['verdict']}: {result.attrs['reason']}"
+
+
 @pytest.mark.slow  # in this process it is recorded by tests/nndyn/cli/test_training_options.py
 def test_the_same_network_is_recorded_by_one_command(tmp_path):
     path = tmp_path / "run.nc"

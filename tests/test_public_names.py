@@ -56,6 +56,13 @@ def test_every_public_name_resolves_after_every_submodule_was_imported():
     assert [name for name, is_module in modules.items() if is_module == "True"] == ["systems"]
 
 
+def test_a_function_of_the_store_is_not_hidden_by_the_module_it_is_in():
+    code = (
+        "import nndyn.store as s; s.Facts; print(all(callable(getattr(s, n)) for n in s.__all__))"
+    )
+    assert run(code) == "True\n"
+
+
 def test_no_public_function_has_the_name_of_a_submodule():
     submodules = {m.name for m in pkgutil.iter_modules(nndyn.__path__)}
     assert submodules & set(nndyn.__all__) == {"systems"}

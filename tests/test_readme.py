@@ -20,6 +20,19 @@ def test_every_block_runs_in_order_in_an_empty_folder_and_prints_what_is_told():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_page_on_loops_of_ones_own_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (README.parent / "docs" / "own_loop.md").read_text(encoding="utf-8")
+    names = {}
+    for block in blocks(text):
+        if block.language == "python":
+            exec(compile("\n" * (block.line - 1) + block.text, "own_loop.md", "exec"), names)
+    told = " ".join(text.split()).replace("`model` nor `stateful`", "model nor stateful")
+    said = capsys.readouterr().out.replace("`", "").partition("; the recording ends")[0]
+    assert said.startswith("the step from time 0 is not the same for equal rows")
+    assert said in told
+
+
 def test_blocks_have_their_line_their_language_and_what_is_particular():
     text = "one\n\n<!-- tolerance 0.1 -->\n```\n$ nndyn a\nb 1\n$ nndyn c\n```\n"
     text += "\n```python\nx = 1\n```\n"

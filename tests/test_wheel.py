@@ -38,7 +38,7 @@ def test_the_wheel_holds_every_module_of_the_three_packages_and_the_examples(tmp
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert held == expected
     assert "nndyn/systems/training/system.py" in held
-    assert "analyzers/kernels/__init__.py" in held
+    assert "analyzers/recurrence/kernels/__init__.py" in held
     folder = f"{wheel.name.split('-py3')[0]}.dist-info"
     about = zipfile.ZipFile(wheel).read(f"{folder}/METADATA").decode()
     assert "Project-URL: Homepage, https://" in about

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+#: What to do about weights in float32.
+FINER = "record in float64 (`dtype='float64'`; a loop of your own: `model.double()`)"
+
+
 def in_force(recording: xr.Dataset) -> dict[str, Any]:
     """Return the options that a recording was made with: ``rescale``, ``tangents``, ``discard``."""
     asked = manifest(recording).get("recording", {})
@@ -44,7 +48,7 @@ def longer_use(
     """
     recorded = recorded or {}
     if coarse and ended_by in ("saturation", "floor", "collapse"):
-        return "record in float64 (`dtype='float64'`)"
+        return FINER
     if ended_by == "saturation":
         if rescaled:
             every_step = recorded.get("rescale") == 1

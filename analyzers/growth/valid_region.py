@@ -32,7 +32,7 @@ class Region:
     Attributes
     ----------
     stop : int
-        Index of the last valid time.
+        Index of the last valid time, -1 where the first one is not valid.
     ended_by : str
         ``end``, ``saturation``, ``floor``, ``divergence``, ``collapse``.
     floor, limit : (T,) float64
@@ -89,9 +89,8 @@ def valid_region(recording: xr.Dataset, sep: Separation, *, accumulate: bool = T
         causes.pop("collapse")  # the recorder draws a collapsed replica anew
     stop, ended_by = sep.time.size - 1, "end"
     for name, bad in causes.items():
-        last = max(int(np.argmax(bad)) - 1, 0)
-        if bad.any() and last < stop:
-            stop, ended_by = last, name
+        if bad.any() and int(np.argmax(bad)) - 1 < stop:
+            stop, ended_by = int(np.argmax(bad)) - 1, name
     if not measured and ended_by == "floor":
         warnings.append(
             "no rounding_distance and no control that moved: the floor is taken as one unit of "

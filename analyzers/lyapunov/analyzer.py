@@ -163,6 +163,7 @@ def _estimate(
 ) -> xr.Dataset:
     stationary = bool(int(recording.attrs.get("stationary", 0)))
     region = valid_region(recording, sep, accumulate=not stationary)
+    region.stop = max(region.stop, 0)  # from the first time on, a tangent may be followed
     del sep.sizes
     region, tangent_from = continued(recording, sep, region)
     ends_on = attractor(recording)

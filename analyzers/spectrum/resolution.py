@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.common.manifest import manifest, system_of
+from analyzers.growth.cures import FINER
 from analyzers.growth.stretching import Rates, Stretching, intervals
 from nndyn.numerics import batch_means, t_interval
 
@@ -164,7 +165,7 @@ def _cure(
     if every > 1 and advised >= 1:
         return f"record with `tangent_every={advised}` or less"
     if unit > np.finfo(np.float64).eps:
-        return "record in float64 (`dtype='float64'`)"
+        return FINER
     first = "" if every == 1 else "`tangent_every=1`"
     if system.get("dt"):
         shorter = "a shorter `dt`"

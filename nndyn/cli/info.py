@@ -114,6 +114,8 @@ def _print(facts: dict[str, Any]) -> None:
         "file": f"{size(facts['bytes'])}, schema {facts['schema']}",
         "made": _made(manifest),
     }
+    notes = manifest.get("notes", [])  # of a file that others wrote it may be anything
+    lines |= {"notes": "; ".join(map(str, notes))} if notes and isinstance(notes, list) else {}
     for session in manifest.get("continued", []):
         lines[f"from {session['from_step']:,}"] = _made(session)
     for key, value in lines.items():
@@ -160,6 +162,8 @@ def _config(path: Path, manifest: dict[str, Any]) -> str:
     kind = str(system.get("kind"))
     if kind == "series":
         raise UsageError("a series comes from its file: nndyn record series FILE stores it again")
+    if kind == "checkpoints" or "joined" in manifest:
+        raise UsageError("the runs were made apart and joined: no options make this run again")
     if kind not in _MADE:
         raise UsageError("the system came from Python: no options make this run again")
     missing = [f"system.{key}" for key in _MADE[kind] if key not in system]

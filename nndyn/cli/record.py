@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nndyn.cli.cautions import caution
+from nndyn.cli.checkpoints import checkpoints
 from nndyn.cli.configuration import config_files
 from nndyn.cli.lazy import Group, if_interrupted
 from nndyn.cli.output import duration, say
@@ -33,6 +34,7 @@ def record() -> None:
 
 
 record.add_command(series)
+record.add_command(checkpoints)
 
 
 @record.command("training", help="Record the training of a network.")

@@ -61,10 +61,11 @@ def study(
         _require(learning, "learning", "median_training_time")
     draws: list[Callable[[Axes], None]] = [partial(_exponent, lyapunov)]
     if lyapunov.attrs["verdict"] != "stationary":
-        draws.append(partial(_growth, lyapunov))
+        threshold = float(json.loads(lyapunov.attrs["parameters"])["threshold"])
+        draws.append(partial(growth, lyapunov, threshold))
     if learning is not None:
         for draw, variable in (
-            (_training_time, "median_training_time"),
+            (training_time, "median_training_time"),
             (_sharpness, "sharpness_ratio"),
         ):
             if variable in learning and np.isfinite(learning[variable]).any():
@@ -73,14 +74,14 @@ def study(
 
     def panel(draw: Callable[[Axes], None], axes: Axes) -> None:
         draw(axes)
-        _axis(axes, rates, name)
+        scale(axes, rates, name)
         c = colours()
         for result, mark, color, style in (
             (lyapunov, "onset", c.orange, "-"),
             (learning, "fastest", c.green, "--"),
         ):
             if result is not None:
-                _mark(result, mark, color, style, axes, named=draw is draws[0])
+                mark_rate(result, mark, color, style, axes, named=draw is draws[0])
 
     results = [one for one in (lyapunov, learning) if one is not None]
     return drawn(
@@ -109,23 +110,22 @@ def _exponent(result: xr.Dataset, ax: Axes) -> None:
     """Draw the maximum exponent, and zero."""
     c = colours()
     ax.axhline(0.0, color=c.grey, lw=0.8, ls=":")
-    _curve(result, "exponent", ax, c.blue, "median over seeds, with interval")
+    curve(result, "exponent", ax, c.blue, "median over seeds, with interval")
     ax.set_ylabel(f"exponent\n({result['exponent'].attrs['units']})")
 
 
-def _growth(result: xr.Dataset, ax: Axes) -> None:
-    """Draw the growth, what counts as such, and how many seeds show it."""
+def growth(result: xr.Dataset, threshold: float, ax: Axes, *, label: str | None = None) -> None:
+    """Draw the growth, the threshold that counts as such, and how many seeds show it."""
     c = colours()
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-    threshold = json.loads(result.attrs["parameters"])["threshold"]
     ax.axhline(
         threshold, color=c.grey, lw=0.8, ls="--", label=f"growth of {threshold:g} e-foldings"
     )
     if (result["median_growth"] > 10.0 * threshold).any():
         # followed to its end it reaches hundreds, and what matters lies around the threshold
         ax.set_yscale("symlog", linthresh=threshold, linscale=1.5)
-    _curve(result, "median_growth", ax, c.blue, None)
+    curve(result, "median_growth", ax, c.blue, label)
     if ax.get_yscale() == "symlog":
         ticks = threshold * np.array([-10.0, -1.0, 0.0, 1.0, 10.0, 100.0, 1000.0])
         low, high = ax.get_ylim()
@@ -150,13 +150,14 @@ def _growth(result: xr.Dataset, ax: Axes) -> None:
     beside.spines["right"].set_color(c.orange)
 
 
-def _training_time(result: xr.Dataset, ax: Axes) -> None:
-    """Draw the median training time, and which rates are not told from the fastest."""
+def training_time(result: xr.Dataset, ax: Axes) -> None:
+    """Draw the median training time, and which rates are not told from the fastest, if known."""
     c = colours()
     ax.set_yscale("log")
-    _curve(result, "median_training_time", ax, c.blue, None)
-    alike = result["indistinguishable"].values.astype(bool)
-    values = np.where(alike, result["median_training_time"].values, np.nan)
+    curve(result, "median_training_time", ax, c.blue, None)
+    unknown = np.zeros(result.sizes[str(result["median_training_time"].dims[0])], bool)
+    alike = result["indistinguishable"].values if "indistinguishable" in result else unknown
+    values = np.where(alike.astype(bool), result["median_training_time"].values, np.nan)
     if np.isfinite(values).any():
         rates = result[str(result["indistinguishable"].dims[0])]
         ax.plot(
@@ -178,12 +179,12 @@ def _sharpness(result: xr.Dataset, ax: Axes) -> None:
     """Draw the largest sharpness over its limit, and the limit."""
     c = colours()
     ax.axhline(1.0, color=c.grey, lw=0.8, ls="-.", label="stability limit")
-    _curve(result, "sharpness_ratio", ax, c.blue, None)
+    curve(result, "sharpness_ratio", ax, c.blue, None)
     ax.set_ylim(bottom=0.0)
     ax.set_ylabel("largest sharpness\n/ limit")
 
 
-def _curve(result: xr.Dataset, name: str, ax: Axes, color: str, label: str | None) -> None:
+def curve(result: xr.Dataset, name: str, ax: Axes, color: str, label: str | None) -> None:
     """Draw a variable along the sweep with its interval; open ends run to the edge of the axes."""
     values = result[name].values
     rates = np.asarray(result[str(result[name].dims[0])], np.float64)
@@ -207,7 +208,9 @@ def _curve(result: xr.Dataset, name: str, ax: Axes, color: str, label: str | Non
     ax.fill_between(rates[band], *ends, color=colours().sky, alpha=0.35, lw=0)
 
 
-def _mark(result: xr.Dataset, name: str, color: str, style: str, ax: Axes, *, named: bool) -> None:
+def mark_rate(
+    result: xr.Dataset, name: str, color: str, style: str, ax: Axes, *, named: bool
+) -> None:
     """Mark a rate and its interval; an open end runs to the edge."""
     value = float(result[name])
     if not np.isfinite(value):
@@ -223,9 +226,9 @@ def _mark(result: xr.Dataset, name: str, color: str, style: str, ax: Axes, *, na
     ax.set_xlim(left, right)
 
 
-def _axis(ax: Axes, rates: Array, name: str) -> None:
-    """Scale and label the axis all panels share."""
-    if log_spaced(rates):
+def scale(ax: Axes, rates: Array, name: str, *, logs: bool | None = None) -> None:
+    """Scale and label the axis all panels share; `logs` where the spacing is not to decide."""
+    if log_spaced(rates) if logs is None else logs:
         ax.set_xscale("log")
         edge = (rates[-1] / rates[0]) ** 0.03 if rates.size > 1 else 2.0
         ax.set_xlim(rates[0] / edge, rates[-1] * edge)

@@ -218,8 +218,16 @@ def checked(look: Mapping[str, Any]) -> Look:
     return given
 
 
-def require(result: xr.Dataset, analyzer: str) -> None:
+def require(result: xr.Dataset, analyzer: str, function: str | None = None) -> None:
     """Check that a result is that of the analyzer whose figure is asked for.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+    analyzer : str
+        What it says that it is of.
+    function : str, optional
+        What returns such a one, if it is not called as the analyzer.
 
     Raises
     ------
@@ -230,7 +238,7 @@ def require(result: xr.Dataset, analyzer: str) -> None:
     if got != analyzer:
         raise UsageError(
             f"the figure needs the result of {analyzer}, got {got!r}; "
-            f"pass what nndyn.{analyzer} returned"
+            f"pass what nndyn.{function or analyzer} returned"
         )
 
 
@@ -279,13 +287,18 @@ def verdict(result: xr.Dataset) -> str:
 
 
 def plain_log(axis: Any) -> None:
-    """Write numbers on a log axis as they are: at 1, 2 and 5, over several decades at 1 alone."""
+    """Write numbers on a log axis as they are: at 1, 2 and 5, over several decades at 1 alone.
+
+    Over less than a factor of five they are at more, since 2 and 5 may be all there is of those.
+    """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     low, high = sorted(axis.get_view_interval())
     decades = np.log10(high / low) if low > 0.0 else 1.0
     few = decades < 2.0
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=6))
+    close = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
+    subs = close if decades < np.log10(5.0) else (1.0, 2.0, 5.0) if few else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=6))
     axis.set_major_formatter(FuncFormatter(_plain))
     if few:
         axis.set_minor_locator(NullLocator())

@@ -16,6 +16,8 @@ from nndyn.results import Quantity, result
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nndyn.finder.found import FoundOnset
+
 _SUMMARY = (
     "onset",
     "recommended",
@@ -38,7 +40,7 @@ def label(
     options: Mapping[str, Any],
     runs: Adaptive,
     warnings: Sequence[str],
-) -> xr.Dataset:
+) -> FoundOnset:
     """Label what a search found.
 
     Parameters
@@ -60,10 +62,12 @@ def label(
 
     Returns
     -------
-    xarray.Dataset
+    FoundOnset
         See `nndyn.finder.search.find_onset`.
     """
     import xarray as xr
+
+    from nndyn.finder.found import FoundOnset
 
     confidence, seeds = float(options["confidence"]), int(growth["seeds_used"])
     rates = sorted(trained.values())
@@ -73,6 +77,8 @@ def label(
         if (learning["verdict"] != "").any()
         else "the runs have no test accuracy"
     )
+    if runs.makes and "no test accuracy" in untimed:
+        untimed += "; `evaluate` of a nndyn.Loop may return `test_accuracy`"
     onset = growth["onset"]
     found = float(onset)
     ci = growth["onset_ci"].values if "onset_ci" in growth else None
@@ -123,7 +129,7 @@ def label(
         labelled = labelled.assign({n: aligned[n] for n in aligned.data_vars})
     labelled["lr"].attrs.setdefault("units", "1")
     labelled.attrs["along"] = "lr"
-    return labelled
+    return FoundOnset(labelled.data_vars, labelled.coords, labelled.attrs)
 
 
 def _both(ds: xr.Dataset, names: Sequence[str]) -> list[str]:

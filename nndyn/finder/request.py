@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from analyzers.common.stability import limit
 from nndyn.checks import number, whole
 from nndyn.errors import UsageError
 from nndyn.finder.bracketing import lattice
+from nndyn.finder.factory import is_factory
 from nndyn.finder.runs import Adaptive
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import Request, request
@@ -97,7 +98,7 @@ def search_cost(
 
     steps, seeds, most = effort_of(steps, seeds, budget)
     bounds, seed = bounds_of(lr, precision), whole("seed", seed, 0)
-    asked = asked_of(model, data, steps, seed, options)
+    asked = asked_of(model, data, bounds, steps, seed, options)
     there = None if path is None else Adaptive(Folder(path), asked)
     begin = anchor(asked, seed, bounds)
     rates = lattice(begin, precision, bounds)
@@ -122,8 +123,15 @@ def search_cost(
     )
 
 
-def asked_of(model: Any, data: Any, steps: int, seed: int, options: Mapping[str, Any]) -> Request:
-    """Return the request for the runs of a search.
+def asked_of(
+    model: Any,
+    data: Any,
+    bounds: tuple[float, float] | None,
+    steps: int,
+    seed: int,
+    options: Mapping[str, Any],
+) -> Request:
+    """Return the request for the runs of a search, of a training or of what a function makes.
 
     Returns
     -------
@@ -133,10 +141,23 @@ def asked_of(model: Any, data: Any, steps: int, seed: int, options: Mapping[str,
     Raises
     ------
     UsageError
-        If an option is wrong, or a grid.
+        If an option is wrong, or a grid, or a function is given with data or without bounds.
     """
-    chosen = {"store": "distances", **options, "model": model, "data": data, "steps": steps}
-    asked = request("training", chosen, seed=seed)
+    chosen = {"store": "distances", **options, "steps": steps}
+    if not is_factory(model):
+        asked = request("training", {**chosen, "model": model, "data": data}, seed=seed)
+    else:
+        if data is not None:
+            raise UsageError("data is given beside a function that makes systems; use it there")
+        if bounds is None:
+            raise UsageError(
+                "lr is not given, and a function that makes systems has no sharpness to begin "
+                "from; give the smallest and the largest rate, such as lr=(0.01, 10)"
+            )
+        asked = request(model, chosen, seed=seed)
+        # only with a rate there is a system, which says where tangent vectors begin
+        settled = replace(asked, axes={"lr": {bounds[0]: bounds[0]}, **asked.axes}).settled(None)
+        asked = replace(settled, axes=asked.axes)
     if len(asked.axes) > 1:
         raise UsageError(f"{next(iter(asked.axes))} is a grid; sweep it instead")
     return asked

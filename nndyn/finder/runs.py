@@ -54,6 +54,11 @@ class Adaptive:
                 )
 
     @property
+    def makes(self) -> bool:
+        """Whether a function of the user's makes the systems."""
+        return callable(self._asked.recipe.system)
+
+    @property
     def spent(self) -> int:
         """Training steps of all runs."""
         known = self.folder.known() if self.design is not None else {}

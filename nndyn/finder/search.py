@@ -17,6 +17,7 @@ from analyzers.studies.onset import THRESHOLD, Onset, onset, turning_rates
 from nndyn.checks import whole
 from nndyn.finder.bracketing import Lattice, lattice
 from nndyn.finder.bracketing import following as next_rate
+from nndyn.finder.factory import check, check_same
 from nndyn.finder.labels import label
 from nndyn.finder.request import (
     EARLY,
@@ -38,6 +39,8 @@ from nndyn.studies.workers import processes
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from nndyn.finder.found import FoundOnset
 
 #: Further seeds, at first and later.
 _FIRST, _MORE = 5, 4
@@ -67,16 +70,19 @@ def find_onset(
     say: Say | None = None,
     progress: Progress | None = None,
     **options: Any,
-) -> xr.Dataset:
+) -> FoundOnset:
     """Find the learning rate at which deviations begin to grow, and one to train at.
 
     Parameters
     ----------
     model, data
-        As of ``nndyn.Training``.
+        As of ``nndyn.Training``; or, as `model` alone, a function ``make(lr, seed)`` that makes
+        the system of a run, such as a ``nndyn.Loop``: the same one whenever it is called with the
+        same numbers, with weights drawn from `seed`.
     lr : (float, float), optional
         Smallest and largest rate to look at; unless given, the search begins at twice the rate at
-        which the sharpness at the start makes a step unstable, and may go far from there.
+        which the sharpness at the start makes a step unstable, and may go far from there. With a
+        function it has to be given.
     steps : int, default 300
         Of a run, at most.
     seeds : int, default 40
@@ -106,24 +112,28 @@ def find_onset(
         As of ``nndyn.record``; called with the training steps spent and those of the budget, which
         may not all be needed.
     **options
-        Of ``nndyn.Training`` and ``nndyn.record``; states are not kept unless `store` says so.
+        Of ``nndyn.Training``, or of the function, and of ``nndyn.record``; states are not kept
+        unless `store` says so.
 
     Returns
     -------
-    xarray.Dataset
-        Numbers: ``onset``, the median over seeds of the rate at which a run's growth first passes
-        three e-foldings, with an interval over seeds; ``recommended``, a rate to train at, with the
-        reason in its ``note``; ``training_time_at_onset`` and ``training_time_below``, medians at
-        the rate nearest to the onset and to half of it; ``seeds_used``, ``runs``, ``steps_spent``.
-        Over (lr,): ``growing_share``, ``median_growth``, ``median_training_time``,
+    FoundOnset
+        An xarray.Dataset with two methods more, ``suggestion()``, the rate to train at, and
+        ``plot()``. Numbers: ``onset``, the median over seeds of the rate at which a run's growth
+        first passes three e-foldings, with an interval over seeds; ``recommended``, a rate to train
+        at, with the reason in its ``note``; ``training_time_at_onset`` and ``training_time_below``,
+        medians at the rate nearest to the onset and to half of it; ``seeds_used``, ``runs``,
+        ``steps_spent``. Over (lr,): ``growing_share``, ``median_growth``, ``median_training_time``,
         ``arrived_share`` and ``results``, the number of runs. The verdict is ``found``,
         ``imprecise`` where the interval is wider than asked or over too few seeds to be one, or
-        that of the study of growth.
+        that of the study of growth. Of runs without ``test_accuracy`` there are no training times
+        and no recommended rate; ``note`` says so.
 
     Raises
     ------
     UsageError
-        If an option is wrong, or the folder holds another study.
+        If an option is wrong, or the folder holds another study; if a function fails, returns no
+        system, another one each time, or the same one at every rate.
     StoreError
         If the folder cannot be written.
     RecordingError
@@ -140,12 +150,29 @@ def find_onset(
     `precision`. Further seeds start at the median of those before. All runs of a round form a
     batch. A run ends after a third of its steps if it has grown by then, and where it diverges. At
     last all seeds are run at the onset, at half of it, between and above, until they have learned.
+
+    A function is called for every run, and again whenever a run goes on, with `workers` in their
+    processes, into which it is copied. As with all processes of Python, a script that asks for
+    `workers` does so below ``if __name__ == "__main__":``.
+
+    Examples
+    --------
+    >>> def make(lr, seed):
+    ...     torch.manual_seed(seed)
+    ...     model = nn.Linear(64, 10).double()
+    ...     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    ...     def step(batch): ...
+    ...     return nndyn.Loop(step, loader, model=model, stateful={"optimizer": optimizer})
+    >>> found = nndyn.find_onset(make, lr=(0.01, 10))
+    >>> found.suggestion()
     """
     steps, seeds, most = effort_of(steps, seeds, budget)
     bounds, seed = bounds_of(lr, precision), whole("seed", seed, 0)
     workers = None if workers is None else whole("workers", workers, 1)
-    asked = asked_of(model, data, steps, seed, options)
+    asked = asked_of(model, data, bounds, steps, seed, options)
     asked = replace(asked, mix=mix, take_over=take_over)
+    makes = callable(asked.recipe.system)
+    warned = check(asked, seed, bounds, steps) if makes and bounds else same_start(asked, seed)
     with ExitStack() as stack:
         if path is None:
             with shielded():
@@ -154,6 +181,8 @@ def find_onset(
             path = made.name
         scheduler = None if workers is None else stack.enter_context(processes(workers))
         runs = Adaptive(Folder(path), asked, workers=workers or 1, scheduler=scheduler)
+        if runs.makes and runs.design is not None:
+            check_same(runs.folder, asked)
         rates = lattice(anchor(asked, seed, bounds), precision, bounds)
         search = _Search(runs, rates, steps, threshold, most, say or (lambda line: None))
         if bar := stack.enter_context(following(progress, "onset")):
@@ -175,7 +204,7 @@ def find_onset(
                 "budget": most,
             },
             runs=runs,
-            warnings=same_start(asked, seed),
+            warnings=warned,
         )
 
 
@@ -275,7 +304,8 @@ class _Search:
             if not at:
                 return True
             points = [self._point(k, s) for k, s in at]
-            if self.runs.spent + self.runs.lacking(points, self.steps) > _SEARCH * self.budget:
+            most = max(_SEARCH * self.budget, SCOUTS * self.steps)  # the first round in any case
+            if self.runs.spent + self.runs.lacking(points, self.steps) > most:
                 return False
             early = max(30, int(self.steps * EARLY))
             self._record(points, early)

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from nndyn.store.overview import Facts, facts
     from nndyn.store.reader import open_recording
     from nndyn.store.results_file import load_result, save_result
+    from nndyn.store.rows import InParts
     from nndyn.store.writer import Writer
 
 __all__ = [
     "BusyError",
     "Facts",
     "Header",
+    "InParts",
     "MissingRecordingError",
     "Report",
     "VariableCheck",
@@ -45,6 +47,7 @@ _HOME = {
     "BusyError": "locks",
     "Facts": "overview",
     "Header": "layout",
+    "InParts": "rows",
     "MissingRecordingError": "locks",
     "Report": "integrity",
     "VariableCheck": "integrity",
@@ -62,9 +65,12 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    module = importlib.import_module(f"{__name__}.{_HOME[name]}")
+    # all of its names: one may be that of the module, which the import has put in its place
+    for other, home in _HOME.items():
+        if home == _HOME[name]:
+            globals()[other] = getattr(module, other)
+    return globals()[name]
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ from nndyn.store import digests
 from nndyn.store.checks import Checks
 from nndyn.store.digests import DIM, NAME, Array, Ledger
 from nndyn.store.library import reading
+from nndyn.store.rows import InParts
 
 if TYPE_CHECKING:
     import netCDF4
@@ -48,9 +49,20 @@ class Book:
     def write(self, nc: netCDF4.Dataset, name: str, values: Any, start: int) -> None:
         """Write rows of a variable from `start` on."""
         variable = nc[name]
+
+        def before(first: int, stop: int) -> Array:
+            return self.read(nc, name, slice(first, stop))
+
+        if isinstance(values, InParts) and self._ledger is not None and self._checks is not None:
+            # the ledger takes one chunk after the other: each is written as it is taken
+            taken = _Taken(variable, start, values, slice(0, len(values)))
+            self._ledger.add(name, start, taken, before)
+            self._checks.trust(name)
+            return
+        values = values.whole() if isinstance(values, InParts) else values
         values = np.asarray(values, dtype=variable.dtype)
         if self._ledger is not None and self._checks is not None:
-            self._ledger.add(name, start, values, lambda a, b: self.read(nc, name, slice(a, b)))
+            self._ledger.add(name, start, values, before)
             self._checks.trust(name)
         variable[start : start + len(values)] = values
 
@@ -112,3 +124,36 @@ class Book:
 def _begun(nc: netCDF4.Dataset, name: str, chunk: int, kept: Mapping[str, int]) -> int:
     """Return the rows of the last chunk along the first axis that stay, 0 if it stays whole."""
     return kept.get(nc[name].dimensions[0], 0) % chunk
+
+
+class _Taken:
+    """Rows that are on their way into a file: a part that is taken is also written.
+
+    Parameters
+    ----------
+    variable : netCDF4.Variable
+    start : int
+        Its first row that is written.
+    values : InParts
+    rows : slice
+        Of `values`.
+    """
+
+    def __init__(self, variable: Any, start: int, values: InParts, rows: slice):
+        self._variable, self._start, self._values, self._rows = variable, start, values, rows
+
+    def __len__(self) -> int:
+        return int(self._rows.stop - self._rows.start)
+
+    def __getitem__(self, key: Any) -> Any:
+        first = self._rows.start
+        if isinstance(key, slice):
+            rows = slice(first + key.start, first + key.stop)
+            return _Taken(self._variable, self._start, self._values, rows)
+        rest = tuple(
+            slice(*part.indices(n)) for part, n in zip(key[1:], self._values.shape[1:], strict=True)
+        )
+        part = np.asarray(self._values.part((self._rows, *rest)), dtype=self._variable.dtype)
+        at = self._start + first
+        self._variable[(slice(at, at + len(part)), *rest)] = part
+        return part

@@ -176,7 +176,7 @@ class Ledger:
         self,
         name: str,
         start: int,
-        values: Array,
+        values: Any,
         before: Callable[[int, int], Array] | None = None,
     ) -> None:
         """Take note of rows that are written.
@@ -187,7 +187,7 @@ class Ledger:
         start : int
             The first row.
         values : array
-            Of the type of the variable.
+            Of the type of the variable; or what has a length and gives such arrays of its parts.
         before : callable, optional
             Gives the rows (start, stop) of the variable that are there already.
         """
@@ -202,7 +202,7 @@ class Ledger:
                 for chunk in range(line * grid.width, (line + 1) * grid.width):
                     self._open.pop((name, chunk), None)
 
-    def _feed(self, name: str, line: int, rows: int, values: Array) -> None:
+    def _feed(self, name: str, line: int, rows: int, values: Any) -> None:
         grid, begin = self._grids[name], self._begun[name]
         for offset, where in self._places[name]:
             chunk = line * grid.width + offset

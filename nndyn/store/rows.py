@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,32 @@ if TYPE_CHECKING:
     import netCDF4
 
 
+@dataclass(frozen=True)
+class InParts:
+    """Rows too large to be held, which are made a chunk at a time as they are written.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    part : callable
+        Returns the part at a tuple of slices, one an axis, as an array.
+    """
+
+    shape: tuple[int, ...]
+    part: Callable[[tuple[slice, ...]], Array]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
+    def whole(self) -> Array:
+        """Return all of it."""
+        return self.part(tuple(slice(0, n) for n in self.shape))
+
+
 def counted(
     path: Path,
-    rows: Mapping[str, Array],
+    rows: Mapping[str, Array | InParts],
     variables: Mapping[str, tuple[str, ...]],
     nc: netCDF4.Dataset,
 ) -> dict[str, int]:
@@ -27,7 +51,7 @@ def counted(
     ----------
     path : Path
         What messages call the file.
-    rows : mapping of str to array
+    rows : mapping of str to array or InParts
         By variable.
     variables : mapping of str to tuple of str
         Dimensions of all variables of the file.
@@ -49,7 +73,7 @@ def counted(
         dim = None if dims is None else growing(dims)
         if dims is None or dim is None:
             raise UsageError(f"{name!r} is not a variable of {path} that grows")
-        shape = np.shape(values)
+        shape = values.shape if isinstance(values, InParts) else np.shape(values)
         expected = tuple(len(nc.dimensions[d]) for d in dims[1:])
         if shape[1:] != expected or len(shape) != len(dims):
             raise UsageError(f"{name} has shape {shape}, expected (rows, *{expected}) over {dims}")

@@ -20,7 +20,7 @@ from nndyn.store.digests import NAME
 from nndyn.store.layout import Array, Header
 from nndyn.store.library import exclusive
 from nndyn.store.locks import WriterLock, writable
-from nndyn.store.rows import counted
+from nndyn.store.rows import InParts, counted
 from nndyn.store.session import Session
 from nndyn.store.written import Written
 
@@ -118,12 +118,12 @@ class Writer(Written):
 
     @shielded()
     @exclusive
-    def append(self, rows: Mapping[str, Array]) -> None:
+    def append(self, rows: Mapping[str, Array | InParts]) -> None:
         """Append rows along the growing dimensions; `commit` makes them count.
 
         Parameters
         ----------
-        rows : mapping of str to array
+        rows : mapping of str to array or InParts
             Of every growing dimension it touches all variables, the coordinate among them, with
             equally many rows. A dimension on which nothing happened may be there without rows, or
             not at all.

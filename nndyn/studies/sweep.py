@@ -52,7 +52,8 @@ def sweep(
     ----------
     system : str or callable
         ``"training"``, the name of a map, flow or gradient-descent map, or a function that takes
-        swept options (and ``seed``, where it has that parameter) and returns a system.
+        swept options (and ``seed``, where it has that parameter) and returns a system, such as a
+        ``nndyn.Loop``.
     path : path-like
         Folder of the study; made where it is missing.
     seeds : int or sequence of int, default 1
@@ -60,7 +61,8 @@ def sweep(
     seed : int, default 0
         The first one, where `seeds` says how many.
     workers : int, optional
-        Record in so many processes of this machine (dask.distributed).
+        Record in so many processes of this machine (dask.distributed); a script asks for them below
+        ``if __name__ == "__main__":``, since each of them runs it once more.
     scheduler : str, optional
         Record on the workers of the Dask scheduler at this address, which see the folder too.
     task : str or (int, int), optional

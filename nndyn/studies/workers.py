@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager, suppress
 from importlib import import_module
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ _STOPPED: set[str] = set()
 _PATIENCE = 3.0
 #: Seconds between two looks at how far they are.
 _LOOK = 0.5
+_UNGUARDED = (
+    'in a script ask for `workers` below `if __name__ == "__main__":`, since every process runs '
+    "the script once more"
+)
 
 
 def spread(
@@ -202,17 +207,24 @@ def processes(workers: int | None) -> Iterator[str]:
     ------
     InstallationError
         If dask.distributed is not installed.
+    UsageError
+        If they run the script that they are asked for in, and would ask for processes too.
     """
     distributed = _distributed()
+    if getattr(current_process(), "_inheriting", False):  # multiprocessing's own sign
+        raise UsageError(f"a process of `workers` asks for processes itself: {_UNGUARDED}")
     with ExitStack() as stack:
         with shielded(), deaf_children():
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # without one the scheduler asks for port 8787
-                silence_logs="CRITICAL",  # what became of the workers is said at the end
-            )
+            try:
+                cluster = distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # without one the scheduler asks for port 8787
+                    silence_logs="CRITICAL",  # what became of the workers is said at the end
+                )
+            except RuntimeError as error:  # they died before they could say why
+                raise UsageError(f"no process could be started: {_UNGUARDED}") from error
             stack.callback(shielded()(cluster.close))
         yield cluster.scheduler_address
 

@@ -269,6 +269,10 @@ class WithRest(Protocol):
     def decode_rest(self, rows: Array, t: int) -> Any:
         """Return what was encoded; ValueError if it was not, UsageError if it is of no use."""
 
+    @property
+    def coarsest(self) -> tuple[str, float]:
+        """The narrowest dtype that holds weights, and its rounding over that of the phase."""
+
     def representable(self, phase: Array) -> Array:
         """Return rows ``(R, P)`` as the system holds them, which may round them."""
 

@@ -116,16 +116,28 @@ class Recipe:
                 p.kind is p.VAR_KEYWORD for p in parameters.values()
             )
             try:
-                return self.system(**own, **({"seed": seed} if takes else {}))
+                made = self.system(**own, **({"seed": seed} if takes else {}))
             except NndynError:
                 raise
             except Exception as error:  # a function of the user's may fail in any way
                 raise UsageError(f"{self.name} failed: {type(error).__name__}: {error}") from error
+            return self._checked(made)
         if self.name != "training":
             return self.factory()(**own)
         if own.get("lr") is None:
             own["lr"] = rate_for(own.get("optimizer", "sgd"))
         return self.factory()(own.pop("model", None), own.pop("data", None), seed=seed, **own)
+
+    def _checked(self, made: Any) -> System:
+        """Return what a function of the user's returned, if it is a system."""
+        from nndyn.systems.protocol import System
+
+        if not isinstance(made, System):
+            raise UsageError(
+                f"{self.name} returned {type(made).__name__}, expected a system: nndyn.Loop(…), "
+                "nndyn.Training(…) or one of nndyn.systems"
+            )
+        return made
 
     def apart(self, axes: Mapping[str, Any]) -> list[str]:
         """Return the swept options that runs of one batch have to agree in."""

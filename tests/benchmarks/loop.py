@@ -20,7 +20,7 @@ import nndyn
 from recorders.perturbations import ensemble
 from recorders.request import make
 
-ROWS, STEPS, ROUNDS = 7, 10, 5
+ROWS, STEPS, ROUNDS = 7, 30, 5
 WIDTHS = (784, 1024, 390, 10)
 
 Step = Callable[[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]

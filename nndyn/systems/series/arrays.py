@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from nndyn.checks import flag
 from nndyn.errors import UsageError
-from nndyn.header import SCHEMA
-from nndyn.recording import CONVENTIONS, REFERENCE, VARIABLES, Variable, validate
-from nndyn.runtime.provenance import digest
-from nndyn.systems.series.measured import Array, Series, checked, named, refuse_lying
+from nndyn.systems.series import replicas
+from nndyn.systems.series.labelling import as_recording
+from nndyn.systems.series.measured import checked, named, refuse_lying
 from nndyn.systems.series.sampling import at_even_times
 
 if TYPE_CHECKING:
@@ -24,41 +21,56 @@ def from_array(
     states: Any,
     interval: float | None = None,
     *,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] | Mapping[str, int] | None = None,
+    roles: Sequence[str | int] | None = None,
+    loss: Any = None,
+    stationary: bool | None = None,
     time: str | None = None,
     resample: bool = False,
 ) -> xr.Dataset:
-    """Return a measured series as a recording in memory, for every analyzer that takes one.
+    """Return trajectories as a recording in memory, for every analyzer that takes one.
 
     Parameters
     ----------
-    states : array_like, (T,) or (T, D)
-        Real numbers, a time a row. Of an `xarray.DataArray`, whose dimensions may come in either
-        order, name, units and the coordinate of times are used; of a `pandas.Series` or
-        `DataFrame`, the columns and an index of dates or numbers.
+    states : array_like, (T,), (T, D) or (T, R, D)
+        Real numbers, a time a row; of R trajectories side by side only with three dimensions, the
+        reference first. Of an `xarray.DataArray`, whose dimensions may come in any order (one of
+        three is called ``replica``), name, units and the coordinate of times are used; of a
+        `pandas.Series` or `DataFrame`, the columns and an index of dates or numbers.
     interval : float, optional
         Time between two rows, in time units, where there are no times; 1 unless given. Rows are
         steps where it is 1.
-    names : sequence of str, optional
-        Of the D columns.
+    names : sequence of str, or mapping of str to int, optional
+        Of the D components; or of parameters, each with its number of components, one after the
+        other.
+    roles : sequence of str or int, optional
+        Of the R trajectories: ``reference``, ``perturbed`` or ``control``, or 0, 1, 2. Unless
+        given, all but the first are perturbed.
+    loss : array_like, (T,) or (T, R), optional
+        Of every state; with R trajectories (T,) is that of the reference, and the others have NaN.
+    stationary : bool, optional
+        Whether it is a motion on an attractor, and no transient such as training; unless given,
+        True of one trajectory and False of several.
     time : str, optional
         Dimension or coordinate of a DataArray, or column of a DataFrame, that has the times.
     resample : bool, default False
         Interpolate linearly at even times, the median of the intervals apart, where times are
-        uneven.
+        uneven; one trajectory only.
 
     Returns
     -------
     xarray.Dataset
-        With ``state`` (time, replica, component), float64, of one replica, the reference;
-        ``stationary`` is 1.
+        With ``state`` (time, replica, component) and ``step_length`` (time, replica); of several
+        trajectories also ``distance_*`` and ``deviation_alignment``, and mirrored ones are
+        recognised as pairs. float64; with three dimensions float32 stays what it is. A trajectory
+        that is not finite from some row on diverged there (``diverged_at``).
 
     Raises
     ------
     UsageError
-        If `states` is no array of real numbers with one or two dimensions, which of its
-        dimensions is time is not clear, `interval` is not above 0 or not that of the times, there
-        is not one name a column, or `time` or `resample` do not apply.
+        If `states` is no array of real numbers with one to three dimensions, which of its
+        dimensions is time is not clear, `interval` is not above 0 or not that of the times, names
+        or roles are not those of `states`, or `time` or `resample` do not apply.
     DataError
         If it is empty, a number is masked or not finite, there are fewer rows than columns, none
         of which has a name, a column of a frame has the name of times or is the first and only
@@ -66,7 +78,7 @@ def from_array(
 
     Notes
     -----
-    One pass. Numbers that are float64 and contiguous are not copied.
+    Two passes. Numbers that are float64 and contiguous are not copied.
 
     Examples
     --------
@@ -76,10 +88,26 @@ def from_array(
     """
     kind = type(states).__module__.partition(".")[0]  # so that neither is imported for nothing
     name = type(states).__name__
+    if stationary is not None:
+        stationary = flag("stationary", stationary)
     if kind == "xarray" and name == "Dataset":
         known = ", ".join(map(str, states.data_vars))
         raise UsageError(f"states is a Dataset; give one variable of it: {known}")
-    if kind == "xarray" and name == "DataArray":
+    labelled = kind == "xarray" and name == "DataArray"
+    if replicas.are(states, labelled=labelled):
+        if resample:
+            raise UsageError("resample is for one trajectory; give states at even times")
+        return replicas.as_recording(
+            states,
+            interval=interval,
+            names=names,
+            roles=roles,
+            loss=loss,
+            stationary=stationary,
+            time=time,
+            labelled=labelled,
+        )
+    if labelled:
         from nndyn.systems.series.labelled import from_dataarray
 
         series = from_dataarray(states, interval=interval, time=time, resample=resample)
@@ -95,80 +123,15 @@ def from_array(
             refuse_lying(rows, "give nndyn.from_array names, one for each column,")
         series = at_even_times(
             rows,
-            named(names, rows.shape[1]),
+            named(None, rows.shape[1]),
             None,
             source="states",
             interval=interval,
             resample=resample,
         )
     if names is not None:
-        series = replace(series, names=named(names, series.rows.shape[1]))
-    return as_recording(series)
-
-
-def as_recording(series: Series) -> xr.Dataset:
-    """Return a series as a recording in memory."""
-    import xarray as xr
-
-    from nndyn.store.components import named as with_components
-
-    T = len(series.rows)
-    values = {
-        "time": series.interval * np.arange(T),
-        "state": series.rows[:, None],
-        "log_rescale": np.zeros((T, 1)),
-        **fixed(series),
-    }
-    data = {}
-    for variable in variables(series):
-        units = series.time_unit if variable.units == "time" else variable.units
-        attrs = {"long_name": variable.long_name, "units": units, **variable.attrs}
-        data[variable.name] = (variable.dims, values[variable.name], attrs)
-    manifest = {"system": describe(series), "recording": {}, "steps": T - 1}
-    attrs = {
-        "Conventions": CONVENTIONS,
-        "nndyn_schema": SCHEMA,
-        "recording_id": digest(series.rows)[:32],
-        "status": "complete",
-        "stop_reason": "",
-        "stationary": 1,
-        "n_committed": T,
-        "redrawn": "[]",
-        "manifest": json.dumps(manifest),
-    }
-    made = validate(xr.Dataset(data, attrs=attrs).set_coords("time"), "the series")
-    return with_components(made)
-
-
-def variables(series: Series) -> tuple[Variable, ...]:
-    """Return the variables of the recording of a series, ``state`` in its units."""
-    kept = [VARIABLES[name] for name in (*fixed(series), "time", "state", "log_rescale")]
-    return tuple(
-        replace(v, units=series.units) if v.name == "state" and series.units else v for v in kept
-    )
-
-
-def fixed(series: Series) -> dict[str, Array]:
-    """Return the variables of a series that do not grow."""
-    count = len(series.names)
-    return {
-        "role": np.array([REFERENCE], np.int8),
-        "perturbation": np.zeros(1),
-        "pair": np.array([-1], np.int32),
-        "diverged_at": np.array([-1], np.int64),
-        "parameter_name": np.array(series.names, dtype=object),
-        "parameter_start": np.arange(count, dtype=np.int64),
-        "parameter_size": np.ones(count, np.int64),
-    }
-
-
-def describe(series: Series) -> dict[str, Any]:
-    """Return what a manifest says of a series, as JSON values."""
-    return {
-        "kind": "series",
-        "interval": series.interval,
-        "columns": list(series.names),
-        "sha256": digest(series.rows),
-        **({"units": series.units} if series.units else {}),
-        **series.facts,
-    }
+        found, sizes = replicas.parameters(names, series.rows.shape[1])
+        series = replace(series, names=found, sizes=sizes)
+    replicas.check_roles(roles, 1)
+    values = replicas.losses(loss, len(series.rows), 1)
+    return as_recording(series, more=values, stationary=stationary is not False)

@@ -60,7 +60,7 @@ def from_dataarray(
     DataError
         If a number is missing, or times are uneven or no times.
     """
-    along = _time_dim(given, time, source)
+    along = time_dim(given, time, source)
     others = [d for d in given.dims if d != along]
     given = given.squeeze([d for d in others if given.sizes[d] == 1 and len(others) > 1])
     others = [d for d in given.dims if d != along]
@@ -90,8 +90,20 @@ def from_dataarray(
     )
 
 
-def _time_dim(given: xr.DataArray, time: str | None, source: str) -> Any:
-    """Return the dimension that is time."""
+def time_dim(given: xr.DataArray, time: str | None, source: str) -> Any:
+    """Return the dimension that is time.
+
+    Returns
+    -------
+    hashable
+
+    Raises
+    ------
+    UsageError
+        If it is not known.
+    UnknownNameError
+        If there is no such `time`.
+    """
     if time is not None:
         if time in given.dims:
             return time

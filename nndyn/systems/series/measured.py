@@ -23,7 +23,7 @@ class Series:
     ----------
     rows : (T, D) float64
     names : tuple of str
-        Of the D columns.
+        Of the D columns, or of groups of them.
     interval : float
         Time between two rows.
     time_unit : str
@@ -32,6 +32,8 @@ class Series:
         Of the numbers, empty if it is not known.
     facts : dict
         What a manifest says of how it was read, as JSON values.
+    sizes : tuple of int
+        Columns that share each of the names; empty where every column has one.
     """
 
     rows: Array
@@ -40,6 +42,7 @@ class Series:
     time_unit: str = "step"
     units: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    sizes: tuple[int, ...] = ()
 
 
 def strictly_monotonous(column: Array) -> bool:
@@ -77,7 +80,7 @@ def checked(states: Any, place: Callable[[int], str] = "row {}".format) -> Array
         ) from None
     if given.dtype.kind not in "fiub" or given.ndim not in (1, 2):
         cure = ""
-        if given.ndim > 2:
+        if given.ndim > 3:
             cure = "; make rows of it with states.reshape(len(states), -1), or choose a part"
         raise UsageError(
             f"states is an array of {given.dtype} with shape {given.shape}, expected real numbers "
@@ -149,9 +152,9 @@ def named(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     if isinstance(names, str) or len(names) != count:
         raise UsageError(f"names are {names!r}, expected one for each of {count} columns")
     found = tuple(str(name) for name in names)
-    twice = [name for i, name in enumerate(found) if name in found[:i]]
-    if twice:
-        raise UsageError(f"two columns are called {twice[0]!r}; rename one")
+    if len(set(found)) < count:
+        twice = next(name for i, name in enumerate(found) if name in found[:i])
+        raise UsageError(f"two columns are called {twice!r}; rename one")
     return found
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nndyn.errors import RecordingError, StoreError, UsageError
-from nndyn.store import MissingRecordingError, Writer, layout, open_recording, verify
+from nndyn.store import InParts, MissingRecordingError, Writer, layout, open_recording, verify
 from nndyn.store.locks import WriterLock, lock_path
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 
@@ -93,6 +93,31 @@ def test_a_state_cut_into_chunks_is_sound_and_resumes(
     with open_recording(tmp_path / "run.nc") as run:
         assert run["state"].encoding["chunksizes"][2] == 2
         np.testing.assert_array_equal(run["state"].values, rows(plan, 0, n + 6)["state"])
+
+
+@pytest.mark.parametrize("width", [2, 2**20])
+def test_states_are_written_a_part_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """As bytes and digests of what is held as a whole; the chunks of states have room for more."""
+    monkeypatch.setattr(layout, "_CHUNK_COMPONENTS", width)
+    plan, most = header(components=5, block=4), []
+    with Writer.create(tmp_path / "run.nc", plan) as writer:
+        for start in range(7):
+            made = rows(plan, start, start + 1)
+            states = made["state"]
+
+            def part(where: tuple[slice, ...], states: np.ndarray = states) -> np.ndarray:
+                most.append(states[where].size)
+                return states[where]
+
+            writer.append(made | {"state": InParts(states.shape, part)})
+            writer.commit(phase_at(plan, start), start)
+        writer.finish("complete")
+    assert max(most) == min(width, 5)
+    assert verify(tmp_path / "run.nc").problems == ()
+    with open_recording(tmp_path / "run.nc") as run:
+        assert_holds(run, plan, 7)
 
 
 @settings(max_examples=12, deadline=None)

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -53,16 +54,24 @@ class Batches:
                 f"batches is {source!r}, expected a DataLoader, a Dataset, or an iterable"
             )
         self._source, self._seed = source, seed
-        self.steps_per_epoch = _length(source) if steps_per_epoch is None else steps_per_epoch
+        length = _length(source)
+        if length is not None and steps_per_epoch is not None and length < steps_per_epoch:
+            raise UsageError(f"steps_per_epoch is {steps_per_epoch}, batches has {length}")
+        self.steps_per_epoch = length if steps_per_epoch is None else steps_per_epoch
         self._drawn: Iterator[Any] | None = None
         self._epoch, self._index, self._next = 0, 0, 0
         self._streams = kept()
+        self._states = [generator.get_state() for generator in _generators(source)]
         self._hash = hashlib.sha256()
+        #: Batch, digest and bytes by time, ascending; and their bytes in all.
         self._kept: dict[int, tuple[Any, str, int]] = {}
+        self._bytes = 0
 
     def at(self, t: int) -> Any:
         """Return the batch of the step from time `t`; not to be changed."""
         if t not in self._kept:
+            if t < self._next:
+                self._clear()
             length = self.steps_per_epoch
             epoch = t // length if length else 0
             if self._drawn is None or t < self._next or epoch > self._epoch:
@@ -79,7 +88,7 @@ class Batches:
     def first(self, count: int) -> list[str]:
         """Draw the first epoch's first batches anew, up to so many, and return their digests."""
         count = min(count, self.steps_per_epoch or count)
-        self._kept.clear()
+        self._clear()
         self._begin(0, at=0)
         for _ in range(count):
             self._draw()
@@ -94,45 +103,55 @@ class Batches:
 
     def forget(self, before: int) -> None:
         """Let go of the batches before a time, but for some that are small."""
-        held = sum(size for _, _, size in self._kept.values())
-        for t in sorted(self._kept):
-            if t >= before - 1 or held <= _KEPT_BYTES:
-                break
-            held -= self._kept.pop(t)[2]
+        while self._bytes > _KEPT_BYTES and (t := next(iter(self._kept))) < before - 1:
+            self._bytes -= self._kept.pop(t)[2]
+
+    def _clear(self) -> None:
+        self._kept.clear()
+        self._bytes = 0
+
+    @contextmanager
+    def _own_streams(self) -> Iterator[list[torch.Generator]]:
+        """Draw from streams of these batches' own, and give the source its generators."""
+        generators = _generators(self._source)
+        before, given = kept(), [generator.get_state() for generator in generators]
+        try:
+            put_back(self._streams)
+            for generator, state in zip(generators, self._states, strict=True):
+                generator.set_state(state)
+            yield generators
+            self._streams = kept()
+            self._states = [generator.get_state() for generator in generators]
+        finally:
+            put_back(before)
+            for generator, state in zip(generators, given, strict=True):
+                generator.set_state(state)
 
     def _begin(self, epoch: int, at: int) -> None:
         """Begin an epoch, the first batch of which is that of the time `at`."""
-        before = kept()
-        try:
+        with self._own_streams() as generators:
             number = epoch_key(self._seed, epoch)
-            for generator in _generators(self._source):
+            for generator in generators:
                 generator.manual_seed(number)
             for sampler in _samplers(self._source):
                 if callable(set_epoch := getattr(sampler, "set_epoch", None)):
                     set_epoch(epoch)
             seed_all(number)
             self._drawn = _gone_through(self._source)
-            self._streams = kept()
-        finally:
-            put_back(before)
         self._epoch, self._index, self._next = epoch, 0, at
         self._hash = hashlib.sha256()
 
     def _draw(self) -> None:
         """Draw the next batch, of the next epoch where the source is at the end of this one."""
         assert self._drawn is not None
-        before = kept()
-        try:
-            put_back(self._streams)
+        with self._own_streams():
             batch = next(self._drawn, _END)
-            self._streams = kept()
-        finally:
-            put_back(before)
         if batch is _END:
             self._end()
             return
         size = update(self._hash, batch)
         self._kept[self._next] = (batch, self._hash.hexdigest()[:16], size)
+        self._bytes += size
         self._next += 1
         self._index += 1
 
@@ -148,7 +167,9 @@ class Batches:
         self._begin(self._epoch + 1, at=self._next)
 
 
-def replay(batches: Any, *, seed: int = 0, start: int = 0) -> Iterator[tuple[int, Any]]:
+def replay(
+    batches: Any = None, *, seed: int = 0, start: int = 0, steps_per_epoch: int | None = None
+) -> Iterator[tuple[int, Any]]:
     """Go through batches for ever as `nndyn.Loop` does, its random numbers included.
 
     ``for t, batch in nndyn.replay(batches): step(batch)`` is the plain loop that a `nndyn.Loop`
@@ -156,11 +177,13 @@ def replay(batches: Any, *, seed: int = 0, start: int = 0) -> Iterator[tuple[int
 
     Parameters
     ----------
-    batches : DataLoader, Dataset or iterable
-        Gone through once an epoch; see `nndyn.Loop`.
+    batches : DataLoader, Dataset or iterable, optional
+        Gone through once an epoch; see `nndyn.Loop`. Without any the batch is None.
     seed : int, default 0
     start : int, default 0
         The time to begin at.
+    steps_per_epoch : int, optional
+        As of `nndyn.Loop`.
 
     Returns
     -------
@@ -177,13 +200,18 @@ def replay(batches: Any, *, seed: int = 0, start: int = 0) -> Iterator[tuple[int
         If an epoch has fewer batches than its length says.
     """
     seed, start = whole("seed", seed, 0), whole("start", start, 0)
-    return _replayed(Batches(batches, seed), seed, start)
+    if steps_per_epoch is not None:
+        steps_per_epoch = whole("steps_per_epoch", steps_per_epoch, 1)
+    source = None if batches is None else Batches(batches, seed, steps_per_epoch)
+    return _replayed(source, seed, start)
 
 
-def _replayed(source: Batches, seed: int, t: int) -> Iterator[tuple[int, Any]]:
+def _replayed(source: Batches | None, seed: int, t: int) -> Iterator[tuple[int, Any]]:
     while True:
-        batch = own(source.at(t))
-        source.forget(t)
+        batch = None
+        if source is not None:
+            batch = own(source.at(t))
+            source.forget(t)
         seed_all(step_key(seed, t))
         yield t, batch
         t += 1
@@ -245,7 +273,10 @@ def _length(source: Any) -> int | None:
 
 def _gone_through(source: Any) -> Iterator[Any]:
     if getattr(source, "persistent_workers", False):
-        source._iterator = None  # whose workers would go on with random numbers of their own
+        # new workers, which the source does not know: those it has would go on with their own
+        # random numbers, and whoever goes through it meanwhile would begin these anew
+        drawn: Iterator[Any] = source._get_iterator()
+        return drawn
     if isinstance(source, Dataset) and not isinstance(source, IterableDataset):
         return (source[i] for i in range(len(source)))  # type: ignore[arg-type]
     return iter(source)

@@ -8,11 +8,23 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from nndyn.errors import UsageError
+
 Tensor = torch.Tensor
 
 
 class UnfitError(Exception):
     """The state of a row no longer fits the phase: something appeared, vanished or changed."""
+
+
+def in_phase(tensor: Tensor) -> bool:
+    """Whether a tensor that is no weight is in the phase: floating, with a dimension."""
+    floating = tensor.is_floating_point() or tensor.is_complex()
+    return floating and tensor.ndim > 0 and tensor.numel() > 0
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype
 
 
 class Holder(Protocol):
@@ -58,6 +70,17 @@ class Module:
                         seen.add(id(tensor))
                         yield path + key, held, key
 
+    def names(self) -> list[tuple[set[str], set[str]]]:
+        """Return the names of parameters and buffers of every module in it."""
+        return [(set(part._parameters), set(part._buffers)) for _, part in self._parts]
+
+    def trim(self, names: list[tuple[set[str], set[str]]]) -> None:
+        """Take out the parameters and buffers that have been added to the modules since."""
+        for (_, part), known in zip(self._parts, names, strict=True):
+            for held, there in zip((part._parameters, part._buffers), known, strict=True):
+                for key in held.keys() - there:
+                    del held[key]
+
     def tree(self) -> dict[str, Any]:
         """Return its tensors by name, and whatever else its modules save."""
         found = {name: held[key] for name, held, key in self.places()}
@@ -72,8 +95,8 @@ class Module:
                     continue
                 if isinstance(own, nn.Parameter):
                     own.data = value.detach()
-                elif value.ndim == 0 and own.ndim == 0:
-                    own.copy_(value)
+                elif not in_phase(value) and _alike(value, own):
+                    own.copy_(value)  # who else holds it still does
                 else:
                     held[key] = value
         for path, module in self._with_more:
@@ -96,6 +119,23 @@ class Optimizer:
     ) -> None:
         self.name, self.optimizer, self._names = name, optimizer, names
         self._groups = len(optimizer.param_groups)
+
+    def check(self) -> None:
+        """Check that every parameter is of a module that is listed.
+
+        Raises
+        ------
+        UsageError
+            If not: nobody would put it back.
+        """
+        for i, group in enumerate(self.optimizer.param_groups):
+            for j, parameter in enumerate(group["params"]):
+                if id(parameter) not in self._names:
+                    raise UsageError(
+                        f"{self.name} trains parameter {j} of its group {i}, of shape "
+                        f"{tuple(parameter.shape)}, which is in neither `model` nor `stateful`; "
+                        "put it into a module, such as nn.ParameterList, and list that"
+                    )
 
     def _parameters(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -134,7 +174,12 @@ class Optimizer:
         for group, values in zip(self.optimizer.param_groups, tree["groups"], strict=True):
             for key in group.keys() - values.keys() - {"params"}:
                 del group[key]
-            group.update(values)
+            for key, value in values.items():
+                own = group.get(key)
+                if isinstance(value, Tensor) and isinstance(own, Tensor) and _alike(value, own):
+                    own.copy_(value)
+                else:
+                    group[key] = value
 
 
 class Object:
@@ -172,6 +217,18 @@ class Gradients:
         self.parameters = parameters
         self.carried = False
         self._seen: dict[str, Tensor] = {}
+
+    def lend(self) -> dict[str, Tensor | None]:
+        """Put copies in the place of the gradients that there are, and return these."""
+        given = {name: parameter.grad for name, parameter in self.parameters.items()}
+        self.give({n: None if g is None else g.detach().clone() for n, g in given.items()})
+        self._seen = {}
+        return given
+
+    def give(self, gradients: Mapping[str, Tensor | None]) -> None:
+        """Give the parameters gradients, or none."""
+        for name, parameter in self.parameters.items():
+            parameter.grad = gradients.get(name)
 
     def tree(self) -> dict[str, Any]:
         """Return gradients, or whether there are, by the names of parameters."""
@@ -221,3 +278,34 @@ class Switches:
         for parameter, required in zip(self._parameters, tree[1], strict=True):
             if parameter.requires_grad != (required == "1"):
                 parameter.requires_grad_(required == "1")
+
+
+def holder(name: str, one: Any, names: Mapping[int, str]) -> Holder:
+    """Return what holds the state of one of the user's objects.
+
+    Returns
+    -------
+    Holder
+
+    Raises
+    ------
+    UsageError
+        If it has none to be had.
+    """
+    if isinstance(one, torch.optim.LBFGS):
+        raise UsageError(
+            f"stateful {name!r} is LBFGS, whose step evaluates the loss as often as it likes and "
+            "whose state grows: it is no map of one update; use another optimizer"
+        )
+    if isinstance(one, torch.optim.Optimizer):
+        return Optimizer(name, one, names)
+    if isinstance(one, nn.Module):
+        return Module(name, one, f"{name}.")
+    if callable(getattr(one, "state_dict", None)) and callable(
+        getattr(one, "load_state_dict", None)
+    ):
+        return Object(name, one)
+    raise UsageError(
+        f"stateful {name!r} is {type(one).__name__}, expected an object with state_dict and "
+        "load_state_dict"
+    )

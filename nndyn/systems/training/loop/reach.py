@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import types
@@ -104,10 +105,16 @@ def _named(function: types.FunctionType) -> list[tuple[str, Any]]:
         codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
         found += [
             (name, function.__globals__[name])
-            for name in code.co_names
+            for name in _globals(code)
             if name in function.__globals__
         ]
     return found
+
+
+def _globals(code: types.CodeType) -> list[str]:
+    """Return the global names in a code, without those of attributes, which `co_names` has too."""
+    loads = (i for i in dis.get_instructions(code) if "GLOBAL" in i.opname or "NAME" in i.opname)
+    return list(dict.fromkeys(str(i.argval) for i in loads))
 
 
 def check_listed(step: Callable[..., Any], listed: list[Any]) -> list[tuple[str, nn.Module]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import math
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -246,6 +247,8 @@ def _made(value: Any) -> Any:
 def _tensor(kind: str, shape: list[int], raw: str) -> torch.Tensor:
     data = bytearray(base64.b64decode(raw))
     dtype = _dtype(kind)
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"a tensor {shape} of {len(data)} bytes")
     if not data:
         return torch.zeros(shape, dtype=dtype)
     return torch.frombuffer(data, dtype=torch.uint8).view(dtype).reshape(shape).clone()

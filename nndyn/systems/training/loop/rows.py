@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nndyn.errors import NndynError
-from nndyn.numerics import moved, separate
+from nndyn.numerics import separate
 from nndyn.systems.protocol import Array, Block
 from nndyn.systems.training.loop import blame
 from nndyn.systems.training.loop.evaluation import Evaluation
@@ -92,10 +92,10 @@ class Rows:
             if t in evaluated:
                 found.append(self._evaluate())
             if steps:
-                ended = self._step(t, {name: rows[i] for name, rows in values.items()}, nudged)
+                said = {name: rows[i] for name, rows in values.items()}
+                ended = self._step(t, said, lengths[i], nudged)
                 if ended:
                     break
-                moved(self._here, self._there, self._size, lengths[i])
                 self._here, self._there = self._there, self._here
                 self._alive = [r for r in self._alive if np.isfinite(lengths[i, r])]
                 done += 1
@@ -130,12 +130,11 @@ class Rows:
         found: list[int] = np.flatnonzero(np.isfinite(self._here).all(axis=1)).tolist()
         return found
 
-    def _step(self, t: int, values: dict[str, Array], nudged: bool) -> str:
+    def _step(self, t: int, values: dict[str, Array], lengths: Array, nudged: bool) -> str:
         """Let every row take the step from `t`; return why there is none, empty where there is."""
-        there = torch.from_numpy(self._there)
         for r, state in enumerate(self._states):
             if r not in self._alive:
-                there[r] = torch.nan
+                self._there[r] = lengths[r] = np.nan
                 continue
             try:
                 said = self._turn(state, t, nudged=nudged)
@@ -145,7 +144,7 @@ class Rows:
                 raise
             except Exception as error:
                 return f"the step from time {t} failed: {type(error).__name__}: {error}"
-            self._seat.store_weights(state, there[r])
+            lengths[r] = self._seat.store_weights(state, self._here[r], self._there[r])
             if said.keys() != values.keys():
                 odd = min(said.keys() ^ values.keys()).removeprefix("batch_")
                 return f"the step from time {t} is another one: it does not always return {odd!r}"

@@ -6,7 +6,9 @@ floating tensor with a dimension at least: buffers, moments, averages. All else 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +17,17 @@ import torch
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Parameter
+from nndyn.numerics import moved
+from nndyn.systems.protocol import Array, Parameter
 from nndyn.systems.training.loop.holders import (
     Gradients,
     Holder,
     Module,
-    Object,
     Optimizer,
     Switches,
     UnfitError,
+    holder,
+    in_phase,
 )
 from nndyn.systems.training.loop.rest import Slot, copied, equal, filled, same_bits, slots, walked
 
@@ -114,6 +118,8 @@ class Seat:
             and tensor.requires_grad
             and unique[id(tensor)][0] == name
         }
+        beside = [Module(n, m, f"{n}.") for n, m in stateful.items() if isinstance(m, nn.Module)]
+        named += [(n, held[key]) for one in beside for n, held, key in one.places()]
         names = {id(tensor): name for name, tensor in named[::-1]}
         self._modules = modules
         self.gradients = Gradients(self.weights)
@@ -123,10 +129,12 @@ class Seat:
             self.gradients,
             Switches(list(models.values())),
         ]
+        for one in self._holders:
+            if isinstance(one, Optimizer):
+                one.check()
         self.places: list[Place] = []
         self._index: dict[str, int] = {}
         self._live: list[Tensor] = []
-        self._own = State([], {})
         self.rebinds = False
         for name, tensor in self.weights.items():
             self._place(name, tensor)
@@ -191,11 +199,17 @@ class Seat:
             weight = name in self.weights
             if tensor.layout != torch.strided:
                 raise UnfitError(f"{name} is {tensor.layout}, expected a dense tensor")
-            floating = tensor.is_floating_point() or tensor.is_complex()
-            if not weight and not (floating and tensor.ndim and tensor.numel()):
+            if not weight and not in_phase(tensor):
                 return copied(tensor)
+            if any(
+                n > 1 and step == 0 for n, step in zip(tensor.shape, tensor.stride(), strict=True)
+            ):
+                raise UnfitError(f"{name} is expanded: several of its numbers are one in memory")
             identity = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
-            if identity in seen:
+            if tensor.numel() and identity in seen:
+                if weight and self._index[name] != seen[identity]:
+                    other = self.places[seen[identity]].name
+                    raise UnfitError(f"{name} shares its memory with {other}; tie the parameters")
                 return Slot(seen[identity])
             at = self._index.get(name)
             if at is None:
@@ -254,31 +268,54 @@ class Seat:
         if lost := [n for n in (self.places[at].name for at in gone) if not self._is_gradient(n)]:
             raise UnfitError(f"{lost[0]} vanished")
         own, others = [], []
+        taken = {tensor.data_ptr() for tensor in state.values.values()}
         for at, tensor in found.items():
             kept = state.values.get(at)
             if kept is None:
                 state.values[at] = tensor.detach().clone()
             elif kept.data_ptr() != tensor.data_ptr():
-                own.append(kept)
-                others.append(tensor.detach())
+                own.append(kept)  # of another place perhaps, as where averages were swapped
+                others.append(tensor.detach().clone() if tensor.data_ptr() in taken else tensor)
         if own:
             torch._foreach_copy_(own, others)
         state.rest = tree
 
-    def remember(self) -> None:
-        """Note the tensors that the objects have now as their own, to be given back."""
-        tree, found = self.read()
-        self._own = State(tree, {at: tensor.detach() for at, tensor in found.items()})
+    @contextmanager
+    def lent(self, *, grow: bool = False) -> Iterator[None]:
+        """Give the objects back as they are now: what they hold, in the tensors that hold it.
 
-    def give_back(self, begin: State) -> None:
-        """Give the objects their own tensors, and the state `begin`, that of `remember`."""
-        if self.rebinds:
-            self._set(begin.rest, self._own.values)
-            return
-        for at, tensor in self._own.values.items():
-            if not isinstance(self._live[at], nn.Parameter):
-                self._live[at] = tensor
-        self.put(begin)
+        Parameters
+        ----------
+        grow : bool
+            Whether what they hold enters the layout.
+
+        Raises
+        ------
+        UsageError
+            If they are not those of the layout any more.
+        """
+        gradients = self.gradients.lend()
+        modules = [(one, one.names()) for one in self._holders if isinstance(one, Module)]
+        try:
+            tree, own = self.read(grow=grow)
+        except UnfitError as error:
+            raise UsageError(
+                f"the objects have changed since this loop was made: {error}; make it anew"
+            ) from None
+        # where rows have tensors of their own nobody writes into these
+        values = {} if self.rebinds else {at: t.detach().clone() for at, t in own.items()}
+        held = {at: t.detach() if isinstance(t, nn.Parameter) else t for at, t in own.items()}
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for at, value in values.items():
+                    held[at].copy_(value)
+            for module, names in modules:
+                module.trim(names)
+            self._set(tree, held)
+            self._live = [held.get(at, tensor) for at, tensor in enumerate(self._live)]
+            self.gradients.give(gradients)
 
     def _set(self, rest: Sequence[Any], live: Mapping[int, Tensor] | Sequence[Tensor]) -> None:
         for one, tree in zip(self._holders, rest, strict=True):
@@ -303,13 +340,25 @@ class Seat:
         for at in set(range(len(views))) - there:
             views[at].zero_()
 
-    def store_weights(self, state: State, row: Tensor) -> None:
-        """Copy the weights of a row into the first part of a phase ``(D,)``."""
-        count = len(self.weights)
-        torch._foreach_copy_(
-            [row[p.start : p.start + p.size].view(p.shape) for p in self.places[:count]],
-            [real(state.values[at]) for at in range(count)],
-        )
+    def store_weights(self, state: State, before: Array, after: Array) -> float:
+        """Copy the weights of a row into an array ``(D,)``; return the length of its step.
+
+        Parameters
+        ----------
+        state : State
+        before, after : (D,) array
+            Of which the latter is written.
+
+        Returns
+        -------
+        float
+        """
+        square = 0.0
+        for at, place in enumerate(self.places[: len(self.weights)]):
+            part = slice(place.start, place.start + place.size)
+            new = real(state.values[at]).to("cpu", self.dtype).reshape(-1).numpy()
+            square += moved(new, before[part], after[part])
+        return math.sqrt(square)
 
     def difference(self, one: State, other: State) -> str:
         """Return the name of the first thing that differs in two states, empty if nothing does."""
@@ -325,40 +374,16 @@ class Seat:
         """Return the parts of a phase ``(P,)``, by place."""
         return [phase[p.start : p.start + p.size].view(p.shape) for p in self.places]
 
+    def fits(self, rest: Any) -> bool:
+        """Whether a rest from a file is one of these objects', as far as its outside tells."""
+        whole = isinstance(rest, list) and len(rest) == len(self._holders)
+        return whole and set(range(len(self.weights))) <= slots(rest) <= set(
+            range(len(self.places))
+        )
+
     def names(self, rest: Sequence[Any]) -> dict[str, Any]:
         """Return a rest by the names of its objects."""
         return {one.name: tree for one, tree in zip(self._holders, rest, strict=True)}
-
-
-def holder(name: str, one: Any, names: Mapping[int, str]) -> Holder:
-    """Return what holds the state of one of the user's objects.
-
-    Returns
-    -------
-    Holder
-
-    Raises
-    ------
-    UsageError
-        If it has none to be had.
-    """
-    if isinstance(one, torch.optim.LBFGS):
-        raise UsageError(
-            f"stateful {name!r} is LBFGS, whose step evaluates the loss as often as it likes and "
-            "whose state grows: it is no map of one update; use another optimizer"
-        )
-    if isinstance(one, torch.optim.Optimizer):
-        return Optimizer(name, one, names)
-    if isinstance(one, nn.Module):
-        return Module(name, one, f"{name}.")
-    if callable(getattr(one, "state_dict", None)) and callable(
-        getattr(one, "load_state_dict", None)
-    ):
-        return Object(name, one)
-    raise UsageError(
-        f"stateful {name!r} is {type(one).__name__}, expected an object with state_dict and "
-        "load_state_dict"
-    )
 
 
 def real(tensor: Tensor) -> Tensor:

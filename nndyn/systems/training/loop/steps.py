@@ -63,6 +63,11 @@ class Steps:
         """Return the digest of the batches of the epoch of time `t` before that time."""
         return "" if self.batches is None else self.batches.digest(t)
 
+    def forget(self, before: int) -> None:
+        """Let go of large batches before a time."""
+        if self.batches is not None:
+            self.batches.forget(before)
+
     def nudge(self, weights: Iterable[torch.Tensor], t: int) -> None:
         """Move every weight by a unit in its last place, up or down at random by (seed, t)."""
         generator = torch.Generator().manual_seed(key([self.seed, 5, t]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -61,6 +62,11 @@ class Loop:
     UsageError
         If an argument is wrong, a step or evaluation fails, uses an optimizer, scheduler, scaler
         or module that is not listed, or leaves state that a recording does not hold.
+
+    Warns
+    -----
+    UserWarning
+        If batches come out otherwise each time they are drawn.
 
     Notes
     -----
@@ -130,6 +136,10 @@ class Loop:
         self._weights: Array = np.empty((2, 0, 0))
         self._description, self._work = found.description, found.work
         self.not_resumable = found.not_resumable
+        if self.not_resumable:
+            warnings.warn(
+                f"a recording of this loop cannot be resumed: {self.not_resumable}", stacklevel=2
+            )
         self.batch_values = self._steps.names
         self.evaluations = self._evaluation.names
         self.parameters = self._seat.parameters
@@ -139,7 +149,8 @@ class Loop:
         self.steps_per_epoch = self._steps.steps_per_epoch
         self.evaluate_every = self.steps_per_epoch or 1
         self.name = f"loop of {' and '.join(type(m).__name__ for m in models.values())}"
-        self.rest_size = 2 * len(encode(found.longest)) + _ROOM
+        # numbers have more digits or fewer: the same in any session that begins alike
+        self.rest_size = 1 << (2 * len(encode(found.longest)) + _ROOM).bit_length()
         self._nudged = False
 
     def __repr__(self) -> str:
@@ -206,6 +217,8 @@ class Loop:
         found = [decode(row.tobytes()) for row in rows]
         if not all(isinstance(one, dict) and {"rest", "batches"} <= one.keys() for one in found):
             raise ValueError("not the rest of a row")
+        for one in found:
+            self._try(one["rest"])
         if t and found[0]["batches"] != self._steps.digest(t):
             raise UsageError(
                 f"the batches of this epoch before step {t} are others than those recorded; give "
@@ -213,34 +226,38 @@ class Loop:
             )
         return [one["rest"] for one in found]
 
+    def _try(self, rest: Any) -> None:
+        """Check that the objects take a rest that comes from a file."""
+        row = torch.from_numpy(self._initial)
+        state = State([], {})
+        try:
+            if not self._seat.fits(rest):
+                raise ValueError("it has other tensors")
+            with self._seat.lent():
+                self._seat.load(state, row, rest)
+                self._seat.take(state)
+        except Exception as error:  # of the user's objects it may be any
+            raise ValueError(f"not the rest of a row of this loop: {error}") from error
+
     def representable(self, phase: Array) -> Array:
-        """Return rows ``(R, P)`` as the tensors of the objects, narrower perhaps, hold them.
-
-        Returns
-        -------
-        (R, P) array
-
-        Raises
-        ------
-        UsageError
-            If a row loses all of its perturbation by that.
-        """
-        narrow = [p for p in self._seat.places if p.dtype in (torch.bfloat16, torch.float16)]
+        """Return rows ``(R, P)`` as the tensors of the objects, narrower perhaps, hold them."""
+        width = self.dtype.itemsize
+        narrow = [p for p in self._seat.places if torch.finfo(p.dtype).bits < 8 * width]
         if not narrow:
             return phase
         rounded = torch.from_numpy(phase.copy())
-        before = (rounded != rounded[:1]).any(dim=1)
         for place in narrow:
             part = rounded[:, place.start : place.start + place.size]
-            part.copy_(part.to(place.dtype))
-        if (before & ~(rounded != rounded[:1]).any(dim=1)).any():
-            largest = float(rounded[0, self.components].abs().max())
-            least = 16 * torch.finfo(narrow[0].dtype).eps * largest
-            raise UsageError(
-                f"the perturbation is below the rounding of {narrow[0].name}, {narrow[0].dtype}; "
-                f"use an epsilon of at least {least:.1g}"
-            )
+            part.copy_(part.to(torch.float32 if place.dtype.is_complex else place.dtype))
         return rounded.numpy()
+
+    @property
+    def coarsest(self) -> tuple[str, float]:
+        """The narrowest dtype of weights, and its rounding over that of the phase."""
+        places = self._seat.places[: len(self.parameters)]
+        dtype = max((place.dtype for place in places), key=lambda d: torch.finfo(d).eps)
+        ratio = torch.finfo(dtype).eps / np.finfo(self.dtype).eps
+        return str(dtype).removeprefix("torch."), float(ratio)
 
     def advance(
         self,
@@ -312,11 +329,9 @@ class Loop:
             self._states = [State([], {}) for _ in phase]
             self._weights = np.empty((2, len(phase), self.components.stop), self.dtype)
         memory = self._states, self._weights, self._memory
-        try:
-            with preserved():
-                rows = Rows(self._seat, self._steps, self._evaluation, *memory, phase, given)
-                return rows.run(
-                    start, steps, keep, evaluate, part or self.components, nudged=self._nudged
-                )
-        finally:
-            self._seat.give_back(self._begin)
+        self._steps.forget(start)
+        with preserved(), self._seat.lent():
+            rows = Rows(self._seat, self._steps, self._evaluation, *memory, phase, given)
+            return rows.run(
+                start, steps, keep, evaluate, part or self.components, nudged=self._nudged
+            )

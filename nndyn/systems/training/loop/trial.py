@@ -16,9 +16,9 @@ from nndyn.systems.protocol import Array
 from nndyn.systems.training.loop import reach
 from nndyn.systems.training.loop.description import FIRST, describe
 from nndyn.systems.training.loop.evaluation import Evaluation
-from nndyn.systems.training.loop.holders import UnfitError
+from nndyn.systems.training.loop.holders import UnfitError, holder
 from nndyn.systems.training.loop.rest import decode, encode, equal
-from nndyn.systems.training.loop.seat import Seat, State, holder
+from nndyn.systems.training.loop.seat import Seat, State
 from nndyn.systems.training.loop.steps import Steps
 
 Tensor = torch.Tensor
@@ -79,6 +79,10 @@ def checked(
             f"stateful is {type(stateful).__name__}, expected a dict such as "
             "{'optimizer': optimizer}"
         )
+    if any(nn.parameter.is_lazy(p) for m in models.values() for p in m.parameters()):
+        raise UsageError(
+            "model has parameters without a shape as yet; give its lazy modules a sample first"
+        )
     objects = dict(stateful or {})
     for name, one in objects.items():
         holder(str(name), one, {})
@@ -117,9 +121,8 @@ def run(
     buffers = [buffer.clone() for buffer in _buffers(constant)]
     not_resumable = _drawn_twice(steps)
     try:
-        begin = seat.kept(grow=True)
-        given = _gradients(seat)
-        try:
+        with seat.lent(grow=True):
+            begin, given = seat.kept(), _gradients(seat)
             with _counted(stateful) as counts:
                 said, states, left = _two_steps(seat, steps)
                 if _gradients_outlive(seat, steps, states, left):
@@ -133,15 +136,12 @@ def run(
             seat.put(states[1])
             evaluation.names = tuple(_evaluated(seat, evaluation, states[1]))
             seat.put(begin)
-            _give(seat, given)
             work = _work(seat, steps)
-        finally:
             seat.put(begin)
-            _give(seat, given)
-        seat.remember()
-        seat.rebinds = _can_rebind(seat, steps, begin, states)
-        seat.give_back(begin)
-        _give(seat, given)
+            rebinds = _can_rebind(seat, steps, begin, states)
+            if not rebinds:
+                _check_settled(seat, steps, begin, states)
+        seat.rebinds = rebinds
     except UnfitError as error:
         raise UsageError(f"the state of the loop cannot be recorded: {error}") from None
     steps.names = tuple(said[0])
@@ -224,17 +224,40 @@ def _can_rebind(seat: Seat, steps: Steps, begin: State, states: Sequence[State])
     row, good = begin.copy(), True
     seat.rebinds = True
     try:
-        for t in (0, 1):
-            seat.take(row)
-            steps.take(t)
-            seat.leave(row)
-            good = good and row.equals(states[t])
+        with seat.lent():
+            for t in (0, 1):
+                seat.take(row)
+                steps.take(t)
+                seat.leave(row)
+                good = good and row.equals(states[t])
+        return good and seat.kept().equals(begin)
     except Exception:
-        good = False
-    seat.give_back(begin)
-    good = good and seat.kept().equals(begin)
-    seat.rebinds = False
-    return good
+        return False
+    finally:
+        seat.rebinds = False
+
+
+def _check_settled(seat: Seat, steps: Steps, begin: State, states: Sequence[State]) -> None:
+    """Check that the first step was not another one than it is from then on.
+
+    One that differs every time is for the control to find; one that is the same the second and the
+    third time has set something up for good, and no row would find it as the first one did.
+
+    Raises
+    ------
+    UsageError
+    """
+    again = []
+    for _ in range(2):
+        seat.put(begin)
+        _taken(steps, 0)
+        again.append(seat.kept())
+    if again[0].equals(again[1]) and not again[0].equals(states[0]):
+        raise UsageError(
+            "the first step is another one when it is taken again: something in it is set up by "
+            f"the first call, as {seat.difference(states[0], again[0])} shows; take a step before "
+            "you make the loop, or keep in `model` or `stateful` what is set up"
+        )
 
 
 def _give(seat: Seat, gradients: Mapping[str, Tensor]) -> None:
@@ -270,7 +293,10 @@ def _gradients_outlive(seat: Seat, steps: Steps, states: Sequence[State], left: 
             # a sparse gradient cannot be filled
             filled = gradient.clone() if value is None else gradient * value
             seat.weights[name].grad = filled
-        _taken(steps, 1)
+        try:
+            _taken(steps, 1)
+        except UsageError:  # of a step that looks at them
+            return False
         return seat.kept().equals(states[1]) and _same(_gradients(seat), second)
 
     return not again(float("nan")) and again(None)

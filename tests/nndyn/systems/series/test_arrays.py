@@ -52,7 +52,12 @@ def test_analyzers_take_a_series():
         (["a"], {}, UsageError, "expected real numbers"),
         ([[1, 2], [3]], {}, UsageError, "states is no array, expected real numbers"),
         ([1.0, None], {}, UsageError, "an array of object"),
-        (np.zeros((2, 2, 2)), {}, UsageError, r"shape \(2, 2, 2\).*reshape\(len\(states\), -1\)"),
+        (
+            np.zeros((2, 2, 2, 2)),
+            {},
+            UsageError,
+            r"\(2, 2, 2, 2\).*reshape\(len\(states\), -1\)",
+        ),
         (np.ma.masked_less([[3, 1], [1, 4]], 2), {}, DataError, "masked in row 0 and 1 others"),
         (
             np.zeros((4, 400)),

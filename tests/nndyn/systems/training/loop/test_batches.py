@@ -94,8 +94,10 @@ def test_an_epoch_of_the_users_length_is_cut_there():
     source = Batches(DataLoader(numbered(), 5, shuffle=True), 0, 3)
     whole = Batches(DataLoader(numbered(), 5, shuffle=True), 0)
     np.testing.assert_array_equal(flat(source.at(3)), flat(whole.at(4)))
-    with pytest.raises(DataError, match="batches ended after 4 in epoch 0, expected 6"):
-        Batches(DataLoader(numbered(), 5), 0, 6).at(5)
+    with pytest.raises(UsageError, match="steps_per_epoch is 6, batches has 4"):
+        Batches(DataLoader(numbered(), 5), 0, 6)
+    with pytest.raises(DataError, match=r"batches ended after . in epoch 0, expected 9"):
+        Batches(Stream(), 0, 9).at(8)
 
 
 def test_batches_with_none_in_an_epoch_are_refused():

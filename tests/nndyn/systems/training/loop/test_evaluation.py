@@ -46,11 +46,10 @@ def test_what_it_returns_is_recorded_under_the_names_of_the_schema(tmp_path):
         rest = system.initial_rest(1)
         seat = system._seat
         state = type(seat.kept())(rest[0], {})
-        seat.load(state, torch.from_numpy(phase.copy()), rest[0])
-        seat.take(state)
-        said = evaluated(loop)()
-        loop.model.train()
-        seat.give_back(system._begin)
+        with seat.lent():
+            seat.load(state, torch.from_numpy(phase.copy()), rest[0])
+            seat.take(state)
+            said = evaluated(loop)()
         at = [0, 2, 5][i]
         np.testing.assert_allclose(run["loss"].values[at, 1], float(said["loss"]), rtol=1e-6)
         assert run["accuracy"].values[at, 1] == float(said["accuracy"])

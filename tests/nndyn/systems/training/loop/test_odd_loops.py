@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import nndyn
+from nndyn.systems.training.loop import batches
 from tests.nndyn.systems.training.loop import loops
 
 
@@ -168,3 +169,37 @@ def test_weights_may_be_complex(tmp_path):
         assert run.sizes["component"] == 2 * (6 * 5 + 5) + 12
         assert (run["distance_l2"].values[:, -1] == 0.0).all()
         assert (run["rounding_distance"].values[1:] > 0.0).all()
+
+
+def test_an_attribute_is_no_global_of_the_same_name():
+    made = loops.sgd()
+    text = """
+def update(batch):
+    optimizer.zero_grad()
+    model(batch[0]).square().mean().backward()
+    optimizer.step()
+"""
+    other = loops.adamw_groups()
+    names = {"optimizer": made.stateful["optimizer"], "model": made.model, "step": other.step}
+    exec(text, names)
+    loops.Made(names["update"], made.batches, made.model, made.stateful).system()
+
+
+def test_lazy_modules_have_to_see_a_sample_first():
+    model = nn.Sequential(nn.LazyLinear(8), nn.Tanh(), nn.LazyLinear(2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(nndyn.NndynError, match="give its lazy modules a sample first"):
+        loops.ordinary(model, optimizer).system()
+
+
+def test_batches_are_kept_up_to_a_size_and_drawn_again_where_they_are_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "_KEPT_BYTES", 1000)
+    made = loops.augmentation(workers=0)
+    system = made.system()
+    with nndyn.record(system, tmp_path / "r.nc", steps=20, replicas=2, epsilon=1e-3) as run:
+        source = system._steps.batches
+        assert len(source._kept) <= 4
+        monkeypatch.undo()
+        with record(loops.augmentation(workers=0), tmp_path / "all.nc") as other:
+            for name in ("state", "batch_loss", "rounding_distance"):
+                np.testing.assert_array_equal(run[name], other[name])

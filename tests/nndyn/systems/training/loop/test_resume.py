@@ -89,7 +89,8 @@ def test_batches_that_come_out_otherwise_each_time_are_recorded_and_not_resumed(
 
     model = loops.network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    loop = loops.ordinary(model, optimizer, Batches()).system()
+    with pytest.warns(UserWarning, match="cannot be resumed: its batches come out otherwise"):
+        loop = loops.ordinary(model, optimizer, Batches()).system()
     assert "come out otherwise each time" in loop.not_resumable
     path = tmp_path / "r.nc"
     run = nndyn.record(loop, path, steps=20, **OPTIONS)
@@ -101,7 +102,13 @@ def test_batches_that_come_out_otherwise_each_time_are_recorded_and_not_resumed(
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"[]", b'{"rest":1}', b"x" * 40, b'["tensor","load",[1],""]']
+    "text",
+    [
+        *(b"", b"[]", b'{"rest":1}', b'["dict",null,["rest",["list"]],["batches",""]]'),
+        b'["dict",null,["rest",["list",["slot",99],1,2,3]],["batches",""]]',
+        b"x" * 40,
+        b'["tensor","load",[1],""]',
+    ],
 )
 def test_a_rest_that_is_none_is_refused_as_damage(tmp_path, text):
     loop = loops.sgd().system()

@@ -1,0 +1,1 @@
+"""Checkpoints of a training: files in order, and the tensors in them."""

@@ -1,0 +1,1 @@
+"""Runs that were made apart, written as the replicas of one recording."""
