@@ -88,8 +88,8 @@ _PUBLIC = {
 
 def __getattr__(name: str) -> Any:
     """Load a public name, or an analyzer of the table, on first use."""
-    if name == "systems":
-        return import_module("nndyn.systems")
+    if name in ("systems", "integrations"):
+        return import_module(f"nndyn.{name}")
     if name.startswith("_") or find_spec(f"nndyn.{name}"):  # a submodule not imported yet
         raise AttributeError(f"module 'nndyn' has no attribute {name!r}")
     if name in _PUBLIC:

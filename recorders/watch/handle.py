@@ -83,6 +83,11 @@ class Watch:
         """Where the recording is."""
         return self._file.path
 
+    @property
+    def step(self) -> int | None:
+        """Steps made so far; None where it is resumed and no step was made since."""
+        return self._file.step
+
     def log(self, **numbers: Any) -> None:
         """Record numbers beside the weights.
 
@@ -118,9 +123,16 @@ class Watch:
             self._weights.read(row)
             self._evaluated = (step, row)
 
-    def remove(self) -> None:
-        """End the recording: commit what there is, take off the hooks, let go of the model."""
-        self._end(complete=True)
+    def remove(self, *, complete: bool = True) -> None:
+        """End the recording: commit what there is, take off the hooks, let go of the model.
+
+        Parameters
+        ----------
+        complete : bool, default True
+            Whether the training is at its end; otherwise the file says that it is not, as where an
+            exception leaves the context.
+        """
+        self._end(complete=complete)
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the recording is, for your own checkpoint; all up to here is committed.

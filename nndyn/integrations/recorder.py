@@ -1,0 +1,138 @@
+"""What the recorders of all trainers share: a recording by `nndyn.watch`, and their making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nndyn.errors import InstallationError, UsageError
+from nndyn.integrations.logged import recorded
+from nndyn.runtime.paths import located
+
+if TYPE_CHECKING:
+    from recorders.watch.handle import Logger, Watch
+
+
+class TrainerRecorder:
+    """Recorder of the trainings that a trainer runs, one at a time; `Recorder` in each library.
+
+    Parameters
+    ----------
+    path, every, logger, resume
+        As of `nndyn.watch`.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        every: int = 1,
+        logger: Logger | None = None,
+        resume: bool = False,
+    ) -> None:
+        super().__init__()
+        self.path = located(path)
+        self._every, self._logger, self._resume = every, logger, resume
+        self._watching: Watch | None = None
+
+    def _begin(self, model: Any, optimizers: Any, standing: Mapping[str, Any]) -> None:
+        """Begin the file, or go on with it.
+
+        Parameters
+        ----------
+        model, optimizers
+            As of `nndyn.watch`.
+        standing : mapping
+            What `_standing` returned for the checkpoint from which the training goes on; empty
+            where it begins, or the checkpoint does not say.
+
+        Raises
+        ------
+        UsageError
+            If a file to go on with is not there; else as `nndyn.watch` and
+            `Watch.load_state_dict` do.
+        """
+        from recorders.watch.opening import watch
+
+        self._end(complete=False)  # of a training that an exception ended
+        if standing and not self.path.exists():
+            raise UsageError(
+                f"{self.path} is not there, and the trainer's checkpoint goes on with it; put it "
+                "back, or record to another name"
+            )
+        watching = watch(
+            model,
+            optimizers,
+            self.path,
+            every=self._every,
+            logger=self._logger,
+            resume=bool(standing) or self._resume,
+        )
+        if standing:
+            try:
+                watching.load_state_dict(standing)
+            except BaseException:
+                watching.remove(complete=False)
+                raise
+        self._watching = watching
+
+    @property
+    def _step(self) -> int | None:
+        """Steps made; None before it is known."""
+        return None if self._watching is None else self._watching.step
+
+    def _log(self, numbers: Mapping[str, Any]) -> None:
+        """Record numbers by the names of `Watch.log`, or what comes next to them."""
+        if self._watching is not None and numbers:
+            self._watching.log(**{recorded(name): value for name, value in numbers.items()})
+
+    def _standing(self) -> dict[str, Any]:
+        """Return where the recording is, for a checkpoint; empty before there is one."""
+        return {} if self._watching is None else self._watching.state_dict()
+
+    def _end(self, *, complete: bool) -> None:
+        """Commit what there is and close the file, if one is open."""
+        if self._watching is not None:
+            self._watching.remove(complete=complete)
+
+
+def made(hooks: type[TrainerRecorder], modules: Sequence[str], *bases: str) -> type:
+    """Return the ``Recorder`` of a library, which is imported now.
+
+    Parameters
+    ----------
+    hooks : type
+        What it does in the events of a trainer.
+    modules : sequence of str
+        Where its bases may be; the first that is installed is taken.
+    *bases : str
+        Their names.
+
+    Returns
+    -------
+    type
+        With the name and in the module by which pickle finds it.
+
+    Raises
+    ------
+    InstallationError
+        If no such module is installed.
+    """
+    for name in modules:
+        try:
+            module = import_module(name)
+        except ModuleNotFoundError:
+            continue
+        above = [getattr(module, base) for base in bases]
+        found = {"__doc__": hooks.__doc__, "__module__": hooks.__module__}
+        return type("Recorder", (hooks, *above), found)
+    raise InstallationError(
+        f"{hooks.__module__} needs {' or '.join(n.partition('.')[0] for n in modules)}, which is "
+        "not installed: pip install 'nndyn[integrations]'"
+    )
