@@ -83,6 +83,11 @@ class Watch:
         """Where the recording is."""
         return self._file.path
 
+    @property
+    def diverged(self) -> bool:
+        """Whether the weights were seen not to be finite, where the recording ends."""
+        return self._over
+
     def log(self, **numbers: Any) -> None:
         """Record numbers beside the weights.
 
