@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from pathlib import Path
 
 from torch import nn
@@ -93,10 +94,11 @@ class Calls:
         )
         put_back(self._random)
         call.call(asked.train)
-        optimizers = call.optimizers
+        optimizers, left = call.optimizers, weakref.ref(model)
         made = Made(call.steps, call.work, optimizers.names, optimizers.groups)
         del call, model
-        gc.collect()  # a trainer and its model hold each other: let go before the next
+        if left() is not None:  # a trainer and its model hold each other: let go before the next
+            gc.collect()
         return made
 
     def _check_control(self) -> None:

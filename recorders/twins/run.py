@@ -309,8 +309,11 @@ class Recorded(Run):
                 with suppress(NndynError, OSError):
                     self._watch.__exit__(type(error), error, None)
             raise
-        assert self._watch is not None  # there was a step
-        self._watch.remove()
+        else:
+            assert self._watch is not None  # there was a step
+            self._watch.remove()
+        finally:
+            self._watch = None  # which holds this one
 
     @property
     def diverged(self) -> bool:
