@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from recorders.batch import record_batch
     from recorders.ensemble import record
     from recorders.join import join
+    from recorders.twins.ensemble import twins
     from recorders.watch.opening import watch
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "spectrum",
     "sweep",
     "systems",
+    "twins",
     "validate",
     "watch",
 ]
@@ -81,8 +83,9 @@ _PUBLIC = {
     "record_batch": ("recorders.batch", "record_batch"),
     "replay": ("nndyn.systems.training.loop.batches", "replay"),
     "sweep": ("nndyn.studies.sweep", "sweep"),
-    "watch": ("recorders.watch.opening", "watch"),
+    "twins": ("recorders.twins.ensemble", "twins"),
     "validate": ("nndyn.systems.series.handmade", "validate"),
+    "watch": ("recorders.watch.opening", "watch"),
 }
 
 

@@ -18,6 +18,7 @@ from nndyn.errors import NndynError, UsageError
 from nndyn.runtime.interrupts import shielded
 from nndyn.systems.protocol import Array
 from recorders.watch.file import File
+from recorders.watch.steps import Steps
 from recorders.watch.weights import Weights, distance, length
 
 Logger = Callable[[dict[str, float], int], Any]
@@ -35,12 +36,12 @@ class Watch:
     def __init__(
         self,
         weights: Weights,
-        trained: list[torch.optim.Optimizer],
+        steps: Steps,
         file: File,
         every: int,
         logger: Logger | None,
     ) -> None:
-        self._weights, self._trained, self._file = weights, trained, file
+        self._weights, self._steps, self._file = weights, steps, file
         self._every, self._logger = every, logger
         self._over = False  # the weights are no longer finite
         self._before: torch.Tensor | None = None  # weights before the step that is recorded next
@@ -56,9 +57,8 @@ class Watch:
             except BaseException:
                 file.abandon()
                 raise
-        self._hooks = [trained[-1].register_step_post_hook(self._after_step)]
-        self._first: list[Any] = []
-        self._look_before_first_step()
+        self._looks = True  # at the weights before the next step: nobody has seen them after one
+        steps.follow(self._before_step, self._after_step)
         self._finalizer = weakref.finalize(self, _left, file)
 
     def __repr__(self) -> str:
@@ -87,6 +87,11 @@ class Watch:
     def step(self) -> int | None:
         """Steps made so far; None where it is resumed and no step was made since."""
         return self._file.step
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the weights were seen not to be finite, where the recording ends."""
+        return self._over
 
     def log(self, **numbers: Any) -> None:
         """Record numbers beside the weights.
@@ -197,7 +202,7 @@ class Watch:
         state = self._file.go_back(step, numbers)
         self._over, self._before = False, None
         self._evaluated = None if state is None else (step, state)
-        self._look_before_first_step()
+        self._looks = True
 
     def _located(self) -> int:
         """Return the steps made; of a resumed training, as its weights say."""
@@ -221,25 +226,18 @@ class Watch:
             return found
         return self._file.step
 
-    def _look_before_first_step(self) -> None:
-        """Look at the weights before the next step: nobody has seen them after one."""
-        if not self._first:
-            self._first = [o.register_step_pre_hook(self._before_first_step) for o in self._trained]
-
-    def _before_first_step(self, *_: Any) -> None:
-        if self._ended is None and self._file.is_mine:
+    def _before_step(self) -> None:
+        if self._looks and self._ended is None and self._file.is_mine:
             step = self._located()
             if self._before is None and (step + 1) % self._every == 0:
                 self._before = self._weights.kept(None)
 
-    def _after_step(self, *_: Any) -> None:
-        """Count a step of the last optimizer, and record what is due."""
+    def _after_step(self) -> None:
+        """Count a step, and record what is due."""
         file = self._file
         if file.step is None or self._ended is not None or not file.is_mine:
             return
-        for hook in self._first:
-            hook.remove()
-        self._first = []
+        self._looks = False
         file.step += 1
         if self._over:
             return
@@ -334,9 +332,7 @@ class Watch:
     def _release(self, standing: dict[str, Any]) -> None:
         self._ended = standing
         self._finalizer.detach()
-        for hook in (*self._hooks, *self._first):
-            hook.remove()
-        self._hooks, self._first, self._trained = [], [], []
+        self._steps.let_go()
         self._weights.forget()
         self._before = self._start = self._evaluated = self._logger = None
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from nndyn.checks import flag, whole
 from nndyn.errors import DataError, UsageError
 from nndyn.runtime.paths import located
+from nndyn.systems.protocol import Array
 from nndyn.systems.training.loop.description import plain
 from recorders.watch.file import File
 from recorders.watch.handle import Logger, Watch
+from recorders.watch.steps import OfOptimizers
 from recorders.watch.weights import Weights, optimizers
 
 
@@ -98,7 +102,35 @@ def watch(
         raise UsageError(f"logger is {logger!r}, expected a function of (numbers, step)")
     start = np.empty(weights.size, weights.dtype)
     weights.read(start)
-    system = {
+    system = described(model, weights, trained, start)
+    fresh = not (flag("resume", resume) and path.exists())
+    if fresh and not np.isfinite(start).all():
+        raise DataError("a weight of the model is not finite; there is nothing to follow")
+    opened = File.new if fresh else File.old
+    file = opened(path, weights.parameters, weights.dtype, every, system)
+    return Watch(weights, OfOptimizers(trained), file, every, logger)
+
+
+def described(
+    model: nn.Module, weights: Weights, trained: Sequence[torch.optim.Optimizer], start: Array
+) -> dict[str, Any]:
+    """Return what a recording says of the training, as JSON values.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    weights : Weights
+        Its own.
+    trained : sequence of torch.optim.Optimizer
+        What trains it.
+    start : (D,) array
+        The weights at time 0.
+
+    Returns
+    -------
+    dict
+    """
+    return {
         "kind": "training",
         "model": type(model).__name__,
         "parameters": [p.name for p in weights.parameters],
@@ -107,9 +139,3 @@ def watch(
         "groups": [[plain(group) for group in one.param_groups] for one in trained],
         "dtype": weights.dtype.name,
     }
-    fresh = not (flag("resume", resume) and path.exists())
-    if fresh and not np.isfinite(start).all():
-        raise DataError("a weight of the model is not finite; there is nothing to follow")
-    opened = File.new if fresh else File.old
-    file = opened(path, weights.parameters, weights.dtype, every, system)
-    return Watch(weights, trained, file, every, logger)

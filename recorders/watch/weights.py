@@ -104,6 +104,20 @@ class Weights:
         host.copy_(self._there)
         return self._there
 
+    def write(self, row: np.ndarray[Any, Any]) -> None:
+        """Set the weights to a row ``(D,)``, which may round them."""
+        whole = torch.from_numpy(row)
+        for part, held in zip(self.parameters, self._held, strict=True):
+            values = whole[part.start : part.start + part.size].view(part.shape)
+            _real(held).copy_(values)
+
+    @property
+    def coarsest(self) -> tuple[str, float]:
+        """The narrowest dtype of any of them, and its rounding over that of a row."""
+        dtype = max((p.dtype for p in self._held), key=lambda d: torch.finfo(d).eps)
+        ratio = torch.finfo(dtype).eps / np.finfo(self.dtype).eps
+        return str(dtype).removeprefix("torch."), float(ratio)
+
     @property
     def _device(self) -> torch.device:
         """The device of all of them; the host where they are on several."""

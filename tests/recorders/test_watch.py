@@ -16,7 +16,7 @@ from torch import nn
 import nndyn
 from nndyn.errors import DataError, StoreError, UsageError
 from nndyn.store import Writer, verify
-from tests.recorders.watched import Trained
+from tests.recorders.watched import Trained, X, Y
 
 
 @pytest.mark.parametrize("every", [1, 3])
@@ -122,6 +122,35 @@ def test_every_analyzer_reads_it_or_says_what_it_lacks(tmp_path):
                 analyzer(run)
 
 
+class Inheriting(torch.optim.SGD):
+    """Steps with the step of its parent, which has hooks as well."""
+
+    def step(self, closure=None):
+        if self.fails:
+            raise ValueError("no step")
+        return super().step(closure)
+
+
+def test_a_step_that_calls_the_step_of_its_class_is_one(tmp_path):
+    path, loop = tmp_path / "run.nc", Trained()
+    torch.optim.SGD(loop.model.parameters(), lr=0.1)  # its class has hooks from here on
+    optimizer = Inheriting(loop.model.parameters(), lr=0.1)
+    with nndyn.watch(loop.model, optimizer, path):
+        for t in range(7):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(loop.model(X), Y).backward()
+            optimizer.fails = t in (0, 3)
+            if optimizer.fails:
+                with pytest.raises(ValueError, match="no step"):
+                    optimizer.step()
+                continue
+            optimizer.step()
+            loop.states.append(loop.row())
+    with nndyn.open(path) as run:
+        assert run["time"].values.tolist() == [0, 1, 2, 3, 4, 5]
+        np.testing.assert_array_equal(run["state"][:, 0], loop.states)
+
+
 def test_a_step_of_several_optimizers_ends_with_the_last(tmp_path):
     path, loop = tmp_path / "run.nc", Trained()
     first = torch.optim.SGD(loop.model[0].parameters(), lr=0.1)
@@ -210,7 +239,7 @@ def test_a_loop_that_fails_leaves_what_there_is(tmp_path, error):
 
 def test_what_nobody_ended_is_committed_when_the_program_ends(tmp_path):
     code = (
-        "import nndyn, os, sys\nfrom tests.recorders.watched import Trained\n"
+        "import nndyn, os, sys\nfrom tests.recorders.watched import Trained, X, Y\n"
         "loop = Trained()\nnndyn.watch(loop.model, loop.optimizer, sys.argv[1])\nloop.run(9)\n"
         "if not os.fork():\n    loop.run(3)\n    os._exit(0)\nos.wait()\nloop.run(2)\n"
     )

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import nndyn
 from nndyn.errors import UsageError
 from nndyn.store import verify
-from tests.nndyn.integrations.trainings import Stop, contents, groups, row, warm_up
+from tests.nndyn.integrations.trainings import StoppedError, contents, groups, row, warm_up
 
 WHY = "lightning is not installed: pip install 'nndyn[integrations]'"
 lightning = pytest.importorskip("lightning", reason=WHY)
@@ -61,7 +61,7 @@ class Net(lightning.LightningModule):
 
     def loss(self, batch):
         if 0 < self.stop_at <= self.global_step:
-            raise Stop
+            raise StoppedError
         return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
 
     def training_step(self, batch, i):
@@ -224,7 +224,7 @@ def test_stopped_and_resumed_it_gives_the_recording_of_an_unbroken_one(tmp_path,
     path = tmp_path / "run.nc"
     fit(variant, Recorder(tmp_path / "whole.nc", every=4), steps=24)
     saving = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=6, save_top_k=-1)
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedError):
         fit(variant, Recorder(path, every=4), saving, steps=24, stop_at=16)
     with nndyn.open(path) as run:
         assert run.attrs["status"] == "recording"
@@ -262,7 +262,7 @@ def test_a_checkpoint_goes_on_with_its_own_file_alone(tmp_path):
 def test_a_training_from_the_start_leaves_a_file_alone_or_is_let_go_on(tmp_path):
     path = tmp_path / "run.nc"
     fit("plain", Recorder(path), steps=6)
-    with pytest.raises(UsageError, match="run.nc exists; .*resume=True"):
+    with pytest.raises(UsageError, match=r"run.nc exists; .*resume=True"):
         fit("plain", Recorder(path), steps=6)
     before = contents(path)
     with pytest.warns(UserWarning, match="goes on from step 0, whose weights the model has"):

@@ -8,7 +8,7 @@ import torch
 import nndyn
 
 
-class Stop(Exception):
+class StoppedError(Exception):
     """What ends a training before its time."""
 
 
