@@ -38,7 +38,8 @@ class _Recorder(TrainerRecorder):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin the recording, or take it back to the checkpoint."""
         if trainer.is_global_zero:
-            self._begin(pl_module, trainer.optimizers, self._loaded or {})
+            loaded = self._loaded or {}
+            self._begin(pl_module, trainer.optimizers, trainer.global_step, loaded)
         self._loaded, self._logged, self._before = None, Latest(), self._step
 
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:

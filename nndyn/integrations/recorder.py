@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nndyn.errors import InstallationError, UsageError
 from nndyn.integrations.logged import recorded
 from nndyn.runtime.paths import located
@@ -41,13 +43,15 @@ class TrainerRecorder:
         self._every, self._logger, self._resume = every, logger, resume
         self._watching: Watch | None = None
 
-    def _begin(self, model: Any, optimizers: Any, standing: Mapping[str, Any]) -> None:
+    def _begin(self, model: Any, optimizers: Any, step: int, standing: Mapping[str, Any]) -> None:
         """Begin the file, or go on with it.
 
         Parameters
         ----------
         model, optimizers
             As of `nndyn.watch`.
+        step : int
+            At which the trainer begins, by its own count.
         standing : mapping
             What `_standing` returned for the checkpoint from which the training goes on; empty
             where it begins, or the checkpoint does not say.
@@ -66,6 +70,8 @@ class TrainerRecorder:
                 f"{self.path} is not there, and the trainer's checkpoint goes on with it; put it "
                 "back, or record to another name"
             )
+        if self._resume and not standing and self.path.exists():
+            standing = self._there(model, step)
         watching = watch(
             model,
             optimizers,
@@ -81,6 +87,34 @@ class TrainerRecorder:
                 watching.remove(complete=False)
                 raise
         self._watching = watching
+
+    def _there(self, model: Any, step: int) -> dict[str, Any]:
+        """Return where the recording stands, if at a step it has the weights of the model.
+
+        Returns
+        -------
+        dict
+            As of `_standing`.
+
+        Notes
+        -----
+        By weights alone `nndyn.watch` takes the last of equal states, and a schedule that begins
+        at a learning rate of 0 makes two.
+        """
+        from nndyn.store import open_recording
+        from recorders.watch.weights import Weights
+
+        weights = Weights(model)
+        row = np.empty(weights.size, weights.dtype)
+        weights.read(row)
+        with open_recording(self.path) as run:
+            at = np.flatnonzero(run["time"].values == step)
+            if not at.size or "state" not in run:
+                return {}
+            if not np.array_equal(run["state"][at[0], 0].values, row):
+                return {}
+            identity = run.attrs["recording_id"]
+        return {"recording_id": identity, "step": step, "numbers": {}}
 
     @property
     def _step(self) -> int | None:

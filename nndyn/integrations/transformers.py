@@ -37,15 +37,16 @@ class _Recorder(TrainerRecorder):
         states = kept if isinstance(kept, list) else [kept]  # of several recorders, of all times
         mine = [one for one in states if one.get("args", {}).get("path") == str(self.path)]
         standing = mine[-1]["attributes"]["standing"] if mine and state.global_step else {}
-        self._begin(of["model"], of["optimizer"], standing)
+        self._begin(of["model"], of["optimizer"], state.global_step, standing)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any, **_: Any) -> None:
         """Record what the trainer logs, but for the summary at the end."""
-        found = logs.items() if "total_flos" not in logs else ()
+        if logs.keys() >= {"train_loss", "train_runtime"}:  # a mean over this call alone
+            return
         self._log(
             {
                 f"metric_{name}" if name.startswith("eval_") else name: value
-                for name, value in found
+                for name, value in logs.items()
                 if is_number(value) and name not in _COUNTERS and not name.endswith(_CLOCKS)
             }
         )

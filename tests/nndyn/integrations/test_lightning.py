@@ -12,102 +12,26 @@ from torch.utils.data import DataLoader, TensorDataset
 import nndyn
 from nndyn.errors import UsageError
 from nndyn.store import verify
-from tests.nndyn.integrations.trainings import StoppedError, contents, groups, row, warm_up
+from tests.nndyn.integrations.trainings import StoppedError, contents, row
 
-WHY = "lightning is not installed: pip install 'nndyn[integrations]'"
-lightning = pytest.importorskip("lightning", reason=WHY)
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint  # noqa: E402
+pytest.importorskip(
+    "lightning", reason="lightning is not installed: pip install 'nndyn[integrations]'"
+)
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
-from nndyn.integrations.lightning import Recorder  # noqa: E402
+from nndyn.integrations.lightning import Recorder
+from tests.nndyn.integrations.by_lightning import (
+    TEST,
+    VARIANTS,
+    Batches,
+    Net,
+    X,
+    Y,
+    fit,
+    quiet,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of libraries, about themselves
-
-X = torch.randn(96, 4, generator=torch.Generator().manual_seed(1))
-Y = torch.randint(3, (96,), generator=torch.Generator().manual_seed(2))
-TEST = DataLoader(TensorDataset(X, Y), 32, generator=torch.Generator())
-STEPS = 40
-
-
-class Batches:
-    """Batches in an order of each epoch's own, which can be taken up anywhere."""
-
-    def __init__(self):
-        self.epoch = self.at = 0
-
-    def __len__(self):
-        return 12
-
-    def __iter__(self):
-        order = torch.randperm(96, generator=torch.Generator().manual_seed(self.epoch)).view(12, 8)
-        while self.at < len(order):
-            self.at += 1
-            yield X[order[self.at - 1]], Y[order[self.at - 1]]
-        self.epoch, self.at = self.epoch + 1, 0
-
-    def state_dict(self):
-        return {"epoch": self.epoch, "at": self.at}
-
-    def load_state_dict(self, state):
-        self.epoch, self.at = state["epoch"], state["at"]
-
-
-class Net(lightning.LightningModule):
-    """A network with dropout, whose checkpoints hold the state of torch's randomness."""
-
-    def __init__(self, stop_at=-1):
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 3))
-        self.stop_at, self.made, self.random = stop_at, 0, None
-
-    def loss(self, batch):
-        if 0 < self.stop_at <= self.global_step:
-            raise StoppedError
-        return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
-
-    def training_step(self, batch, i):
-        loss = self.loss(batch)
-        self.log("train/loss", loss, on_step=True, on_epoch=True)
-        return loss
-
-    def validation_step(self, batch, i):
-        found = (self.net(batch[0]).argmax(1) == batch[1]).float().mean()
-        self.log_dict({"test_accuracy": found, "val/accuracy": found})
-
-    def configure_optimizers(self):
-        optimizer = groups(self)
-        schedule = {"scheduler": warm_up(optimizer), "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    def on_save_checkpoint(self, checkpoint):
-        checkpoint["random"] = torch.get_rng_state()
-
-    def on_load_checkpoint(self, checkpoint):
-        self.random = checkpoint["random"]
-
-    def on_train_start(self):
-        if self.random is not None:
-            torch.set_rng_state(self.random)
-
-
-class Two(Net):
-    """The same with an optimizer for each layer, of which the second one sees every other batch."""
-
-    def __init__(self, stop_at=-1):
-        super().__init__(stop_at)
-        self.automatic_optimization = False
-
-    def configure_optimizers(self):
-        first, second = (torch.optim.SGD(self.net[i].parameters(), lr=0.1) for i in (0, 3))
-        return [first, second]
-
-    def training_step(self, batch, i):
-        loss, optimizers = self.loss(batch), self.optimizers()
-        self.zero_grad()
-        self.manual_backward(loss)
-        optimizers[0].step()
-        if i % 2 == 0:
-            optimizers[1].step()
-        self.log("train/loss", loss)
 
 
 class Rows(Callback):
@@ -121,35 +45,6 @@ class Rows(Callback):
 
     def on_train_batch_end(self, trainer, module, *_):
         self.rows.append(row(module))
-
-
-VARIANTS = {
-    "plain": (Net, {"gradient_clip_val": 0.5}),
-    "accumulated": (Net, {"accumulate_grad_batches": 3}),
-    "bf16": (Net, {"precision": "bf16-mixed", "gradient_clip_val": 0.5}),
-    "manual": (Two, {}),
-}
-
-
-def fit(variant="plain", *callbacks, steps=STEPS, stop_at=-1, validate=True, **given):
-    """Train a network of a kind from one seed; return it."""
-    kind, options = VARIANTS[variant]
-    torch.manual_seed(0)
-    model = kind(stop_at)
-    trainer = lightning.Trainer(
-        max_steps=steps,
-        callbacks=list(callbacks),
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=any(isinstance(one, ModelCheckpoint) for one in callbacks),
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        val_check_interval=5,
-        limit_val_batches=3 if validate else 0,
-        **options,
-    )
-    trainer.fit(model, Batches(), TEST, **given)
-    return model
 
 
 def recorded(path, *, means):
@@ -265,23 +160,29 @@ def test_a_training_from_the_start_leaves_a_file_alone_or_is_let_go_on(tmp_path)
     with pytest.raises(UsageError, match=r"run.nc exists; .*resume=True"):
         fit("plain", Recorder(path), steps=6)
     before = contents(path)
-    with pytest.warns(UserWarning, match="goes on from step 0, whose weights the model has"):
-        fit("plain", Recorder(path, resume=True), steps=6)
+    fit("plain", Recorder(path, resume=True), steps=6)
     assert contents(path).identical(before)
 
 
+def test_twins_have_a_control_of_exactly_zero(tmp_path):
+    """With dropout, a shuffle, AdamW with groups, warm-up and clipping."""
+
+    def train(model):
+        trainer = quiet(max_steps=200, gradient_clip_val=0.5)
+        generator = torch.Generator().manual_seed(0)
+        trainer.fit(model, DataLoader(TensorDataset(X, Y), 8, shuffle=True, generator=generator))
+
+    torch.manual_seed(0)
+    run = nndyn.twins(train, Net(), tmp_path / "run.nc", replicas=1, epsilon=1e-4)
+    assert run["time"].values.tolist() == list(range(201))
+    assert run["role"].values.tolist() == [0, 1, 2]
+    assert not run["distance_l2"].values[:, 2].any()
+    assert run["distance_l2"].values[:, 1].all()
+    run.close()
+
+
 def test_validations_outside_of_a_training_are_none_of_its_business(tmp_path):
-    recorder = Recorder(tmp_path / "run.nc")
-    trainer = lightning.Trainer(
-        max_steps=3,
-        callbacks=[recorder],
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    model = Net()
+    trainer, model = quiet(Recorder(tmp_path / "run.nc"), max_steps=3), Net()
     trainer.validate(model, TEST, verbose=False)
     trainer.fit(model, Batches(), TEST)
     before = contents(tmp_path / "run.nc")
