@@ -42,8 +42,8 @@ class Calls:
         ------
         UsageError
             If they are not equal, or `train` cannot be followed.
-        KeyboardInterrupt
-            On Ctrl-C; as with any other error, runs that are finished stay.
+        BaseException
+            What `train` raises, Ctrl-C too; runs that are finished stay.
         """
         runs = {CONTROL: 0, REFERENCE: 0}
         runs |= {run: r for r, run in enumerate(self._asked.copies, start=1)}
@@ -55,10 +55,10 @@ class Calls:
                 continue
             if r and not proven:
                 self._prove()
-                proven = True
+            proven = proven or bool(r) or run == REFERENCE  # which the control is compared with
             try:
                 self._make(run, r)
-            except (Exception, KeyboardInterrupt) as error:
+            except BaseException as error:
                 self._tell(error)
                 raise
 

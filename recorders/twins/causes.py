@@ -15,6 +15,7 @@ from nndyn.systems.fingerprint import content_bytes, digest
 from nndyn.systems.training.loop.reach import reached
 from recorders.twins.run import Boundary, Run
 
+_PLAIN = (bool, int, float, str, bytes)
 #: Larger tensors are not looked at.
 _MOST_BYTES = 64 * 2**20
 #: Names in a message.
@@ -52,17 +53,19 @@ def values(train: Callable[..., Any], model: nn.Module) -> dict[str, tuple[str, 
     dict of str to (str, str)
     """
     found: dict[str, tuple[str, str]] = {}
+    seen = {id(model)}
     kinds = dict.fromkeys(type(m) for m in model.modules() if _of_the_user(type(m)))
     sources = [("train", train), *((k.__name__, k.forward) for k in kinds)]
     for source, function in sources:
         for name, value in reached(function):
-            for path, part in _parts(name, value):
-                form = _form(part)
-                if form is not None and part is not model:
-                    called = path if source == "train" else f"{path} of {source}"
-                    found.setdefault(called, form)
             if isinstance(value, type) and _of_the_user(value):
                 kinds.setdefault(value)
+            for path, part in _parts(name, value):
+                form = _form(part)
+                if form is None or (id(part) in seen and not isinstance(part, _PLAIN)):
+                    continue
+                seen.add(id(part))
+                found.setdefault(path if source == "train" else f"{path} of {source}", form)
     for kind in kinds:
         for name, value in vars(kind).items():
             form = None if name.startswith("__") else _form(value)
@@ -98,7 +101,7 @@ def _form(value: Any) -> tuple[str, str] | None:
         return "a random generator", digest(value.getstate())
     if isinstance(value, Iterator):
         return _GOES_ON, ""
-    if isinstance(value, bool | int | float | str | bytes):
+    if isinstance(value, _PLAIN):
         return "a value", repr(value)
     if isinstance(value, nn.Module):
         return "a module", digest([_tensor(t) for t in value.state_dict().values()])
@@ -169,7 +172,7 @@ def _digest(value: Any) -> str:
         return digest([(str(k), _digest(v)) for k, v in value.items()])
     if isinstance(value, list | tuple):
         return digest([_digest(v) for v in value])
-    return repr(value) if isinstance(value, bool | int | float | str) else ""
+    return repr(value) if isinstance(value, _PLAIN) else ""
 
 
 def _place(one: _Traced, other: _Traced) -> str:

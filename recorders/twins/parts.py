@@ -127,7 +127,7 @@ class Parts:
             return None
         start = self._read(self.folder / _START)
         try:
-            kept, replaces = start["settings"], bool(start["replaces"])
+            kept, replaces = dict(start["settings"]), bool(start["replaces"])
             random = decode(json.dumps(start["random"]).encode())
         except (KeyError, TypeError, ValueError):
             raise self._damaged(self.folder / _START) from None
