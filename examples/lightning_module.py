@@ -6,7 +6,7 @@ r"""A Lightning module: recorded by a callback, then called for perturbed copies
 
 The module and its trainer are ordinary ones. `Recorder` makes a file of one training, with what the
 module logs; `nndyn.twins` calls a function that trains a module, and makes a file of all copies,
-from which the growth of deviations is computed. Weights are float32: the perturbation is 1e-5.
+from which the growth of deviations is computed. Weights are float64, in which these have room.
 """
 
 import argparse
@@ -56,7 +56,7 @@ class Classifier(lightning.LightningModule):
 def loaders():
     """Make the loaders of a training; their shuffle begins anew each time."""
     images, labels = load_digits(return_X_y=True)
-    digits = TensorDataset(torch.tensor(images / 16, dtype=torch.float32), torch.tensor(labels))
+    digits = TensorDataset(torch.tensor(images / 16, dtype=torch.float64), torch.tensor(labels))
     train, test = random_split(digits, [0.8, 0.2], generator=torch.Generator().manual_seed(0))
     shuffle = torch.Generator().manual_seed(0)
     return DataLoader(train, 64, shuffle=True, generator=shuffle), DataLoader(test, len(test))
@@ -80,7 +80,7 @@ def fit(model, steps, *callbacks):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--replicas", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("lightning.nc"))
     asked = parser.parse_args()
@@ -88,7 +88,7 @@ def main():
     warnings.filterwarnings("ignore", module="lightning")
     torch.set_num_threads(1)  # networks as small as these wait for a second thread, not use it
     torch.manual_seed(0)
-    model = Classifier(asked.lr)
+    model = Classifier(asked.lr).double()
 
     twins = asked.output.with_stem(f"{asked.output.stem}_twins")
     with nndyn.twins(
@@ -96,7 +96,6 @@ def main():
         model,
         twins,
         replicas=asked.replicas,
-        epsilon=1e-5,
         overwrite=True,
     ) as run:
         growth = nndyn.lyapunov(run)

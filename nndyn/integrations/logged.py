@@ -8,8 +8,19 @@ from typing import Any
 
 
 def recorded(name: str) -> str:
-    """Return a name that `Watch.log` takes: ``val_loss`` for ``val/loss``."""
+    """Return the name by which `Watch.log` takes a number: ``batch_lr_SGD`` for ``lr-SGD``.
+
+    Returns
+    -------
+    str
+        As it is where that says that the number is of the model; what is left of a name beside
+        letters and digits is ``_``.
+    """
+    from recorders.watch.numbers import OF_THE_MODEL
+
     name = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if not name.startswith(("batch_", *OF_THE_MODEL)):
+        name = f"batch_{name}"
     return f"{name}_" if name == "batch_time" else name  # which is a coordinate
 
 

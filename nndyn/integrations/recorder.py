@@ -122,7 +122,7 @@ class TrainerRecorder:
         return None if self._watching is None else self._watching.step
 
     def _log(self, numbers: Mapping[str, Any]) -> None:
-        """Record numbers by the names of `Watch.log`, or what comes next to them."""
+        """Record numbers, of a batch unless their names say that they are of the model."""
         if self._watching is not None and numbers:
             self._watching.log(**{recorded(name): value for name, value in numbers.items()})
 
@@ -157,11 +157,15 @@ def made(hooks: type[TrainerRecorder], modules: Sequence[str], *bases: str) -> t
     ------
     InstallationError
         If no such module is installed.
+    ModuleNotFoundError
+        If one is, and what it needs is not.
     """
     for name in modules:
         try:
             module = import_module(name)
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as error:
+            if not f"{name}.".startswith(f"{error.name}."):  # it is there, and lacks something
+                raise
             continue
         above = [getattr(module, base) for base in bases]
         found = {"__doc__": hooks.__doc__, "__module__": hooks.__module__}

@@ -37,9 +37,12 @@ def test_no_library_is_loaded_before_a_recorder_is_used():
     ("given", "name"),
     [
         ("val/loss", "val_loss"),
+        ("train/loss", "batch_train_loss"),
+        ("time", "batch_time_"),
+        ("0/loss", "batch_0_loss"),
+        ("test_accuracy", "test_accuracy"),
         ("metric_acc@5", "metric_acc_5"),
-        ("batch_précision", "batch_pr_cision"),
-        ("batch_time", "batch_time_"),
+        ("précision", "batch_pr_cision"),
     ],
 )
 def test_names_become_those_of_variables(given, name):
