@@ -150,7 +150,7 @@ def test_begun_anew_it_replaces_runs_and_file(tmp_path, whole):
         nndyn.twins(Plain(12), network(), path, **OPTIONS)
     torch.manual_seed(9)
     with pytest.raises(ValueError, match="mine"):
-        nndyn.twins(Stopped(12, ValueError("mine"), 2), network(), path, **OPTIONS, overwrite=True)
+        nndyn.twins(Stopped(12, ValueError("mine"), 0), network(), path, **OPTIONS, overwrite=True)
     assert path.read_text() == "before"
     torch.manual_seed(9)
     nndyn.twins(Plain(12), network(), path, **OPTIONS, resume=True).close()  # it was said before
