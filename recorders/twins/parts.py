@@ -15,6 +15,7 @@ from nndyn.store.files import write_whole
 from nndyn.store.locks import WriterLock
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.loop.rest import decode, encode
+from nndyn.systems.training.torch_state.streams import kept
 
 CONTROL, REFERENCE = "control", "reference"
 _START = "start.json"
@@ -132,11 +133,14 @@ class Parts:
             return None
         start = self._read(self.folder / _START)
         try:
-            kept, replaces = dict(start["settings"]), bool(start["replaces"])
+            made, replaces = dict(start["settings"]), bool(start["replaces"])
             random = decode(json.dumps(start["random"]).encode())
+            good = [type(one) for one in random] == [type(one) for one in kept()]
         except (KeyError, TypeError, ValueError):
-            raise self._damaged(self.folder / _START) from None
-        check_same(f"the runs in {self.folder}", kept, settings)
+            good = False
+        if not good:
+            raise self._damaged(self.folder / _START)
+        check_same(f"the runs in {self.folder}", made, settings)
         self._replaces = replaces
         return random, replaces
 
@@ -158,7 +162,7 @@ class Parts:
         RecordingError
             If that is damaged.
         """
-        if not self._note(run).exists():
+        if not (self._note(run).exists() and self.file(run).exists()):
             return None
         found = self._read(self._note(run))
         try:
