@@ -19,8 +19,6 @@ from recorders.twins.run import Recorded
 
 #: Steps of the reference that are made again before others go on with its ensemble.
 _PROVEN = 10
-#: Steps up to which a training is run again to see what differs in it.
-_TRACED = 100
 
 
 class Calls:
@@ -28,7 +26,7 @@ class Calls:
 
     def __init__(self, asked: Asked, parts: Parts, random: Streams) -> None:
         self._asked, self._parts, self._random = asked, parts, random
-        self._reached: dict[str, tuple[str, str]] = {}
+        self._before = causes.values(asked.train, asked.model)
 
     def make(self, *, going_on: bool) -> None:
         """Make the runs that are missing, and check those that ought to be equal.
@@ -66,9 +64,6 @@ class Calls:
         """Make a run, and note that it is finished."""
         asked, reference = self._asked, self._parts.made(REFERENCE)
         self._parts.discard(run)
-        if not r:
-            before, self._reached = self._reached, causes.values(asked.train, asked.model)
-            self._before = before or self._reached
         made = self._called(
             r,
             self._parts.file(run),
@@ -110,13 +105,9 @@ class Calls:
             if first is not None and other is not None:
                 check_steps(CONTROL, other, first)
             return
-        asked, where = self._asked, ""
-        if found.step == 0:
-            where = "the weights differ before the first step"
-        elif found.step <= _TRACED:
-            where = causes.place(asked.train, self._fresh, asked.model, asked.boundary, found.step)
-        now = causes.values(asked.train, asked.model)
-        why = causes.causes(self._reached or now, now, where)
+        asked = self._asked
+        of = asked.train, self._fresh, asked.model, asked.boundary
+        why = causes.found(*of, found.step, self._before)
         self._parts.remove()
         raise UsageError(
             "train does not do the same when it is called again: the control departs from the "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from nndyn.systems.training.loop.reach import reached
 from recorders.twins.run import Boundary, Run
 
 _PLAIN = (bool, int, float, str, bytes)
-#: Larger tensors are not looked at.
-_MOST_BYTES = 64 * 2**20
+#: Larger arrays are not looked at before the first run: most are data.
+_MOST_BYTES = 2**20
+#: Steps up to which it is looked where two calls come apart.
+_TRACED = 100
 #: Names in a message.
 _SHOWN = 3
 #: Where it stands cannot be told; whoever uses it moves it.
@@ -40,7 +43,7 @@ _USUAL = (
 
 
 def values(train: Callable[..., Any], model: nn.Module) -> dict[str, tuple[str, str]]:
-    """Return a digest of what a training function can reach by name, and what each thing is.
+    """Return what each thing is that a training function can reach by name, and a digest.
 
     Parameters
     ----------
@@ -53,9 +56,16 @@ def values(train: Callable[..., Any], model: nn.Module) -> dict[str, tuple[str, 
     dict of str to (str, str)
     """
     found: dict[str, tuple[str, str]] = {}
+    with suppress(Exception):  # of an object of the user's, at which it is only looked
+        for name, form in _known(train, model):
+            found.setdefault(name, form)
+    return found
+
+
+def _known(train: Callable[..., Any], model: nn.Module) -> Iterator[tuple[str, tuple[str, str]]]:
     seen = {id(model)}
     kinds = dict.fromkeys(type(m) for m in model.modules() if _of_the_user(type(m)))
-    sources = [("train", train), *((k.__name__, k.forward) for k in kinds)]
+    sources = [("", train), *((f" of {k.__name__}", k.forward) for k in kinds)]
     for source, function in sources:
         for name, value in reached(function):
             if isinstance(value, type) and _of_the_user(value):
@@ -65,13 +75,12 @@ def values(train: Callable[..., Any], model: nn.Module) -> dict[str, tuple[str, 
                 if form is None or (id(part) in seen and not isinstance(part, _PLAIN)):
                     continue
                 seen.add(id(part))
-                found.setdefault(path if source == "train" else f"{path} of {source}", form)
+                yield f"{path}{source}", form
     for kind in kinds:
         for name, value in vars(kind).items():
             form = None if name.startswith("__") else _form(value)
             if form is not None:
-                found[f"{kind.__name__}.{name}"] = form
-    return found
+                yield f"{kind.__name__}.{name}", form
 
 
 def _of_the_user(kind: type) -> bool:
@@ -104,18 +113,22 @@ def _form(value: Any) -> tuple[str, str] | None:
     if isinstance(value, _PLAIN):
         return "a value", repr(value)
     if isinstance(value, nn.Module):
-        return "a module", digest([_tensor(t) for t in value.state_dict().values()])
+        return "a module", digest([_small(t) for t in (*value.parameters(), *value.buffers())])
     if isinstance(value, torch.Tensor | np.ndarray):
-        return "an array", _tensor(value)
+        return "an array", _small(value)
     if isinstance(value, list | dict | set):
         return "a container", str(len(value))
     return None
 
 
+def _small(value: Any) -> str:
+    return _tensor(value) if value.nbytes <= _MOST_BYTES else ""
+
+
 def _tensor(value: Any) -> str:
-    if not isinstance(value, torch.Tensor | np.ndarray) or value.nbytes > _MOST_BYTES:
-        return ""
     if isinstance(value, torch.Tensor):
+        if value.layout != torch.strided:
+            return ""
         value = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
     return content_bytes(value) if value.dtype != object else ""
 
@@ -176,7 +189,7 @@ def _digest(value: Any) -> str:
 
 
 def _place(one: _Traced, other: _Traced) -> str:
-    """Return where two calls come apart, empty where it is not seen."""
+    """Return where two calls come apart, empty where they do not."""
     for (what, given), (what_too, given_too) in zip(one.heard, other.heard, strict=False):
         if what != what_too:
             return "its modules are called in another order"
@@ -184,19 +197,18 @@ def _place(one: _Traced, other: _Traced) -> str:
             if not what:
                 return "the model is given other samples: batches are drawn, or changed, otherwise"
             return f"it begins with {what}, all before being equal"
-    if one.heard and len(one.heard) == len(other.heard):
-        return "all modules give the same, so that it is the loss, the gradient or the optimizer"
     return ""
 
 
-def place(
+def found(
     train: Callable[[nn.Module], Any],
     copy: Callable[[], nn.Module],
     original: nn.Module,
     boundary: Boundary,
-    steps: int,
+    step: int,
+    before: Mapping[str, tuple[str, str]],
 ) -> str:
-    """Return where two equal calls of a training function first come apart.
+    """Return what can be found out of the causes of a difference, as a message has it.
 
     Parameters
     ----------
@@ -205,48 +217,34 @@ def place(
         Returns a copy of the model, and puts random generators back.
     original : torch.nn.Module
     boundary : class, callable or None
-    steps : int
-        Up to the first difference that was seen.
+    step : int
+        At which two equal calls were seen to differ.
+    before : mapping
+        As of `values`, before the first of these.
 
     Returns
     -------
     str
-        Empty where it cannot be told.
 
     Notes
     -----
-    Calls it twice, for so many steps.
+    Calls it twice up to there, or up to a hundred steps.
     """
+    steps = min(max(step, 1), _TRACED)
     calls = []
     for _ in range(2):
         traced = _Traced(copy(), original, boundary, steps)
-        try:
+        with suppress(Exception):
             traced.call(train)
-        except Exception:
-            return ""
         calls.append(traced)
-    return _place(*calls)
-
-
-def causes(
-    before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]], where: str
-) -> str:
-    """Return what is known of the causes, as a message has it.
-
-    Parameters
-    ----------
-    before, after : dict of str to (str, str)
-        As of `values`, before the one run and before the other.
-    where : str
-        As of `place`.
-
-    Returns
-    -------
-    str
-    """
+    where = _place(*calls)
+    if step == 0:
+        where = "the weights differ before the first step"
+    elif not where and step <= _TRACED and calls[0].heard:
+        where = "all modules give the same, so that it is the loss, the gradient or the optimizer"
     changed = [
         (_RANK.index(what), f"{name} ({what})")
-        for name, (what, form) in after.items()
+        for name, (what, form) in values(train, original).items()
         if name in before and (before[name][1] != form or what == _GOES_ON)
     ]
     parts = [where] if where else []

@@ -106,6 +106,8 @@ def twins(
     is changed by it. Runs are made one after the other, control and reference first, each recorded
     in ``.NAME.parts/`` beside `path`; there they stay until all are joined. Where runs are gone on
     with, the first steps of the reference are made again, to see that nothing else has changed.
+    Where the control departs from the reference, `train` is called twice more up to there, for a
+    hundred steps at most, to say where it does.
 
     Deviations are never rescaled, as no run knows of another: where copies saturate, perturb less,
     or give the update to `nndyn.Loop`.
@@ -145,7 +147,7 @@ def twins(
                 )
             if path.exists() and not overwrite:
                 return _complete(path, settings)
-            random, replaces = kept(), overwrite
+            random, replaces = kept(), path.exists()
             parts.begin(settings, list(random), replaces=replaces)
         else:
             random, replaces = Streams(*begun[0]), begun[1]

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nndyn.errors import NndynError, RecordingError, UsageError
+from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
 from nndyn.store import open_recording
 from nndyn.store.files import write_whole
 from nndyn.store.locks import WriterLock
 from nndyn.systems.protocol import Array
 from nndyn.systems.training.loop.rest import decode, encode
+from nndyn.systems.training.torch_state.streams import kept
 
 CONTROL, REFERENCE = "control", "reference"
 _START = "start.json"
@@ -65,13 +66,18 @@ class Parts:
         self.path, self.folder = path, folder(path)
         if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
             raise UsageError(f"{self.folder} is no folder; move it away, runs are to be kept there")
-        with suppress(FileExistsError):
-            self.folder.mkdir()
+        self._replaces = False
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot make {self.folder}: {error.strerror}; check the permissions of its folder"
+            ) from error
         self._lock = WriterLock(self.folder / "runs")
 
     def close(self) -> None:
-        """Let others make them; a folder without runs goes."""
-        if not self.has_runs:
+        """Let others make them; a folder goes that has no runs, and says nothing else."""
+        if not (self.has_runs or self._replaces):
             self.remove()
         self._lock.release()
         with suppress(OSError):  # there is something in it
@@ -96,14 +102,14 @@ class Parts:
         replaces : bool
             Whether a file at `path` is to be replaced.
         """
-        for run in self.folder.glob("*.nc"):
-            self.discard(run.stem)
+        self.remove()
+        self._replaces = replaces
         start = {"settings": dict(settings), "replaces": replaces}
         start["random"] = json.loads(encode(random, "the random state"))
         write_whole(self.folder / _START, json.dumps(start).encode())
 
     def begun(self, settings: Mapping[str, Any]) -> tuple[Any, bool] | None:
-        """Return how the runs there are began, if any is finished.
+        """Return how the runs there began, None where none did.
 
         Parameters
         ----------
@@ -123,15 +129,19 @@ class Parts:
         RecordingError
             If the folder is damaged.
         """
-        if not self.has_runs:
+        if not (self.folder / _START).exists():
             return None
         start = self._read(self.folder / _START)
         try:
-            kept, replaces = dict(start["settings"]), bool(start["replaces"])
+            made, replaces = dict(start["settings"]), bool(start["replaces"])
             random = decode(json.dumps(start["random"]).encode())
+            good = [type(one) for one in random] == [type(one) for one in kept()]
         except (KeyError, TypeError, ValueError):
-            raise self._damaged(self.folder / _START) from None
-        check_same(f"the runs in {self.folder}", kept, settings)
+            good = False
+        if not good:
+            raise self._damaged(self.folder / _START)
+        check_same(f"the runs in {self.folder}", made, settings)
+        self._replaces = replaces
         return random, replaces
 
     @property
@@ -152,7 +162,7 @@ class Parts:
         RecordingError
             If that is damaged.
         """
-        if not self._note(run).exists():
+        if not (self._note(run).exists() and self.file(run).exists()):
             return None
         found = self._read(self._note(run))
         try:
@@ -190,6 +200,7 @@ class Parts:
         for run in {*self.folder.glob("*.nc"), *self.folder.glob("*.json")}:
             self.discard(run.stem)
         (self.folder / _START).unlink(missing_ok=True)
+        self._replaces = False
 
     def _read(self, path: Path) -> Any:
         try:

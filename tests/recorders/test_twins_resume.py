@@ -137,6 +137,11 @@ def test_runs_of_other_settings_or_of_another_training_are_not_gone_on_with(tmp_
             nndyn.twins(Plain(12), network(), path, **options)
     note.write_bytes(content)
     start = tmp_path / ".run.nc.parts" / "start.json"
+    begun = json.loads(start.read_bytes())
+    for wrong in (1, ["list"], ["list", 1, 2, 3, 4]):
+        start.write_text(json.dumps({**begun, "random": wrong}))
+        with pytest.raises(RecordingError, match=r"start.json is damaged"):
+            nndyn.twins(Plain(12), network(), path, **options)
     for damage in (b"", b"{}", json.dumps({"settings": 1, "random": 1, "replaces": 1}).encode()):
         start.write_bytes(damage)
         with pytest.raises((RecordingError, UsageError), match=r"damaged|cannot be gone on"):
@@ -150,7 +155,7 @@ def test_begun_anew_it_replaces_runs_and_file(tmp_path, whole):
         nndyn.twins(Plain(12), network(), path, **OPTIONS)
     torch.manual_seed(9)
     with pytest.raises(ValueError, match="mine"):
-        nndyn.twins(Stopped(12, ValueError("mine"), 2), network(), path, **OPTIONS, overwrite=True)
+        nndyn.twins(Stopped(12, ValueError("mine"), 0), network(), path, **OPTIONS, overwrite=True)
     assert path.read_text() == "before"
     torch.manual_seed(9)
     nndyn.twins(Plain(12), network(), path, **OPTIONS, resume=True).close()  # it was said before
@@ -205,6 +210,15 @@ def test_a_failure_to_write_ends_it_even_where_everything_is_caught(tmp_path, mo
     with pytest.raises(StoreError, match="No space left"):
         nndyn.twins(train, network(), tmp_path / "run.nc", replicas=1)
     assert len(list((tmp_path / ".run.nc.parts").glob("*.json"))) == 3
+
+
+def test_a_run_whose_file_is_gone_is_made_again(tmp_path, whole):
+    path, train = tmp_path / "run.nc", Plain(12)
+    stopped(path, call=3)
+    (tmp_path / ".run.nc.parts" / "copy1.nc").unlink()
+    nndyn.twins(train, network(), path, **OPTIONS, resume=True).close()
+    assert len(train.calls) == 3  # the proof, and both copies
+    equal(path, whole)
 
 
 def test_two_at_once_are_one_too_many(tmp_path):
