@@ -5,7 +5,7 @@ SETUP := .venv/.installed
 # a process takes tests as they stand, so that files share what they record, and is then helped out
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-.PHONY: demo test check lint types slow damage readme arithmetic bench figures clean
+.PHONY: demo test check lint types slow integrations damage readme arithmetic bench figures clean
 
 demo: $(SETUP)
 	$(BIN)/nndyn demo
@@ -26,6 +26,10 @@ types: $(SETUP)
 slow: $(SETUP)
 	$(PYTEST) -m slow
 
+# recorders in trainers of other libraries, in an environment of their own: .venv stays as it is
+integrations: .venv-integrations/.installed
+	.venv-integrations/bin/python -m pytest -q tests/nndyn/integrations
+
 # files damaged in two thousand ways; prints the table of docs/reliability.md
 damage: $(SETUP)
 	$(BIN)/python -m tests.damage.campaign 2000
@@ -42,7 +46,7 @@ arithmetic: $(SETUP)
 	done
 
 bench: $(SETUP)
-	for what in recording modules loop batch exploration recurrence tangents second_order memory; do \
+	for what in recording modules loop watch batch exploration recurrence tangents second_order memory; do \
 		env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 			$(BIN)/python tests/benchmarks/$$what.py || exit 1; \
 	done
@@ -55,6 +59,11 @@ $(SETUP): pyproject.toml constraints.txt
 	@echo "making .venv, with nndyn and what it needs; the downloads are some gigabytes, once" >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+.venv-integrations/.installed: pyproject.toml constraints.txt
+	test -x .venv-integrations/bin/python || $(PYTHON) -m venv .venv-integrations
+	.venv-integrations/bin/python -m pip install -c constraints.txt -e '.[test,integrations]'
 	touch $@
 
 clean:

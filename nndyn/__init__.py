@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from recorders.batch import record_batch
     from recorders.ensemble import record
     from recorders.join import join
+    from recorders.twins.ensemble import twins
+    from recorders.watch.opening import watch
 
 __all__ = [
     "Flow",
@@ -59,7 +61,9 @@ __all__ = [
     "spectrum",
     "sweep",
     "systems",
+    "twins",
     "validate",
+    "watch",
 ]
 
 #: Where each public name lives; analyzers come from their own table.
@@ -79,14 +83,16 @@ _PUBLIC = {
     "record_batch": ("recorders.batch", "record_batch"),
     "replay": ("nndyn.systems.training.loop.batches", "replay"),
     "sweep": ("nndyn.studies.sweep", "sweep"),
+    "twins": ("recorders.twins.ensemble", "twins"),
     "validate": ("nndyn.systems.series.handmade", "validate"),
+    "watch": ("recorders.watch.opening", "watch"),
 }
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name, or an analyzer of the table, on first use."""
-    if name == "systems":
-        return import_module("nndyn.systems")
+    if name in ("systems", "integrations"):
+        return import_module(f"nndyn.{name}")
     if name.startswith("_") or find_spec(f"nndyn.{name}"):  # a submodule not imported yet
         raise AttributeError(f"module 'nndyn' has no attribute {name!r}")
     if name in _PUBLIC:

@@ -33,6 +33,7 @@ SCHEMA = 1
 #: What ``status`` may be, and what the file then says to who opens it with another program.
 COMMENT = "comment"
 _WHOLE = "recorded by nndyn; nndyn.open compares every value with its digest"
+_LONGER = "recorded by nndyn, and cut back: nndyn.open gives what counts, other readers more rows"
 COMMENTS = {
     "recording": "being recorded, or cut short: until status is complete or stopped nndyn.open "
     "gives what counts, and other readers may get other values",
@@ -130,7 +131,7 @@ _MANIFEST = table(
     {
         "system": Kind("an object", lambda v: isinstance(v, dict), _of_system),
         "recording": table({}, _RUN),
-        "steps": whole(),
+        "steps": null_or(whole()),
         "one_by_one": TEXT,
         "exponent_sum": null_or(number()),
         "exponent_sum_error": null_or(number()),
@@ -163,9 +164,26 @@ class Stated:
     manifest: dict[str, Any]
 
 
-def of_status(status: str) -> dict[str, str]:
-    """Return the global attributes that say how far a recording is."""
-    return {"status": status, COMMENT: COMMENTS[status]}
+def of_status(status: str, *, longer: bool = False) -> dict[str, str]:
+    """Return the global attributes that say how far a recording is.
+
+    Parameters
+    ----------
+    status : str
+    longer : bool, default False
+        Whether the file has rows that no longer count.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    comment = _LONGER if longer and status in FINISHED else COMMENTS[status]
+    return {"status": status, COMMENT: comment}
+
+
+def is_comment(value: Any) -> bool:
+    """Whether a value is what a file says to who opens it with another program."""
+    return isinstance(value, str) and value in (*COMMENTS.values(), _LONGER)
 
 
 def read(attrs: Mapping[str, Any], source: str) -> Stated:

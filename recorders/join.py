@@ -97,6 +97,7 @@ def joined(
     overwrite: bool = False,
     progress: Progress | None = None,
     cut: bool = False,
+    names: Sequence[str] = (),
     said: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Do what `join` does; also of runs of unequal length.
@@ -107,6 +108,9 @@ def joined(
         As of `join`.
     cut : bool, default False
         Whether the longer ones are cut to the shortest, which is noted.
+    names : sequence of str, optional
+        What messages and the manifest call reference, copies and control; their files' unless
+        given.
     said : mapping of str to value, optional
         What the manifest says beside, as JSON values.
 
@@ -126,19 +130,22 @@ def joined(
         *([] if control is None else [control]),
     ]
     role = roles(len(given), control=control is not None)
-    names = ["reference", *[f"copies[{i}]" for i in range(len(given) - 1)]]
+    called = ["reference", *[f"copies[{i}]" for i in range(len(given) - 1)]]
     if control is not None:
-        names[-1] = "control"
+        called[-1] = "control"
     inputs = [
         one.encoding.get("source", "") if _is_dataset(one) else located(one, name)
-        for one, name in zip(given, names, strict=True)
+        for one, name in zip(given, called, strict=True)
     ]
     inputs = [one for one in inputs if one]
     vacant(path, overwrite=overwrite, inputs=inputs)
     with ExitStack() as stack:
-        members = [_opened(one, name, stack) for one, name in zip(given, names, strict=True)]
+        members = [_opened(one, name, stack) for one, name in zip(given, called, strict=True)]
+        for member, name in zip(members, names, strict=False):
+            member.label = name
         notes: list[str] = [] if control is not None else [NO_CONTROL]
-        times = _common_times(members, cut, notes)
+        _check_times(members, cut=cut)
+        times = _common_times(members, notes)
         for member in members[1:]:
             _check_alike(member, members[0])
             notes += _differences(member, members[0])
@@ -176,37 +183,71 @@ def _opened(given: Any, name: str, stack: ExitStack) -> Recorded:
     return Recorded(stack.enter_context(open_recording(path)), str(path))
 
 
-def _common_times(members: Sequence[Recorded], cut: bool, notes: list[str]) -> Array:
-    """Return the times of all; those of the shortest, and note it, where they may be cut."""
-    first, shortest = members[0], min(members, key=lambda m: len(m.times))
-    count = len(shortest.times)
-    for member in members[1:]:
-        if member.unit != first.unit:
+def _check_times(members: Sequence[Recorded], *, cut: bool) -> None:
+    """Check that the times of all are the first ones of the longest, and as many unless `cut`.
+
+    Raises
+    ------
+    DataError
+        If not, with the first difference.
+    """
+    first, longest = members[0], max(members, key=lambda m: len(m.times))
+    for member, other in [*((m, first) for m in members), (first, longest)]:
+        if member.unit != other.unit:
             raise DataError(
-                f"{member.label}: time is in {member.unit}, in {first.unit} in {first.label}"
+                f"{member.label}: time is in {member.unit}, in {other.unit} in {other.label}"
             )
-        off = np.flatnonzero(member.times[:count] != first.times[:count])
+        count = min(len(member.times), len(other.times))
+        off = np.flatnonzero(member.times[:count] != other.times[:count])
         if off.size:
             i = int(off[0])
             raise DataError(
-                f"{member.label}: time {i} is {member.times[i]:g}, {first.times[i]:g} in "
-                f"{first.label}; record both with the same `every`"
+                f"{member.label}: time {i} is {member.times[i]:g}, {other.times[i]:g} in "
+                f"{other.label}; record both with the same `every`"
             )
-        if len(member.times) != len(first.times) and not cut:
+        unequal = len(member.times) != len(first.times)
+        if unequal and not (cut or member.diverged or first.diverged):
             raise DataError(
                 f"{member.label} has {len(member.times)} times, {len(first.times)} in "
                 f"{first.label}; finish the shorter one, or open the longer and cut it with "
                 "isel(time=slice(…))"
             )
-    longest = max(len(m.times) for m in members)
-    if longest > count:
-        notes.append(
-            f"runs of up to {longest} times were cut to the {count} of the shortest, "
-            f"{shortest.label}"
-        )
+
+
+def _common_times(members: Sequence[Recorded], notes: list[str]) -> Array:
+    """Return the times of the shortest, and note it where others are longer.
+
+    One that diverged does not end the others, and goes on with them as NaN. Where that is the
+    reference there is one more time, at which this is seen.
+
+    Returns
+    -------
+    (T,) float64
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two.
+    """
+    first, longest = members[0], max(members, key=lambda m: len(m.times))
+    lasting = [m for m in members if not m.diverged] or [longest]
+    shortest, times = min(lasting, key=lambda m: len(m.times)), longest.times
+    count = len(shortest.times)
     if count < 2:
         raise DataError(f"{shortest.label} has {count} times, expected at least 2")
-    return first.times[:count]
+    if first.diverged and count >= len(first.times):
+        count = len(first.times) + 1
+        times = np.append(times, 2 * times[-1] - times[-2])  # where all end with it
+    elif any(len(m.times) > count for m in lasting):
+        notes.append(
+            f"runs of up to {len(times)} times were cut to the {count} of the shortest, "
+            f"{shortest.label}"
+        )
+    for member in members:
+        if len(member.times) < count:
+            member.go_on(times[:count], longest)
+    found: Array = times[:count]
+    return found
 
 
 def _check_alike(member: Recorded, reference: Recorded) -> None:

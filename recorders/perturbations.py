@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
-from nndyn.systems.protocol import Array, System, WithRest
+from nndyn.systems.protocol import Array, Parameter, System, WithRest
 from recorders.plan import Plan
 
 #: Keys of the random streams drawn from a recording's seed; systems own 0 and 1, tangents 4 and 5.
@@ -46,7 +48,8 @@ def ensemble(system: System, plan: Plan) -> Array:
         elif plan.pairs and r % 2 == 0:
             deviation = -deviation
         else:
-            deviation = _draw(system, plan, [plan.seed, _PERTURBATION, r])
+            biases = plan.perturb != "weights"
+            deviation = perturbation(system.parameters, plan.epsilon, plan.seed, r, biases=biases)
         phase[r, system.components] += deviation.astype(system.dtype)
     if isinstance(system, WithRest):
         phase = system.representable(phase)
@@ -131,27 +134,76 @@ def rescale(
     return phase, log_factor, redrawn
 
 
+def perturbation(
+    parameters: Sequence[Parameter], epsilon: float, seed: int, r: int, *, biases: bool = False
+) -> Array:
+    """Return the perturbation of replica `r`, from 1 on, as `ensemble` draws it.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+    epsilon : float
+    seed, r : int
+    biases : bool, default False
+        Whether they are perturbed as well.
+
+    Returns
+    -------
+    (D,) float64
+        Uniform in (-ε, ε), 0 on what is left alone.
+    """
+    return _drawn(parameters, epsilon, [seed, _PERTURBATION, r], biases=biases)
+
+
 def _draw(system: System, plan: Plan, key: list[int]) -> Array:
+    given = plan.perturbations
+    epsilon = plan.epsilon if given is None else np.abs(given).max()
+    biases = plan.perturb != "weights" or given is not None
+    return _drawn(system.parameters, epsilon, key, biases=biases)
+
+
+def _drawn(
+    parameters: Sequence[Parameter], epsilon: float, key: list[int], *, biases: bool
+) -> Array:
     """Uniform in (-ε, ε) on the perturbed components, 0 elsewhere."""
-    size = sum(p.size for p in system.parameters)
-    epsilon = plan.epsilon if plan.perturbations is None else np.abs(plan.perturbations).max()
+    size = sum(p.size for p in parameters)
     deviation = np.random.default_rng(key).uniform(-epsilon, epsilon, size)
-    if plan.perturb == "weights" and plan.perturbations is None:
-        for parameter in system.parameters:
-            if parameter.is_bias:
-                deviation[parameter.start : parameter.start + parameter.size] = 0.0
+    for parameter in () if biases else parameters:
+        if parameter.is_bias:
+            deviation[parameter.start : parameter.start + parameter.size] = 0.0
     return deviation
 
 
 def _check_size(system: System, plan: Plan, phase: Array) -> None:
-    state = phase[:, system.components]
     held, coarser = system.coarsest if isinstance(system, WithRest) else (system.dtype.name, 1.0)
-    resolution = float(np.spacing(np.abs(state[0]).max())) * coarser
-    deviations = np.abs(state[1 : plan.replicas + 1] - state[0]).max(axis=1)
     asked = plan.epsilon if plan.perturbations is None else np.abs(plan.perturbations).max()
-    if asked < 16 * resolution or not deviations.all():
+    check_size(phase[: plan.replicas + 1, system.components], asked, held, coarser)
+
+
+def check_size(states: Array, epsilon: float, held: str, coarser: float) -> None:
+    """Check that perturbations are not lost in the rounding of the state.
+
+    Parameters
+    ----------
+    states : (R, D)
+        The reference and perturbed ones at time 0, as they are held.
+    epsilon : float
+        What was asked for.
+    held : str
+        The narrowest dtype that holds them.
+    coarser : float
+        Its rounding over that of `states`.
+
+    Raises
+    ------
+    UsageError
+        If a perturbation vanishes, or nearly.
+    """
+    resolution = float(np.spacing(np.abs(states[0]).max())) * coarser
+    deviations = np.abs(states[1:] - states[0]).max(axis=1)
+    if epsilon < 16 * resolution or not deviations.all():
         raise UsageError(
-            f"epsilon {asked:g} is below the rounding of {held} at states of size "
-            f"{np.abs(state[0]).max():.3g} ({resolution:.1g}); use at least {16 * resolution:.1g}"
+            f"epsilon {epsilon:g} is below the rounding of {held} at states of size "
+            f"{np.abs(states[0]).max():.3g} ({resolution:.1g}); use at least {16 * resolution:.1g}"
             + ("" if held == "float64" else ", or float64")
         )

@@ -20,17 +20,38 @@ def test_every_block_runs_in_order_in_an_empty_folder_and_prints_what_is_told():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_page_on_loops_of_ones_own_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    text = (README.parent / "docs" / "own_loop.md").read_text(encoding="utf-8")
+def run_page(name, folder, monkeypatch, capsys):
+    """Run the blocks of a page in a folder; return its text on one line, and what they print."""
+    monkeypatch.chdir(folder)
+    text = (README.parent / "docs" / name).read_text(encoding="utf-8")
     names = {}
     for block in blocks(text):
         if block.language == "python":
-            exec(compile("\n" * (block.line - 1) + block.text, "own_loop.md", "exec"), names)
-    told = " ".join(text.split()).replace("`model` nor `stateful`", "model nor stateful")
-    said = capsys.readouterr().out.replace("`", "").partition("; the recording ends")[0]
+            exec(compile("\n" * (block.line - 1) + block.text, name, "exec"), names)
+    return " ".join(text.split()), capsys.readouterr().out
+
+
+def test_a_page_on_loops_of_ones_own_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
+    told, said = run_page("own_loop.md", tmp_path, monkeypatch, capsys)
+    told = told.replace("`model` nor `stateful`", "model nor stateful")
+    said = said.replace("`", "").partition("; the recording ends")[0]
     assert said.startswith("the step from time 0 is not the same for equal rows")
     assert said in told
+
+
+def test_a_page_on_watching_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
+    run_page("watch.md", tmp_path, monkeypatch, capsys)
+    assert {one.name for one in tmp_path.iterdir()} == {"run.nc", "checkpoint.pt"}
+
+
+def test_a_page_on_twins_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
+    told, said = run_page("twins.md", tmp_path, monkeypatch, capsys)
+    _, refusal, notes = said.strip().split("\n")
+    start, _, rest = refusal.partition(" (by up to ")
+    assert start in told
+    assert rest.partition("); ")[2].partition("; usual causes")[0] in told
+    assert "finished runs are kept in .killed.nc.parts" in notes
+    assert {one.name for one in tmp_path.iterdir()} == {"twins.nc", "killed.nc"}
 
 
 def test_blocks_have_their_line_their_language_and_what_is_particular():

@@ -37,7 +37,7 @@ def ends(recording: xr.Dataset, state: xr.DataArray) -> Array:
             if 0 <= step < len(steps):
                 found[r] = np.searchsorted(times, steps[step])
     for r in range(R):
-        while found[r] and np.abs(state[found[r] - 1, r].values).max() > LARGEST:
+        while found[r] and float(np.abs(state[found[r] - 1, r].values).max()) > LARGEST:
             found[r] -= 1
     return found
 

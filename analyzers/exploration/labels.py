@@ -229,6 +229,7 @@ def _rises(recording: xr.Dataset, times: Array, replicas: int) -> Array:
         return np.full(replicas, np.nan)
     loss = recording["loss"]
     values = np.asarray(loss.values, np.float64)[loss[loss.dims[0]].values <= times[-1]]
+    values = values[np.isfinite(values).any(axis=1)]  # at others something else was logged
     if len(values) < 2:
         return np.full(replicas, np.nan)
     rises: Array = np.mean(values[1:] > values[:-1], axis=0)

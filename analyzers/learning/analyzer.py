@@ -97,6 +97,9 @@ def learning(
     axis = accuracy.dims[0]
     values = np.asarray(accuracy.values, np.float64)
     times = np.asarray(accuracy[axis].values, np.float64)
+    known = np.isfinite(values).any(axis=1)
+    if known.any():  # of a loop of the user's, which may have logged something else at others
+        values, times = values[known], times[known]
     unit = str(recording["time"].attrs.get("units", "step"))
     end = float(recording["time"].values[-1])
     role = np.asarray(recording["role"].values)

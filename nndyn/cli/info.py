@@ -95,7 +95,8 @@ def _span(values: list[Any]) -> str:
 
 def _print(facts: dict[str, Any]) -> None:
     manifest, sizes = facts["manifest"], facts["sizes"]
-    asked = manifest["steps"]
+    asked, there = manifest["steps"], max(0, sizes["time"] - 1)
+    done = f"{sizes['time']:,} times" if asked is None else f"{there:,} of {asked:,} steps"
     status = facts["status"] + (f": {facts['stop_reason']}" if facts["stop_reason"] else "")
     if "piece_of" in facts:
         status = f"a piece, {sizes['time']:,} of {facts['piece_of']:,} times, of a run {status}"
@@ -105,7 +106,7 @@ def _print(facts: dict[str, Any]) -> None:
         system |= given if isinstance(given, dict) else {}
     lines = {
         "recording": facts["id"],
-        "status": f"{status} ({max(0, sizes['time'] - 1):,} of {asked:,} steps)",
+        "status": f"{status} ({done})",
         "system": _pairs(system),
         "options": _pairs(manifest["recording"]),
         **_network(manifest),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,10 @@ class Book:
     """
 
     def __init__(self, path: Path, identity: str, checks: Checks | None) -> None:
-        self._path = path
+        self._path, self._identity = path, identity
         self._checks = checks
-        self._ledger = None if checks is None else Ledger(identity, checks.grids)
+        self._grids = {} if checks is None else checks.grids
+        self._ledger = None if checks is None else Ledger(identity, self._grids)
 
     def read(self, nc: netCDF4.Dataset, name: str, where: slice) -> Array:
         """Return rows of a variable, checked unless this process wrote some."""
@@ -65,6 +66,30 @@ class Book:
             self._checks.trust(name)
         variable[start : start + len(values)] = values
 
+    def cut(self, nc: netCDF4.Dataset, kept: Mapping[str, int]) -> None:
+        """Make digests of what stays of chunks that are cut through, to be counted.
+
+        Parameters
+        ----------
+        nc : netCDF4.Dataset
+        kept : mapping of str to int
+            Rows of each growing dimension that stay; none of them may wait to be counted.
+        """
+        if self._ledger is None:
+            return
+        ledger = Ledger(self._identity, self._grids)
+        for name, grid in self._grids.items():
+            rows = _begun(nc, name, grid.chunk[0], kept)
+            if rows:
+                stop = kept[nc[name].dimensions[0]]
+                ledger.add(name, stop - rows, self.read(nc, name, slice(stop - rows, stop)))
+        self._ledger = ledger
+
+    def anew(self, nc: netCDF4.Dataset, counts: Mapping[str, int]) -> Book:
+        """Return a book of the file as it is now, with so many rows of each growing dimension."""
+        checks = None if self._checks is None else Checks(self._path, nc, counts)
+        return Book(self._path, self._identity, checks)
+
     @property
     def new(self) -> int:
         """Digests of what was written and does not count yet."""
@@ -94,6 +119,11 @@ class Book:
         """Store the digest of the header, which covers the attributes `new` from now on."""
         if self._ledger is not None:
             digests.seal(nc, new)
+
+
+def _begun(nc: netCDF4.Dataset, name: str, chunk: int, kept: Mapping[str, int]) -> int:
+    """Return the rows of the last chunk along the first axis that stay, 0 if it stays whole."""
+    return kept.get(nc[name].dimensions[0], 0) % chunk
 
 
 class _Taken:

@@ -175,16 +175,16 @@ def read_node(fd: int, address: int, axes: int) -> Node:
     return Node(address, len(raw), level, keys, children)
 
 
-def walk(fd: int, layout: Layout, first: int = 0) -> Iterator[Node]:
-    """Yield the nodes in order, parents first, that may hold chunks from row `first` on.
+def walk(fd: int, layout: Layout, first: int = 0, last: int | None = None) -> Iterator[Node]:
+    """Yield the nodes in order, parents first, that may hold chunks of the rows `first` to `last`.
 
     Parameters
     ----------
     fd : int
         Descriptor of the file.
     layout : Layout
-    first : int
-        Index on the first axis; the last path is walked whatever it is.
+    first, last : int
+        Indices on the first axis. Without `last`, the last path is walked whatever `first` is.
 
     Yields
     ------
@@ -212,8 +212,9 @@ def walk(fd: int, layout: Layout, first: int = 0) -> Iterator[Node]:
         yield node
         if level == 0:
             continue
-        ends = node.keys["origin"][1:, 0]
+        starts, ends = node.keys["origin"][:-1, 0], node.keys["origin"][1:, 0]
         for i in reversed(range(len(ends))):
-            if i == len(ends) - 1 or ends[i] >= first:
+            final = last is None and i == len(ends) - 1
+            if final or (ends[i] >= first and (last is None or starts[i] <= last)):
                 bounds = node.keys[[i, i + 1]].tobytes()
                 todo.append((level - 1, int(node.children[i]), bounds))

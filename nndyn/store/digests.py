@@ -8,7 +8,8 @@ beside it:
   for each chunk it wrote. The words of an entry are the number of the variable, that of the chunk
   in it (C order of the grid of chunks), the rows of the chunk that count, and 128 bits of digest.
   The last entry of a chunk holds. Since rows are only appended, an earlier one of fewer rows stays
-  true of these.
+  true of these. Where a recording is cut back, what stays of a chunk that is cut through gets an
+  entry; those of the chunks after it stand for nothing until these are written anew.
 - ``digest_variables``: the variables by number, separated by spaces.
 - ``digest_header``: the digest of the header, in hexadecimal. It covers the global attributes named
   in ``digest_attributes``, and of each variable its name, dimensions, their fixed sizes, type,

@@ -23,6 +23,7 @@ from nndyn.store.regular import make_new
 from nndyn.store.space import give_back, reserve
 
 _PIECE = 1 << 20
+_SLOTS, _PREEMPTION = 521, 0.75  # of the library, unless told
 
 
 class Handle:
@@ -50,6 +51,10 @@ class Handle:
         self.nc: netCDF4.Dataset = open_netcdf(path, mode)
         self._fds = sorted(_descriptors(path) - before)
         self._closed = False
+
+    def pass_through(self, name: str) -> None:
+        """Let chunks of a variable, which are written whole, not wait in the library's memory."""
+        self.nc[name].set_var_chunk_cache(0, _SLOTS, _PREEMPTION)
 
     def holds(self, fd: int) -> bool:
         """Whether this is the file open as `fd`: its name may have gone over to another one."""

@@ -9,11 +9,12 @@ that the block may change:
   and what attributes added later (`extents`);
 - of each chunk index the rightmost path: rows are only ever appended, so a new chunk's key is the
   largest, and inserting it touches no other node;
-- chunks that are only partly filled, since more rows will go into them;
+- chunks of which only some rows count, since more will go into them;
 - the last few kB: closing a file gives back space that was reserved and not used.
 
 Everything else a block writes lies beyond the committed end of the file or in space nothing refers
-to. Only the uncommitted checkpoint slot is overwritten in place without a copy: nobody reads it.
+to. Overwritten in place without a copy are the uncommitted checkpoint slot and, after a cut
+(`Writer.cut`), chunks none of whose rows count any longer: nobody reads either.
 Putting the copies back and cutting the file to its committed length undoes the block.
 
 Notes
@@ -116,17 +117,17 @@ def _tree_ranges(fd: int, layout: Layout, tails: Collection[tuple[int, int]]) ->
     nodes = list(walk(fd, layout, _LAST))
     if not nodes:
         return []
-    start = int(nodes[-1].keys["origin"][-2, 0])  # first row of the last chunk
-    if (rows, start) not in tails:
-        return [(node.address, node.address + node.size) for node in nodes]
-    ranges = []
-    for node in walk(fd, layout, start):
-        ranges.append((node.address, node.address + node.size))
-        if node.level == 0:
-            inside = node.keys["origin"][:-1, 0] == start
-            addresses = node.children[inside].tolist()
-            sizes = node.keys["size"][:-1][inside].tolist()
-            ranges += [(a, a + size) for a, size in zip(addresses, sizes, strict=True)]
+    ranges = [(node.address, node.address + node.size) for node in nodes]
+    last = int(nodes[-1].keys["origin"][-2, 0])  # first row of the last chunk
+    # where a recording was cut, chunks follow the one that is partly filled
+    for start in sorted(start for length, start in tails if length == rows and start <= last):
+        for node in walk(fd, layout, start, start):
+            ranges.append((node.address, node.address + node.size))
+            if node.level == 0:
+                inside = node.keys["origin"][:-1, 0] == start
+                addresses = node.children[inside].tolist()
+                sizes = node.keys["size"][:-1][inside].tolist()
+                ranges += [(a, a + size) for a, size in zip(addresses, sizes, strict=True)]
     return ranges
 
 

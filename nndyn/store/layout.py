@@ -121,7 +121,8 @@ class Header:
                 return (1, 1, sizes[-1])
             return (1, *sizes[1:]) if variable.name in CHECKPOINTS else sizes
         if len(variable.dims) == 3:
-            return (self._rows(rest[-1] * item), 1, min(rest[-1], _CHUNK_COMPONENTS))
+            pieces = -(-rest[-1] // _CHUNK_COMPONENTS)  # of one length: chunks are stored whole
+            return (self._rows(rest[-1] * item), 1, -(-rest[-1] // pieces))
         if dim == "time":
             return (self.block, *rest)
         # These come in an unknown number a block: a short chunk keeps rewriting its rest cheap.

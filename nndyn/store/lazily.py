@@ -12,7 +12,7 @@ from xarray.backends import NetCDF4DataStore
 from xarray.backends.netCDF4_ import NetCDF4ArrayWrapper
 from xarray.core import indexing
 
-from nndyn.header import COMMENT, COMMENTS
+from nndyn.header import COMMENT, is_comment
 from nndyn.store import digests
 from nndyn.store.checks import Checks
 from nndyn.store.library import reading
@@ -87,7 +87,7 @@ def opened(path: Path, checks: Checks | None, chunks: Mapping[str, int] | None) 
         raise
     for name in digests.OF_THE_FILE:
         recording.attrs.pop(name, None)
-    if recording.attrs.get(COMMENT) in COMMENTS.values():  # of the file too
+    if is_comment(recording.attrs.get(COMMENT)):  # of the file too
         del recording.attrs[COMMENT]
     recording.encoding["unlimited_dims"] = set(recording.encoding["unlimited_dims"]) - {digests.DIM}
     return recording

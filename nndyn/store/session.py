@@ -60,6 +60,7 @@ class Session:
         The same with the rows that wait for a commit.
     changed : bool
         Whether there are changes that do not stand yet.
+    book : Book
 
     Raises
     ------
@@ -106,6 +107,9 @@ class Session:
                 ) from error
             undo.pop_all()
         self.nc = self._handle.nc
+        for name, (rows, *_) in self._shapes.items():
+            if rows == 1:
+                self._handle.pass_through(name)
         self.is_open = True
         with self.change():
             self.nc.sync()
@@ -125,7 +129,7 @@ class Session:
             self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in there.items()}
             looked = inspected(self.path, nc)
             self.committed = looked.rows
-            self._book = book = Book(self.path, looked.attrs.id, looked.checks)
+            self.book = book = Book(self.path, looked.attrs.id, looked.checks)
             if self.attrs["block"] != self._shapes["time"][0]:
                 raise RecordingError(
                     f"{self.path} is damaged: block is {shown(self.attrs['block'])}, expected "
@@ -287,7 +291,7 @@ class Session:
         with self.change(4 * sum(len(str(value)) for value in attrs.values())):
             before = os.fstat(self._fd).st_size
             self.nc.setncatts(dict(attrs))
-            self._book.seal(self.nc, attrs)
+            self.book.seal(self.nc, attrs)
             self.nc.sync()
             after = os.fstat(self._fd).st_size
             if after > before:  # attributes went beyond the header: later changes may touch them
@@ -300,27 +304,27 @@ class Session:
                     )
                 self.nc.setncattr(EXTENTS, value)
                 self._extents = extents
-                self._book.seal(self.nc)
+                self.book.seal(self.nc)
                 self.nc.sync()
             self.settle()
         self.attrs.update({name: plain(value) for name, value in attrs.items()})
 
     def values(self, name: str, where: slice = slice(None)) -> Array:
         """Return rows of a variable, checked unless this session wrote some."""
-        return self._book.read(self.nc, name, where)
+        return self.book.read(self.nc, name, where)
 
     def put(self, name: str, values: Any, start: int = 0) -> None:
         """Write rows of a variable from `start` on, within a change."""
-        self._book.write(self.nc, name, values, start)
+        self.book.write(self.nc, name, values, start)
 
     @property
     def entries(self) -> int:
         """Digests that `count` will write."""
-        return self._book.new
+        return self.book.new
 
     def count(self) -> None:
         """Let what was written count, within a change."""
-        self._book.count(self.nc, self.ends)
+        self.book.count(self.nc, self.ends)
 
     def room(self, name: str, rows: int) -> int:
         """Return the bytes that `rows` new rows of a variable take."""

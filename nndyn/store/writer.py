@@ -10,21 +10,22 @@ from typing import Any, Self
 
 import numpy as np
 
-from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.errors import UsageError
 from nndyn.header import STATUSES, of_status
 from nndyn.recording import CHECKPOINTS
 from nndyn.runtime.interrupts import shielded
 from nndyn.runtime.paths import located
-from nndyn.store import creation, layout
-from nndyn.store.digests import DIM, NAME
+from nndyn.store import creation, cutting, layout
+from nndyn.store.digests import NAME
 from nndyn.store.layout import Array, Header
 from nndyn.store.library import exclusive
 from nndyn.store.locks import WriterLock, writable
 from nndyn.store.rows import InParts, counted
 from nndyn.store.session import Session
+from nndyn.store.written import Written
 
 
-class Writer:
+class Writer(Written):
     """The one process that may change a recording; a context manager.
 
     Leaving by an exception undoes what was not committed and leaves ``status="recording"`` and a
@@ -37,7 +38,7 @@ class Writer:
     """
 
     def __init__(self, path: Path, lock: WriterLock, file: os.stat_result | None = None) -> None:
-        self._session = Session(path, lock, file)
+        super().__init__(Session(path, lock, file))
         self._later: dict[str, Any] = {}
 
     @classmethod
@@ -114,103 +115,6 @@ class Writer:
     ) -> None:
         """Close, undoing what was not committed."""
         self.close()
-
-    @property
-    def path(self) -> Path:
-        """Where the recording is."""
-        return self._session.path
-
-    @property
-    def attrs(self) -> dict[str, Any]:
-        """Global attributes as stored."""
-        return self._session.attrs
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Names of the variables there are."""
-        return frozenset(self._session.dims) - {NAME}
-
-    @property
-    def n_committed(self) -> int:
-        """Number of committed times."""
-        return self._session.n_committed
-
-    @property
-    def committed(self) -> dict[str, int]:
-        """Committed rows of each growing dimension."""
-        return {d: n for d, n in self._session.committed.items() if d != DIM}
-
-    @exclusive
-    def checkpoint(self) -> tuple[Array, int]:
-        """Phase ``(R, P)`` and step of the last commit.
-
-        Returns
-        -------
-        tuple of array and int
-
-        Raises
-        ------
-        RecordingError
-            If nothing was committed, or no slot belongs to the last commit.
-        """
-        return self.checkpoint_of("checkpoint"), self.n_committed - 1
-
-    @exclusive
-    def checkpoint_of(self, name: str) -> Array:
-        """Return what the last commit kept in the checkpoint variable `name`.
-
-        Parameters
-        ----------
-        name : str
-            One of `nndyn.recording.CHECKPOINTS`.
-
-        Returns
-        -------
-        array
-
-        Raises
-        ------
-        RecordingError
-            If nothing was committed, or no slot belongs to the last commit.
-        """
-        slot = self._slot()
-        if slot is None:
-            raise RecordingError(
-                f"{self.path} has no checkpoint of its last commit ({self.n_committed} times); "
-                "record it again"
-            )
-        values: Array = self._usable().values(name, slice(slot, slot + 1))[0]
-        return values
-
-    @exclusive
-    def read(self, name: str, *, last: int | None = None) -> Array:
-        """Return the committed values of a variable.
-
-        Parameters
-        ----------
-        name : str
-        last : int, optional
-            Only that many rows at the end of a growing variable.
-
-        Returns
-        -------
-        array
-
-        Raises
-        ------
-        UsageError
-            If there is no such variable.
-        RecordingError
-            If its values are damaged.
-        """
-        session = self._usable()
-        if name not in session.dims:
-            raise UsageError(f"{self.path} has no variable {name!r}; it has {sorted(session.dims)}")
-        dim = layout.growing(session.dims[name])
-        if dim is None:
-            return session.values(name)
-        stop = self.committed[dim]
-        return session.values(name, slice(0 if last is None else max(0, stop - last), stop))
 
     @shielded()
     @exclusive
@@ -344,6 +248,50 @@ class Writer:
 
     @shielded()
     @exclusive
+    def cut(self, times: int, rows: Mapping[str, int] | None = None) -> None:
+        """Go back: only the first `times` count from here on, durably, and the rows up to them.
+
+        The others stay in the file, where nobody reads them, until what is appended next is
+        written over them. A kill leaves the recording as it was, or cut. Who has it open must open
+        it anew: rows written over are refused as damaged.
+
+        Parameters
+        ----------
+        times : int
+            From 1 to `n_committed`.
+        rows : mapping of str to int, optional
+            How many rows of other growing dimensions stay, where they are not all those that the
+            last time is not before.
+
+        Raises
+        ------
+        UsageError
+            If there are not as many, rows wait for a commit, or the recording has checkpoints:
+            of an earlier step there is none.
+        RecordingError
+            If what stays in a chunk that is cut through is damaged.
+        StoreError
+            If writing fails; the recording stays as it was.
+
+        Notes
+        -----
+        Reads the coordinates, and of every variable the chunk that is cut through.
+        """
+        session = self._usable()
+        if "checkpoint" in session.dims:
+            raise UsageError(
+                f"{self.path} has checkpoints, none of an earlier step: it stays whole"
+            )
+        if session.changed:
+            raise UsageError(f"{self.path} has rows that are not committed; commit them first")
+        kept = cutting.kept(self, times, rows or {})
+        if kept == self.committed:
+            return
+        cutting.cut(session, kept)
+        self._flush_attrs()
+
+    @shielded()
+    @exclusive
     def finish(self, status: str, reason: str = "") -> None:
         """Set ``status`` and ``stop_reason``, durably.
 
@@ -364,7 +312,8 @@ class Writer:
             raise UsageError(f"status {status!r} is unknown; expected one of {STATUSES}")
         if self._usable().changed:
             raise UsageError(f"{self.path} has rows that are not committed; commit them first")
-        self.set_attrs(**of_status(status), stop_reason=reason)
+        longer = any(len(self._session.nc.dimensions[d]) > n for d, n in self.committed.items())
+        self.set_attrs(**of_status(status, longer=longer), stop_reason=reason)
 
     @shielded()
     @exclusive
@@ -386,12 +335,3 @@ class Writer:
         if self._later:
             attrs, self._later = self._later, {}
             self._session.write_attrs(attrs)
-
-    def _slot(self) -> int | None:
-        found = np.flatnonzero(self._session.values("checkpoint_step") == self.n_committed - 1)
-        return int(found[0]) if self.n_committed and found.size else None
-
-    def _usable(self) -> Session:
-        if not self._session.is_open:
-            raise StoreError(f"{self.path} is closed; resume it to write more")
-        return self._session

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +70,9 @@ class Recorded:
         self.identity = str(recording.attrs.get("recording_id", ""))
         self.manifest = header.manifest(recording.attrs, label)
         self.layout = _layout(recording, self.manifest, self.width)
+        #: Whether it ends because it is not finite any more; NaN may follow.
+        self.diverged = bool(np.any(recording.get("diverged_at", -1) >= 0))
+        self._length = len(self.times)
         self.quantities: dict[str, Quantity] = {}
         self.alone: dict[str, Quantity] = {}
         for key in map(str, recording.data_vars):
@@ -77,8 +80,30 @@ class Recorded:
 
     def read(self, start: int, stop: int, first: int, last: int) -> Array:
         """Return components ``first … last - 1`` of the states ``start … stop - 1``."""
-        found: Array = self._state[start:stop, 0, first:last].values
+        there = slice(start, max(start, min(stop, self._length)))
+        found: Array = self._state[there, 0, first:last].values
+        found = _lengthened(found, stop - start)
         return found.astype(self.dtype, copy=False)
+
+    def go_on(self, times: Array, other: Recorded) -> None:
+        """Let NaN follow what there is of a run that diverged.
+
+        Parameters
+        ----------
+        times : (T,) float64
+            Those of the others, which begin with its own.
+        other : Recorded
+            One that has its quantities for as long.
+        """
+        for name, quantity in self.quantities.items():
+            if quantity.variable.dims[0] == "time":
+                at = times
+            else:
+                at = other.quantities.get(name, quantity).at
+            count = len(quantity.at)
+            if len(at) > count and np.array_equal(at[:count], quantity.at):
+                self.quantities[name] = Quantity(quantity.variable, at, _going_on(quantity))
+        self.times = times
 
     def _note(self, recording: xr.Dataset, key: str) -> None:
         """Take note of a quantity along time, if it is of this run."""
@@ -108,6 +133,20 @@ class Recorded:
             self.quantities[key] = Quantity(of, at, read)
         elif dims == (dim,):
             self.alone[key] = Quantity(of, at, read)
+
+
+def _lengthened(values: Array, count: int) -> Array:
+    """Return so many rows, those that lack being NaN."""
+    lacking = np.full((count - len(values), *values.shape[1:]), np.nan, values.dtype)
+    return np.concatenate([values, lacking]) if len(lacking) else values
+
+
+def _going_on(quantity: Quantity) -> Callable[[slice], Array]:
+    def read(where: slice) -> Array:
+        there = slice(min(where.start, len(quantity.at)), min(where.stop, len(quantity.at)))
+        return _lengthened(quantity.read(there), where.stop - where.start)
+
+    return read
 
 
 def _layout(recording: xr.Dataset, manifest: Mapping[str, Any], width: int) -> list[Parameter]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndyn.errors import DataError, StoreError
+from nndyn.errors import DataError
 from nndyn.recording import CONTROL, VARIABLES, Variable
 from nndyn.runtime import provenance
 from nndyn.runtime.progress import Progress, following
 from nndyn.store import Header, InParts, Writer, open_recording
+from nndyn.store.appearing import appearing
 from nndyn.systems.protocol import Array
 from nndyn.systems.series.ensembles import Pairs, Sums, independent, partners
 from recorders.apart.trajectories import Ensemble, Quantity, lines
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 16 * 2**20
 #: Fewest times that share a chunk.
 _SHORTEST = 64
-#: What a failed write says of a run that can be gone on with, which this is not.
-_SAFE = re.compile(r"\d+ times are safe and can be resumed; ")
 _DERIVED = ("distance_l1", "distance_l2", "distance_linf")
 
 
@@ -63,7 +61,7 @@ def write(
     DataError
         If a state is not finite from the beginning, or finite again later.
     StoreError
-        If it cannot be written: nothing is left of it then.
+        If it cannot be written: what was at `path` before is there still.
 
     Notes
     -----
@@ -73,19 +71,10 @@ def write(
     plan = _plan(ensemble)
     header = _header(ensemble, plan)
     identity = str(header.attrs["recording_id"])
-    with Writer.create(path, header, overwrite=overwrite) as writer:
-        made = path.stat()
-        try:
-            with following(progress, path.name, "times") as told:
-                reason = _Writing(ensemble, plan, writer).run(told)
-            _finish(ensemble, writer, reason)
-        except BaseException as error:
-            writer.close()
-            if path.exists() and path.stat().st_ino == made.st_ino:
-                path.unlink()  # a part of it could not be gone on with
-            if type(error) is StoreError:
-                raise StoreError(_SAFE.sub("", str(error))) from error
-            raise
+    with appearing(path, header, overwrite=overwrite) as writer:
+        with following(progress, path.name, "times") as told:
+            reason = _Writing(ensemble, plan, writer).run(told)
+        _finish(ensemble, writer, reason)
     for note in ensemble.notes:
         warnings.warn(f"{path}: {note}", stacklevel=2 + callers)
     return open_recording(path, identity=identity)

@@ -12,7 +12,7 @@ import nndyn
 from nndyn import systems
 from nndyn.errors import DataError, RecordingError, StoreError, UsageError
 from nndyn.recording import validate
-from nndyn.store import MissingRecordingError, verify
+from nndyn.store import MissingRecordingError, Writer, verify
 from nndyn.store.session import Session
 from recorders.apart import together
 from recorders.join import joined
@@ -255,6 +255,45 @@ def test_a_full_disk_leaves_nothing_and_promises_nothing(run, tmp_path, monkeypa
         nndyn.join(each[0], each[1:], tmp_path / "j.nc", control=each[0])
     assert "resumed" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_join_that_fails_leaves_the_file_it_was_to_replace(run, tmp_path, monkeypatch):
+    path = tmp_path / "j.nc"
+    each = [single(run, r) for r in range(4)]
+    nndyn.join(each[0], each[1:3], path, control=each[0]).close()
+    before = path.read_bytes()
+    monkeypatch.setattr(together, "_BLOCK_BYTES", 2**13)
+    monkeypatch.setattr(together, "_SHORTEST", 4)
+    each[3]["state"][40, 0, 0], committed = np.nan, []
+    commit = Writer.commit
+    monkeypatch.setattr(Writer, "commit", lambda self: (committed.append(1), commit(self))[1])
+    with pytest.raises(DataError, match="finite again"):
+        nndyn.join(each[0], each[1:], path, control=each[0], overwrite=True)
+    assert committed  # it failed half-way
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(run, tmp_path, monkeypatch):
+    path, finish = tmp_path / "j.nc", Writer.finish
+    each = [single(run, r) for r in range(3)]
+
+    def finished(self, *given):
+        finish(self, *given)
+        path.write_text("somebody else's")
+
+    monkeypatch.setattr(Writer, "finish", finished)
+    with pytest.raises(UsageError, match="exists"):
+        nndyn.join(each[0], each[1:], path, control=each[0])
+    assert path.read_text() == "somebody else's"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_recording_that_is_written_is_not_joined_over(run, tmp_path):
+    path, each = tmp_path / "j.nc", [single(run, r) for r in range(3)]
+    nndyn.join(each[0], each[1:], path, control=each[0]).close()
+    with Writer.resume(path), pytest.raises(StoreError, match="being written by another"):
+        nndyn.join(each[0], each[1:], path, control=each[0], overwrite=True)
 
 
 def test_no_copies_and_no_files_are_refused(run, tmp_path):

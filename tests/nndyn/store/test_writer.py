@@ -67,10 +67,16 @@ def test_a_state_chunk_holds_at_most_64_kib_or_one_state(
     assert plan.chunk(state) == (rows_per_chunk, 1, components)
 
 
-def test_a_state_of_many_components_is_cut_into_chunks_that_are_read_alone() -> None:
-    plan = header(components=3_000_000, block=1)
+@pytest.mark.parametrize(
+    ("components", "length"), [(2**20, 2**20), (2**20 + 1, 2**19 + 1), (3_000_000, 1_000_000)]
+)
+def test_a_state_of_many_components_is_cut_into_chunks_that_are_read_alone(
+    components: int, length: int
+) -> None:
+    """Of one length: chunks are stored whole, and a short last one would be padded."""
+    plan = header(components=components, block=1)
     state = next(v for v in plan.variables if v.name == "state")
-    assert plan.chunk(state) == (1, 1, 2**20)
+    assert plan.chunk(state) == (1, 1, length)
 
 
 def test_a_state_cut_into_chunks_is_sound_and_resumes(

@@ -57,7 +57,7 @@ def describe(
         "values": _json(reach.values(steps.function)),
         "stateful": {name: type(one).__name__ for name, one in stateful.items()},
         "groups": {
-            name: [_numbers(group) for group in one.param_groups]
+            name: [plain(group) for group in one.param_groups]
             for name, one in stateful.items()
             if isinstance(one, torch.optim.Optimizer)
         },
@@ -71,8 +71,8 @@ def describe(
     return described
 
 
-def _numbers(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers of a group of parameters."""
+def plain(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers of an optimizer's group of parameters, as JSON values."""
     found = {k: list(v) if isinstance(v, tuple) else v for k, v in group.items() if k != "params"}
     listed = {k: v if isinstance(v, list) else [v] for k, v in found.items()}
     return {

@@ -33,6 +33,8 @@ def put_back(streams: Streams) -> None:
     torch.set_rng_state(streams.torch)
     if streams.cuda:
         torch.cuda.set_rng_state_all(list(streams.cuda))
+    elif _cuda_used():  # since then: where they began, with the seed that all devices have
+        torch.cuda.manual_seed_all(torch.initial_seed())
     np.random.set_state(streams.numpy)  # noqa: NPY002
     random.setstate(streams.python)
 

@@ -1,0 +1,138 @@
+"""What a writer has committed, as it reads it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.store import layout
+from nndyn.store.digests import DIM, NAME
+from nndyn.store.layout import Array
+from nndyn.store.library import exclusive
+from nndyn.store.session import Session
+
+
+class Written:
+    """The committed part of a recording that this process may change.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def path(self) -> Path:
+        """Where the recording is."""
+        return self._session.path
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Global attributes as stored."""
+        return self._session.attrs
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the variables there are."""
+        return frozenset(self._session.dims) - {NAME}
+
+    @property
+    def n_committed(self) -> int:
+        """Number of committed times."""
+        return self._session.n_committed
+
+    @property
+    def committed(self) -> dict[str, int]:
+        """Committed rows of each growing dimension."""
+        return {d: n for d, n in self._session.committed.items() if d != DIM}
+
+    @exclusive
+    def checkpoint(self) -> tuple[Array, int]:
+        """Phase ``(R, P)`` and step of the last commit.
+
+        Returns
+        -------
+        tuple of array and int
+
+        Raises
+        ------
+        RecordingError
+            If nothing was committed, or no slot belongs to the last commit.
+        """
+        return self.checkpoint_of("checkpoint"), self.n_committed - 1
+
+    @exclusive
+    def checkpoint_of(self, name: str) -> Array:
+        """Return what the last commit kept in the checkpoint variable `name`.
+
+        Parameters
+        ----------
+        name : str
+            One of `nndyn.recording.CHECKPOINTS`.
+
+        Returns
+        -------
+        array
+
+        Raises
+        ------
+        RecordingError
+            If nothing was committed, or no slot belongs to the last commit.
+        """
+        slot = self._slot()
+        if slot is None:
+            raise RecordingError(
+                f"{self.path} has no checkpoint of its last commit ({self.n_committed} times); "
+                "record it again"
+            )
+        values: Array = self._usable().values(name, slice(slot, slot + 1))[0]
+        return values
+
+    @exclusive
+    def read(self, name: str, where: slice = slice(None), *, last: int | None = None) -> Array:
+        """Return the committed values of a variable.
+
+        Parameters
+        ----------
+        name : str
+        where : slice
+            Which rows of a growing variable, one after the other.
+        last : int, optional
+            Only that many rows at the end of a growing variable.
+
+        Returns
+        -------
+        array
+
+        Raises
+        ------
+        UsageError
+            If there is no such variable.
+        RecordingError
+            If its values are damaged.
+        """
+        session = self._usable()
+        if name not in session.dims:
+            raise UsageError(f"{self.path} has no variable {name!r}; it has {sorted(session.dims)}")
+        dim = layout.growing(session.dims[name])
+        if dim is None:
+            return session.values(name)
+        count = self.committed[dim]
+        start, stop, _ = where.indices(count)
+        if last is not None:
+            start, stop = max(0, count - last), count
+        return session.values(name, slice(start, max(start, stop)))
+
+    def _slot(self) -> int | None:
+        found = np.flatnonzero(self._session.values("checkpoint_step") == self.n_committed - 1)
+        return int(found[0]) if self.n_committed and found.size else None
+
+    def _usable(self) -> Session:
+        if not self._session.is_open:
+            raise StoreError(f"{self.path} is closed; resume it to write more")
+        return self._session
