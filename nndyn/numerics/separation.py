@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from nndyn.numerics.lanes import add_products, add_sizes
+
 Array = NDArray[Any]
 
 #: Components whose deviations are held at a time; a multiple of eight.
@@ -32,22 +34,6 @@ def _apart(row: Array, reference: Array, n: int, out: Array) -> bool:
         out[i] = np.float64(row[i]) - np.float64(reference[i])
         different += out[i] != 0.0
     return different > 0
-
-
-@numba.njit(cache=True, nogil=True)
-def _add_sizes(x: Array, n: int, total: Array, largest: Array) -> None:
-    for i in range(0, n, 8):
-        for k in range(8):
-            size = abs(x[i + k])
-            total[k] += size
-            largest[k] = size if size > largest[k] else largest[k]
-
-
-@numba.njit(cache=True, nogil=True)
-def _add_products(x: Array, y: Array, n: int, total: Array) -> None:
-    for i in range(0, n, 8):
-        for k in range(8):
-            total[k] += x[i + k] * y[i + k]
 
 
 @numba.njit(inline="always")
@@ -107,12 +93,12 @@ def separate(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array
         for r in range(R):
             apart[r] = _apart(rows[r, start:stop], rows[0, start:stop], n, deviations[r])
             if apart[r]:
-                _add_sizes(deviations[r], n, total[r], largest[r])
+                add_sizes(deviations[r], n, total[r], largest[r])
                 finite &= np.isfinite(_folded_of(total[r]))
         for r in range(R):
             for s in range(r + 1):
                 if not finite or (apart[r] and apart[s]):
-                    _add_products(deviations[r], deviations[s], n, products[r, s])
+                    add_products(deviations[r], deviations[s], n, products[r, s])
     rest = np.empty((R, size - whole))
     for r in range(R):
         _apart(rows[r, whole:size], rows[0, whole:size], size - whole, rest[r])
@@ -148,11 +134,10 @@ def moved(new: Array, before: Array, after: Array) -> float:
     whole = n - n % 8
     step, squares = np.empty(_CACHED), np.zeros(8)
     for start in range(0, whole, _CACHED):
-        k = min(_CACHED, whole - start)
-        _apart(new[start:whole], before[start:whole], k, step)
-        _add_products(step, step, k, squares)
-        for i in range(start, start + k):
-            after[i] = new[i]
+        stop = min(start + _CACHED, whole)
+        _apart(new[start:stop], before[start:stop], stop - start, step)
+        add_products(step, step, stop - start, squares)
+        after[start:stop] = new[start:stop]
     total = _folded_of(squares)
     for i in range(whole, n):
         total += (np.float64(new[i]) - np.float64(before[i])) ** 2
