@@ -70,7 +70,7 @@ def _known(name: str) -> Variable:
 
 def header(system: System, plan: Plan, start: Array) -> Header:
     """Header of a new recording that begins with the ensemble `start` ``(R, P)``."""
-    state = start[:, system.components].astype(np.float64)
+    state = start[:, system.components]
     layout = system.parameters
     manifest = {
         "system": system.describe(),
@@ -96,7 +96,7 @@ def header(system: System, plan: Plan, start: Array) -> Header:
         variables=variables(system, plan),
         fixed={
             "role": ensembles.roles(plan),
-            "perturbation": np.abs(state - state[0]).max(axis=1),
+            "perturbation": ensembles.sizes(state),
             "pair": ensembles.pairs(plan),
             "diverged_at": np.full(plan.rows, -1, dtype=np.int64),
             "parameter_name": np.array([p.name for p in layout], dtype=object),

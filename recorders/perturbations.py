@@ -13,6 +13,8 @@ from recorders.plan import Plan
 
 #: Keys of the random streams drawn from a recording's seed; systems own 0 and 1, tangents 4 and 5.
 _PERTURBATION, _REDRAW = 2, 3
+#: Numbers of deviations that are held at a time, or one row.
+_AT_ONCE = 2**20
 
 
 def roles(plan: Plan) -> Array:
@@ -77,11 +79,35 @@ def pairs(plan: Plan) -> Array:
 
 def lengths(phase: Array) -> Array:
     """l2 lengths ``(R,)`` of the deviations from row 0, in float64."""
-    return _norms((phase - phase[0]).astype(np.float64, copy=False))
+    found = np.zeros(len(phase))
+    for rows in _few(np.arange(len(phase)), phase):
+        found[rows] = _norms(_deviations(phase, rows), of=len(phase))
+    return found
 
 
-def _norms(rows: Array) -> Array:
-    norms: Array = np.sqrt(np.einsum("rp,rp->r", rows, rows))
+def sizes(states: Array) -> Array:
+    """Max norms ``(R,)`` of the deviations of states ``(R, D)`` from row 0, in float64."""
+    found = np.zeros(len(states))
+    for rows in _few(np.arange(len(states)), states):
+        found[rows] = np.abs(states[rows].astype(np.float64) - states[0]).max(axis=1)
+    return found
+
+
+def _few(rows: Array, phase: Array) -> list[Array]:
+    """Return row numbers in portions whose deviations are held at a time."""
+    count = max(1, _AT_ONCE // phase.shape[1])
+    return [rows[i : i + count] for i in range(0, len(rows), count)]
+
+
+def _deviations(phase: Array, rows: Array) -> Array:
+    found: Array = (phase[rows] - phase[0]).astype(np.float64, copy=False)
+    return found
+
+
+def _norms(rows: Array, of: int) -> Array:
+    """l2 norms of rows, some `of` so many: numpy adds up a row in another order where it is all."""
+    some = np.broadcast_to(rows, (2, rows.shape[1])) if len(rows) == 1 < of else rows
+    norms: Array = np.sqrt(np.einsum("rp,rp->r", some, some)[: len(rows)])
     return norms
 
 
@@ -109,28 +135,23 @@ def rescale(
         Rows that coincided with the reference: they start again from a new perturbation, and
         their factor is 0.
     """
-    part = system.components
-    deviations = (phase - phase[0]).astype(np.float64, copy=False)
-    length = _norms(deviations)
     log_factor = np.zeros(len(phase))
+    length = lengths(phase)
     redrawn = []
     for r in np.flatnonzero((targets > 0) & (length == 0)):
         direction = _draw(system, plan, [plan.seed, _REDRAW, int(r), t])
-        scale = targets[r] / _norms(direction[None])[0]
-        phase[r, part] += (direction * scale).astype(phase.dtype)
+        scale = targets[r] / _norms(direction[None], of=1)[0]
+        phase[r, system.components] += (direction * scale).astype(phase.dtype)
+        phase[r] = _held(system, phase[r : r + 1])[0]
         redrawn.append(int(r))
     rows = np.flatnonzero((targets > 0) & (length > 0) & (length < np.inf))
-    scale = (targets[rows] / length[rows])[:, None]
-    phase[rows] = (phase[0] + deviations[rows] * scale).astype(phase.dtype)
-    if isinstance(system, WithRest):
-        phase = system.representable(phase)
-    before = _norms(deviations[rows, part])
-    after = _norms((phase[rows, part] - phase[0, part]).astype(np.float64, copy=False))
-    # where states coincide, as only buffers differ or the reference is too far out for targets to
-    # be told from it, the phases speak for them
-    apart = (before > 0) & (after > 0)
-    before, after = np.where(apart, (before, after), (length[rows], targets[rows]))
-    log_factor[rows] = np.log(before) - np.log(after)
+    for some in _few(rows, phase):
+        before, after = _put_back(system, phase, some, targets[some] / length[some], of=len(rows))
+        # where states coincide, as only buffers differ or the reference is too far out for targets
+        # to be told from it, the phases speak for them
+        apart = (before > 0) & (after > 0)
+        before, after = np.where(apart, (before, after), (length[some], targets[some]))
+        log_factor[some] = np.log(before) - np.log(after)
     return phase, log_factor, redrawn
 
 
@@ -153,6 +174,23 @@ def perturbation(
         Uniform in (-ε, ε), 0 on what is left alone.
     """
     return _drawn(parameters, epsilon, [seed, _PERTURBATION, r], biases=biases)
+def _put_back(
+    system: System, phase: Array, rows: Array, scale: Array, of: int
+) -> tuple[Array, Array]:
+    """Multiply deviations, and return how far states are from the reference, before and after."""
+    part = system.components
+    deviations = _deviations(phase, rows)
+    before = _norms(deviations[:, part], of)
+    deviations *= scale[:, None]
+    deviations += phase[0]
+    phase[rows] = _held(system, deviations.astype(phase.dtype, copy=False))
+    after = (phase[rows, part] - phase[0, part]).astype(np.float64, copy=False)
+    return before, _norms(after, of)
+
+
+def _held(system: System, rows: Array) -> Array:
+    """Return rows as the system holds them."""
+    return system.representable(rows) if isinstance(system, WithRest) else rows
 
 
 def _draw(system: System, plan: Plan, key: list[int]) -> Array:

@@ -80,7 +80,7 @@ class Run:
     ) -> None:
         self.system, self.plan, self.writer, self.progress = system, plan, writer, progress
         self.pairs = independent(ensembles.roles(plan), ensembles.pairs(plan))
-        self.targets = ensembles.lengths(start)
+        self.targets = ensembles.lengths(start) if plan.rescale else np.zeros(plan.rows)
         size = len(range(*system.components.indices(system.dimension)))
         self._width = system.dimension if plan.whole_phase else size
         self.block = writer.attrs["block"]

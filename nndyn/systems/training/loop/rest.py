@@ -22,6 +22,7 @@ from nndyn.errors import UsageError
 
 #: Values that are never changed in place.
 _SCALARS = (type(None), bool, int, float, complex, str, bytes)
+_OF_SCALARS = frozenset(_SCALARS)
 #: Containers that keep their type, by the tag that stands for them.
 _LISTS: dict[str, Any] = {
     "tuple": tuple,
@@ -55,8 +56,8 @@ def copied(tree: Any) -> Any:
         return tree.detach().clone()
     if type(tree) is dict:
         return {name: copied(value) for name, value in tree.items()}
-    if type(tree) is list:
-        return [copied(value) for value in tree]
+    if type(tree) in (list, tuple):
+        return type(tree)(copied(value) for value in tree)
     return copy.deepcopy(tree)
 
 
@@ -66,7 +67,10 @@ def equal(one: Any, other: Any) -> bool:
         return False
     if isinstance(one, torch.Tensor):
         same = one.dtype == other.dtype and one.shape == other.shape
-        return same and bool(((one == other) | ((one != one) & (other != other))).all())
+        return same and (
+            torch.equal(one, other)
+            or bool(((one == other) | ((one != one) & (other != other))).all())
+        )
     if isinstance(one, np.ndarray):
         kind = one.dtype.kind in "fc"
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=kind)
@@ -91,8 +95,12 @@ def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 def walked(tree: Any, path: str, enter: Callable[[str, torch.Tensor], Any]) -> Any:
     """Return a copy of a tree in which `enter` replaces every tensor, given its path."""
+    if type(tree) in _OF_SCALARS:  # most of it, and it is walked at every step
+        return tree
     if isinstance(tree, torch.Tensor):
         return enter(path.rstrip("."), tree)
+    if type(tree) is dict:
+        return {key: walked(value, f"{path}{key}.", enter) for key, value in tree.items()}
     if isinstance(tree, dict) and any(_holds(value) for value in tree.values()):
         return {key: walked(value, f"{path}{key}.", enter) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)) and any(_holds(value) for value in tree):
@@ -112,12 +120,12 @@ def _holds(tree: Any) -> bool:
 
 def filled(tree: Any, live: Mapping[int, torch.Tensor] | Sequence[torch.Tensor]) -> Any:
     """Return a copy of a rest in which every `Slot` is its live tensor."""
+    if type(tree) in _OF_SCALARS:
+        return tree
     if isinstance(tree, Slot):
         return live[tree.index]
-    if isinstance(tree, dict):
-        if type(tree) is dict:
-            return {key: filled(value, live) for key, value in tree.items()}
-        return copied(tree)
+    if type(tree) is dict:
+        return {key: filled(value, live) for key, value in tree.items()}
     if type(tree) is list:
         return [filled(value, live) for value in tree]
     if type(tree) is tuple:

@@ -52,12 +52,12 @@ class Rows:
     ) -> None:
         self._seat, self._steps, self._evaluation = seat, steps, evaluation
         self._states, self._memory = states, memory
+        phase = np.ascontiguousarray(phase, weights.dtype)
         self._first = phase, rest
         self._size = sum(parameter.size for parameter in seat.parameters)
         self._load()
-        #: Weights before and after a step.
-        self._here, self._there = weights
-        self._here[:] = phase[:, : self._size]
+        #: Weights before a step, at first with what follows them, and memory for those after it.
+        self._here, (self._there, self._next) = phase, weights
         self._alive = self._finite()
         reference = self._states[0]
         self._alike = [
@@ -96,7 +96,7 @@ class Rows:
                 ended = self._step(t, said, lengths[i], nudged)
                 if ended:
                     break
-                self._here, self._there = self._there, self._here
+                self._here, self._there, self._next = self._there, self._next, self._there
                 self._alive = [r for r in self._alive if np.isfinite(lengths[i, r])]
                 done += 1
         # what was seen of a time that no step leads from is for who observes it
@@ -119,15 +119,19 @@ class Rows:
             ended=ended,
         )
 
+    @property
+    def _weights(self) -> Array:
+        """The weights ``(R, D)`` as they are."""
+        return self._here[:, : self._size]
+
     def _load(self) -> None:
         phase, rest = self._first
-        given = torch.from_numpy(np.ascontiguousarray(phase))
-        for state, row, tree in zip(self._states, given, rest, strict=True):
+        for state, row, tree in zip(self._states, torch.from_numpy(phase), rest, strict=True):
             self._seat.load(state, row, tree)
 
     def _finite(self) -> list[int]:
         """Return the rows whose weights are finite: no other takes a step."""
-        found: list[int] = np.flatnonzero(np.isfinite(self._here).all(axis=1)).tolist()
+        found: list[int] = np.flatnonzero(np.isfinite(self._weights).all(axis=1)).tolist()
         return found
 
     def _step(self, t: int, values: dict[str, Array], lengths: Array, nudged: bool) -> str:
@@ -187,8 +191,7 @@ class Rows:
         """Return a part of all phases."""
         start, stop, _ = part.indices(self._seat.size)
         if stop <= self._size:
-            weights: Array = self._here[:, start:stop].copy()
-            return weights
+            return self._weights[:, start:stop].copy()
         whole: Array = self._phases()[:, part].copy()
         return whole
 
@@ -198,8 +201,8 @@ class Rows:
         given = torch.from_numpy(phases)
         for r, state in enumerate(self._states):
             if r in self._alive:
-                self._seat.store(state, given[r])
+                self._seat.store(state, given[r], len(self._seat.weights))
             else:
                 phases[r] = np.nan
-        phases[:, : self._size] = self._here
+        phases[:, : self._size] = self._weights
         return phases

@@ -6,13 +6,13 @@ floating tensor with a dimension at least: buffers, moments, averages. All else 
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -52,10 +52,10 @@ class Place:
     dtype: torch.dtype
     start: int
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """Number of components."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
 
 @dataclass
@@ -68,20 +68,26 @@ class State:
         A tree a holder, with a `Slot` for every tensor of the phase. Never changed in place.
     values : dict of int to torch.Tensor
         Tensors of the phase by place; those that `rest` does not name are spare.
+    there : set of int
+        The places that `rest` names.
     """
 
     rest: list[Any]
     values: dict[int, Tensor]
+    there: Set[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note the places."""
+        self.there = slots(self.rest)
 
     def copy(self) -> State:
         """Return the same in tensors of its own."""
-        return State(self.rest, {at: self.values[at].clone() for at in slots(self.rest)})
+        return State(self.rest, {at: self.values[at].clone() for at in self.there})
 
     def equals(self, other: State) -> bool:
         """Whether two states are of the same bits."""
-        there = slots(self.rest)
         return equal(self.rest, other.rest) and all(
-            same_bits(self.values[at], other.values[at]) for at in there
+            same_bits(self.values[at], other.values[at]) for at in self.there
         )
 
 
@@ -201,7 +207,7 @@ class Seat:
                 raise UnfitError(f"{name} is {tensor.layout}, expected a dense tensor")
             if not weight and not in_phase(tensor):
                 return copied(tensor)
-            if any(
+            if not tensor.is_contiguous() and any(
                 n > 1 and step == 0 for n, step in zip(tensor.shape, tensor.stride(), strict=True)
             ):
                 raise UnfitError(f"{name} is expanded: several of its numbers are one in memory")
@@ -217,7 +223,8 @@ class Seat:
                     raise UnfitError(f"{name} appeared, which was not there at the start")
                 at = self._place(name, tensor)
             place = self.places[at]
-            if tuple(real(tensor).shape) != place.shape or tensor.dtype != place.dtype:
+            shape = real(tensor).shape if tensor.is_complex() else tensor.shape
+            if shape != place.shape or tensor.dtype != place.dtype:
                 raise UnfitError(
                     f"{name} is now {tensor.dtype} {tuple(tensor.shape)}, it was {place.dtype} "
                     f"{place.shape}"
@@ -242,10 +249,9 @@ class Seat:
 
     def put(self, state: State) -> None:
         """Copy all that a state holds into the tensors of the objects."""
-        there = sorted(slots(state.rest))
         with torch.no_grad():
-            live = [self._live[at].detach() for at in there]
-            torch._foreach_copy_(live, [state.values[at] for at in there])
+            live = [self._live[at].detach() for at in state.there]
+            torch._foreach_copy_(live, [state.values[at] for at in state.there])
         self._set(state.rest, self._live)
 
     def take(self, state: State) -> None:
@@ -264,7 +270,7 @@ class Seat:
             If that no longer fits the layout, or something of it vanished.
         """
         tree, found = self.read()
-        gone = sorted(slots(state.rest) - found.keys())
+        gone = sorted(state.there - found.keys())
         if lost := [n for n in (self.places[at].name for at in gone) if not self._is_gradient(n)]:
             raise UnfitError(f"{lost[0]} vanished")
         own, others = [], []
@@ -278,7 +284,7 @@ class Seat:
                 others.append(tensor.detach().clone() if tensor.data_ptr() in taken else tensor)
         if own:
             torch._foreach_copy_(own, others)
-        state.rest = tree
+        state.rest, state.there = tree, found.keys()
 
     @contextmanager
     def lent(self, *, grow: bool = False) -> Iterator[None]:
@@ -326,19 +332,21 @@ class Seat:
 
     def load(self, state: State, phase: Tensor, rest: list[Any]) -> None:
         """Give a row the values of a phase ``(P,)`` and its rest."""
-        views, there = self.views(phase), sorted(slots(rest))
+        views, there = self.views(phase), slots(rest)
         for at in there:
             if at not in state.values:
                 state.values[at] = torch.empty_like(self._live[at].detach())
         torch._foreach_copy_([real(state.values[at]) for at in there], [views[at] for at in there])
-        state.rest = rest
+        state.rest, state.there = rest, there
 
-    def store(self, state: State, phase: Tensor) -> None:
-        """Copy a row into a phase ``(P,)``; what is absent is zero there."""
-        views, there = self.views(phase), slots(state.rest)
-        torch._foreach_copy_([views[at] for at in there], [real(state.values[at]) for at in there])
-        for at in set(range(len(views))) - there:
-            views[at].zero_()
+    def store(self, state: State, phase: Tensor, first: int = 0) -> None:
+        """Copy a row from a place on into a phase ``(P,)``; what is absent is zero there."""
+        views = self.views(phase)
+        for at in range(first, len(views)):
+            if at in state.there:
+                views[at].copy_(real(state.values[at]))
+            else:
+                views[at].zero_()
 
     def store_weights(self, state: State, before: Array, after: Array) -> float:
         """Copy the weights of a row into an array ``(D,)``; return the length of its step.
@@ -353,18 +361,17 @@ class Seat:
         -------
         float
         """
-        square = 0.0
+        square, dtype = 0.0, self.dtype
         for at, place in enumerate(self.places[: len(self.weights)]):
             part = slice(place.start, place.start + place.size)
-            new = real(state.values[at]).to("cpu", self.dtype).reshape(-1).numpy()
+            new = real(state.values[at]).to("cpu", dtype).reshape(-1).numpy()
             square += moved(new, before[part], after[part])
         return math.sqrt(square)
 
     def difference(self, one: State, other: State) -> str:
         """Return the name of the first thing that differs in two states, empty if nothing does."""
-        first, second = slots(one.rest), slots(other.rest)
-        for at in sorted(first | second):
-            both = at in first and at in second
+        for at in sorted(one.there | other.there):
+            both = at in one.there and at in other.there
             if not both or not same_bits(one.values[at], other.values[at]):
                 return self.places[at].name
         pairs = zip(self._holders, one.rest, other.rest, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ def initial_key(seed: int) -> int:
     return key([seed, 0])
 
 
+@functools.lru_cache(maxsize=1)  # rows that take turns ask for the same one
 def step_key(seed: int, t: int) -> int:
     """Return the key of the random numbers, such as dropout masks, of the step from time `t`.
 
