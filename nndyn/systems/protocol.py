@@ -286,6 +286,14 @@ class InTurn(Protocol):
 
 
 @runtime_checkable
+class Bounded(Protocol):
+    """What a recorder needs of a system that may not have as many steps as are asked for."""
+
+    def check_steps(self, steps: int) -> None:
+        """Check that so many steps from the first time on can be taken; UsageError if not."""
+
+
+@runtime_checkable
 class Integrated(Protocol):
     """What a recorder needs of a system whose steps may approximate those of a flow."""
 

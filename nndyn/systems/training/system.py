@@ -21,15 +21,14 @@ from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.description import describe
 from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import check_times, evaluations
-from nndyn.systems.training.optimizers import arguments
-from nndyn.systems.training.second_order import sharpness
-from nndyn.systems.training.second_order.expansion import Expansion
+from nndyn.systems.training.optimizers import arguments, schedulers
+from nndyn.systems.training.second_order.differentiable import Differentiable
 from nndyn.systems.training.second_order.measures import SecondOrder
 from nndyn.systems.training.torch_state import device as devices
 from nndyn.systems.training.torch_state.threads import threads_for
 
 
-class Training:
+class Training(Differentiable):
     """The training of a network, as a map on its weights and the buffers of its optimizer.
 
     Parameters
@@ -72,9 +71,11 @@ class Training:
     batch_size : int, optional
         Samples per step; the whole training set unless given. An epoch is a permutation drawn from
         (`seed`, epoch) and cut into batches, the last of which may be shorter.
-    schedule : str, default "constant"
-        Learning-rate schedule: ``constant``, ``cosine:T``, ``warmup:K``, ``step:K:G``, or several
-        joined by commas, which are multiplied; see `nndyn.systems.training.optimizers.schedules`.
+    schedule : str or callable, default "constant"
+        Learning-rate schedule: ``constant``, ``cosine:T``, ``warmup:K``, ``step:K:G``,
+        ``exponential:G``, ``linear:T:E``, ``one-cycle:T:P``, ``inverse-sqrt:K``, or several joined
+        by commas, which are multiplied; see `optimizers.schedules`. Or a function of t that
+        returns the factor on `lr`; or one of an optimizer that returns a scheduler of torch.
     activation : {"tanh", "relu", "sigmoid", "gelu", "sin", "silu", "identity"}
         Activation function between the layers of a spec.
     init : str, optional
@@ -132,6 +133,7 @@ class Training:
     time_unit = "step"
     series = ("gradient_norm",)
     arrival = ("step_length",)
+    first_step = 0
 
     def __init__(
         self,
@@ -149,7 +151,7 @@ class Training:
         alpha: float = 0.99,
         clip_norm: float | None = None,
         batch_size: int | None = None,
-        schedule: str = "constant",
+        schedule: str | Callable[..., Any] | tuple[type, dict[str, Any]] = "constant",
         activation: str = "tanh",
         init: str | None = None,
         samples: int | None = None,
@@ -158,9 +160,7 @@ class Training:
         dtype: str | torch.dtype = "float64",
         device: str | torch.device = "cpu",
     ) -> None:
-        optimizer, loss, activation, init, schedule = map(
-            canonical, (optimizer, loss, activation, init, schedule)
-        )
+        optimizer, loss, activation, init = map(canonical, (optimizer, loss, activation, init))
         self.rule, hyperparameters = arguments.make(
             optimizer,
             lr=lr,
@@ -169,7 +169,7 @@ class Training:
             weight_decay=weight_decay,
             betas=betas,
             alpha=alpha,
-            schedule=schedule,
+            schedule=schedulers.chosen(canonical(schedule), lr),
             clip_norm=clip_norm,
         )
         self.dtype, self.torch_dtype = devices.precision(dtype)
@@ -208,6 +208,7 @@ class Training:
             init=(init or "normal:1") if made.is_spec else init,
             data=made.data,
             **hyperparameters,
+            schedule_source=getattr(self.rule.schedule, "source", None),
             batch_size=made.batch_size,
             seed=int(seed),
             dtype=self.dtype.name,
@@ -218,16 +219,6 @@ class Training:
         self._alone = Together([self])
         self._second = SecondOrder(self.task, self.rule, self.order)
 
-    @property
-    def exponent_sum(self) -> float | None:
-        """Sum of all exponents per step, where the optimizer alone decides it."""
-        return self.rule.log_volume(self.task.network.size)
-
-    @property
-    def no_tangents(self) -> str:
-        """Why there are no tangents, empty where there are."""
-        return self._second.missing
-
     def one_by_one(self, replicas: int) -> str | None:
         """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
         return self.task.one_by_one(self.order, replicas)
@@ -236,43 +227,6 @@ class Training:
     def tangent_size(self) -> int:
         """Components of the phase in which tangents live: all but running statistics."""
         return self._moved
-
-    @property
-    def curvatures(self) -> tuple[str, ...]:
-        """Names of what `curvature` gives."""
-        return sharpness.names(self.rule)
-
-    def push(
-        self,
-        phase: Array,
-        vectors: Array,
-        start: int,
-        steps: int,
-        at: Array | Sequence[int],
-        orbit: Array | None = None,
-    ) -> tuple[Array, Array]:
-        """Push tangent vectors (P, k); see `nndyn.systems.protocol.System.push`."""
-        if orbit is None:
-            times = range(start, start + steps)
-            orbit = self.advance(phase[None], start, steps, times, part=slice(None)).states[:, 0]
-        with self.computing(vectors.shape[1]):
-            return self._second.push(orbit, vectors, start, at)[:2]
-
-    def push_with_companion(
-        self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
-    ) -> tuple[Array, Array, Array]:
-        """Push one more vector; see `nndyn.systems.protocol.WithCompanion`."""
-        with self.computing(vectors.shape[1]):
-            return self._second.push(orbit, vectors, start, at, companion=True)
-
-    def curvature(self, phase: Array, t: int) -> dict[str, float]:
-        """Return extreme eigenvalues of the Hessian; see `sharpness.measure`."""
-        with self.computing(1):
-            return self._second.curvature(phase, t)
-
-    def expansion(self, origin: Array) -> Expansion:
-        """Return this training on the expansion of its loss around the phase `origin` (P,)."""
-        return self._second.expansion(origin, self.computing)
 
     @property
     def concurrent(self) -> bool:
@@ -296,6 +250,10 @@ class Training:
     def describe(self) -> dict[str, Any]:
         """Everything that defines the system, as JSON values; equal only for equal systems."""
         return self._description | ({"summation": "reversed"} if self.order.reverse else {})
+
+    def check_steps(self, steps: int) -> None:
+        """Check that the schedule has so many steps; see `nndyn.systems.protocol.Bounded`."""
+        self.rule.schedule.check(self.first_step + steps)
 
     def work(self, replicas: int) -> float:
         """Rough floating-point operations of one step of `replicas` rows."""
@@ -321,6 +279,7 @@ class Training:
         """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
         if steps < 1:
             raise UsageError(f"steps is {steps}, expected 1 or more")
+        self.check_steps(start + steps)
         return self._run(phase, start, steps, keep, evaluate, part)
 
     def observe(

@@ -18,7 +18,7 @@ from nndyn.systems.training.optimizers.stacked import stack
 from nndyn.systems.training.task import Task
 
 #: What runs of one batch may differ in.
-_FREE = {"seed", "initial_sha256", *TOGETHER}
+_FREE = {"seed", "initial_sha256", "schedule_sha256", *TOGETHER}
 
 
 class Member(Protocol):
