@@ -159,6 +159,13 @@ OPTIONS: tuple[Option, ...] = (
         together=True,
     ),
     _training(
+        "start",
+        "text",
+        "Go on from a checkpoint (.pt, .safetensors) or a recording (.nc), at its last step or at "
+        "STEP.",
+        metavar="PATH[:STEP]",
+    ),
+    _training(
         "dtype", "name", f"Floating-point type: {_listed(DTYPES)}.", "float64", values=DTYPES
     ),
     _training("device", "name", "Device: cpu, cuda or cuda:N.", "cpu", values=("cpu", "cuda")),

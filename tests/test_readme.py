@@ -33,6 +33,13 @@ def test_a_page_on_loops_of_ones_own_runs_in_an_empty_folder(tmp_path, monkeypat
     assert said in told
 
 
+def test_a_page_on_trainings_runs_in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks((README.parent / "docs" / "training.md").read_text(encoding="utf-8")):
+        exec(compile("\n" * (block.line - 1) + block.text, "training.md", "exec"), names)
+
+
 def test_blocks_have_their_line_their_language_and_what_is_particular():
     text = "one\n\n<!-- tolerance 0.1 -->\n```\n$ nndyn a\nb 1\n$ nndyn c\n```\n"
     text += "\n```python\nx = 1\n```\n"

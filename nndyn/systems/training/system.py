@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,13 @@ from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.spelling import canonical
 from nndyn.systems.training.assembly import assembled
-from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.description import describe
 from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import check_times, evaluations
 from nndyn.systems.training.optimizers import arguments, schedulers
 from nndyn.systems.training.second_order.differentiable import Differentiable
 from nndyn.systems.training.second_order.measures import SecondOrder
+from nndyn.systems.training.start.reading import read
 from nndyn.systems.training.torch_state import device as devices
 from nndyn.systems.training.torch_state.threads import threads_for
 
@@ -38,20 +39,23 @@ class Training(Differentiable):
         convolutions; ``"package.module:factory"``, a function without arguments that returns a
         module; or a module, which is copied and cast, never changed. Data with a name have one
         where none is given, such as ``mlp:64-32-10`` of digits (`nndyn.systems.defaults.MODELS`).
-    data : str, path or tuple (x, y)
+    data : str, path, tuple (x, y), dict, Dataset or DataLoader
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
         a ``.npz`` file or a table (``.csv``); or arrays or tensors, which enter as they are: x
-        (samples, …), y integers, such as labels, or real-valued targets, (samples, …). See
-        `data.load`.
+        (samples, …), y integers, such as labels, or real-valued targets, (samples, …); of more
+        than two the last is y; x may be a dict by the names of the model's arguments. A dict alone
+        goes whole to the model, ``model(**batch)``. Of a Dataset or DataLoader the items are
+        collected once, or batches drawn anew: see `data.loading.load` and `batches.loaders.taken`.
     test : tuple (x, y), optional
         Test set for given arrays; the others bring their own.
     loss : {"cross-entropy", "mse"} or callable
         ``cross-entropy``: mean over labels (samples, …), -100 left out, of outputs (samples,
         classes, …); options as in ``cross-entropy:label_smoothing=0.1:ignore_index=0:weight=1,2``.
         ``mse``: mean over all entries, on class labels (samples,) against one-hot rows. A callable
-        takes (output, target), or (output, target, input), and returns a scalar tensor; outputs
-        may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and cast, its
-        own parameters do not train.
+        takes (output, target), or (output, target, input), and returns a scalar tensor; where
+        data is a dict (output, batch), and without one the model's own, ``output.loss``, is taken;
+        outputs may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and
+        cast, its own parameters do not train.
     optimizer : {"sgd", "adam", "adamw", "rmsprop", "nadam"}
         As in ``torch.optim``, to rounding; names may have capitals, and dtypes be torch's.
     lr : float
@@ -76,6 +80,10 @@ class Training(Differentiable):
         ``exponential:G``, ``linear:T:E``, ``one-cycle:T:P``, ``inverse-sqrt:K``, or several joined
         by commas, which are multiplied; see `optimizers.schedules`. Or a function of t that
         returns the factor on `lr`; or one of an optimizer that returns a scheduler of torch.
+    start : path, dict or tuple, optional
+        Where a training was before that is gone on with: a checkpoint with weights, optimizer and
+        step, as a dict or in a file of ``torch.save`` or safetensors; or a recording, at its last
+        time or as (path, step) at another. See `start.reading.read`.
     activation : {"tanh", "relu", "sigmoid", "gelu", "sin", "silu", "identity"}
         Activation function between the layers of a spec.
     init : str, optional
@@ -152,6 +160,7 @@ class Training(Differentiable):
         clip_norm: float | None = None,
         batch_size: int | None = None,
         schedule: str | Callable[..., Any] | tuple[type, dict[str, Any]] = "constant",
+        start: Any = None,
         activation: str = "tanh",
         init: str | None = None,
         samples: int | None = None,
@@ -175,6 +184,7 @@ class Training(Differentiable):
         self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
         seed = whole("seed", seed, 0)
+        begin = read(start)
         made = assembled(
             model,
             data,
@@ -188,32 +198,43 @@ class Training(Differentiable):
             seed=int(seed),
             dtype=self.torch_dtype,
             device=self.device,
+            start=begin,
         )
         self.task, self.files, network = made.task, made.files, made.task.network
         self.name = f"{made.data} {network.label}"
+        self._buffers, begun = np.zeros((self.rule.buffers, network.size)), {}
+        if begin is not None:
+            buffers = begin.buffers(self.rule, optimizer, network.parameters, network.names)
+            self.rule = replace(self.rule, since=buffers.since)
+            self.first_step, self._buffers = begin.step, buffers.values
+            begun = {"start": begin.describe(buffers)}
         self._moved = network.size * (1 + self.rule.buffers)
         self.dimension = self._moved + len(network.initial_statistics)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
         self.labelled, self.counts = self.task.labelled, self.task.counts
-        self.order = Order(len(self.task.training), batch_size=made.batch_size, seed=int(seed))
-        self.steps_per_epoch = self.evaluate_every = self.order.steps_per_epoch
+        self.order = made.order
+        self.steps_per_epoch = self.order.steps_per_epoch
+        self.evaluate_every = self.steps_per_epoch or 1
+        self.batch_values = () if self.task.kept else ("batch_loss",)
         self._description = describe(
             network,
             self.task.training,
             self.task.test,
-            loss,
+            made.loss,
             self.kind,
             activation=activation if made.is_spec else None,
             init=(init or "normal:1") if made.is_spec else init,
             data=made.data,
             **hyperparameters,
             schedule_source=getattr(self.rule.schedule, "source", None),
-            batch_size=made.batch_size,
+            batch_size=self.order.batch_size,
+            **self.order.describe(),
             seed=int(seed),
             dtype=self.dtype.name,
             device=devices.describe(self.device),
             **({} if samples is None else {"samples": int(samples)}),
+            **begun,
         )
         self._hyperparameters = hyperparameters
         self._alone = Together([self])
@@ -252,7 +273,7 @@ class Training(Differentiable):
         return self._description | ({"summation": "reversed"} if self.order.reverse else {})
 
     def check_steps(self, steps: int) -> None:
-        """Check that the schedule has so many steps; see `nndyn.systems.protocol.Bounded`."""
+        """Check that the schedule has so many steps; see `nndyn.systems.protocol.Begun`."""
         self.rule.schedule.check(self.first_step + steps)
 
     def work(self, replicas: int) -> float:
@@ -260,9 +281,10 @@ class Training(Differentiable):
         return replicas * self.task.work(self.order)
 
     def initial(self, seed: int = 0) -> Array:
-        """Return the phase ``(P,)`` at time 0, drawn by the `seed` of the system, not this one."""
+        """Return the first phase ``(P,)``, drawn by the `seed` of the system, not this one."""
         phase = np.zeros(self.dimension, self.dtype)
         phase[self.components] = self.task.network.initial
+        phase[self.components.stop : self._moved] = self._buffers.reshape(-1)
         phase[self._moved :] = self.task.network.initial_statistics
         return phase
 

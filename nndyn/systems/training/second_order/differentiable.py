@@ -60,8 +60,8 @@ class Differentiable(ABC):
 
     @property
     def curvatures(self) -> tuple[str, ...]:
-        """Names of what `curvature` gives."""
-        return sharpness.names(self.rule)
+        """Names of what `curvature` gives: nothing without a whole training set."""
+        return sharpness.names(self.rule) if self.task.kept else ()
 
     def push(
         self,
