@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nndyn.systems.series.arrays import from_array
     from nndyn.systems.series.handmade import validate
     from nndyn.systems.training import Training
-    from nndyn.systems.training.loop.batches import replay
+    from nndyn.systems.training.batches.drawn import replay
     from nndyn.systems.training.loop.system import Loop
     from nndyn.systems.user import Flow, Map
     from recorders.apart.checkpoints import from_checkpoints
@@ -81,7 +81,7 @@ _PUBLIC = {
     "open_study": ("nndyn.studies.index", "open_study"),
     "record": ("recorders.ensemble", "record"),
     "record_batch": ("recorders.batch", "record_batch"),
-    "replay": ("nndyn.systems.training.loop.batches", "replay"),
+    "replay": ("nndyn.systems.training.batches.drawn", "replay"),
     "sweep": ("nndyn.studies.sweep", "sweep"),
     "twins": ("recorders.twins.ensemble", "twins"),
     "validate": ("nndyn.systems.series.handmade", "validate"),

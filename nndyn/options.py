@@ -71,7 +71,10 @@ ACTIVATIONS = ("tanh", "relu", "sigmoid", "gelu", "sin", "silu", "identity")
 INITS = ("normal:S", "xavier", "kaiming", "default")
 LOSSES = ("cross-entropy", "mse")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "nadam")
-SCHEDULES = ("constant", "cosine:T", "warmup:K", "step:K", "step:K:G")
+SCHEDULES = (
+    *("constant", "cosine:T", "warmup:K", "step:K", "step:K:G", "exponential:G", "linear:T"),
+    *("linear:T:E", "one-cycle:T", "one-cycle:T:P", "inverse-sqrt", "inverse-sqrt:K"),
+)
 DTYPES = ("float64", "float32")
 
 
@@ -154,6 +157,13 @@ OPTIONS: tuple[Option, ...] = (
         "constant",
         values=SCHEDULES,
         together=True,
+    ),
+    _training(
+        "start",
+        "text",
+        "Go on from a checkpoint (.pt, .safetensors) or a recording (.nc), at its last step or at "
+        "STEP.",
+        metavar="PATH[:STEP]",
     ),
     _training(
         "dtype", "name", f"Floating-point type: {_listed(DTYPES)}.", "float64", values=DTYPES

@@ -13,7 +13,7 @@ from nndyn.errors import UsageError
 from nndyn.recording import VARIABLES, Variable, variable
 from nndyn.runtime import provenance
 from nndyn.store import Header, Writer
-from nndyn.systems.protocol import Array, InTurn, System, WithRest
+from nndyn.systems.protocol import Array, InTurn, System, WithBatches, WithRest
 from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
@@ -43,7 +43,9 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
         names += ["floor_time", "rounding_distance"]
     out = [VARIABLES[name] for name in names]
     if isinstance(system, WithRest):
-        out += [_known(name) for name in ("checkpoint_rest", *_batch(system))]
+        out.append(VARIABLES["checkpoint_rest"])
+    if isinstance(system, WithBatches) and system.batch_values:
+        out += [_known(name) for name in ("batch_time", *system.batch_values)]
     for followed in plan.followed:
         out += followed.variables(system)
     if plan.keep_every == 1:
@@ -56,10 +58,6 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
         out.append(VARIABLES["evaluation_time"])
         out += [_known(name).on("evaluation_time") for name in system.evaluations]
     return tuple(out)
-
-
-def _batch(system: WithRest) -> tuple[str, ...]:
-    return ("batch_time", *system.batch_values) if system.batch_values else ()
 
 
 def _known(name: str) -> Variable:

@@ -174,6 +174,8 @@ def perturbation(
         Uniform in (-ε, ε), 0 on what is left alone.
     """
     return _drawn(parameters, epsilon, [seed, _PERTURBATION, r], biases=biases)
+
+
 def _put_back(
     system: System, phase: Array, rows: Array, scale: Array, of: int
 ) -> tuple[Array, Array]:

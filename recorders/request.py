@@ -11,7 +11,7 @@ import numpy as np
 from nndyn.checks import choice, every, number, whole
 from nndyn.errors import UsageError, is_one_of
 from nndyn.options import DEFAULTS
-from nndyn.systems.protocol import Array, System
+from nndyn.systems.protocol import Array, Begun, System
 from recorders.followers.curvature import Curvature
 from recorders.followers.expansion import Expansion
 from recorders.followers.tangents import Tangents
@@ -62,6 +62,8 @@ def make(
             f"system is {system!r}, expected nndyn.Training(…) or one of nndyn.systems"
         )
     steps = whole("steps", steps, 1)
+    if isinstance(system, Begun):
+        system.check_steps(steps)
     seed = whole("seed", seed, 0)
     replicas = whole("replicas", replicas, 0)
     beside = _followed(system, replicas, followed)

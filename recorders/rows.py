@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nndyn.systems.protocol import Array, Block, System
+from nndyn.systems.protocol import Array, Block, System, first_step
 from nndyn.systems.series.ensembles import Pairs, alignment
 
 
@@ -100,7 +100,7 @@ def gather(
         },
     )
     if system.steps_per_epoch:
-        times.values["epoch"] = steps / system.steps_per_epoch
+        times.values["epoch"] = (first_step(system) + steps) / system.steps_per_epoch
     if pairs[0].size:
         times.values["deviation_alignment"] = alignment(gram, pairs)
     for name in system.series:

@@ -11,8 +11,9 @@ import numpy as np
 
 from nndyn import header
 from nndyn.errors import RecordingError, UsageError
+from nndyn.recording import GROWING
 from nndyn.store import Writer
-from nndyn.systems.protocol import Array, Block, System, WithRest, beside
+from nndyn.systems.protocol import Array, Block, System, WithRest, beside, first_step
 from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.header import variables
@@ -85,7 +86,9 @@ class Run:
         self._width = system.dimension if plan.whole_phase else size
         self.block = writer.attrs["block"]
         self.floor_steps = writer.attrs.get("floor_steps", 0)
-        self.redrawn = header.redrawn(writer.attrs, str(writer.path))
+        self._first = first = first_step(system)
+        redrawn = header.redrawn(writer.attrs, str(writer.path))
+        self.redrawn = [[r, step - first] for r, step in redrawn]
         self.pending: list[Piece] = []
         self.cut_short = False
         self._ended = False
@@ -102,7 +105,7 @@ class Run:
             self.phase, self.t = writer.checkpoint()
             self.rest = _rest(system, writer, self.t)
             self.log_rescale = writer.read("log_rescale", last=1)[0]
-            self.diverged_at = writer.read("diverged_at")
+            self.diverged_at = _moved(writer.read("diverged_at"), -first)
         else:
             self.phase, self.t = start, 0
             self.rest = _rest_at_start(system, plan.rows)
@@ -276,7 +279,9 @@ class Run:
         if self.t >= self.recorded:
             self._close()
             self._commit(_Checkpoint(self.phase, self._beside, self.t))
-        self.writer.finish("stopped", f"{reason}; the recording ends at step {self.t}")
+        self.writer.finish(
+            "stopped", f"{reason}; the recording ends at step {self._first + self.t}"
+        )
         self._ended = True
 
     def _stop(self, phase: Array, rest: Any, start: int) -> None:
@@ -289,10 +294,12 @@ class Run:
             followed = self._beside | _encoded(self.system, rest, at - 1)
             self._commit(_Checkpoint(phase, followed, at - 1))
         else:  # a resumed run that had one finite state left, committed before
-            self.writer.set("diverged_at", self.diverged_at)
+            self.writer.set("diverged_at", _moved(self.diverged_at, self._first))
+        step = self._first + at
         self.writer.finish(
             "stopped",
-            f"the reference is not finite from step {at} on; the recording ends at step {at - 1}",
+            f"the reference is not finite from step {step} on; the recording ends at step "
+            f"{step - 1}",
         )
 
     def _commit(self, at: _Checkpoint) -> None:
@@ -311,8 +318,11 @@ class Run:
         for name in self.system.arrival:
             last = self.pending[-1].block.arrival
             self.arrived[name] = last[name][-1] if last else self.arrived[name]
-        self.writer.set("diverged_at", self.diverged_at)
-        redrawn = [[r, step] for r, step in self.redrawn if step <= t]  # a resumed run draws again
+        for name in arrays.keys() & set(GROWING) if self._first else ():
+            arrays[name] = arrays[name] + self._first * self.system.interval
+        self.writer.set("diverged_at", _moved(self.diverged_at, self._first))
+        # a resumed run draws again
+        redrawn = [[r, self._first + step] for r, step in self.redrawn if step <= t]
         self.writer.set_attrs(redrawn=json.dumps(redrawn))
         self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
         self.writer.commit(at.phase, t, at.beside)
@@ -320,6 +330,12 @@ class Run:
         self.recorded = t + 1
         self._held, self._news = None, False
         self.progress(t, committed=True)
+
+
+def _moved(steps: Array, by: int) -> Array:
+    """Return steps counted from another one, where they are not -1."""
+    moved: Array = np.where(steps >= 0, steps + by, steps)
+    return moved
 
 
 def _rest_at_start(system: System, rows: int) -> Any:

@@ -88,8 +88,9 @@ def test_the_walk_sees_the_arrows_it_judges():
 BESIDE = {"spectrum": ("lyapunov",)}
 #: Rooms of trainings, each of which imports those before it; of two in one row neither the other.
 ROOMS = (
-    ("data", "torch_state"),
-    ("optimizers",),
+    ("data", "torch_state", "checkpoints"),
+    ("optimizers", "batches"),
+    ("start",),
     ("protocol",),
     ("task",),
     ("perceptron", "modules"),

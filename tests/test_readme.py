@@ -54,6 +54,10 @@ def test_a_page_on_twins_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
     assert {one.name for one in tmp_path.iterdir()} == {"twins.nc", "killed.nc"}
 
 
+def test_a_page_on_trainings_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
+    run_page("training.md", tmp_path, monkeypatch, capsys)
+
+
 def test_blocks_have_their_line_their_language_and_what_is_particular():
     text = "one\n\n<!-- tolerance 0.1 -->\n```\n$ nndyn a\nb 1\n$ nndyn c\n```\n"
     text += "\n```python\nx = 1\n```\n"

@@ -34,12 +34,28 @@ def ends(recording: xr.Dataset, state: xr.DataArray) -> Array:
     if "diverged_at" in recording:
         steps, times = recording["time"].values, state[state.dims[0]].values
         for r, step in enumerate(recording["diverged_at"].values):
-            if 0 <= step < len(steps):
-                found[r] = np.searchsorted(times, steps[step])
+            row = row_of(recording, int(step))
+            if step >= 0 and row < len(steps):
+                found[r] = np.searchsorted(times, steps[row])
     for r in range(R):
         while found[r] and float(np.abs(state[found[r] - 1, r].values).max()) > LARGEST:
             found[r] -= 1
     return found
+
+
+def row_of(recording: xr.Dataset, step: int) -> int:
+    """Return the row of ``time`` of a step, or of the first after it.
+
+    Where time does not count steps it is they that count the rows.
+
+    Returns
+    -------
+    int
+    """
+    time = recording["time"]
+    if time.attrs.get("units", "step") != "step":
+        return step
+    return int(np.searchsorted(time.values, step))
 
 
 def why(recording: xr.Dataset, state: xr.DataArray, r: int, end: int, whose: str = "") -> str:

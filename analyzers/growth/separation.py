@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.common.blocks import mean_increments, parts, rows
+from analyzers.common.endings import row_of
 from analyzers.common.progress import tell
 from analyzers.common.states import extent, scan
 from nndyn.errors import DataError, UsageError
@@ -390,9 +391,10 @@ def _redrawn(recording: xr.Dataset, time: Array, replicas: Array) -> list[tuple[
     redrawn = []
     steps = recording["time"].values
     for replica, step in redrawn_of(recording.attrs):
-        if step >= steps.size:
+        row = row_of(recording, step)
+        if row >= steps.size:
             continue
-        index = int(np.searchsorted(time, steps[step])) - 1
+        index = int(np.searchsorted(time, steps[row])) - 1
         if 0 <= index < time.size - 1:
             redrawn += [(index, int(column)) for column in np.flatnonzero(replicas == replica)]
     return redrawn

@@ -249,10 +249,6 @@ class WithRest(Protocol):
     """
 
     @property
-    def batch_values(self) -> tuple[str, ...]:
-        """Names of the quantities in `Block.batch`."""
-
-    @property
     def rest_size(self) -> int:
         """Bytes that a row's rest takes in a file."""
 
@@ -283,6 +279,30 @@ class InTurn(Protocol):
 
     def one_by_one(self, replicas: int) -> str | None:
         """Return why `replicas` rows are computed one after the other, None where they are not."""
+
+
+@runtime_checkable
+class WithBatches(Protocol):
+    """What a recorder needs of a system that says something of the batch of a step."""
+
+    @property
+    def batch_values(self) -> tuple[str, ...]:
+        """Names of the quantities in `Block.batch`."""
+
+
+@runtime_checkable
+class Begun(Protocol):
+    """What a recorder needs of a system that may begin at another step than 0, and may end.
+
+    Times that it is given and gives are counted from its first; in a file they are steps.
+    """
+
+    @property
+    def first_step(self) -> int:
+        """The step at which it begins."""
+
+    def check_steps(self, steps: int) -> None:
+        """Check that so many steps from the first time on can be taken; UsageError if not."""
 
 
 @runtime_checkable
@@ -344,18 +364,18 @@ class Team(Protocol):
         """
 
 
+def first_step(system: System) -> int:
+    """Return the step at which a system begins: 0 of most."""
+    return system.first_step if isinstance(system, Begun) else 0
+
+
 def beside(rest: Any) -> dict[str, Any]:
     """Return what a system is called with for the rest that belongs to a phase: most have none."""
     return {} if rest is None else {"rest": rest}
 
 
 class OneByOne:
-    """A Team whose systems advance one after the other: nothing is gained, nothing required.
-
-    Parameters
-    ----------
-    systems : sequence of System
-    """
+    """A Team whose systems advance one after the other: nothing is gained, nothing required."""
 
     def __init__(self, systems: Sequence[System]) -> None:
         self._systems = systems

@@ -18,6 +18,7 @@ from nndyn.store import Header, InParts, Writer, open_recording
 from nndyn.store.appearing import appearing
 from nndyn.systems.protocol import Array
 from nndyn.systems.series.ensembles import Pairs, Sums, independent, partners
+from nndyn.systems.series.labelling import as_steps
 from recorders.apart.trajectories import Ensemble, Quantity, lines
 
 if TYPE_CHECKING:
@@ -250,7 +251,8 @@ class _Writing:
             start = stop
             if told is not None:
                 told(start, T)
-        self.writer.set("diverged_at", self._as_steps(self.diverged))
+        diverged = as_steps(self.diverged, self.ensemble.times, self.ensemble.unit)
+        self.writer.set("diverged_at", diverged)
         self.writer.commit()
         if self.control > 0.0:
             self.ensemble.notes.append(
@@ -366,9 +368,3 @@ class _Writing:
         since = np.where(self.diverged >= 0, self.diverged, np.iinfo(np.int64).max)
         gone: Array = at[:, None] >= since
         return gone
-
-    def _as_steps(self, at: Array) -> Array:
-        if self.ensemble.unit != "step":
-            return at
-        steps = np.ceil(self.ensemble.times[np.maximum(at, 0)]).astype(np.int64)
-        return np.where(at >= 0, steps, -1)

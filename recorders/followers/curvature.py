@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nndyn.checks import every
+from nndyn.errors import UsageError
 from nndyn.recording import VARIABLES, Variable
 from nndyn.store import Writer
 from nndyn.systems.protocol import Array, System, WithLoss
@@ -43,6 +44,10 @@ class Curvature(Followed):
             return None
         found = cls(every("sharpness", options["sharpness"]))
         check_loss(system, "sharpness")
+        if isinstance(system, WithLoss) and not system.curvatures:
+            raise UsageError(
+                "sharpness is of the loss over a training set, and here batches are drawn anew"
+            )
         return found
 
     def options(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from nndyn.errors import RecordingError, UsageError
 from nndyn.header import CURE, SCHEMA
 from nndyn.recording import CONTROL, CONVENTIONS, PERTURBED, REFERENCE, VARIABLES
 from nndyn.runtime.provenance import new_id
+from nndyn.systems.series.labelling import as_steps
 from nndyn.systems.series.measured import Array
 from nndyn.words.names import did_you_mean
 
@@ -247,7 +248,9 @@ def _diverged(recording: xr.Dataset) -> Array:
     if "distance_l2" not in recording.variables:
         return np.full(count, -1, np.int64)
     gone = ~np.isfinite(np.asarray(recording["distance_l2"].values, np.float64))
-    return np.where(gone.any(axis=0), gone.argmax(axis=0), -1).astype(np.int64)
+    first = np.where(gone.any(axis=0), gone.argmax(axis=0), -1).astype(np.int64)
+    time = recording["time"]
+    return as_steps(first, time.values, str(time.attrs.get("units", "step")))
 
 
 def _attributes(recording: xr.Dataset) -> dict[str, Any]:

@@ -87,6 +87,26 @@ def steps_of(states: Array) -> Array:
     return steps(states)
 
 
+def as_steps(rows: Array, times: Array, unit: str) -> Array:
+    """Return rows of an axis of times as steps, where these are what it counts; -1 stays.
+
+    Parameters
+    ----------
+    rows : (R,) int64
+    times : (T,)
+    unit : str
+        Of `times`.
+
+    Returns
+    -------
+    (R,) int64
+    """
+    if unit != "step":
+        return rows
+    steps = np.ceil(times[np.maximum(rows, 0)]).astype(np.int64)
+    return np.where(rows >= 0, steps, -1)
+
+
 def variables(series: Series) -> tuple[Variable, ...]:
     """Return the variables of the recording of a series, ``state`` in its units."""
     names = (*fixed(series), "time", "state", "step_length", "log_rescale")

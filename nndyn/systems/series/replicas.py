@@ -72,7 +72,9 @@ def as_recording(
         "role": role,
         "perturbation": sums.linf[0],
         "pair": pair,
-        "diverged_at": diverged,
+        "diverged_at": labelling.as_steps(
+            diverged, np.arange(T) * series.interval, series.time_unit
+        ),
     }
     return labelling.as_recording(
         series,

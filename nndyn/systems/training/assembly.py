@@ -10,11 +10,17 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
+from nndyn.errors import UsageError
 from nndyn.systems.defaults import model_of
-from nndyn.systems.training.data import order
+from nndyn.systems.training.batches import loaders
+from nndyn.systems.training.batches.orders import DrawnOrder
 from nndyn.systems.training.data.loading import files, load
+from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.data.order import size as checked_size
 from nndyn.systems.training.data.samples import classes
+from nndyn.systems.training.data.several import Several
 from nndyn.systems.training.models import factories
 from nndyn.systems.training.models.build import build
 from nndyn.systems.training.modules import criterion
@@ -22,6 +28,7 @@ from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.perceptron import inputs
 from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.perceptron.task import PerceptronTask
+from nndyn.systems.training.start.start import Start
 from nndyn.systems.training.task import Task
 
 
@@ -36,17 +43,20 @@ class Assembled:
         Name of the data.
     files : tuple of Path
         Of the user's, that samples were read from.
-    batch_size : int or None
-        Checked.
+    order : Order
+        Of the samples.
     is_spec : bool
         Whether the model is a spec, such as ``mlp:64-32-10``.
+    loss : str or callable
+        As given, or the one that the model returns.
     """
 
     task: Task
     data: str
     files: tuple[Path, ...]
-    batch_size: int | None
+    order: Order
     is_spec: bool
+    loss: criterion.Loss
 
 
 def assembled(
@@ -63,6 +73,7 @@ def assembled(
     seed: int,
     dtype: torch.dtype,
     device: torch.device,
+    start: Start | None = None,
 ) -> Assembled:
     """Load the samples, build the network, and check that they, loss and batches go together.
 
@@ -72,20 +83,48 @@ def assembled(
         As of `nndyn.Training`.
     dtype : torch.dtype
     device : torch.device
+    start : Start, optional
+        What gives the weights.
 
     Returns
     -------
     Assembled
+
+    Raises
+    ------
+    UsageError
+        If there are two ways to initial weights, or an argument is wrong.
     """
+    if start is not None and init is not None:
+        raise UsageError(f"init is {init!r}, and start brings weights of its own; leave init out")
     model = model_of(model, data)
     spec = factories.is_spec(model, activation)
     labels = criterion.ignored(loss) is not None
+    found = None
+    if loaders.are(data):
+        found = loaders.taken(data, batch_size=batch_size, seed=seed)
+        data = found.arrays
+    if loaders.are(test):
+        test = loaders.collected(test.dataset if isinstance(test, DataLoader) else test)
+        if test is None:
+            raise UsageError("test draws its samples anew; give it once, as arrays")
+    drawn = found is not None and isinstance(found.order, DrawnOrder)
+    if samples is not None and found is not None and found.order is not None:
+        raise UsageError("samples applies to arrays and names; take a Subset of the Dataset")
     loaded = load(data, test, samples=samples, data_dir=data_dir, classes=labels)
     training, held_out = loaded.training, loaded.test
+    given = loss
+    if training.whole:
+        loss = criterion.of_whole(loss)
+        given = loss if isinstance(given, str) else given
     loss = criterion.chosen(loss, training, held_out)
-    criterion.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
-    size = order.size(batch_size, len(training))
-    if spec and str(model).startswith("mlp:"):
+    if not drawn:
+        criterion.check_classes(loss, training, loaded.name if isinstance(data, str) else "data")
+    order: Order | None = None if found is None else found.order
+    if order is None:
+        size = checked_size(batch_size, len(training))
+        order = Order(len(training), batch_size=size, seed=seed)
+    if spec and str(model).startswith("mlp:") and not isinstance(training.x, Several):
         training, held_out = training.in_rows(), held_out and held_out.in_rows()
     network = build(
         model,
@@ -97,15 +136,20 @@ def assembled(
         loss=loss,
         activation=activation,
         init=init,
-        batch_size=size,
+        batch_size=order.batch_size,
+        sizes=order.sizes,
         seed=seed,
         dtype=dtype,
         device=device,
+        start=start,
+        kept=not drawn,
     )
     kind: type[Task] = ModuleTask
     if isinstance(network, Network):
         kind = PerceptronTask
         training = inputs.rows(training, "data", network, str(loss))
         held_out = held_out and inputs.rows(held_out, "test", network, str(loss))
-    task = kind(network, training, held_out, loss, dtype, device)
-    return Assembled(task, loaded.name, files(data, data_dir), size, spec)
+    task = kind(network, training, held_out, loss, dtype, device, not drawn)
+    read = (*files(data, data_dir), *(() if start is None else start.files))
+    name = loaded.name if found is None else found.name
+    return Assembled(task, name, read, order, spec, given)

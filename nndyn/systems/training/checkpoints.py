@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from nndyn.errors import DataError, InstallationError
+from nndyn.errors import DataError, InstallationError, NndynError
 from nndyn.systems.checkpoints.names import natural
 from nndyn.systems.checkpoints.tensors import Entry, check_any, chosen, listed
 from nndyn.systems.protocol import Array
@@ -76,7 +77,7 @@ class Pickled(_Tensors):
 
     def __init__(self, path: Path, key: str | None = None) -> None:
         super().__init__(path)
-        found = _loaded(path)
+        found = loaded(path)
         if key is not None:
             found = _at(found, key.split("."), path, key)
         if not isinstance(found, Mapping):
@@ -109,7 +110,7 @@ class Pickled(_Tensors):
         check_any(self.entries, path, [str(name) for name in found])
 
 
-def _loaded(path: Path) -> Any:
+def loaded(path: Path) -> Any:
     """Return what a file holds, its tensors mapped."""
     try:
         with path.open("rb") as file:
@@ -187,17 +188,31 @@ class Safetensors(_Tensors):
 
     def __init__(self, path: Path, key: str | None = None) -> None:
         super().__init__(path)
-        try:
-            from safetensors import SafetensorError, safe_open
-        except ImportError:
-            raise InstallationError(
-                f"{path} is read by the package safetensors: pip install 'nndyn[safetensors]'"
-            ) from None
-        try:
-            with safe_open(path, framework="pt", device="cpu") as file:
-                names = sorted(file.keys(), key=natural)
-                for name, stored in chosen(names, key, path).items():
-                    self._take(name, file.get_tensor(stored))
-        except (SafetensorError, OSError, ValueError) as error:
-            raise DataError(f"{path} is damaged, or no .safetensors file") from error
+        with _safely_opened(path) as file:
+            names = sorted(file.keys(), key=natural)
+            for name, stored in chosen(names, key, path).items():
+                self._take(name, file.get_tensor(stored))
         check_any(self.entries, path, names)
+
+
+def all_of(path: Path) -> dict[str, torch.Tensor]:
+    """Return all tensors of a ``.safetensors`` file; raises as `Safetensors` does."""
+    with _safely_opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _safely_opened(path: Path) -> Iterator[Any]:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        raise InstallationError(
+            f"{path} is read by the package safetensors: pip install 'nndyn[safetensors]'"
+        ) from None
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            yield file
+    except NndynError:
+        raise
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged, or no .safetensors file") from error

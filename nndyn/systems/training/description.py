@@ -18,6 +18,7 @@ def describe(
     test: Samples | None,
     loss: Loss,
     kind: str,
+    schedule_source: Any = None,
     **chosen: Any,
 ) -> dict[str, Any]:
     """Return what defines a training, as JSON values.
@@ -31,6 +32,8 @@ def describe(
         As given by the user.
     kind : str
         Of the system.
+    schedule_source : callable, optional
+        What the user gave as the schedule, where it is no spec.
     **chosen
         What else was given; None is kept.
 
@@ -38,6 +41,10 @@ def describe(
     -------
     dict
     """
+    functions = {
+        "loss_sha256": None if isinstance(loss, str) else loss,
+        "schedule_sha256": schedule_source,
+    }
     return {
         "kind": kind,
         "model": network.label,
@@ -47,6 +54,6 @@ def describe(
         "train": training.describe(),
         "test": None if test is None else test.describe(),
         "loss": criterion.name(loss),
-        **({} if isinstance(loss, str) else {"loss_sha256": function_digest(loss)}),
+        **{name: function_digest(one) for name, one in functions.items() if one is not None},
         **chosen,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,6 +23,10 @@ class Network(Protocol):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Layout of the weights."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of all parameters, those that do not train among them."""
 
     @property
     def statistics(self) -> tuple[Parameter, ...]:

@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,19 +18,18 @@ from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array, Block, Parameter
 from nndyn.systems.spelling import canonical
 from nndyn.systems.training.assembly import assembled
-from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.description import describe
 from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import check_times, evaluations
-from nndyn.systems.training.optimizers import arguments
-from nndyn.systems.training.second_order import sharpness
-from nndyn.systems.training.second_order.expansion import Expansion
+from nndyn.systems.training.optimizers import arguments, schedulers
+from nndyn.systems.training.second_order.differentiable import Differentiable
 from nndyn.systems.training.second_order.measures import SecondOrder
+from nndyn.systems.training.start.reading import read
 from nndyn.systems.training.torch_state import device as devices
 from nndyn.systems.training.torch_state.threads import threads_for
 
 
-class Training:
+class Training(Differentiable):
     """The training of a network, as a map on its weights and the buffers of its optimizer.
 
     Parameters
@@ -39,20 +39,23 @@ class Training:
         convolutions; ``"package.module:factory"``, a function without arguments that returns a
         module; or a module, which is copied and cast, never changed. Data with a name have one
         where none is given, such as ``mlp:64-32-10`` of digits (`nndyn.systems.defaults.MODELS`).
-    data : str, path or tuple (x, y)
+    data : str, path, tuple (x, y), dict, Dataset or DataLoader
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
         a ``.npz`` file or a table (``.csv``); or arrays or tensors, which enter as they are: x
-        (samples, …), y integers, such as labels, or real-valued targets, (samples, …). See
-        `data.load`.
+        (samples, …), y integers, such as labels, or real-valued targets, (samples, …); of more
+        than two the last is y; x may be a dict by the names of the model's arguments. A dict alone
+        goes whole to the model, ``model(**batch)``. Of a Dataset or DataLoader the items are
+        collected once, or batches drawn anew: see `data.loading.load` and `batches.loaders.taken`.
     test : tuple (x, y), optional
         Test set for given arrays; the others bring their own.
     loss : {"cross-entropy", "mse"} or callable
         ``cross-entropy``: mean over labels (samples, …), -100 left out, of outputs (samples,
         classes, …); options as in ``cross-entropy:label_smoothing=0.1:ignore_index=0:weight=1,2``.
         ``mse``: mean over all entries, on class labels (samples,) against one-hot rows. A callable
-        takes (output, target), or (output, target, input), and returns a scalar tensor; outputs
-        may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and cast, its
-        own parameters do not train.
+        takes (output, target), or (output, target, input), and returns a scalar tensor; where
+        data is a dict (output, batch), and without one the model's own, ``output.loss``, is taken;
+        outputs may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and
+        cast, its own parameters do not train.
     optimizer : {"sgd", "adam", "adamw", "rmsprop", "nadam"}
         As in ``torch.optim``, to rounding; names may have capitals, and dtypes be torch's.
     lr : float
@@ -72,9 +75,15 @@ class Training:
     batch_size : int, optional
         Samples per step; the whole training set unless given. An epoch is a permutation drawn from
         (`seed`, epoch) and cut into batches, the last of which may be shorter.
-    schedule : str, default "constant"
-        Learning-rate schedule: ``constant``, ``cosine:T``, ``warmup:K``, ``step:K:G``, or several
-        joined by commas, which are multiplied; see `nndyn.systems.training.optimizers.schedules`.
+    schedule : str or callable, default "constant"
+        Learning-rate schedule: ``constant``, ``cosine:T``, ``warmup:K``, ``step:K:G``,
+        ``exponential:G``, ``linear:T:E``, ``one-cycle:T:P``, ``inverse-sqrt:K``, or several joined
+        by commas, which are multiplied; see `optimizers.schedules`. Or a function of t that
+        returns the factor on `lr`; or one of an optimizer that returns a scheduler of torch.
+    start : path, dict or tuple, optional
+        Where a training was before that is gone on with: a checkpoint with weights, optimizer and
+        step, as a dict or in a file of ``torch.save`` or safetensors; or a recording, at its last
+        time or as (path, step) at another. See `start.reading.read`.
     activation : {"tanh", "relu", "sigmoid", "gelu", "sin", "silu", "identity"}
         Activation function between the layers of a spec.
     init : str, optional
@@ -132,6 +141,7 @@ class Training:
     time_unit = "step"
     series = ("gradient_norm",)
     arrival = ("step_length",)
+    first_step = 0
 
     def __init__(
         self,
@@ -149,7 +159,8 @@ class Training:
         alpha: float = 0.99,
         clip_norm: float | None = None,
         batch_size: int | None = None,
-        schedule: str = "constant",
+        schedule: str | Callable[..., Any] | tuple[type, dict[str, Any]] = "constant",
+        start: Any = None,
         activation: str = "tanh",
         init: str | None = None,
         samples: int | None = None,
@@ -158,9 +169,7 @@ class Training:
         dtype: str | torch.dtype = "float64",
         device: str | torch.device = "cpu",
     ) -> None:
-        optimizer, loss, activation, init, schedule = map(
-            canonical, (optimizer, loss, activation, init, schedule)
-        )
+        optimizer, loss, activation, init = map(canonical, (optimizer, loss, activation, init))
         self.rule, hyperparameters = arguments.make(
             optimizer,
             lr=lr,
@@ -169,12 +178,13 @@ class Training:
             weight_decay=weight_decay,
             betas=betas,
             alpha=alpha,
-            schedule=schedule,
+            schedule=schedulers.chosen(canonical(schedule), lr),
             clip_norm=clip_norm,
         )
         self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
         seed = whole("seed", seed, 0)
+        begin = read(start)
         made = assembled(
             model,
             data,
@@ -188,45 +198,47 @@ class Training:
             seed=int(seed),
             dtype=self.torch_dtype,
             device=self.device,
+            start=begin,
         )
         self.task, self.files, network = made.task, made.files, made.task.network
         self.name = f"{made.data} {network.label}"
+        self._buffers, begun = np.zeros((self.rule.buffers, network.size)), {}
+        if begin is not None:
+            buffers = begin.buffers(self.rule, optimizer, network.parameters, network.names)
+            self.rule = replace(self.rule, since=buffers.since)
+            self.first_step, self._buffers = begin.step, buffers.values
+            begun = {"start": begin.describe(buffers)}
         self._moved = network.size * (1 + self.rule.buffers)
         self.dimension = self._moved + len(network.initial_statistics)
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
         self.labelled, self.counts = self.task.labelled, self.task.counts
-        self.order = Order(len(self.task.training), batch_size=made.batch_size, seed=int(seed))
-        self.steps_per_epoch = self.evaluate_every = self.order.steps_per_epoch
+        self.order = made.order
+        self.steps_per_epoch = self.order.steps_per_epoch
+        self.evaluate_every = self.steps_per_epoch or 1
+        self.batch_values = () if self.task.kept else ("batch_loss",)
         self._description = describe(
             network,
             self.task.training,
             self.task.test,
-            loss,
+            made.loss,
             self.kind,
             activation=activation if made.is_spec else None,
             init=(init or "normal:1") if made.is_spec else init,
             data=made.data,
             **hyperparameters,
-            batch_size=made.batch_size,
+            schedule_source=getattr(self.rule.schedule, "source", None),
+            batch_size=self.order.batch_size,
+            **self.order.describe(),
             seed=int(seed),
             dtype=self.dtype.name,
             device=devices.describe(self.device),
             **({} if samples is None else {"samples": int(samples)}),
+            **begun,
         )
         self._hyperparameters = hyperparameters
         self._alone = Together([self])
         self._second = SecondOrder(self.task, self.rule, self.order)
-
-    @property
-    def exponent_sum(self) -> float | None:
-        """Sum of all exponents per step, where the optimizer alone decides it."""
-        return self.rule.log_volume(self.task.network.size)
-
-    @property
-    def no_tangents(self) -> str:
-        """Why there are no tangents, empty where there are."""
-        return self._second.missing
 
     def one_by_one(self, replicas: int) -> str | None:
         """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
@@ -236,43 +248,6 @@ class Training:
     def tangent_size(self) -> int:
         """Components of the phase in which tangents live: all but running statistics."""
         return self._moved
-
-    @property
-    def curvatures(self) -> tuple[str, ...]:
-        """Names of what `curvature` gives."""
-        return sharpness.names(self.rule)
-
-    def push(
-        self,
-        phase: Array,
-        vectors: Array,
-        start: int,
-        steps: int,
-        at: Array | Sequence[int],
-        orbit: Array | None = None,
-    ) -> tuple[Array, Array]:
-        """Push tangent vectors (P, k); see `nndyn.systems.protocol.System.push`."""
-        if orbit is None:
-            times = range(start, start + steps)
-            orbit = self.advance(phase[None], start, steps, times, part=slice(None)).states[:, 0]
-        with self.computing(vectors.shape[1]):
-            return self._second.push(orbit, vectors, start, at)[:2]
-
-    def push_with_companion(
-        self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
-    ) -> tuple[Array, Array, Array]:
-        """Push one more vector; see `nndyn.systems.protocol.WithCompanion`."""
-        with self.computing(vectors.shape[1]):
-            return self._second.push(orbit, vectors, start, at, companion=True)
-
-    def curvature(self, phase: Array, t: int) -> dict[str, float]:
-        """Return extreme eigenvalues of the Hessian; see `sharpness.measure`."""
-        with self.computing(1):
-            return self._second.curvature(phase, t)
-
-    def expansion(self, origin: Array) -> Expansion:
-        """Return this training on the expansion of its loss around the phase `origin` (P,)."""
-        return self._second.expansion(origin, self.computing)
 
     @property
     def concurrent(self) -> bool:
@@ -297,14 +272,19 @@ class Training:
         """Everything that defines the system, as JSON values; equal only for equal systems."""
         return self._description | ({"summation": "reversed"} if self.order.reverse else {})
 
+    def check_steps(self, steps: int) -> None:
+        """Check that the schedule has so many steps; see `nndyn.systems.protocol.Begun`."""
+        self.rule.schedule.check(self.first_step + steps)
+
     def work(self, replicas: int) -> float:
         """Rough floating-point operations of one step of `replicas` rows."""
         return replicas * self.task.work(self.order)
 
     def initial(self, seed: int = 0) -> Array:
-        """Return the phase ``(P,)`` at time 0, drawn by the `seed` of the system, not this one."""
+        """Return the first phase ``(P,)``, drawn by the `seed` of the system, not this one."""
         phase = np.zeros(self.dimension, self.dtype)
         phase[self.components] = self.task.network.initial
+        phase[self.components.stop : self._moved] = self._buffers.reshape(-1)
         phase[self._moved :] = self.task.network.initial_statistics
         return phase
 
@@ -321,6 +301,7 @@ class Training:
         """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
         if steps < 1:
             raise UsageError(f"steps is {steps}, expected 1 or more")
+        self.check_steps(start + steps)
         return self._run(phase, start, steps, keep, evaluate, part)
 
     def observe(

@@ -32,6 +32,9 @@ class Task(ABC):
     loss : str or callable
     dtype : torch.dtype
     device : torch.device
+    kept : bool
+        Whether the training set is there as a whole; else its batches are drawn, and `training`
+        is one of them.
     concurrent : bool
         Whether trainings like this may advance at once, each in a thread of its own.
     """
@@ -42,6 +45,7 @@ class Task(ABC):
     loss: str | Callable[[Any, Any], Any]
     dtype: torch.dtype
     device: torch.device
+    kept: bool = True
 
     concurrent = False
 
@@ -64,7 +68,7 @@ class Task(ABC):
     @property
     def counts(self) -> dict[str, int]:
         """Labels that count in the training set, ``""``, and the test set, ``"test_"``."""
-        sets = {"": self.training, "test_": self.test}
+        sets = {"": self.training if self.kept else None, "test_": self.test}
         return {name: self.counted(some) for name, some in sets.items() if some is not None}
 
     def counted(self, samples: Samples) -> int:

@@ -59,7 +59,7 @@ def load(
         One of `NAMES`, dashes or underscores alike; the path of a ``.npz`` file or a table,
         ``.csv``, ``.tsv``, ``.txt`` or ``.dat`` (see `nndyn.systems.training.data.tables`); or
         arrays, which enter as given: x (N, ...), y (N, ...) integers, such as class labels, or
-        real-valued targets.
+        real-valued targets; other forms of them see `from_arrays`.
     test : tuple (x, y), optional
         Test set for given arrays.
     samples : int, optional

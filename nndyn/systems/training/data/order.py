@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from nndyn.checks import whole
+from nndyn.systems.training.data.samples import Samples
 
 Tensor = torch.Tensor
 
@@ -78,16 +79,38 @@ class Order:
         return self.batch_size or self.count
 
     @property
-    def steps_per_epoch(self) -> int:
+    def steps_per_epoch(self) -> int | None:
         """Batches in an epoch."""
+        return self._steps
+
+    @property
+    def _steps(self) -> int:
         return 1 if self.batch_size is None else -(-self.count // self.batch_size)
+
+    @property
+    def probes(self) -> set[int]:
+        """Times of steps that may differ in their number of samples: the last one of an epoch."""
+        return {0, self._steps - 1}
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of samples that steps have."""
+        return tuple(n for n in (self.size, self.count % self.size) if n)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what tells it from that of a training set alone, as JSON values."""
+        return {}
+
+    def drawn(self, t: int) -> Samples | None:
+        """Return the samples of the step from time `t` where they are no rows of a set."""
+        return None
 
     def rows(self, t: int) -> np.ndarray:
         """Return the rows of the training set that the step from time `t` sees, in order."""
         if self.batch_size is None:
             rows = np.arange(self.count)
         else:
-            epoch, position = divmod(t, self.steps_per_epoch)
+            epoch, position = divmod(t, self._steps)
             if epoch != self._epoch:
                 generator = np.random.default_rng([self.seed, 1, epoch])
                 self._order, self._epoch = generator.permutation(self.count), epoch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 
 from nndyn.errors import DataError, UsageError
 from nndyn.systems.protocol import Array
+from nndyn.systems.training.data.several import Several
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,20 +22,24 @@ class Samples:
 
     Attributes
     ----------
-    x : (N, ...) float64 or int64
-        Of any trailing shape; integers where integers were given (for embeddings).
+    x : (N, ...) float64 or int64, or Several
+        Of any trailing shape; integers where integers were given (for embeddings). Several are
+        what a model takes together, in which booleans stay such.
     y : (N, ...) int64 or float64
         Class labels, or real-valued targets, in the shape given.
     image : tuple (channels, height, width), optional
         Of named images, whose `x` is in flat rows ``(N, channels * height * width)``.
     classes : tuple of str, optional
         Names of the labels, where they were text.
+    whole : bool
+        Whether there are no targets apart, and a loss gets all that the model does.
     """
 
-    x: Array
+    x: Any
     y: Array
     image: tuple[int, int, int] | None = None
     classes: tuple[str, ...] | None = None
+    whole: bool = False
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -48,7 +53,8 @@ class Samples:
     @property
     def flat(self) -> Array:
         """The samples as rows ``(N, features)``, a view where the layout allows."""
-        return self.x.reshape(len(self.x), -1)
+        rows: Array = self.x.reshape(len(self.x), -1)
+        return rows
 
     def in_rows(self) -> Samples:
         """Return the same samples with x (N, features)."""
@@ -64,11 +70,13 @@ class Samples:
 
     def describe(self) -> dict[str, Any]:
         """Shapes and the hash of the numbers, as JSON values."""
-        digest = hashlib.sha256()
-        for array in (self.x, self.y):
+        digest, x = hashlib.sha256(), self.x
+        several = isinstance(x, Several)
+        for array in (*(x.parts if several else (x,)), self.y):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).reshape(-1).data)
-        return {"x": list(self.x.shape), "y": list(self.y.shape), "sha256": digest.hexdigest()}
+        shape = {k: list(v.shape) for k, v in x.items()} if several else list(x.shape)
+        return {"x": shape, "y": list(self.y.shape), "sha256": digest.hexdigest()}
 
 
 def from_arrays(pair: Any, what: str, *, names: Iterable[str] = ()) -> Samples:
@@ -77,8 +85,10 @@ def from_arrays(pair: Any, what: str, *, names: Iterable[str] = ()) -> Samples:
     Parameters
     ----------
     pair : tuple of two arrays or tensors
-        x: (N, ...) real numbers. y: (N, ...) integers or booleans, such as class labels, stay
-        integers; other real numbers are real-valued targets.
+        x: (N, ...) real numbers, or a dict of such by name. y: (N, ...) integers or booleans, such
+        as class labels, stay integers; other real numbers are real-valued targets. Of more than
+        two the last is y, and the others are what a model takes in that order. A dict alone is
+        what a model takes, and there are no targets beside.
     what : str
         ``"data"``, ``"test"`` or a file's name: what messages call it.
     names : iterable of str, default ()
@@ -100,6 +110,17 @@ def from_arrays(pair: Any, what: str, *, names: Iterable[str] = ()) -> Samples:
     Always copies, 8 bytes a number, so that what the caller does to the arrays later does not
     change a run.
     """
+    if isinstance(pair, Mapping):
+        whole = _several(Several(pair), what)
+        return Samples(whole, np.zeros((len(whole), 0)), whole=True)
+    if isinstance(pair, tuple) and len(pair) > 2:
+        pair = (Several(pair[:-1]), pair[-1])
+    if isinstance(pair, (tuple, list)) and len(pair) == 2:
+        if isinstance(pair[0], Mapping):
+            pair = (Several(pair[0]), pair[1])
+        if isinstance(pair[0], Several):
+            several = _several(pair[0], what)
+            return Samples(several, _targets(_array(pair[1], f"{what}: y"), len(several), what))
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         found = f"{len(pair)} items" if isinstance(pair, (tuple, list)) else type(pair).__name__
         others = "".join(f", {name}" for name in names)
@@ -112,13 +133,35 @@ def from_arrays(pair: Any, what: str, *, names: Iterable[str] = ()) -> Samples:
         raise UsageError(f"{what}: x has shape {x.shape}; it must be (samples, features, ...)")
     if len(x) == 0:
         raise UsageError(f"{what}: x has no rows; give at least one sample")
-    if y.ndim == 0 or len(y) != len(x) or 0 in y.shape:
+    return Samples(_numbers(x, f"{what}: x"), _targets(y, len(x), what))
+
+
+def _targets(y: Array, count: int, what: str) -> Array:
+    if y.ndim == 0 or len(y) != count or 0 in y.shape:
         raise UsageError(
-            f"{what}: y has shape {y.shape} and x has {len(x)} rows; "
+            f"{what}: y has shape {y.shape} and x has {count} rows; "
             "y must be (samples,) or (samples, outputs, ...)"
         )
-    x = _numbers(x, f"{what}: x")
-    return Samples(x, _numbers(y.astype(np.int64) if y.dtype == bool else y, f"{what}: y"))
+    return _numbers(y.astype(np.int64) if y.dtype == bool else y, f"{what}: y")
+
+
+def _several(given: Several, what: str) -> Several:
+    """Return arrays that a model takes together, checked."""
+    if not given.parts:
+        raise UsageError(f"{what} is an empty dict; give arrays by the names of arguments")
+    found: list[Array] = []
+    for name, value in given.items():
+        part = _array(value, f"{what}: {name}")
+        if part.ndim == 0 or part.shape[0] == 0:
+            raise UsageError(f"{what}: {name} has shape {part.shape}; it must be (samples, ...)")
+        if len(part) != len(found[0] if found else part):
+            first = given.items()[0][0]
+            raise UsageError(
+                f"{what}: {name} has {len(part)} rows and {first} has {len(found[0])}; give a row "
+                "a sample in each"
+            )
+        found.append(part.copy() if part.dtype == bool else _numbers(part, f"{what}: {name}"))
+    return Several(found if given.names is None else dict(zip(given.names, found, strict=True)))
 
 
 def check(training: Samples, test: Samples | None) -> None:
@@ -140,19 +183,33 @@ def check(training: Samples, test: Samples | None) -> None:
     """
     if test is None:
         return
+    if _names(training.x) != _names(test.x):
+        raise UsageError(
+            f"test has {_names(test.x)} and data has {_names(training.x)}; give the same"
+        )
     if test.labelled != training.labelled:
         raise UsageError("data and test must both have integer labels, or neither")
-    for name, ours, theirs in (("x", training.x, test.x), ("y", training.y, test.y)):
+    pairs = [("x", training.x, test.x), ("y", training.y, test.y)]
+    if isinstance(training.x, Several):
+        parts = zip(training.x.items(), test.x.items(), strict=True)
+        pairs = [(name, ours, theirs) for (name, ours), (_, theirs) in parts]
+    for name, ours, theirs in pairs:
         if ours.shape[1:] != theirs.shape[1:]:
             raise UsageError(
                 f"test: {name} has shape {theirs.shape} and that of data has {ours.shape}; "
                 "all but the first numbers must be equal"
             )
+    if isinstance(training.x, Several):
+        return
     if training.x.dtype != test.x.dtype:
         raise UsageError(
             f"test: x is {test.x.dtype} and that of data is {training.x.dtype}; "
             "give integers in both or in neither"
         )
+
+
+def _names(x: Any) -> str:
+    return ", ".join(name for name, _ in x.items()) if isinstance(x, Several) else "x"
 
 
 def _array(value: Any, what: str) -> Array:

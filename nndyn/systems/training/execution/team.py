@@ -18,7 +18,7 @@ from nndyn.systems.training.optimizers.stacked import stack
 from nndyn.systems.training.task import Task
 
 #: What runs of one batch may differ in.
-_FREE = {"seed", "initial_sha256", *TOGETHER}
+_FREE = {"seed", "initial_sha256", "schedule_sha256", "batches_sha256", *TOGETHER}
 
 
 class Member(Protocol):
@@ -30,6 +30,7 @@ class Member(Protocol):
     torch_dtype: torch.dtype
     device: torch.device
     labelled: bool
+    first_step: int
 
     @property
     def components(self) -> slice:
@@ -96,6 +97,8 @@ class Together:
     ) -> list[Block]:
         """Advance by `steps` steps; with 0 steps look at `start` only."""
         first, R = self.systems[0], phases.shape[1]
+        start += first.first_step
+        keep, evaluate = ([first.first_step + t for t in times] for times in (keep, evaluate))
         where = first.components if part is None else part
         blocks: list[Block] = []
         for low, high in self._shares(R):
@@ -105,7 +108,7 @@ class Together:
 
     def bare(self, phases: Array, start: int, steps: int) -> Array:
         """Return the phases ``(M, R, P)`` after `steps` steps that record nothing."""
-        end = phases.copy()
+        end, start = phases.copy(), start + self.systems[0].first_step
         R = phases.shape[1]
         for low, high in self._shares(R):
             end[low:high] = self._trajectories(low, high, R).bare(phases[low:high], start, steps)

@@ -90,7 +90,7 @@ class Trajectories:
             width = len(range(*part.indices(here.shape[1])))
             states = Snapshots(M, len(keep), R, width, here)
             l1, linf = self._zeros(2, M, n, R)
-            norms, lengths = self._zeros(2, n, M, R)
+            norms, lengths, losses = self._zeros(3, n, M, R)
             gram = self._zeros(M, n, R, R)
             names = evaluations(self.counts, labelled=self.labelled)
             found: dict[str, list[Tensor]] = {name: [] for name in names}
@@ -108,6 +108,7 @@ class Trajectories:
                 torch.linalg.vector_norm(
                     gradient, dim=1, dtype=torch.float64, out=norms[i].view(-1)
                 )
+                losses[i] = loss.view(M, R)
                 if wanted:
                     _note(found, "", loss, correct)
                 if steps:
@@ -123,7 +124,10 @@ class Trajectories:
                 evaluated[prefix + "accuracy"] /= count
             series = {"gradient_norm": norms}
             arrival = {"step_length": lengths} if steps else {}
-            return _blocks(end, states.host(), (l1, linf, gram), (arrival, series, evaluated))
+            # of batches that are drawn nobody can tell the loss later
+            batch = {"batch_loss": losses} if steps and "" not in self.counts else {}
+            named = (arrival, series, evaluated, batch)
+            return _blocks(end, states.host(), (l1, linf, gram), named)
 
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=torch.float64, device=self.device)
@@ -168,7 +172,7 @@ class Trajectories:
                 while replicas > 1 and equal[replicas - 1]:
                     replicas -= 1
             _note(found, "test_", *self.engine.test(replicas, correct=self.labelled))
-        if not self.engine.whole:
+        if "" in self.counts and not self.engine.whole:
             _note(found, "", *self.engine.evaluate(correct=self.labelled))
 
     def _joined(self, rows: list[Tensor]) -> Tensor:
@@ -249,6 +253,7 @@ def _blocks(
             arrival=of_run[m][0],
             series=of_run[m][1],
             evaluations=of_run[m][2],
+            batch=of_run[m][3],
         )
         for m in range(len(end))
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nndyn.systems.training.loop.batches import own
+from nndyn.systems.training.batches.drawn import own
 from nndyn.systems.training.loop.rest import equal
 from nndyn.systems.training.loop.seat import Seat, State
 from nndyn.systems.training.loop.steps import Steps

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nndyn.errors import UsageError
-from nndyn.systems.training.loop.batches import Batches, own
+from nndyn.systems.training.batches.drawn import Batches, own
 from nndyn.systems.training.loop.seat import real
 from nndyn.systems.training.torch_state.randomness import key, step_key
 from nndyn.systems.training.torch_state.streams import seed_all

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.protocol import Array
+from nndyn.systems.training.data.several import Several, each
 from nndyn.systems.training.models import cnn, factories, spec
 from nndyn.systems.training.models.initialisation import check_init
 from nndyn.systems.training.modules import trial, vmap
@@ -18,28 +21,32 @@ from nndyn.systems.training.modules.criterion import Criterion, Loss, chosen
 from nndyn.systems.training.modules.layout import frozen, layout, trained
 from nndyn.systems.training.modules.module import Form, Module, check_labels, not_batched
 from nndyn.systems.training.modules.passes import Batch
-from nndyn.systems.training.modules.preparation import prepare
+from nndyn.systems.training.modules.preparation import copied, prepare
 from nndyn.systems.training.perceptron.inputs import check_width
 from nndyn.systems.training.perceptron.network import Network, parse
+from nndyn.systems.training.start.start import Start
 
 Tensor = torch.Tensor
 
 
 def build(
     model: str | nn.Module,
-    x: Array | Tensor,
+    x: Any,
     y: Array | Tensor,
     *,
-    test: Array | Tensor | None = None,
+    test: Any = None,
     image: tuple[int, int, int] | None = None,
     classes: int | None = None,
     loss: Loss = "cross-entropy",
     activation: str = "tanh",
     init: str | None = None,
     batch_size: int | None = None,
+    sizes: Iterable[int] = (),
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
+    start: Start | None = None,
+    kept: bool = True,
 ) -> Network | Module:
     """Return the network that `model` is on the samples given; `model` itself is not changed.
 
@@ -48,7 +55,7 @@ def build(
     model : str or torch.nn.Module
         ``mlp:64-32-10``, ``cnn:8-16`` (see `cnn.from_spec`), ``package.module:factory`` (see
         `factories.call`), or a module.
-    x : (N, ...) float64 or int64
+    x : (N, ...) float64 or int64, or Several
         Training samples.
     y : (N, ...) int64 or float64
         Labels or real targets.
@@ -68,10 +75,16 @@ def build(
         is ``normal:1`` for a spec.
     batch_size : int, optional
         Samples of a step, all unless given.
+    sizes : iterable of int, optional
+        Samples of all steps there are; unless given those of `batch_size`, and what these leave.
     seed : int
         Draws what `init` asks for, and the weights a factory draws.
     dtype : torch.dtype
     device : torch.device or str
+    start : Start, optional
+        What gives the weights.
+    kept : bool, default True
+        Whether `x` is the whole training set; else a batch, and others will be drawn.
 
     Returns
     -------
@@ -96,7 +109,7 @@ def build(
         If the rows of a module cannot be batched.
     """
     check_init(init)
-    inputs, targets = torch.as_tensor(x), torch.as_tensor(y)
+    inputs, targets = each(torch.as_tensor, x), torch.as_tensor(y)
     if loss == "mse" and targets.dim() > 1:
         targets = targets.to(torch.float64)  # of such a shape they are numbers, not classes
     loss = chosen(loss)
@@ -105,14 +118,18 @@ def build(
         loss, labelled=not targets.is_floating_point(), dtype=dtype, device=device
     )
     made, label, init = _module(model, inputs, targets, image, classes, activation, init, seed)
+    if start is not None:
+        made, init = _restored(made, start), None
     network = _perceptron(made)
     if network is not None:
-        if inputs.dim() == 2:
+        several = isinstance(inputs, Several)
+        if not several and inputs.dim() == 2:
             check_width(inputs.shape[1], "data", network)
         network, weights = spec.build(made, init=init, seed=seed, dtype=dtype)
         on_cpu = torch.device(device).type == "cpu"
         flat = targets.is_floating_point() or targets.dim() == 1
-        if isinstance(loss, str) and flat and on_cpu and (inputs.dim() == 2 or network.flattens):
+        known = isinstance(loss, str) and flat and on_cpu and kept and not several
+        if known and (inputs.dim() == 2 or network.flattens):
             return replace(network, initial=weights)
         # so that an engine does not change what a seed draws
         made, init = copy.deepcopy(made).to_empty(device="cpu").to(dtype), None
@@ -121,24 +138,38 @@ def build(
         label = label or network.label
     tried = min(len(inputs), trial.SAMPLES)
     try:
-        return _tried(
+        tested = _tried(
             prepare(made, init=init, seed=seed, dtype=dtype, device=device),
             label or type(made).__name__,
             inputs,
             targets,
-            None if test is None else torch.as_tensor(test),
+            None if test is None else each(torch.as_tensor, test),
             image,
             criterion,
             batch_size,
+            tuple(sizes),
             int(targets.max()) + 1 if classes is None and criterion.labelled else classes,
         )
     except UsageError as error:
         raise UsageError(f"{error} (tried on the first {tried} samples)") from error
+    if start is not None and not start.partial:  # what it counted up to its step
+        counts = tuple((at - stride * start.step, stride) for at, stride in tested.counts)
+        return replace(tested, counts=counts)
+    return tested
+
+
+def _restored(module: nn.Module, start: Start) -> nn.Module:
+    """Return a copy of `module` with the weights of a start, in double precision."""
+    if any(weight.is_meta for weight in module.parameters()):  # of a spec
+        module = spec.allocate(copy.deepcopy(module))
+    module = copied(module)
+    start.load(module)
+    return module
 
 
 def _module(
     model: str | nn.Module,
-    x: Tensor,
+    x: Any,
     y: Tensor,
     image: tuple[int, int, int] | None,
     classes: int | None,
@@ -155,6 +186,8 @@ def _module(
             "as 'mlp:64-32-10' or 'cnn:8-16', 'package.module:factory', or a torch.nn.Module"
         )
     factories.check_spec(model)
+    if isinstance(x, Several) and not factories.is_named(model):
+        raise UsageError(f"model {model!r} takes one array of samples; give a torch.nn.Module")
     if factories.is_named(model):
         return factories.call(model, seed), model, init
     if model.startswith("cnn:"):
@@ -183,12 +216,13 @@ def _perceptron(module: nn.Module) -> Network | None:
 def _tried(
     module: nn.Module,
     label: str,
-    x: Tensor,
+    x: Any,
     y: Tensor,
-    test: Tensor | None,
+    test: Any,
     image: tuple[int, int, int] | None,
     criterion: Criterion,
     batch_size: int | None,
+    sizes: tuple[int, ...],
     labels: int | None,
 ) -> Module:
     """Return what a trial on the first samples finds."""
@@ -196,7 +230,8 @@ def _tried(
     rows = _counting(y, criterion.ignored)
     weight = next(value for _, value in trained(module))
     dtype, device = weight.dtype, weight.device
-    dtypes = [dtype] if x.is_floating_point() else [torch.int64, dtype]
+    one = not isinstance(x, Several)
+    dtypes = [torch.int64, dtype] if one and not x.is_floating_point() else [dtype]
     shapes = [None, image] if image is not None and x.dim() == 2 else [None]
     forms = [Form(shape, kind) for shape in shapes for kind in dtypes]
     few = rows[: trial.SAMPLES]
@@ -222,7 +257,7 @@ def _tried(
             batch = larger if trial.suffices(module, larger, criterion) else batch
     count, taken = len(batch), batch.x
     behaviour = trial.observe(module, batch, criterion)
-    for size in (step, len(x) % step):
+    for size in sizes or (step, len(x) % step):
         if 0 < size < count:
             trial.check_size(module, taken[:size], of_step=step)
     if test is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional
 from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.options import CHOICES
 from nndyn.systems.training.data.samples import Samples
+from nndyn.systems.training.data.several import plain
 from nndyn.systems.training.modules.preparation import first_line
 from nndyn.words.names import did_you_mean
 
@@ -89,6 +90,51 @@ def chosen(loss: Loss, *sets: Samples | None) -> Loss:
     if options or (name == "cross-entropy" and ignoring):
         return nn.CrossEntropyLoss(**options)
     return name
+
+
+def of_whole(loss: Loss) -> Callable[..., Any]:
+    """Return the loss of samples that have no targets apart.
+
+    Parameters
+    ----------
+    loss : str or callable
+        ``cross-entropy``, the default, for the loss that a model returns; or a callable
+        ``(output, batch) -> scalar``, which gets all that the model does.
+
+    Returns
+    -------
+    callable
+        ``(output, target, batch) -> scalar``.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    if loss == "cross-entropy":
+        return returned_loss
+    if not callable(loss):
+        raise UsageError(
+            f"loss is {loss!r}, and data is a dict, which goes whole to the model; leave loss out "
+            "for the one that the model returns, or give a callable (output, batch) -> scalar"
+        )
+    return functools.partial(_with_batch, loss)
+
+
+def returned_loss(output: Any, target: Tensor, batch: Any) -> Any:
+    """Return the loss that a model returns: ``output.loss`` or ``output["loss"]``."""
+    found = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+    if found is None:
+        kind = type(output).__name__
+        raise UsageError(
+            f"the model returns a {kind} without a loss; give it labels, or a `loss` of yours, "
+            "(output, batch) -> scalar"
+        )
+    return found
+
+
+def _with_batch(loss: Callable[..., Any], output: Any, target: Tensor, batch: Any) -> Any:
+    return loss(output, batch)
 
 
 def ignored(loss: Loss) -> int | None:
@@ -216,9 +262,10 @@ class Criterion:
         labels = y if self.loss == "mse" else self.targets(y, outputs, y.dtype)
         return labels if self.ignored is None else labels.masked_fill(labels == self.ignored, -1)
 
-    def __call__(self, output: Any, target: Tensor, x: Tensor, count: int) -> Tensor:
+    def __call__(self, output: Any, target: Tensor, x: Any, count: int) -> Tensor:
         """Return the share in the loss of `count` samples that the samples given have, a scalar."""
         if not isinstance(self.loss, str):
+            x = plain(x)
             placed = (x,) if self.takes_input and self._keyword is None else ()
             named = {} if self._keyword is None else {self._keyword: x}
             found: Tensor = self.loss(output, target, *placed, **named)

@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.data.several import arguments
 from nndyn.systems.training.modules.modes import plain, recurrent_in_full
 from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.modules.passes import Batch, entering
@@ -66,7 +67,10 @@ class ModuleCurvature:
     def at(self, weights: Tensor, statistics: Tensor, t: int | None) -> Point:
         """Return gradient and Hessian at `weights`; see `Curvature.at`."""
         batch = self._training
-        if t is not None and (self._order.batch_size is not None or self._order.reverse):
+        drawn = None if t is None else self._order.drawn(t)
+        if drawn is not None:
+            batch = self._module.batch(drawn.x, drawn.y)
+        elif t is not None and (self._order.batch_size is not None or self._order.reverse):
             batch = batch.take(torch.from_numpy(self._order.rows(t)).to(weights.device))
         here = _Here(self._module, weights, statistics, batch, t or 0, self._order.seed)
         known: list[Tensor] = []
@@ -142,7 +146,7 @@ class _Here:
         running = _split(self._statistics, self.module.statistics)
         taken = (weights, running, self._counters)
         x = entering(few.x, self.module.criterion, graph=self.module.graph)
-        output = functional_call(self.module.module, taken, (x,))
+        output = functional_call(self.module.module, taken, *arguments(x))
         return self.module.criterion(output, few.target, x, len(self.batch))
 
     def _leaves(self) -> Named:

@@ -39,6 +39,8 @@ class Modules:
     replicas : int
         R.
     test : Batch, optional
+    kept : bool, default True
+        Whether `train` is the whole training set; else batches are drawn, and it is one of them.
     batched : bool, optional
         Whether the rows are one call, by vmap; what ``module.batched`` says unless given.
 
@@ -70,6 +72,7 @@ class Modules:
         *,
         replicas: int,
         test: Batch | None = None,
+        kept: bool = True,
         batched: bool | None = None,
     ) -> None:
         self.module = module
@@ -80,6 +83,7 @@ class Modules:
         self.whole = full and not module.differs
         self._orders = orders
         self._full = full
+        self._kept = kept
         self._test = test
         self._batched = module.batched if batched is None else batched
         self.reason = module.reason
@@ -123,7 +127,7 @@ class Modules:
                 self._pass.gradient(
                     self._weights[rows],
                     self.statistics[rows],
-                    batch := self._first if self._full else self._train.take(self._rows(order, t)),
+                    batch := self._samples(order, t),
                     t=t,
                     key=step_key(order.seed, t),
                     parts=self._parts(
@@ -208,8 +212,8 @@ class Modules:
         found: list[Tensor] = []
         rows = slice(0, R)
         with plain():
-            for t in sorted({0, order.steps_per_epoch - 1}):  # the last batch may be shorter
-                batch = self._first if self._full else self._train.take(self._rows(order, t))
+            for t in sorted(order.probes):
+                batch = self._samples(order, t)
                 running, out = statistics.clone(), torch.zeros_like(weights)
                 parts = self._parts(len(batch), rows, module.independent and module.criterion.adds)
                 key = step_key(order.seed, t)
@@ -225,7 +229,7 @@ class Modules:
 
     def _evaluated(self) -> Iterator[tuple[Batch, int]]:
         """Yield the samples of evaluations, and how many rows of a run they may be of."""
-        if not self.whole:
+        if self._kept and not self.whole:
             yield self._train, self.replicas
         if self._test is not None:
             yield self._test, self.replicas
@@ -238,6 +242,15 @@ class Modules:
             return [(slice(0, self.runs * self.replicas), self._orders[0])]
         R = self.replicas
         return [(slice(m * R, (m + 1) * R), order) for m, order in enumerate(self._orders)]
+
+    def _samples(self, order: Order, t: int) -> Batch:
+        """Return the samples of the step from time `t`."""
+        if self._full:
+            return self._first
+        drawn = order.drawn(t)
+        if drawn is not None:
+            return self.module.batch(drawn.x, drawn.y, f"the batch of step {t}")
+        return self._train.take(self._rows(order, t))
 
     def _rows(self, order: Order, t: int) -> Tensor:
         return torch.from_numpy(order.rows(t)).to(self._train.x.device)
@@ -301,7 +314,7 @@ class ModuleTask(task.Task):
     def engine(self, orders: Sequence[Order], replicas: int) -> Modules:
         """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
         training, test = self.inputs
-        return Modules(self.network, training, orders, replicas=replicas, test=test)
+        return Modules(self.network, training, orders, replicas=replicas, test=test, kept=self.kept)
 
     def curvature(self, order: Order, *, forward: bool = True) -> ModuleCurvature:
         """Return what gives second derivatives of a run; see `ModuleCurvature` for `forward`."""

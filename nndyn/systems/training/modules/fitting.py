@@ -76,7 +76,7 @@ def _misplaced_classes(output: tuple[int, ...], labels: tuple[int, ...]) -> str 
 
 
 def check_loss(
-    module: nn.Module, output: Any, x: Tensor, target: Tensor, criterion: Criterion
+    module: nn.Module, output: Any, x: Any, target: Tensor, criterion: Criterion
 ) -> bool:
     """Refuse a loss that is none.
 
@@ -106,6 +106,8 @@ def check_loss(
             started = state(x.device)
             loss: Any = criterion(output, target, x, len(x))
             random = not torch.equal(started, state(x.device))
+    except UsageError:  # of ours, where the model returns no loss
+        raise
     except Exception as error:
         shape = f"of shape {tuple(output.shape)}" if isinstance(output, Tensor) else "it gets"
         said = first_line(error)

@@ -15,6 +15,7 @@ from torch import nn
 from nndyn.errors import DataError, UsageError
 from nndyn.systems.fingerprint import content_bytes
 from nndyn.systems.protocol import Array, Parameter
+from nndyn.systems.training.data.several import Several
 from nndyn.systems.training.modules.criterion import Criterion
 from nndyn.systems.training.modules.fingerprint import attributes_digest, code_digest
 from nndyn.systems.training.modules.layout import Layout, frozen, vector
@@ -38,11 +39,25 @@ class Form:
     shape: tuple[int, ...] | None
     dtype: torch.dtype
 
-    def __call__(self, x: Array | Tensor, device: torch.device | str) -> Tensor:
-        """Return samples ``(N, ...)`` in this form on `device`, in memory of their own."""
+    def __call__(self, x: Any, device: torch.device | str) -> Any:
+        """Return samples ``(N, ...)`` in this form on `device`, in memory of their own.
+
+        Of `Several` the integers stay what they are.
+
+        Returns
+        -------
+        torch.Tensor or Several
+        """
+        if isinstance(x, Several):
+            return x.map(lambda part: self._real(torch.as_tensor(part), device))
         with torch.inference_mode(False):
             taken = torch.as_tensor(x).to(device=device, dtype=self.dtype, copy=True)
             return taken if self.shape is None else taken.reshape(len(taken), *self.shape)
+
+    def _real(self, part: Tensor, device: torch.device | str) -> Tensor:
+        with torch.inference_mode(False):
+            dtype = self.dtype if part.is_floating_point() else part.dtype
+            return part.to(device=device, dtype=dtype, copy=True)
 
     def describe(self) -> dict[str, Any]:
         """Return the form as JSON values."""
@@ -115,6 +130,11 @@ class Module:
         return self.layout.parameters
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all parameters, frozen ones too."""
+        return tuple(name for name, _ in self.module.named_parameters())
+
+    @property
     def statistics(self) -> tuple[Parameter, ...]:
         """Layout of the running statistics."""
         return self.layout.statistics
@@ -164,7 +184,7 @@ class Module:
         """Rough floating-point operations of a forward pass of a sample: 2 a weight or value."""
         return 2.0 * self.size + self.saved_bytes / self.dtype.itemsize
 
-    def batch(self, x: Array | Tensor, y: Array | Tensor, what: str = "data") -> Batch:
+    def batch(self, x: Any, y: Array | Tensor, what: str = "data") -> Batch:
         """Return samples as the engine takes them, on the device of the module.
 
         Parameters

@@ -18,6 +18,7 @@ from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nndyn.systems.protocol import Parameter
+from nndyn.systems.training.data.several import Several, arguments, called, each
 from nndyn.systems.training.modules.criterion import Criterion
 from nndyn.systems.training.modules.layout import Layout, trained
 from nndyn.systems.training.modules.modes import evaluating
@@ -33,13 +34,13 @@ class Batch:
 
     Attributes
     ----------
-    x : (samples, ...)
+    x : (samples, ...), or Several
     target : (samples, ...)
     labels : (samples, ...) int64 or None
         Where outputs are (samples, classes, ...); -1 where none counts.
     """
 
-    x: Tensor
+    x: Tensor | Several
     target: Tensor
     labels: Tensor | None
 
@@ -54,8 +55,11 @@ class Batch:
 
     def cast(self, dtype: torch.dtype) -> Batch:
         """Return the same samples with real numbers in another precision."""
-        x, target = (v.to(dtype) if v.is_floating_point() else v for v in (self.x, self.target))
-        return Batch(x, target, self.labels)
+
+        def real(v: Tensor) -> Tensor:
+            return v.to(dtype) if v.is_floating_point() else v
+
+        return Batch(each(real, self.x), real(self.target), self.labels)
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ class RowByRow:
                 for i, part in enumerate(parts):
                     few = batch.take(part)
                     x = entering(few.x, self._criterion, graph=self._graph)
-                    output = self._module(x)
+                    output = called(self._module, x)
                     loss = self._criterion(output, few.target, x, len(batch))
                     gradients = torch.autograd.grad(loss, self._weights, materialize_grads=True)
                     _collect(out[r], gradients, self._layout.parameters, add=i > 0)
@@ -201,7 +205,7 @@ class RowByRow:
                 reseed(key, weights.device)
                 self._load(row, statistics[r], 0)
                 x = entering(batch.x, self._criterion, graph=self._graph)
-                output = joined([self._module(x[part]) for part in parts])
+                output = joined([called(self._module, x[part]) for part in parts])
                 losses[r] = self._criterion(output, batch.target, x, len(batch)).detach()
                 if batch.labels is not None:
                     correct[r] = _right(output.detach(), batch.labels, 1).sum()
@@ -269,7 +273,8 @@ class Batched:
                 def objective(
                     row: dict[str, Tensor], running: dict[str, Tensor], few: Batch = few
                 ) -> tuple[Tensor, Tensor]:
-                    output = functional_call(self._module, (row, running, counters), (few.x,))
+                    state = (row, running, counters)
+                    output = functional_call(self._module, state, *arguments(few.x))
                     loss = self._criterion(output, few.target, few.x, len(batch))
                     return loss, loss if few.labels is None else output
 
@@ -303,9 +308,9 @@ class Batched:
         forms: list[Any] = []
 
         def output(
-            row: dict[str, Tensor], running: dict[str, Tensor], x: Tensor
+            row: dict[str, Tensor], running: dict[str, Tensor], x: Any
         ) -> tuple[Tensor, ...]:
-            found = functional_call(self._module, (row, running, counters), (x,))
+            found = functional_call(self._module, (row, running, counters), *arguments(x))
             forms.append(found)
             return tuple(leaves(found))
 
@@ -338,11 +343,11 @@ class Batched:
         }
 
 
-def entering(x: Tensor, criterion: Criterion, *, graph: bool) -> Tensor:
+def entering(x: Any, criterion: Criterion, *, graph: bool) -> Any:
     """Return samples as they enter a module: where the loss differentiates by them, as a leaf."""
-    if graph and criterion.takes_input and x.is_floating_point():
-        return x.detach().requires_grad_()
-    return x
+    if not (graph and criterion.takes_input):
+        return x
+    return each(lambda v: v.detach().requires_grad_() if v.is_floating_point() else v, x)
 
 
 def _right(outputs: Tensor, labels: Tensor, classes: int) -> Tensor:

@@ -83,15 +83,7 @@ def prepare(
                 "requires_grad_(True)"
             )
         raise UsageError(f"model: {kind} has no parameters; nothing can train")
-    try:
-        with torch.inference_mode(False):
-            module = copy.deepcopy(module, _computed(module))
-            module = module.to(device="cpu", dtype=torch.float64)
-    except Exception as error:
-        raise UsageError(
-            f"model: {type(module).__name__} cannot be copied: {first_line(error)}; it must be "
-            "possible to copy.deepcopy it"
-        ) from error
+    module = copied(module)
     if init is not None:
         _initialise(module, init, seed)  # in float64, so that a seed is the same network in both
     module = module.to(dtype=dtype)
@@ -108,6 +100,29 @@ def prepare(
     module = module.to(device)
     compute(module)
     return module
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """Return a copy of `module` in double precision on the CPU.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    UsageError
+        If it cannot be copied.
+    """
+    try:
+        with torch.inference_mode(False):
+            module = copy.deepcopy(module, _computed(module))
+            return module.to(device="cpu", dtype=torch.float64)
+    except Exception as error:
+        raise UsageError(
+            f"model: {type(module).__name__} cannot be copied: {first_line(error)}; it must be "
+            "possible to copy.deepcopy it"
+        ) from error
 
 
 def first_line(error: BaseException) -> str:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from nndyn.errors import UsageError
+from nndyn.systems.training.data.several import called, each, equal, told
 from nndyn.systems.training.modules.criterion import Criterion
 from nndyn.systems.training.modules.fingerprint import contents
 from nndyn.systems.training.modules.fitting import check_loss, misfit
@@ -27,7 +28,7 @@ from nndyn.systems.training.modules.preparation import first_line
 from nndyn.systems.training.torch_state.randomness import seeded, state
 
 Tensor = torch.Tensor
-_Run = Callable[[nn.Module, Tensor], tuple[Any, bool]]
+_Run = Callable[[nn.Module, Any], tuple[Any, bool]]
 
 #: Samples of a trial; the halves are compared with the whole.
 SAMPLES = 4
@@ -48,7 +49,7 @@ class Behaviour:
 
 def find_form(
     module: nn.Module,
-    forms: list[tuple[Form, Tensor]],
+    forms: list[tuple[Form, Any]],
     y: Tensor,
     criterion: Criterion,
     label: str,
@@ -78,11 +79,11 @@ def find_form(
     own = copy.deepcopy(module)
     faults: list[str] = []
     for form, x in forms:
-        tried = f"{tuple(x.shape)} {str(x.dtype).removeprefix('torch.')}"
+        tried = told(x)
         try:
             # with gradients, which a forward pass may take of itself
             with seeded(0, x.device), torch.enable_grad(), evaluating(own):
-                output = own(x.detach())
+                output = called(own, each(Tensor.detach, x))
         except Exception as error:
             faults.append(f"x of shape {tried} raises {type(error).__name__}: {first_line(error)}")
             continue
@@ -165,8 +166,8 @@ def _evaluates(module: nn.Module, batch: Batch, criterion: Criterion, *, graph: 
             torch.set_grad_enabled(graph),
             evaluating(own),
         ):
-            x = entering(batch.x.detach(), criterion, graph=graph)
-            criterion(own(x), batch.target, x, len(x))
+            x = entering(each(Tensor.detach, batch.x), criterion, graph=graph)
+            criterion(called(own, x), batch.target, x, len(x))
     except Exception as error:
         if graph:
             raise UsageError(
@@ -187,11 +188,11 @@ class _Look:
     alone: bool
 
 
-def _look(own: nn.Module, x: Tensor) -> tuple[Any, tuple[tuple[int, int], ...], _Look]:
+def _look(own: nn.Module, x: Any) -> tuple[Any, tuple[tuple[int, int], ...], _Look]:
     """Return the output of a step of `own` at its weights, its counters, and how it behaves."""
     places = layout(own)
     moving = {place.name for place in places.statistics} | set(places.counters)
-    before, entered = contents(own, moving), x.detach().clone()
+    before, entered = contents(own, moving), each(lambda v: v.detach().clone(), x)
     weights = [name for name, _ in trained(own)]
     buffers = dict(own.named_buffers())
     started = [int(buffers[name]) for name in places.counters]
@@ -211,7 +212,7 @@ def _look(own: nn.Module, x: Tensor) -> tuple[Any, tuple[tuple[int, int], ...], 
         raise UsageError(
             "model: a forward pass changes which parameters require a gradient; freeze them before"
         )
-    if not torch.equal(entered, x):
+    if not equal(entered, x):
         raise UsageError("model: a forward pass changes the samples it is given; let it copy them")
     if not _same(first, second):
         raise UsageError(
@@ -240,7 +241,7 @@ def elsewhere(module: nn.Module, seed: int = 0) -> nn.Module:
     return moved
 
 
-def check_size(module: nn.Module, x: Tensor, *, of_step: int) -> None:
+def check_size(module: nn.Module, x: Any, *, of_step: int) -> None:
     """Refuse a number of samples that `module` cannot take a step on.
 
     Raises
@@ -257,7 +258,7 @@ def check_size(module: nn.Module, x: Tensor, *, of_step: int) -> None:
         ) from error
 
 
-def check_test(module: nn.Module, x: Tensor, output: tuple[int, ...] | None) -> None:
+def check_test(module: nn.Module, x: Any, output: tuple[int, ...] | None) -> None:
     """Refuse samples of a test set that `module` cannot evaluate.
 
     Raises
@@ -266,7 +267,7 @@ def check_test(module: nn.Module, x: Tensor, output: tuple[int, ...] | None) -> 
         If an evaluation of `x` fails, or gives another shape than `output` a sample.
     """
     try:
-        found, _ = _evaluation(copy.deepcopy(module), x.detach())
+        found, _ = _evaluation(copy.deepcopy(module), each(Tensor.detach, x))
     except UsageError as error:
         raise UsageError(f"test: {str(error).replace('a step', 'an evaluation')}") from error
     if output is not None and tuple(found.shape) != (len(x), *output):
@@ -276,26 +277,26 @@ def check_test(module: nn.Module, x: Tensor, output: tuple[int, ...] | None) -> 
         )
 
 
-def _step(module: nn.Module, x: Tensor) -> tuple[Any, bool]:
+def _step(module: nn.Module, x: Any) -> tuple[Any, bool]:
     """Return the output of a step, and whether it drew random numbers."""
     with seeded(0, x.device), torch.enable_grad():
         before = state(x.device)
         try:
-            output = module(x)
+            output = called(module, x)
         except Exception as error:
             raise UsageError(
-                f"model: a step on x of shape {tuple(x.shape)} raises {type(error).__name__}: "
+                f"model: a step on x of shape {told(x)} raises {type(error).__name__}: "
                 f"{first_line(error)}"
             ) from error
         return output, not torch.equal(before, state(x.device))
 
 
-def _evaluation(module: nn.Module, x: Tensor) -> tuple[Any, bool]:
+def _evaluation(module: nn.Module, x: Any) -> tuple[Any, bool]:
     with evaluating(module):
         return _step(module, x)
 
 
-def _parts_agree(module: nn.Module, x: Tensor, run: _Run, whole: Any) -> bool:
+def _parts_agree(module: nn.Module, x: Any, run: _Run, whole: Any) -> bool:
     """Return whether the halves of `x`, if there are halves, give what all of it gives."""
     half = len(x) // 2
     if half == 0:
@@ -326,10 +327,10 @@ def close(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
 
 
-def _saved_bytes(module: nn.Module, x: Tensor) -> int:
+def _saved_bytes(module: nn.Module, x: Any) -> int:
     """Return the bytes a sample keeps for the backward pass, at least 1."""
 
-    def kept(samples: Tensor) -> int:
+    def kept(samples: Any) -> int:
         sizes: dict[int, int] = {}
 
         def pack(saved: Tensor) -> Tensor:

@@ -50,19 +50,19 @@ class Adam(Optimizer):
     preconditioned: ClassVar[bool] = True
 
     def coefficients(self, t: int) -> dict[str, float]:
-        """Return what enters `update`; the first step is the one from ``t = 0``."""
+        """Return what enters `update`; the first step is the one from `since`."""
         first, second = self.betas
         common = super().coefficients(t)
-        rate = common["rate"]
+        rate, steps = common["rate"], self.age(t) + 1
         return {
             **common,
             "keep": 1 - rate * self.weight_decay,
-            "rate": rate / (1 - first ** (t + 1)),
+            "rate": rate / (1 - first**steps),
             "first": first,
             "1-first": 1 - first,
             "second": second,
             "1-second": 1 - second,
-            "scale": 1 / math.sqrt(1 - second ** (t + 1)),
+            "scale": 1 / math.sqrt(1 - second**steps),
             "epsilon": self.epsilon,
         }
 
@@ -96,7 +96,8 @@ class Adam(Optimizer):
 
     def divisor(self, c: Mapping[str, float], after: Parts, t: int) -> Tensor:
         """Return the root of the second moment, both moments with their bias corrected."""
-        return (c["scale"] * torch.sqrt(after[2]) + c["epsilon"]) * (1 - self.betas[0] ** (t + 1))
+        correction = 1 - self.betas[0] ** (self.age(t) + 1)
+        return (c["scale"] * torch.sqrt(after[2]) + c["epsilon"]) * correction
 
     def derivative(
         self,

@@ -76,6 +76,8 @@ class Optimizer(ABC):
     clip_norm : float, optional
         Largest l2 norm of a row's gradient, as by ``torch.nn.utils.clip_grad_norm_``, before
         anything else.
+    since : int, default 0
+        The time at which the buffers were fresh; bias corrections count steps from there.
 
     Notes
     -----
@@ -87,6 +89,7 @@ class Optimizer(ABC):
     schedule: Schedule = field(default=Schedule(), kw_only=True)
     weight_decay: float = field(default=0.0, kw_only=True)
     clip_norm: float | None = field(default=None, kw_only=True)
+    since: int = field(default=0, kw_only=True)
 
     #: Its hyperparameters beside those of every optimizer, each with its check.
     takes: ClassVar[Mapping[str, Check]] = {}
@@ -108,6 +111,10 @@ class Optimizer(ABC):
         kind = type(self)
         switches = [n for n in (*self.takes, "weight_decay", "clip_norm") if not getattr(kind, n)]
         return (kind.__name__, *(name for name in switches if getattr(self, name)))
+
+    def age(self, t: int) -> int:
+        """Return the steps that the buffers have seen at ``t``; 0 before they were fresh."""
+        return max(t - self.since, 0)
 
     def coefficients(self, t: int) -> dict[str, float]:
         """Return the coefficients of the step from ``t``, under the same names at all times."""

@@ -43,9 +43,10 @@ class NAdam(Adam):
         return None
 
     def coefficients(self, t: int) -> dict[str, float]:
-        """Return what enters `update`; the first step is the one from ``t = 0``."""
+        """Return what enters `update`; the first step is the one from `since`."""
         found = super().coefficients(t)
         rate, (first, _) = self.lr * self.schedule(t), self.betas
+        t = self.age(t)
         product = math.prod(_momentum(first, i) for i in range(min(t + 1, _NEGLIGIBLE)))
         ahead = _momentum(first, t + 1)
         return {

@@ -50,6 +50,11 @@ class Network:
     engine = "perceptron"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all parameters."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
     def statistics(self) -> tuple[Parameter, ...]:
         """Layout of the running statistics: a perceptron has none."""
         return ()

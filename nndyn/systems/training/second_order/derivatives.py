@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.data.several import called
 from nndyn.systems.training.modules.curvature import ModuleCurvature
 from nndyn.systems.training.modules.layout import vector
 from nndyn.systems.training.modules.modes import plain
@@ -128,7 +129,7 @@ def _loss(module: Module) -> Tensor:
     """Return the loss of the trial's samples, with its graph."""
     with plain(), seeded(0, module.trial.x.device), torch.enable_grad():
         x = entering(module.trial.x, module.criterion, graph=module.graph)
-        output = copy.deepcopy(module.module)(x)
+        output = called(copy.deepcopy(module.module), x)
         return module.criterion(output, module.trial.target, x, len(x))
 
 

@@ -31,6 +31,8 @@ class Expansion:
         The phase at time 0.
     computing : callable
         Takes a number of rows and returns the context in which torch computes their steps.
+    first : int, default 0
+        The step that is time 0.
 
     Notes
     -----
@@ -45,8 +47,9 @@ class Expansion:
         rule: Optimizer,
         origin: Tensor,
         computing: Callable[[int], AbstractContextManager[None]],
+        first: int = 0,
     ) -> None:
-        self._curvature, self._rule = curvature, rule
+        self._curvature, self._rule, self._first = curvature, rule, first
         self._origin, self._computing = origin, computing
         self._moved = curvature.size * (1 + rule.buffers)
 
@@ -77,7 +80,8 @@ class Expansion:
         origin, statistics = self._origin[:D], self._origin[moved:]
         follows = self._rule.needs_gradient
         logs = torch.empty((steps, len(vectors)), dtype=torch.float64)
-        for i, t in enumerate(range(start, start + steps)):
+        for i in range(steps):
+            t = self._first + start + i
             point = self._curvature.at(origin, statistics, t)
             asked, gradient = vectors[:, :D], None
             if follows:

@@ -104,12 +104,16 @@ class SecondOrder:
             return sharpness.measure(self._curvature, self._rule, self._tensor(phase), t)
 
     def expansion(
-        self, origin: Array, computing: Callable[[int], AbstractContextManager[None]]
+        self,
+        origin: Array,
+        computing: Callable[[int], AbstractContextManager[None]],
+        *,
+        first: int,
     ) -> Expansion:
-        """Return the same training on the expansion of its loss around `origin` (P,)."""
+        """Return the training on the expansion of its loss around `origin` (P,), step `first`."""
         self.require()
         curvature = self._task.curvature(self._order, forward=self._examined.forward)
-        return Expansion(curvature, self._rule, self._tensor(origin), computing)
+        return Expansion(curvature, self._rule, self._tensor(origin), computing, first)
 
     def _tensor(self, values: Array) -> Tensor:
         given = torch.from_numpy(np.ascontiguousarray(values))

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import nndyn
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.training.loop.batches import Batches
+from nndyn.systems.training.batches.drawn import Batches
 from tests.nndyn.systems.training.loop import loops
 
 
@@ -110,7 +110,7 @@ def test_batches_with_none_in_an_epoch_are_refused():
 
 
 def test_what_is_kept_is_bounded(monkeypatch):
-    monkeypatch.setattr("nndyn.systems.training.loop.batches._KEPT_BYTES", 100)
+    monkeypatch.setattr("nndyn.systems.training.batches.drawn._KEPT_BYTES", 100)
     source = Batches([torch.ones(20)] * 50, 0)
     for t in range(40):
         source.at(t)

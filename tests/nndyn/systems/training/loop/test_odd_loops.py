@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import nndyn
-from nndyn.systems.training.loop import batches
+from nndyn.systems.training.batches import drawn as batches
 from tests.nndyn.systems.training.loop import loops
 
 

@@ -147,7 +147,7 @@ WRONG = [
     ({"clip_norm": "1"}, "clip_norm is '1'"),
     ({"clip_norm": float("inf")}, "clip_norm is inf"),
     ({"schedule": None}, "schedule is None"),
-    ({"schedule": "linear:3"}, "'linear:3' is not known"),
+    ({"schedule": "lineal:3"}, "'lineal:3' is not known"),
 ]
 
 

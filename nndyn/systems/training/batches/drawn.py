@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -79,6 +80,16 @@ class Batches:
             while self._next <= t:
                 self._draw()
         return self._kept[t][0]
+
+    def epoch(self, number: int) -> list[Any]:
+        """Draw all batches of an epoch at once; they are not kept."""
+        self._clear()
+        self._begin(number, at=number * (self.steps_per_epoch or 0))
+        assert self._drawn is not None
+        with self._own_streams():
+            found = list(itertools.islice(self._drawn, self.steps_per_epoch))
+        self._drawn = None
+        return found
 
     @property
     def label(self) -> str:

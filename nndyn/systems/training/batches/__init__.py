@@ -1,0 +1,1 @@
+"""Batches of a Dataset or DataLoader, as functions of time."""

@@ -1,0 +1,100 @@
+"""Derivatives of a training, as a recorder asks for them: tangents, curvature, expansion."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from nndyn.systems.protocol import Array, Block
+from nndyn.systems.training.optimizers.base import Optimizer
+from nndyn.systems.training.second_order import sharpness
+from nndyn.systems.training.second_order.expansion import Expansion
+from nndyn.systems.training.second_order.measures import SecondOrder
+from nndyn.systems.training.task import Task
+
+
+class Differentiable(ABC):
+    """What a training has where its loss has second derivatives.
+
+    Attributes
+    ----------
+    task : Task
+    rule : Optimizer
+    first_step : int
+        Step at which it begins; times below are counted from there.
+    """
+
+    task: Task
+    rule: Optimizer
+    first_step: int
+    _second: SecondOrder
+
+    @abstractmethod
+    def advance(
+        self,
+        phase: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        *,
+        evaluate: Sequence[int] = (),
+        part: slice | None = None,
+    ) -> Block:
+        """Advance rows; see `nndyn.systems.protocol.System`."""
+
+    @abstractmethod
+    def computing(self, replicas: int) -> AbstractContextManager[None]:
+        """Have torch compute steps of `replicas` rows fast and repeatably."""
+
+    @property
+    def exponent_sum(self) -> float | None:
+        """Sum of all exponents per step, where the optimizer alone decides it."""
+        return self.rule.log_volume(self.task.network.size)
+
+    @property
+    def no_tangents(self) -> str:
+        """Why there are no tangents, empty where there are."""
+        return self._second.missing
+
+    @property
+    def curvatures(self) -> tuple[str, ...]:
+        """Names of what `curvature` gives: nothing without a whole training set."""
+        return sharpness.names(self.rule) if self.task.kept else ()
+
+    def push(
+        self,
+        phase: Array,
+        vectors: Array,
+        start: int,
+        steps: int,
+        at: Array | Sequence[int],
+        orbit: Array | None = None,
+    ) -> tuple[Array, Array]:
+        """Push tangent vectors (P, k); see `nndyn.systems.protocol.System.push`."""
+        if orbit is None:
+            times = range(start, start + steps)
+            orbit = self.advance(phase[None], start, steps, times, part=slice(None)).states[:, 0]
+        with self.computing(vectors.shape[1]):
+            return self._second.push(orbit, vectors, **self._at(start, at))[:2]
+
+    def push_with_companion(
+        self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
+    ) -> tuple[Array, Array, Array]:
+        """Push one more vector; see `nndyn.systems.protocol.WithCompanion`."""
+        with self.computing(vectors.shape[1]):
+            return self._second.push(orbit, vectors, **self._at(start, at), companion=True)
+
+    def curvature(self, phase: Array, t: int) -> dict[str, float]:
+        """Return extreme eigenvalues of the Hessian; see `sharpness.measure`."""
+        with self.computing(1):
+            return self._second.curvature(phase, self.first_step + t)
+
+    def expansion(self, origin: Array) -> Expansion:
+        """Return this training on the expansion of its loss around the phase `origin` (P,)."""
+        return self._second.expansion(origin, self.computing, first=self.first_step)
+
+    def _at(self, start: int, at: Array | Sequence[int]) -> dict[str, Any]:
+        """Return times as steps."""
+        return {"start": self.first_step + start, "at": [self.first_step + int(t) for t in at]}

@@ -1,0 +1,1 @@
+"""Where a training begins that was under way before: a checkpoint, a recording."""
