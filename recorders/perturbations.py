@@ -6,11 +6,13 @@ import numpy as np
 
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
-from nndyn.systems.protocol import Array, System, WithRest
-from recorders.plan import Plan
+from nndyn.systems.protocol import Array, Parameter, System, WithRest
+from recorders.plan import NAMED, Plan
 
 #: Keys of the random streams drawn from a recording's seed; systems own 0 and 1, tangents 4 and 5.
 _PERTURBATION, _REDRAW = 2, 3
+#: Roundings of the largest component that a perturbation is as large as, at least.
+FEWEST_UNITS = 16
 
 
 def roles(plan: Plan) -> Array:
@@ -55,6 +57,58 @@ def ensemble(system: System, plan: Plan) -> Array:
     for followed in plan.followed:
         followed.check_start(system, plan, phase)
     return phase
+
+
+def perturbed(system: System, perturb: str) -> list[Parameter]:
+    """Return the parameters that perturbations move.
+
+    Parameters
+    ----------
+    system : System
+    perturb : str
+        ``weights``, ``all`` or ``parameters:NAME,…``, whose names are those of parameters.
+
+    Returns
+    -------
+    list of Parameter
+    """
+    if perturb.startswith(NAMED):
+        names = perturb.removeprefix(NAMED).split(",")
+        return [p for p in system.parameters if p.name in names]
+    return [p for p in system.parameters if perturb == "all" or not p.is_bias]
+
+
+def changed(system: System, plan: Plan, phase: Array) -> Array:
+    """Return of what a perturbation moves the share that it really changed.
+
+    Returns
+    -------
+    (R,) float64
+        The rest rounded back to where the reference is. NaN where nothing was to be moved.
+    """
+    state = phase[:, system.components]
+    share = np.full(len(state), np.nan)
+    parts = perturbed(system, plan.perturb)
+    for r in range(1, plan.replicas + 1):
+        if plan.perturbations is not None:
+            meant = plan.perturbations[r - 1] != 0.0
+            share[r] = np.mean(state[r, meant] != state[0, meant])
+        else:
+            places = [slice(p.start, p.start + p.size) for p in parts]
+            moved = sum(int(np.count_nonzero(state[r, at] != state[0, at])) for at in places)
+            share[r] = moved / sum(p.size for p in parts)
+    return share
+
+
+def resolution(system: System, phase: Array) -> float:
+    """Return the rounding of the largest component of a state ``(P,)``, as the system holds it."""
+    _, coarser = held(system)
+    return float(np.spacing(np.abs(phase[system.components]).max())) * coarser
+
+
+def held(system: System) -> tuple[str, float]:
+    """Return the narrowest dtype of weights, and its rounding over that of the phase."""
+    return system.coarsest if isinstance(system, WithRest) else (system.dtype.name, 1.0)
 
 
 def pairs(plan: Plan) -> Array:
@@ -136,22 +190,22 @@ def _draw(system: System, plan: Plan, key: list[int]) -> Array:
     size = sum(p.size for p in system.parameters)
     epsilon = plan.epsilon if plan.perturbations is None else np.abs(plan.perturbations).max()
     deviation = np.random.default_rng(key).uniform(-epsilon, epsilon, size)
-    if plan.perturb == "weights" and plan.perturbations is None:
+    if plan.perturb != "all" and plan.perturbations is None:
+        moved = perturbed(system, plan.perturb)
         for parameter in system.parameters:
-            if parameter.is_bias:
+            if parameter not in moved:
                 deviation[parameter.start : parameter.start + parameter.size] = 0.0
     return deviation
 
 
 def _check_size(system: System, plan: Plan, phase: Array) -> None:
     state = phase[:, system.components]
-    held, coarser = system.coarsest if isinstance(system, WithRest) else (system.dtype.name, 1.0)
-    resolution = float(np.spacing(np.abs(state[0]).max())) * coarser
+    dtype, unit = held(system)[0], resolution(system, phase[0])
     deviations = np.abs(state[1 : plan.replicas + 1] - state[0]).max(axis=1)
     asked = plan.epsilon if plan.perturbations is None else np.abs(plan.perturbations).max()
-    if asked < 16 * resolution or not deviations.all():
+    if asked < FEWEST_UNITS * unit or not deviations.all():
         raise UsageError(
-            f"epsilon {asked:g} is below the rounding of {held} at states of size "
-            f"{np.abs(state[0]).max():.3g} ({resolution:.1g}); use at least {16 * resolution:.1g}"
-            + ("" if held == "float64" else ", or float64")
+            f"epsilon {asked:g} is below the rounding of {dtype} at states of size "
+            f"{np.abs(state[0]).max():.3g} ({unit:.1g}); use at least {FEWEST_UNITS * unit:.1g}"
+            + ("" if dtype == "float64" else ', `epsilon="auto"`, or float64')
         )

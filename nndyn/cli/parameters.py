@@ -102,6 +102,14 @@ class Number(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r}, expected a number such as 0.1{cure}", param, ctx)
 
 
+class Size(Number):
+    """A number, or auto."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a float, or "auto" as it is."""
+        return value if value == "auto" else super().convert(value, param, ctx)
+
+
 class Name(click.types.StringParamType):
     """A text, for which the shell offers names; others may be right too.
 

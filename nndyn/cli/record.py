@@ -160,7 +160,7 @@ def _record(
     if_interrupted(of_recording(path, options["steps"], **how))
     from nndyn import record as write
     from nndyn.store import vacant
-    from recorders.cost import estimate
+    from recorders.trials.cost import estimate
 
     options["control"] = not options.pop("no_control")
     planned = {k: v for k, v in options.items() if k not in _OF_THE_FILE}

@@ -9,7 +9,7 @@ import click
 
 from nndyn.cli.configuration import load_config
 from nndyn.cli.dialect import flags
-from nndyn.cli.parameters import FilePath, Name, NetcdfPath, Number, Tangents, Whole
+from nndyn.cli.parameters import FilePath, Name, NetcdfPath, Number, Size, Tangents, Whole
 from nndyn.cli.progress import quiet_option
 from nndyn.options import OPTIONS, Option
 
@@ -45,6 +45,7 @@ _KINDS: Mapping[str, Callable[[Option], Any]] = {
     "data": lambda row: _Data(row.values),
     "path": lambda row: FilePath(),
     "tangents": lambda row: Tangents(),
+    "size": lambda row: Size(),
 }
 
 

@@ -349,6 +349,11 @@ def beside(rest: Any) -> dict[str, Any]:
     return {} if rest is None else {"rest": rest}
 
 
+def rest_at_start(system: System, rows: int) -> Any:
+    """Return the rest of rows at time 0, None where a system has none."""
+    return system.initial_rest(rows) if isinstance(system, WithRest) else None
+
+
 class OneByOne:
     """A Team whose systems advance one after the other: nothing is gained, nothing required.
 

@@ -9,8 +9,8 @@ import xarray as xr
 import nndyn
 from nndyn.errors import DataError, UsageError
 from recorders import drive
-from recorders.cost import estimate
 from recorders.request import make
+from recorders.trials.cost import estimate
 from tests.recorders.linear import Linear, assert_same, values
 
 
