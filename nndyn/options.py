@@ -23,9 +23,9 @@ class Option:
     kind : str
         ``whole``, ``number``, ``text``, ``name`` (of `values`, others may be allowed as well),
         ``terms`` (such names, numbers behind a colon, several joined by commas),
-        ``choice`` (of `values` alone), ``data``, ``path``, ``tangents``, ``size`` (a number or
-        auto), or ``switch``, of which the flag turns the default over; empty for what the command
-        line does not have.
+        ``choice`` (of `values` alone, of which one with a colon stands for all that begin so),
+        ``data``, ``path``, ``tangents``, ``size`` (a number or auto), or ``switch``, of which the
+        flag turns the default over; empty for what the command line does not have.
     help : str
         What it is, as the command line says it.
     default : Any
@@ -175,10 +175,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "perturb",
-        "terms",
-        "What is perturbed: the weights alone, all with the biases, or parameters:NAME,….",
+        "choice",
+        "What is perturbed: the weights alone, the biases too, or the parameters named.",
         "weights",
-        values=("weights", "all", "parameters:"),
+        metavar="weights|all|parameters:NAME,…",
+        values=("weights", "all", "parameters:NAME,…"),
         of_trainings="taken",
     ),
     Option("perturbations", "", "Perturbations to add to the initial state, (R, D)."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -157,6 +158,8 @@ def record_batch(
         for m in unless_interrupted(starts):
             start = starts[m]
             if m not in writers:
+                if said := ensembles.swallowed(systems[m], plans[m], start):
+                    warnings.warn(said, stacklevel=3)
                 new = Writer.create(
                     files[m],
                     header(systems[m], plans[m], start, found[m][1]),

@@ -13,6 +13,8 @@ from recorders.plan import NAMED, Plan
 _PERTURBATION, _REDRAW = 2, 3
 #: Roundings of the largest component that a perturbation is as large as, at least.
 FEWEST_UNITS = 16
+#: Relative rounding of dtypes that autocast computes in.
+_HALF_UNITS = {"bfloat16": "2⁻⁸", "float16": "2⁻¹¹"}
 
 
 def roles(plan: Plan) -> Array:
@@ -98,6 +100,20 @@ def changed(system: System, plan: Plan, phase: Array) -> Array:
             moved = sum(int(np.count_nonzero(state[r, at] != state[0, at])) for at in places)
             share[r] = moved / sum(p.size for p in parts)
     return share
+
+
+def swallowed(system: System, plan: Plan, phase: Array) -> str:
+    """Return how much of the perturbations steps do not see, in words; empty where all of it."""
+    seen = system.computed(phase) if isinstance(system, WithRest) and plan.replicas else None
+    if seen is None:
+        return ""
+    dtype, rows = seen
+    share = float(np.mean(changed(system, plan, rows)[1 : plan.replicas + 1]))
+    return (
+        f"steps round the weights to {dtype} (autocast), where a perturbation below "
+        f"{_HALF_UNITS.get(dtype, 'half a unit')} of a weight is swallowed: {share:.1%} of what "
+        "is perturbed differs there"
+    )
 
 
 def resolution(system: System, phase: Array) -> float:

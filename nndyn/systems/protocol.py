@@ -276,6 +276,12 @@ class WithRest(Protocol):
     def representable(self, phase: Array) -> Array:
         """Return rows ``(R, P)`` as the system holds them, which may round them."""
 
+    def computed(self, phase: Array) -> tuple[str, Array] | None:
+        """Return the dtype that steps round weights to on their way, and rows so rounded.
+
+        None where they do not.
+        """
+
 
 @runtime_checkable
 class InTurn(Protocol):

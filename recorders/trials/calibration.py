@@ -61,7 +61,8 @@ class Calibration:
     rescale : int
         Steps between rescalings; 0 where deviations are left alone.
     length, limit : float
-        l2 length of a deviation at the start; length below which it is infinitesimal.
+        l2 length of a deviation at the start; length below which it is infinitesimal, infinite
+        where the reference never moves.
     trial : Trial
     """
 
@@ -77,7 +78,7 @@ class Calibration:
             "steps": len(self.trial.steps),
             "rounding": self.trial.rounding,
             "length": self.length,
-            "limit": self.limit,
+            "limit": self.limit if np.isfinite(self.limit) else None,
             "growth": float(self.trial.growth[-1]),
         }
 
@@ -130,7 +131,7 @@ def calibrate(system: System, plan: Plan) -> Calibration:
     Raises
     ------
     UsageError
-        If not one e-folding lies between the two.
+        If not one e-folding lies between the two, and nothing is followed that needs no replicas.
 
     Notes
     -----
@@ -140,20 +141,24 @@ def calibrate(system: System, plan: Plan) -> Calibration:
     n = len(tried.steps)
     parts = ensembles.perturbed(system, plan.perturb)
     spread = float(np.sqrt(sum(part.size for part in parts) / 3.0))  # of an epsilon of 1
-    unit = ensembles.resolution(system, tried.start) * spread
+    fewest = ensembles.FEWEST_UNITS * ensembles.resolution(system, tried.start)
+    unit = fewest * spread  # the least length
     moved = tried.steps[tried.steps > 0.0]
     limit = float(np.log(STEP_SHARE * np.median(moved))) if moved.size else np.inf
     for rescale in [plan.rescale] if plan.rescale else [0, _RESCALE]:
         piled, most = _piled(tried.growth, rescale or n)
-        error = tried.rounding or unit
-        least = float(np.log(max(FLOOR_MARGIN * error * piled, ensembles.FEWEST_UNITS * unit)))
+        error = tried.rounding or unit / ensembles.FEWEST_UNITS
+        least = float(np.log(max(FLOOR_MARGIN * error * piled, unit)))
         if limit - least >= max(_ROOM, most):
             break
     if limit - least < _LEAST_ROOM:
-        raise UsageError(_refusal(system, tried, float(np.exp(least)), float(np.exp(limit))))
+        if not any(each.alone for each in plan.followed):
+            raise UsageError(_refusal(system, tried, float(np.exp(least)), float(np.exp(limit))))
+        least = max(limit - _LEAST_ROOM, float(np.log(unit)))
     wanted = least + np.log(max(1.0, plan.steps / n))  # above what piles up over all steps
     length = float(np.exp(max(least, min(wanted, limit - most))))
-    return Calibration(length / spread, rescale, length, float(np.exp(limit)), tried)
+    epsilon = max(length / spread, fewest)
+    return Calibration(epsilon, rescale, length, float(np.exp(limit)), tried)
 
 
 def trial(system: System, plan: Plan) -> Trial:
@@ -273,7 +278,7 @@ def _refusal(system: System, tried: Trial, least: float, limit: float) -> str:
         f"rounding to {system.dtype.name} leaves no room for a perturbation: a step adds "
         f"{tried.rounding:.2g}{where}, so that deviations have to be longer than {least:.2g}, and "
         f"what is longer than 2 % of a step, {limit:.2g}, is not small; follow tangent vectors "
-        f"(`tangents=1`, `replicas=0`)"
+        "(`tangents=1`)"
         + (", record in float64 (`dtype='float64'`; a loop of your own: `model.double()`)" * narrow)
         + (
             f", or leave {'these parameters' if len(named) > 1 else 'this parameter'} out of the "
