@@ -23,8 +23,9 @@ class Option:
     kind : str
         ``whole``, ``number``, ``text``, ``name`` (of `values`, others may be allowed as well),
         ``terms`` (such names, numbers behind a colon, several joined by commas),
-        ``choice`` (of `values` alone), ``data``, ``path``, ``tangents``, or ``switch``, of which
-        the flag turns the default over; empty for what the command line does not have.
+        ``choice`` (of `values` alone, of which one with a colon stands for all that begin so),
+        ``data``, ``path``, ``tangents``, ``size`` (a number or auto), or ``switch``, of which the
+        flag turns the default over; empty for what the command line does not have.
     help : str
         What it is, as the command line says it.
     default : Any
@@ -171,13 +172,24 @@ OPTIONS: tuple[Option, ...] = (
     _training("device", "name", "Device: cpu, cuda or cuda:N.", "cpu", values=("cpu", "cuda")),
     Option("steps", "whole", "Number of steps.", required=True),
     Option("replicas", "whole", "Number of perturbed replicas.", 5),
-    Option("epsilon", "number", "Size of the perturbations, uniform in (-EPSILON, EPSILON).", 1e-8),
+    Option(
+        "epsilon",
+        "size",
+        "Size of the perturbations, uniform in (-EPSILON, EPSILON); auto: as small as rounding "
+        "allows, from a trial.  [default: 1e-8, auto in float32]",
+        metavar="SIZE|auto",
+        elsewhere={
+            "help": "Size of the perturbations, uniform in (-EPSILON, EPSILON).  [default: 1e-8]",
+            "metavar": "SIZE",
+        },
+    ),
     Option(
         "perturb",
         "choice",
-        "What is perturbed: the weights alone, or the biases too.",
+        "What is perturbed: the weights alone, the biases too, or the parameters named.",
         "weights",
-        values=("weights", "all"),
+        metavar="weights|all|parameters:NAME,…",
+        values=("weights", "all", "parameters:NAME,…"),
         of_trainings="taken",
     ),
     Option("perturbations", "", "Perturbations to add to the initial state, (R, D)."),

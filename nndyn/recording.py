@@ -22,6 +22,10 @@ CONVENTIONS = "CF-1.11"
 
 REFERENCE, PERTURBED, CONTROL = 0, 1, 2
 
+#: A deviation is signal above so many times the rounding floor, and infinitesimal below that share
+#: of the reference's median step length.
+FLOOR_MARGIN, STEP_SHARE = 10.0, 0.02
+
 #: Dimensions that grow while a run is recorded; each has a coordinate of its own name.
 GROWING = (
     "time",
@@ -167,6 +171,13 @@ VARIABLES: dict[str, Variable] = {
             "1",
             "max norm of the initial deviation from the reference",
         ),
+        Variable(
+            "perturbed_share",
+            ("replica",),
+            "float64",
+            "1",
+            "share of the perturbed components that differ from the reference's after rounding",
+        ),
         Variable("pair", ("replica",), "int32", "1", "index of the mirrored partner, -1 if none"),
         Variable("state", ("time", "replica", "component"), "float", "1", "state of the system"),
         Variable("distance_l1", _TR, "float64", "1", "l1 distance to the reference"),
@@ -286,7 +297,7 @@ DISTANCES = ("distance_l1", "distance_l2", "distance_linf")
 #: What a reader of a recording looks at first, and what is kept for the analyzers and for resuming.
 _FIRST = ("state", "loss", "accuracy", "test_loss", "test_accuracy")
 _BOOKKEEPING = (
-    *("log_rescale", "role", "perturbation", "pair", "diverged_at"),
+    *("log_rescale", "role", "perturbation", "perturbed_share", "pair", "diverged_at"),
     *("parameter_name", "parameter_start", "parameter_size", *CHECKPOINTS, "checkpoint_step"),
 )
 

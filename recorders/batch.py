@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from recorders.header import as_begun, continues, header, reopen
 from recorders.plan import Plan
 from recorders.request import make
 from recorders.run import Run
+from recorders.trials.calibration import settled
 
 #: Seconds between two reports of steps that are not committed yet.
 _TELLING = 0.1
@@ -142,6 +144,10 @@ def record_batch(
         }
         plans = [as_begun(p, writers[m]) if m in writers else p for m, p in enumerate(plans)]
         going = [m for m in writers if continues(systems[m], plans[m], writers[m], mix=mix)]
+        found = {
+            m: settled(systems[m], plans[m]) for m in unless_interrupted(every) if m not in writers
+        }
+        plans = [found[m][0] if m in found else plan for m, plan in enumerate(plans)]
         starts = {
             m: ensembles.ensemble(systems[m], plans[m])
             for m in unless_interrupted(every)
@@ -152,9 +158,11 @@ def record_batch(
         for m in unless_interrupted(starts):
             start = starts[m]
             if m not in writers:
+                if said := ensembles.swallowed(systems[m], plans[m], start):
+                    warnings.warn(said, stacklevel=3)
                 new = Writer.create(
                     files[m],
-                    header(systems[m], plans[m], start),
+                    header(systems[m], plans[m], start, found[m][1]),
                     overwrite=overwrite,
                     take_over=take_over,
                 )

@@ -23,8 +23,8 @@ def record(
     *,
     steps: int,
     replicas: int = 5,
-    epsilon: float = 1e-8,
-    perturb: Literal["weights", "all"] = "weights",
+    epsilon: float | Literal["auto"] | None = None,
+    perturb: str = "weights",
     perturbations: Any = None,
     pairs: bool = False,
     control: bool = True,
@@ -59,10 +59,15 @@ def record(
         Steps of the system: T steps give T + 1 times.
     replicas : int, default 5
         Perturbed replicas; without any there is no control either.
-    epsilon : float, default 1e-8
-        Perturbations are uniform in (-epsilon, epsilon).
-    perturb : {"weights", "all"}, default "weights"
-        Whether biases are perturbed too.
+    epsilon : float or "auto", optional
+        Perturbations are uniform in (-epsilon, epsilon); 1e-8 in float64, ``auto`` in what is
+        coarser. ``auto`` finds from a trial of 50 steps a length that is ten times what rounding
+        adds up to in them, or more where steps are many and there is room; where less than four
+        e-foldings lie between that and 2 % of a step, or less than deviations grow by in the trial,
+        they are rescaled every 5 steps unless `rescale` is given. What it found is in the manifest,
+        and goes for a resumed file as well.
+    perturb : str, default "weights"
+        ``weights``, ``all`` (biases too), or ``parameters:NAME,…``: what is perturbed.
     perturbations : array_like, (replicas, D), optional
         Deviations added to the initial state as given, instead of drawn ones. Rows that are each
         other's negative are recognized as pairs.

@@ -17,10 +17,12 @@ from nndyn.systems.protocol import Array, InTurn, System, WithBatches, WithRest
 from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
+from recorders.trials.calibration import Calibration
 
 _FIXED = (
     "role",
     "perturbation",
+    "perturbed_share",
     "pair",
     "diverged_at",
     "parameter_name",
@@ -66,8 +68,24 @@ def _known(name: str) -> Variable:
     return found
 
 
-def header(system: System, plan: Plan, start: Array) -> Header:
-    """Header of a new recording that begins with the ensemble `start` ``(R, P)``."""
+def header(
+    system: System, plan: Plan, start: Array, calibration: Calibration | None = None
+) -> Header:
+    """Header of a new recording that begins with the ensemble `start` ``(R, P)``.
+
+    Parameters
+    ----------
+    system : System
+    plan : Plan
+        Settled.
+    start : (R, P)
+    calibration : Calibration, optional
+        What chose the length of the perturbations.
+
+    Returns
+    -------
+    Header
+    """
     state = start[:, system.components]
     layout = system.parameters
     manifest = {
@@ -77,6 +95,7 @@ def header(system: System, plan: Plan, start: Array) -> Header:
         "exponent_sum": system.exponent_sum,
         "parameter_shapes": {p.name: list(p.shape) for p in layout},
         **{k: v for each in plan.followed for k, v in each.noted(system, plan, start).items()},
+        **({"calibration": calibration.noted()} if calibration else {}),
         **_in_turn(system, plan),
         **provenance.provenance(),
     }
@@ -95,6 +114,7 @@ def header(system: System, plan: Plan, start: Array) -> Header:
         fixed={
             "role": ensembles.roles(plan),
             "perturbation": ensembles.sizes(state),
+            "perturbed_share": ensembles.changed(system, plan, start),
             "pair": ensembles.pairs(plan),
             "diverged_at": np.full(plan.rows, -1, dtype=np.int64),
             "parameter_name": np.array([p.name for p in layout], dtype=object),
@@ -124,7 +144,11 @@ def _in_turn(system: System, plan: Plan) -> dict[str, str]:
 def as_begun(plan: Plan, writer: Writer) -> Plan:
     """Return a plan to go on with the file of `writer`, where it does not say how that began."""
     options = _manifest(writer)["recording"]
-    return replace(plan, followed=tuple(each.as_begun(options) for each in plan.followed))
+    followed = tuple(each.as_begun(options) for each in plan.followed)
+    if plan.auto and isinstance(options.get("epsilon"), float):
+        rescale = plan.rescale or options.get("rescale", 0)
+        plan = replace(plan, auto=False, epsilon=options["epsilon"], rescale=rescale)
+    return replace(plan, followed=followed)
 
 
 def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:

@@ -9,12 +9,16 @@ import numpy as np
 from nndyn.errors import DataError, UsageError
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 from nndyn.systems.protocol import Array, Parameter, System, WithRest
-from recorders.plan import Plan
+from recorders.plan import NAMED, Plan
 
 #: Keys of the random streams drawn from a recording's seed; systems own 0 and 1, tangents 4 and 5.
 _PERTURBATION, _REDRAW = 2, 3
 #: Numbers of deviations that are held at a time, or one row.
 _AT_ONCE = 2**20
+#: Roundings of the largest component that a perturbation is as large as, at least.
+FEWEST_UNITS = 16
+#: Relative rounding of dtypes that autocast computes in.
+_HALF_UNITS = {"bfloat16": "2⁻⁸", "float16": "2⁻¹¹"}
 
 
 def roles(plan: Plan) -> Array:
@@ -50,8 +54,8 @@ def ensemble(system: System, plan: Plan) -> Array:
         elif plan.pairs and r % 2 == 0:
             deviation = -deviation
         else:
-            biases = plan.perturb != "weights"
-            deviation = perturbation(system.parameters, plan.epsilon, plan.seed, r, biases=biases)
+            moved = system.parameters, plan.epsilon, plan.seed, r
+            deviation = perturbation(*moved, perturb=plan.perturb)
         phase[r, system.components] += deviation.astype(system.dtype)
     if isinstance(system, WithRest):
         phase = system.representable(phase)
@@ -60,6 +64,75 @@ def ensemble(system: System, plan: Plan) -> Array:
     for followed in plan.followed:
         followed.check_start(system, plan, phase)
     return phase
+
+
+def perturbed(parameters: Sequence[Parameter], perturb: str) -> list[Parameter]:
+    """Return the parameters that perturbations move.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+    perturb : str
+        ``weights``, ``all`` or ``parameters:NAME,…``, whose names are those of parameters.
+
+    Returns
+    -------
+    list of Parameter
+    """
+    if perturb.startswith(NAMED):
+        names = perturb.removeprefix(NAMED).split(",")
+        return [p for p in parameters if p.name in names]
+    return [p for p in parameters if perturb == "all" or not p.is_bias]
+
+
+def changed(system: System, plan: Plan, phase: Array) -> Array:
+    """Return of what a perturbation moves the share that it really changed.
+
+    Returns
+    -------
+    (R,) float64
+        The rest rounded back to where the reference is. NaN where nothing was to be moved.
+    """
+    state = phase[:, system.components]
+    share = np.full(len(state), np.nan)
+    parts = perturbed(system.parameters, plan.perturb)
+    for r in range(1, plan.replicas + 1):
+        if plan.perturbations is not None:
+            meant = plan.perturbations[r - 1] != 0.0
+            share[r] = np.mean(state[r, meant] != state[0, meant])
+        else:
+            places = [slice(p.start, p.start + p.size) for p in parts]
+            moved = sum(int(np.count_nonzero(state[r, at] != state[0, at])) for at in places)
+            share[r] = moved / sum(p.size for p in parts)
+    return share
+
+
+def swallowed(system: System, plan: Plan, phase: Array) -> str:
+    """Return how much of the perturbations steps do not see, in words; empty where all of it."""
+    seen = system.computed(phase) if isinstance(system, WithRest) and plan.replicas else None
+    if seen is None:
+        return ""
+    dtype, rows = seen
+    share = float(np.mean(changed(system, plan, rows)[1 : plan.replicas + 1]))
+    return (
+        f"steps round the weights to {dtype} (autocast), where a perturbation below "
+        f"{_HALF_UNITS.get(dtype, 'half a unit')} of a weight is swallowed: {share:.1%} of what "
+        "is perturbed differs there"
+    )
+
+
+def resolution(system: System, phase: Array) -> float:
+    """Return the rounding of the largest component of a state ``(P,)``, as the system holds it."""
+    return _unit(phase[system.components], narrowest(system)[1])
+
+
+def _unit(state: Array, coarser: float) -> float:
+    return float(np.spacing(np.abs(state).max())) * coarser
+
+
+def narrowest(system: System) -> tuple[str, float]:
+    """Return the narrowest dtype of weights, and its rounding over that of the phase."""
+    return system.coarsest if isinstance(system, WithRest) else (system.dtype.name, 1.0)
 
 
 def pairs(plan: Plan) -> Array:
@@ -156,7 +229,7 @@ def rescale(
 
 
 def perturbation(
-    parameters: Sequence[Parameter], epsilon: float, seed: int, r: int, *, biases: bool = False
+    parameters: Sequence[Parameter], epsilon: float, seed: int, r: int, perturb: str = "weights"
 ) -> Array:
     """Return the perturbation of replica `r`, from 1 on, as `ensemble` draws it.
 
@@ -165,15 +238,15 @@ def perturbation(
     parameters : sequence of Parameter
     epsilon : float
     seed, r : int
-    biases : bool, default False
-        Whether they are perturbed as well.
+    perturb : str, default "weights"
+        See `perturbed`.
 
     Returns
     -------
     (D,) float64
         Uniform in (-ε, ε), 0 on what is left alone.
     """
-    return _drawn(parameters, epsilon, [seed, _PERTURBATION, r], biases=biases)
+    return _drawn(parameters, epsilon, [seed, _PERTURBATION, r], perturb)
 
 
 def _put_back(
@@ -197,30 +270,29 @@ def _held(system: System, rows: Array) -> Array:
 
 def _draw(system: System, plan: Plan, key: list[int]) -> Array:
     given = plan.perturbations
-    epsilon = plan.epsilon if given is None else np.abs(given).max()
-    biases = plan.perturb != "weights" or given is not None
-    return _drawn(system.parameters, epsilon, key, biases=biases)
+    if given is not None:
+        return _drawn(system.parameters, np.abs(given).max(), key, "all")
+    return _drawn(system.parameters, plan.epsilon, key, plan.perturb)
 
 
-def _drawn(
-    parameters: Sequence[Parameter], epsilon: float, key: list[int], *, biases: bool
-) -> Array:
+def _drawn(parameters: Sequence[Parameter], epsilon: float, key: list[int], perturb: str) -> Array:
     """Uniform in (-ε, ε) on the perturbed components, 0 elsewhere."""
     size = sum(p.size for p in parameters)
     deviation = np.random.default_rng(key).uniform(-epsilon, epsilon, size)
-    for parameter in () if biases else parameters:
-        if parameter.is_bias:
+    moved = {parameter.name for parameter in perturbed(parameters, perturb)}
+    for parameter in parameters:
+        if parameter.name not in moved:
             deviation[parameter.start : parameter.start + parameter.size] = 0.0
     return deviation
 
 
 def _check_size(system: System, plan: Plan, phase: Array) -> None:
-    held, coarser = system.coarsest if isinstance(system, WithRest) else (system.dtype.name, 1.0)
     asked = plan.epsilon if plan.perturbations is None else np.abs(plan.perturbations).max()
-    check_size(phase[: plan.replicas + 1, system.components], asked, held, coarser)
+    states = phase[: plan.replicas + 1, system.components]
+    check_size(states, asked, *narrowest(system), cure='`epsilon="auto"`, or ')
 
 
-def check_size(states: Array, epsilon: float, held: str, coarser: float) -> None:
+def check_size(states: Array, epsilon: float, held: str, coarser: float, *, cure: str = "") -> None:
     """Check that perturbations are not lost in the rounding of the state.
 
     Parameters
@@ -233,17 +305,19 @@ def check_size(states: Array, epsilon: float, held: str, coarser: float) -> None
         The narrowest dtype that holds them.
     coarser : float
         Its rounding over that of `states`.
+    cure : str
+        What may be done beside float64, as messages say it.
 
     Raises
     ------
     UsageError
         If a perturbation vanishes, or nearly.
     """
-    resolution = float(np.spacing(np.abs(states[0]).max())) * coarser
+    unit = _unit(states[0], coarser)
     deviations = np.abs(states[1:] - states[0]).max(axis=1)
-    if epsilon < 16 * resolution or not deviations.all():
+    if epsilon < FEWEST_UNITS * unit or not deviations.all():
         raise UsageError(
             f"epsilon {epsilon:g} is below the rounding of {held} at states of size "
-            f"{np.abs(states[0]).max():.3g} ({resolution:.1g}); use at least {16 * resolution:.1g}"
-            + ("" if held == "float64" else ", or float64")
+            f"{np.abs(states[0]).max():.3g} ({unit:.1g}); use at least {FEWEST_UNITS * unit:.1g}"
+            + ("" if held == "float64" else f", {cure}float64")
         )

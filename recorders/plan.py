@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+#: Begins a `perturb` that names parameters.
+NAMED = "parameters:"
+
+
 class Followed:
     """What a run follows beside its replicas, as it was asked for and checked: a frozen dataclass.
 
@@ -89,6 +93,8 @@ class Plan:
     steps, replicas, rescale, seed : int
         `rescale` is 0 where deviations are left alone.
     epsilon : float
+    auto : bool
+        Whether `epsilon` is still to be chosen.
     perturb : str
         ``weights`` or ``all``.
     perturbations : (replicas, D) or None
@@ -122,6 +128,7 @@ class Plan:
     block: int
     floor_steps: int
     followed: tuple[Followed, ...] = ()
+    auto: bool = False
 
     @property
     def rows(self) -> int:
@@ -136,12 +143,16 @@ class Plan:
         """Return the times in [start, stop) at which the system is evaluated."""
         return multiples(self.evaluate, start, stop, self.steps)
 
+    @property
+    def _epsilon(self) -> float | str:
+        return "auto" if self.auto else self.epsilon
+
     def options(self) -> dict[str, Any]:
         """Return what must agree for a run to be resumed, as JSON values."""
         given = self.perturbations
         return {
             "replicas": self.replicas,
-            "epsilon": self.epsilon if given is None else None,
+            "epsilon": self._epsilon if given is None else None,
             "perturb": self.perturb if given is None else None,
             "perturbations": None if given is None else digest(given),
             "pairs": self.pairs,

@@ -9,17 +9,21 @@ from typing import Any, Literal
 import numpy as np
 
 from nndyn.checks import choice, every, number, whole
-from nndyn.errors import UsageError, is_one_of
+from nndyn.errors import UnknownNameError, UsageError, is_one_of
 from nndyn.options import DEFAULTS
 from nndyn.systems.protocol import Array, Begun, System
+from nndyn.words.names import did_you_mean
+from recorders import perturbations as ensembles
 from recorders.followers.curvature import Curvature
 from recorders.followers.expansion import Expansion
 from recorders.followers.tangents import Tangents
-from recorders.plan import Followed, Plan, size_of_state
+from recorders.plan import NAMED, Followed, Plan, size_of_state
 
 #: What may be followed beside the replicas.
 FOLLOWED: tuple[type[Followed], ...] = (Tangents, Curvature, Expansion)
 
+#: Size of perturbations in float64, unless given.
+EPSILON = 1e-8
 _BLOCK_BYTES = 64 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
 #: Operations for every byte of a checkpoint, which a block ends with: a twentieth of its time.
@@ -34,8 +38,8 @@ def make(
     *,
     steps: int,
     replicas: int = 5,
-    epsilon: float = 1e-8,
-    perturb: Literal["weights", "all"] = "weights",
+    epsilon: float | Literal["auto"] | None = None,
+    perturb: str = "weights",
     perturbations: Any = None,
     pairs: bool = False,
     control: bool = True,
@@ -72,14 +76,14 @@ def make(
             "replicas is 0: without a perturbed replica or tangents there is nothing to compare"
         )
     control = bool(control) and replicas > 0
-    choice("perturb", perturb, ("weights", "all"))
+    perturb = _perturb(system, perturb)
     choice("state", state, ("weights", "phase"))
     if pairs and replicas % 2:
         raise UsageError(f"pairs needs an even number of replicas, got {replicas}")
     if perturbations is not None:
         perturbations = _given(system, replicas, pairs, perturbations)
-    else:
-        epsilon = number("epsilon", epsilon, above=0)
+        epsilon = EPSILON
+    auto, size = _epsilon(system, epsilon)
     rescaled = 0 if rescale is None else whole("rescale", rescale, 1)
     keep_every = _keep(store)
     if evaluate is None:
@@ -94,7 +98,8 @@ def make(
     plan = Plan(
         steps=steps,
         replicas=replicas,
-        epsilon=float(epsilon),
+        epsilon=size,
+        auto=auto and replicas > 0 and perturbations is None,
         perturb=perturb,
         perturbations=perturbations,
         pairs=bool(pairs),
@@ -112,6 +117,31 @@ def make(
     of_work = max(work / plan.work(system), _SHORTEST)
     block = min(_BLOCK_BYTES / bytes_a_step, of_work, most)
     return replace(plan, block=max(1, int(block)))
+
+
+def _perturb(system: System, perturb: Any) -> str:
+    """Check what is perturbed; of several parameters each is named once, in their order."""
+    if not (isinstance(perturb, str) and perturb.startswith(NAMED)):
+        choice("perturb", perturb, ("weights", "all"), others=f"{NAMED}NAME,…")
+        return str(perturb)
+    known = [p.name for p in system.parameters]
+    names = perturb.removeprefix(NAMED).split(",")
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(
+                f"perturb names {name!r}, which is no parameter of {system.name}; known: "
+                f"{', '.join(known)}{did_you_mean(name, known)}"
+            )
+    return NAMED + ",".join(name for name in known if name in names)
+
+
+def _epsilon(system: System, epsilon: Any) -> tuple[bool, float]:
+    """Return whether a trial is to choose it, and what it is else."""
+    if epsilon is None:
+        return ensembles.narrowest(system)[0] != "float64", EPSILON
+    if is_one_of(epsilon, ("auto",)):
+        return True, EPSILON
+    return False, number("epsilon", epsilon, above=0, cure=" or 'auto'")
 
 
 def _followed(system: System, replicas: int, options: dict[str, Any]) -> tuple[Followed, ...]:

@@ -13,7 +13,15 @@ from nndyn import header
 from nndyn.errors import RecordingError, UsageError
 from nndyn.recording import GROWING
 from nndyn.store import Writer
-from nndyn.systems.protocol import Array, Block, System, WithRest, beside, first_step
+from nndyn.systems.protocol import (
+    Array,
+    Block,
+    System,
+    WithRest,
+    beside,
+    first_step,
+    rest_at_start,
+)
 from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.header import variables
@@ -108,12 +116,12 @@ class Run:
             self.diverged_at = _moved(writer.read("diverged_at"), -first)
         else:
             self.phase, self.t = start, 0
-            self.rest = _rest_at_start(system, plan.rows)
+            self.rest = rest_at_start(system, plan.rows)
             self.log_rescale = np.zeros(plan.rows)
             self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
         self.followers = [f.begin(system, plan, writer, start) for f in plan.followed]
         self.twin = system.reordered() if self.t < self.floor_steps else None
-        self.twin_phase, self.twin_rest = start[:1], _rest_at_start(system, 1)
+        self.twin_phase, self.twin_rest = start[:1], rest_at_start(system, 1)
         if self.twin is not None and self.t:
             self._advance_twin(0, self.t, ())
 
@@ -336,11 +344,6 @@ def _moved(steps: Array, by: int) -> Array:
     """Return steps counted from another one, where they are not -1."""
     moved: Array = np.where(steps >= 0, steps + by, steps)
     return moved
-
-
-def _rest_at_start(system: System, rows: int) -> Any:
-    """Return the rest of rows at time 0, None where a system has none."""
-    return system.initial_rest(rows) if isinstance(system, WithRest) else None
 
 
 def _rest(system: System, writer: Writer, t: int) -> Any:

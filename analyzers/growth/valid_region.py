@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from analyzers.common.blocks import mean_increments, parts
 from analyzers.growth.separation import Separation
-from nndyn.numerics import running_median
+from nndyn.numerics import rounding_of_a_step, running_median
+from nndyn.recording import FLOOR_MARGIN, STEP_SHARE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,10 +20,6 @@ Array = NDArray[Any]
 
 #: Largest ``|δ₊ + δ₋| / (|δ₊| + |δ₋|)`` of an infinitesimal pair.
 PAIR_LIMIT = 0.1
-#: Largest share of the reference's median step length that counts as infinitesimal.
-STEP_SHARE = 0.02
-#: A deviation counts as signal above this many times the rounding floor.
-FLOOR_MARGIN = 10.0
 
 
 @dataclass
@@ -230,14 +227,11 @@ def rounding_per_step(recording: xr.Dataset, sep: Separation) -> tuple[float, bo
         curves.append((sep.time[: len(sep.sizes.control)], sep.sizes.control))
     steps = mean_increments(np.diff(sep.sizes.early, axis=0))  # nothing later is used
     growth = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(steps), steps, 0.0))])
-    log_sums = np.concatenate([[-np.inf], np.logaddexp.accumulate(-growth[1:])])
     injected = 0.0
     for times, values in curves:
         index = np.searchsorted(sep.time, times)
         use = (times > start) & (times <= last) & np.isfinite(values)
         use &= index < sep.time.size
         use &= values > 0.0
-        if use.any():
-            gain = growth[index[use]] + log_sums[index[use]]
-            injected = max(injected, float(np.exp(np.max(np.log(values[use]) - gain))))
+        injected = max(injected, rounding_of_a_step(growth, index[use], values[use])[0])
     return injected, injected > 0.0

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from analyzers.common.progress import tell
 from analyzers.common.states import weights
 from analyzers.growth.separation import separation
-from analyzers.growth.valid_region import FLOOR_MARGIN, valid_region
+from analyzers.growth.valid_region import valid_region
 from nndyn.errors import DataError
+from nndyn.recording import FLOOR_MARGIN
 
 if TYPE_CHECKING:
     import xarray as xr

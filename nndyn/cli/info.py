@@ -14,6 +14,7 @@ from nndyn.cli.output import print_json, print_lines, say, show
 from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
 from nndyn.runtime import config
+from nndyn.words.calibration import calibration
 from nndyn.words.text import escaped, size
 
 
@@ -45,6 +46,7 @@ def info(path: Path, as_json: bool, as_config: bool) -> None:
             "bytes": path.stat().st_size,
             "sizes": {str(k): int(v) for k, v in recording.sizes.items()},
             "variables": {str(k): list(v.dims) for k, v in recording.variables.items()},
+            "perturbed_share": _share(recording),
             "manifest": manifest,
         }
     if as_config:
@@ -53,6 +55,13 @@ def info(path: Path, as_json: bool, as_config: bool) -> None:
         print_json(facts)
     else:
         _print(facts)
+
+
+def _share(recording: Any) -> float | None:
+    """Return the least share of the perturbed components that differ, None where it is unknown."""
+    found = recording.get("perturbed_share")
+    known = [] if found is None else [float(v) for v in found.values if v == v]
+    return min(known, default=None)
 
 
 def _study(path: Path, *, as_json: bool, as_config: bool) -> None:
@@ -109,6 +118,7 @@ def _print(facts: dict[str, Any]) -> None:
         "status": f"{status} ({done})",
         "system": _pairs(system),
         "options": _pairs(manifest["recording"]),
+        **_perturbed(manifest, facts["perturbed_share"]),
         **_network(manifest),
         "sizes": _pairs(sizes),
         "file": f"{size(facts['bytes'])}, schema {facts['schema']}",
@@ -120,6 +130,15 @@ def _print(facts: dict[str, Any]) -> None:
         lines[f"from {session['from_step']:,}"] = _made(session)
     for key, value in lines.items():
         say(f"{key:10} {value}")
+
+
+def _perturbed(manifest: dict[str, Any], share: float | None) -> dict[str, str]:
+    """Return what epsilon rests on where a trial chose it, and what rounding left of it."""
+    said = [calibration(manifest)]
+    if share is not None and share < 1.0:
+        said.append(f"{share:.1%} of what is perturbed differs after rounding")
+    text = "; ".join(filter(None, said))
+    return {"epsilon": text} if text else {}
 
 
 def _network(manifest: dict[str, Any]) -> dict[str, str]:

@@ -102,6 +102,25 @@ class Number(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r}, expected a number such as 0.1{cure}", param, ctx)
 
 
+class OneOf(click.Choice):  # type: ignore[type-arg]
+    """One of some names; a name with a colon stands for all texts that begin so."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the name, or a text that begins as one of them does."""
+        beginnings = tuple(f"{n.partition(':')[0]}:" for n in map(str, self.choices) if ":" in n)
+        if isinstance(value, str) and beginnings and value.startswith(beginnings):
+            return value
+        return super().convert(value, param, ctx)
+
+
+class Size(Number):
+    """A number, or auto."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a float, or "auto" as it is."""
+        return value if value == "auto" else super().convert(value, param, ctx)
+
+
 class Name(click.types.StringParamType):
     """A text, for which the shell offers names; others may be right too.
 

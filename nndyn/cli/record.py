@@ -21,6 +21,7 @@ from nndyn.errors import UnknownNameError, UsageError
 from nndyn.options import TRAINING
 from nndyn.systems.catalogue import CATALOGUE, entry
 from nndyn.systems.recipe import Recipe
+from nndyn.words.calibration import calibration
 from nndyn.words.names import did_you_mean
 from nndyn.words.text import size
 
@@ -159,8 +160,9 @@ def _record(
     how = {"dry_run": dry_run, "overwrite": overwrite, "resume": resume}
     if_interrupted(of_recording(path, options["steps"], **how))
     from nndyn import record as write
+    from nndyn.header import manifest
     from nndyn.store import vacant
-    from recorders.cost import estimate
+    from recorders.trials.cost import estimate
 
     options["control"] = not options.pop("no_control")
     planned = {k: v for k, v in options.items() if k not in _OF_THE_FILE}
@@ -191,6 +193,8 @@ def _record(
         f"{path}: {system.name}, {steps:,} steps, {_replicas(recording.sizes['replica'])}, "
         f"{size(path.stat().st_size)}"
     )
+    if text := calibration(manifest(recording.attrs, str(path), made=True)):
+        say(f"epsilon {text}")
     for warning in _warnings(recording):
         say(f"warning: {warning}", err=True)
 

@@ -9,7 +9,7 @@ import click
 
 from nndyn.cli.configuration import load_config
 from nndyn.cli.dialect import flags
-from nndyn.cli.parameters import FilePath, Name, NetcdfPath, Number, Tangents, Whole
+from nndyn.cli.parameters import FilePath, Name, NetcdfPath, Number, OneOf, Size, Tangents, Whole
 from nndyn.cli.progress import quiet_option
 from nndyn.options import OPTIONS, Option
 
@@ -41,10 +41,11 @@ _KINDS: Mapping[str, Callable[[Option], Any]] = {
     "text": lambda row: None,
     "name": lambda row: Name(row.values),
     "terms": lambda row: Name(name.partition(":")[0] for name in row.values),
-    "choice": lambda row: click.Choice(row.values),
+    "choice": lambda row: OneOf(row.values),
     "data": lambda row: _Data(row.values),
     "path": lambda row: FilePath(),
     "tangents": lambda row: Tangents(),
+    "size": lambda row: Size(),
 }
 
 

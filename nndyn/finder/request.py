@@ -94,7 +94,7 @@ def search_cost(
     -------
     SearchCost
     """
-    from recorders.cost import estimate
+    from recorders.trials.cost import estimate
 
     steps, seeds, most = effort_of(steps, seeds, budget)
     bounds, seed = bounds_of(lr, precision), whole("seed", seed, 0)

@@ -98,6 +98,34 @@ def autocorrelation_time(x: Array) -> float:
     return float(max(time, 1.0 / n))
 
 
+def rounding_of_a_step(growth: Array, index: Array, distance: Array) -> tuple[float, int]:
+    """Return the rounding error of one step that explains how far rounding alone parted two runs.
+
+    Parameters
+    ----------
+    growth : (T,) float64
+        Natural logarithm of the growth of deviations since the first time.
+    index : (n,) int
+        Of times after the first.
+    distance : (n,) float64
+        Of the two runs at them; positive.
+
+    Returns
+    -------
+    error : float
+        The largest that any distance tells, if each step adds as much, and what was added grows as
+        deviations do; 0 where there is no distance.
+    at : int
+        Which distance tells it.
+    """
+    if not len(index):
+        return 0.0, 0
+    log_sums = np.concatenate([[-np.inf], np.logaddexp.accumulate(-growth[1:])])
+    errors = np.log(distance) - (growth[index] + log_sums[index])
+    at = int(np.argmax(errors))
+    return float(np.exp(errors[at])), at
+
+
 def batch_means(x: Array, blocks: int) -> Array:
     """Return the means of adjoining blocks of equal length.
 

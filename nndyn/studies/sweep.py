@@ -329,7 +329,7 @@ def cost(asked: Request, *, timed: bool = True) -> Cost:
     -------
     Cost
     """
-    from recorders.cost import estimate
+    from recorders.trials.cost import estimate
 
     planned = design(asked)
     seen: dict[str, Any] = {}

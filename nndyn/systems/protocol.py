@@ -272,6 +272,12 @@ class WithRest(Protocol):
     def representable(self, phase: Array) -> Array:
         """Return rows ``(R, P)`` as the system holds them, which may round them."""
 
+    def computed(self, phase: Array) -> tuple[str, Array] | None:
+        """Return the dtype that steps round weights to on their way, and rows so rounded.
+
+        None where they do not.
+        """
+
 
 @runtime_checkable
 class InTurn(Protocol):
@@ -372,6 +378,11 @@ def first_step(system: System) -> int:
 def beside(rest: Any) -> dict[str, Any]:
     """Return what a system is called with for the rest that belongs to a phase: most have none."""
     return {} if rest is None else {"rest": rest}
+
+
+def rest_at_start(system: System, rows: int) -> Any:
+    """Return the rest of rows at time 0, None where a system has none."""
+    return system.initial_rest(rows) if isinstance(system, WithRest) else None
 
 
 class OneByOne:

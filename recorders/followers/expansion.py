@@ -15,7 +15,7 @@ from nndyn.systems.protocol import Array, System, WithLoss
 from recorders.followers.follower import Follower, Notes, check_loss
 from recorders.perturbations import roles
 from recorders.plan import Followed, Plan
-from recorders.trial import seconds
+from recorders.trials.timing import seconds
 
 
 @dataclass(frozen=True)

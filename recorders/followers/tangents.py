@@ -20,7 +20,7 @@ from nndyn.systems.protocol import Array, Integrated, System, WithCompanion
 from recorders.followers.follower import Follower, Notes
 from recorders.perturbations import pairs
 from recorders.plan import Followed, Plan
-from recorders.trial import seconds
+from recorders.trials.timing import seconds
 
 #: Where tangent vectors begin.
 TangentStart: TypeAlias = Literal["weights", "random", "replicas"]

@@ -9,8 +9,8 @@ import xarray as xr
 import nndyn
 from nndyn.errors import DataError, UsageError
 from recorders import drive
-from recorders.cost import estimate
 from recorders.request import make
+from recorders.trials.cost import estimate
 from tests.recorders.linear import Linear, assert_same, values
 
 
@@ -317,8 +317,14 @@ def test_what_is_no_system_or_no_path_is_named(tmp_path):
 
 
 def test_an_epsilon_that_float32_cannot_carry_is_refused(tmp_path):
+    system = Linear(1.0, 1.0, dtype="float32")
     with pytest.raises(UsageError, match=r"below the rounding of float32.*or float64"):
-        nndyn.record(Linear(1.0, 1.0, dtype="float32"), tmp_path / "r.nc", steps=3)
+        nndyn.record(system, tmp_path / "r.nc", steps=3, epsilon=1e-8)
+
+
+def test_a_state_that_stands_still_takes_what_float32_can_hold(tmp_path):
+    run = nndyn.record(Linear(1.0, 1.0, dtype="float32"), tmp_path / "r.nc", steps=3)
+    assert (run["perturbed_share"][1:6] == 1.0).all()
 
 
 def test_an_initial_state_that_is_not_finite_is_refused(tmp_path):

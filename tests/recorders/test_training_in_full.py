@@ -228,7 +228,7 @@ def test_float32_measures_what_float64_does(tmp_path, kind):
 def test_an_epsilon_below_the_rounding_of_float32_is_refused(tmp_path, model):
     system = nndyn.Training(model, "digits", lr=0.1, dtype="float32", samples=100)
     with pytest.raises(UsageError, match="below the rounding of float32"):
-        nndyn.record(system, tmp_path / "r.nc", steps=5)
+        nndyn.record(system, tmp_path / "r.nc", steps=5, epsilon=1e-8)
     assert list(tmp_path.iterdir()) == []
 
 

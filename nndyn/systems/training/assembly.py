@@ -60,7 +60,7 @@ class Assembled:
 
 
 def assembled(
-    model: str | nn.Module | None,
+    model: str | nn.Module | Callable[[], nn.Module] | None,
     data: Any,
     test: Any,
     *,

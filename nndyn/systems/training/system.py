@@ -34,11 +34,12 @@ class Training(Differentiable):
 
     Parameters
     ----------
-    model : str or torch.nn.Module
+    model : str, torch.nn.Module or callable
         ``"mlp:64-32-10"``, the widths from input to output; ``"cnn:8-16"``, the channels of
         convolutions; ``"package.module:factory"``, a function without arguments that returns a
-        module; or a module, which is copied and cast, never changed. Data with a name have one
-        where none is given, such as ``mlp:64-32-10`` of digits (`nndyn.systems.defaults.MODELS`).
+        module, or the function itself, called with torch seeded by `seed`; or a module, which is
+        copied and cast, never changed. Data with a name have one where none is given, such as
+        ``mlp:64-32-10`` of digits (`nndyn.systems.defaults.MODELS`).
     data : str, path, tuple (x, y), dict, Dataset or DataLoader
         ``digits``, ``iris``, ``wine``, ``breast-cancer``, ``fashion-mnist``, ``mnist``; the path of
         a ``.npz`` file or a table (``.csv``); or arrays or tensors, which enter as they are: x
@@ -145,7 +146,7 @@ class Training(Differentiable):
 
     def __init__(
         self,
-        model: str | nn.Module | None = None,
+        model: str | nn.Module | Callable[[], nn.Module] | None = None,
         data: Any = None,
         *,
         test: Any = None,

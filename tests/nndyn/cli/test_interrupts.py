@@ -88,7 +88,7 @@ def test_a_recording_interrupted_in_its_last_steps_says_that_it_is_complete(cli,
 
 
 def test_a_recording_interrupted_before_it_began_leaves_no_file(cli, monkeypatch, tmp_path):
-    monkeypatch.setattr("recorders.cost.estimate", press)
+    monkeypatch.setattr("recorders.trials.cost.estimate", press)
     code, _, err = cli(*HENON)
     assert code == 130
     assert err == "nndyn: interrupted; nothing was recorded, there is no h.nc\n"

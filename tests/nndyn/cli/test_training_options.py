@@ -121,7 +121,7 @@ WRONG = [
     (("--weight-decay", -1), "--weight-decay is -1"),
     (("--clip-norm", 0), "--clip-norm is 0"),
     (("--alpha", 0.5), "alpha applies to rmsprop"),
-    (("--dtype", "float32"), "below the rounding of float32"),
+    (("--dtype", "float32", "--epsilon", 1e-8), "below the rounding of float32"),
     (("--model", "cnn:8"), "images"),
     (("--model", "nosuch:Net"), "no module 'nosuch'"),
 ]

@@ -135,7 +135,7 @@ class Loop:
         self._memory = Memory()
         self._weights: Array = np.empty((2, 0, 0))
         self._description, self._work = found.description, found.work
-        self.not_resumable = found.not_resumable
+        self.not_resumable, self._computed = found.not_resumable, found.computed
         if self.not_resumable:
             warnings.warn(
                 f"a recording of this loop cannot be resumed: {self.not_resumable}", stacklevel=2
@@ -250,6 +250,13 @@ class Loop:
             part = rounded[:, place.start : place.start + place.size]
             part.copy_(part.to(torch.float32 if place.dtype.is_complex else place.dtype))
         return rounded.numpy()
+
+    def computed(self, phase: Array) -> tuple[str, Array] | None:
+        """Return the dtype of the steps' autocast, if any, and rows ``(R, P)`` rounded to it."""
+        if self._computed is None:
+            return None
+        rounded = torch.from_numpy(phase).to(self._computed).to(self._seat.dtype)
+        return str(self._computed).removeprefix("torch."), rounded.numpy()
 
     @property
     def coarsest(self) -> tuple[str, float]:

@@ -46,6 +46,8 @@ class Trial:
         Rough floating-point operations of a step.
     not_resumable : str
         Why a recording cannot be gone on with, empty where it can.
+    computed : torch.dtype or None
+        To which autocast rounds weights.
     """
 
     begin: State
@@ -54,6 +56,7 @@ class Trial:
     description: dict[str, Any]
     work: float
     not_resumable: str
+    computed: torch.dtype | None
 
 
 def checked(
@@ -123,7 +126,7 @@ def run(
     try:
         with seat.lent(grow=True):
             begin, given = seat.kept(), _gradients(seat)
-            with _counted(stateful) as counts:
+            with _counted(stateful) as counts, _autocast() as computed:
                 said, states, left = _two_steps(seat, steps)
                 if _gradients_outlive(seat, steps, states, left):
                     seat.put(begin)
@@ -168,7 +171,24 @@ def run(
         description=describe(seat, steps, models, stateful, phase, begin.rest),
         work=work,
         not_resumable=not_resumable,
+        computed=max(computed, key=lambda dtype: torch.finfo(dtype).eps, default=None),
     )
+
+
+@contextmanager
+def _autocast() -> Iterator[set[torch.dtype]]:
+    """Note to which dtypes autocast rounds the weights of modules that are called."""
+    found: set[torch.dtype] = set()
+
+    def note(module: nn.Module, arguments: Any) -> None:
+        kinds = {p.device.type for p in module.parameters(recurse=False)}
+        found.update(torch.get_autocast_dtype(k) for k in kinds if torch.is_autocast_enabled(k))
+
+    handle = nn.modules.module.register_module_forward_pre_hook(note)
+    try:
+        yield found
+    finally:
+        handle.remove()
 
 
 def _two_steps(seat: Seat, steps: Steps) -> tuple[list[dict[str, float]], list[State], Left]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,7 @@ Tensor = torch.Tensor
 
 
 def build(
-    model: str | nn.Module,
+    model: str | nn.Module | Callable[[], nn.Module],
     x: Any,
     y: Array | Tensor,
     *,
@@ -52,7 +52,7 @@ def build(
 
     Parameters
     ----------
-    model : str or torch.nn.Module
+    model : str, torch.nn.Module or callable
         ``mlp:64-32-10``, ``cnn:8-16`` (see `cnn.from_spec`), ``package.module:factory`` (see
         `factories.call`), or a module.
     x : (N, ...) float64 or int64, or Several
@@ -168,7 +168,7 @@ def _restored(module: nn.Module, start: Start) -> nn.Module:
 
 
 def _module(
-    model: str | nn.Module,
+    model: str | nn.Module | Callable[[], nn.Module],
     x: Any,
     y: Tensor,
     image: tuple[int, int, int] | None,
@@ -180,10 +180,14 @@ def _module(
     """Return the module, its label where it is not that of its class, and how to draw weights."""
     if isinstance(model, nn.Module):
         return model, None, init
+    if callable(model):
+        name = getattr(model, "__qualname__", type(model).__name__)
+        return factories.called(model, seed, f"model: {name}()"), None, init
     if not isinstance(model, str):
         raise UsageError(
             f"model is {type(model).__module__}.{type(model).__qualname__}, expected a spec such "
-            "as 'mlp:64-32-10' or 'cnn:8-16', 'package.module:factory', or a torch.nn.Module"
+            "as 'mlp:64-32-10' or 'cnn:8-16', 'package.module:factory', a torch.nn.Module, or a "
+            "function that returns one"
         )
     factories.check_spec(model)
     if isinstance(x, Several) and not factories.is_named(model):

@@ -9,7 +9,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -104,18 +104,37 @@ def call(model: str, seed: int) -> nn.Module:
             f"model {model!r}: {name} is {_kind(found)}; name a class or function that returns "
             "a torch.nn.Module"
         )
+    return called(found, seed, f"model {model!r}: {name}()")  # anew: only a first import draws
+
+
+def called(factory: Callable[[], object], seed: int, what: str) -> nn.Module:
+    """Return the module that a class or function makes.
+
+    Parameters
+    ----------
+    factory : callable
+        Takes no argument.
+    seed : int
+        Seeds torch's random state for the call; what it was before is given back.
+    what : str
+        What messages call it.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    UsageError
+        If the call fails, or what comes back is not a ``torch.nn.Module``.
+    """
     try:
-        # seeded anew: only the first import of a module draws its numbers
         with seeded(initial_key(seed)):
-            made: object = found()
+            made = factory()
     except (Exception, SystemExit) as error:
-        raise UsageError(
-            f"model {model!r}: calling {name}() without arguments raised {_line(error)}"
-        ) from error
+        raise UsageError(f"{what} without arguments raised {_line(error)}") from error
     if not isinstance(made, nn.Module):
-        raise UsageError(
-            f"model {model!r}: {name}() returned {_kind(made)}; it must return a torch.nn.Module"
-        )
+        raise UsageError(f"{what} returned {_kind(made)}; it must return a torch.nn.Module")
     return made
 
 

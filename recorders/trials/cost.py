@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nndyn.systems.protocol import System
-from recorders import trial
 from recorders.perturbations import ensemble
 from recorders.plan import Plan
 from recorders.request import make
+from recorders.trials import timing
+from recorders.trials.calibration import settled
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,11 @@ def estimate(system: System, *, timed: bool = True, **options: Any) -> Estimate:
 
 
 def _seconds(system: System, plan: Plan) -> float:
+    plan, _ = settled(system, plan)
     start = ensemble(system, plan)
 
     def advance(n: int) -> None:
         system.advance(start, 0, n, plan.kept(0, n), evaluate=plan.evaluated(0, n))
 
     followed = sum(each.seconds(system, plan, start) for each in plan.followed)
-    return trial.seconds(advance, plan.steps) + followed
+    return timing.seconds(advance, plan.steps) + followed

@@ -1,0 +1,1 @@
+"""What short trials tell before a recording: its time, and the length of its deviations."""
