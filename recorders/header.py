@@ -10,10 +10,11 @@ import numpy as np
 
 from nndyn import header as header_of
 from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import VARIABLES, Variable, variable
 from nndyn.runtime import provenance
 from nndyn.store import Header, Writer
-from nndyn.systems.protocol import Array, InTurn, System, WithBatches, WithRest
+from nndyn.systems.protocol import InTurn, System, WithBatches, WithRest
 from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.plan import Plan

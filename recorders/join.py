@@ -11,11 +11,11 @@ import numpy as np
 
 from nndyn import header
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import PERTURBED
 from nndyn.runtime.paths import located
 from nndyn.runtime.progress import Progress
 from nndyn.store import open_recording, vacant
-from nndyn.systems.protocol import Array
 from recorders.apart.recorded import Recorded
 from recorders.apart.together import write
 from recorders.apart.trajectories import NO_CONTROL, Ensemble, roles, several

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from nndyn.errors import DataError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
-from nndyn.systems.protocol import Array, Parameter, System, WithRest
+from nndyn.systems.protocol import Parameter, System, WithRest
 from recorders.plan import NAMED, Plan
 
 #: Keys of the random streams drawn from a recording's seed; systems own 0 and 1, tangents 4 and 5.

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nndyn.numerics.arrays import Array
 from nndyn.recording import Variable
 from nndyn.runtime.provenance import digest
 from nndyn.store import Writer
-from nndyn.systems.protocol import Array, System, WithRest
+from nndyn.systems.protocol import System, WithRest
 from recorders.followers.follower import Follower
 
 if TYPE_CHECKING:

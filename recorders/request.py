@@ -10,8 +10,9 @@ import numpy as np
 
 from nndyn.checks import choice, every, number, whole
 from nndyn.errors import UnknownNameError, UsageError, is_one_of
+from nndyn.numerics.arrays import Array
 from nndyn.options import DEFAULTS
-from nndyn.systems.protocol import Array, Begun, System
+from nndyn.systems.protocol import Begun, System
 from nndyn.words.names import did_you_mean
 from recorders import perturbations as ensembles
 from recorders.followers.curvature import Curvature

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nndyn.systems.protocol import Array, Block, System, first_step
+from nndyn.numerics.arrays import Array
+from nndyn.systems.protocol import Block, System, first_step
 from nndyn.systems.series.ensembles import Pairs, alignment
 
 

@@ -11,17 +11,10 @@ import numpy as np
 
 from nndyn import header
 from nndyn.errors import RecordingError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import GROWING
 from nndyn.store import Writer
-from nndyn.systems.protocol import (
-    Array,
-    Block,
-    System,
-    WithRest,
-    beside,
-    first_step,
-    rest_at_start,
-)
+from nndyn.systems.protocol import Block, System, WithRest, beside, first_step, rest_at_start
 from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.header import variables

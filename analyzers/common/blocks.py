@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 #: Numbers in a part: a megabyte, of which a handful are in use at a time.
 PART = 2**17

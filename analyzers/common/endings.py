@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 #: A run beyond it is taken to have diverged; fourth powers of so large states are still finite.
 LARGEST = 1e70

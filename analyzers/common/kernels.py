@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from nndyn.numerics import separate
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.separation import separate
 
 
 @numba.njit(cache=True)

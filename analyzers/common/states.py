@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 #: Bytes of states held at once: half of 64 MiB, as the library that reads them holds chunks too.
 BLOCK_BYTES = 32 * 2**20
@@ -90,7 +89,7 @@ def scan(
 def _scan_pieces(rows: xr.Variable, first: Array, second: Array, out: dict[str, Array]) -> float:
     """Do the same for one time (R, D) in pieces; return the asymmetry."""
     from analyzers.common.kernels import asymmetry_of
-    from nndyn.numerics import separate
+    from nndyn.numerics.separation import separate
 
     R, D = rows.shape
     l1, linf, gram = np.empty((1, R)), np.empty((1, R)), np.empty((1, R, R))

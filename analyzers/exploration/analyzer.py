@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.endings import called, ends, why
 from analyzers.common.progress import part
@@ -22,8 +21,6 @@ from nndyn.results import Quantity, result
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 _SUMMARY = (
     "path_length",

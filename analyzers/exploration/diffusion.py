@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.exploration.displacements import Cut
-from nndyn.numerics import jackknife_error, t_quantile
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import jackknife_error, t_quantile
 
 #: Lags of a fit, spread evenly in their logarithm.
 LAGS = 12

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.ahead import Read, read_ahead
 from analyzers.common.progress import tell
 from analyzers.exploration.kernels import collect
 from analyzers.exploration.squared_displacements import pairs, squared_displacements
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Most bytes of states that are held, that pass by them, and that are read at once.
 PANEL_BYTES, PASSING_BYTES, BLOCK_BYTES = 600 * 2**20, 32 * 2**20, 8 * 2**20

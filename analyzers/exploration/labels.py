@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.exploration.diffusion import Exponent
 from analyzers.exploration.path import Explored
 from analyzers.exploration.random_walk import random_walk_participation
-from nndyn.numerics import t_quantile
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import t_quantile
 from nndyn.recording import PERTURBED
 from nndyn.results import Quantity
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 
 def per_replica(recording: xr.Dataset, name: str, default: Array) -> Array:

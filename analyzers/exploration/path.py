@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.ahead import read_ahead
 from analyzers.common.progress import part
@@ -14,11 +13,10 @@ from analyzers.exploration.diffusion import Exponent, decades, exponent, shrinks
 from analyzers.exploration.displacements import block_rows, displacements
 from analyzers.exploration.kernels import follow
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

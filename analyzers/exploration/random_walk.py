@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Modes of a walk that are drawn; the others enter by their mean.
 MODES = 64

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.progress import tell
 from analyzers.exploration.kernels import lagged
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Lags up to this one, and this many times as long, and so on, are taken together.
 OCTAVE = 16

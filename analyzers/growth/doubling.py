@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: e-foldings per doubling below which growth is that of a power, and from which it is exponential.
 POWER, EXPONENTIAL = 1.4, 2.0

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.blocks import mean_increments, parts
 from analyzers.growth.periods import over_periods, period
-from nndyn.numerics import autocorrelation_time, batch_means, t_interval
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import autocorrelation_time, batch_means, t_interval
 
 #: Blocks of batch means, where the length allows; and the fewest that give an interval to trust.
 BLOCKS, FEWEST = 20, 4

@@ -6,9 +6,8 @@ from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Paths that are followed at once.
 LANES = 8

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from nndyn.numerics import autocorrelation
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import autocorrelation
 
 #: Last samples that are looked at.
 SAMPLES = 65_536

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.blocks import mean_increments, parts, rows
 from analyzers.common.endings import row_of
@@ -15,12 +14,12 @@ from analyzers.common.progress import tell
 from analyzers.common.states import extent, scan
 from nndyn.errors import DataError, UsageError
 from nndyn.header import redrawn as redrawn_of
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Array = NDArray[Any]
 Norm = Literal["l1", "l2", "linf"]
 
 #: First times, in which the rounding error of a step is measured.

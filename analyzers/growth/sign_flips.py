@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.growth.periods import over_periods, period
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Paths with flipped signs, beside the one that was seen.
 FLIPS = 999

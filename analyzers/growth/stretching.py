@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.manifest import manifest
 from analyzers.growth.growth_rate import FEWEST, STEADY, GrowthRate, growth_rate
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 #: Most samples that are worked on: increments over several samples are taken beyond.
 SAMPLES = 16_384

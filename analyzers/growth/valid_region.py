@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.blocks import mean_increments, parts
 from analyzers.growth.separation import Separation
-from nndyn.numerics import rounding_of_a_step, running_median
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import rounding_of_a_step, running_median
 from nndyn.recording import FLOOR_MARGIN, STEP_SHARE
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 #: Largest ``|δ₊ + δ₋| / (|δ₊| + |δ₋|)`` of an infinitesimal pair.
 PAIR_LIMIT = 0.1

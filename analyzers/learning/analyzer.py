@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.manifest import system_of
 from analyzers.common.stability import limit, ratio
@@ -14,13 +13,12 @@ from analyzers.learning.evaluations import Evaluations
 from analyzers.learning.kaplan_meier import median_time
 from nndyn.checks import choice, share
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CONTROL
 from nndyn.results import Quantity, result
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 _SUMMARY = (
     "training_time",

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.blocks import parts, rows
 from analyzers.common.stability import ratio
@@ -16,8 +15,6 @@ from nndyn.results import Quantity
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 
 @dataclass

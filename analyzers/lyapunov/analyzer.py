@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.progress import part
 from analyzers.growth.attractor import attractor
@@ -25,8 +24,6 @@ from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 
 def lyapunov(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.blocks import filled, mean_increments, parts
 from analyzers.growth.growth_rate import running_rate
@@ -13,9 +10,8 @@ from analyzers.growth.separation import Separation
 from analyzers.growth.valid_region import Region
 from analyzers.lyapunov.estimators import Estimate
 from analyzers.lyapunov.transient import independent
+from nndyn.numerics.arrays import Array
 from nndyn.results import Quantity
-
-Array = NDArray[Any]
 
 
 def curves(

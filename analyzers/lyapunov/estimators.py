@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.blocks import filled, mean_increments, parts
 from analyzers.growth.cures import longer_use
@@ -20,8 +19,7 @@ from analyzers.lyapunov.phases import SHORTEST
 from analyzers.lyapunov.transient import cumulative, independent, measure_growth
 from analyzers.lyapunov.verdict import Course, Verdict, judge_stationary, judge_transient
 from nndyn.errors import DataError
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Fewest usable times of a stationary recording.
 FEWEST = 10

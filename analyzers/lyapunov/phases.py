@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.blocks import parts
-from nndyn.numerics import autocorrelation_time
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import autocorrelation_time
 
 #: Fewest samples of a phase, most segments tried.
 SHORTEST, MOST = 8, 10

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.blocks import parts
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Autoregression beyond which the slope is that between the end points.
 NEARLY_ONE = 0.98

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.blocks import filled, mean_increments
 from analyzers.growth.sign_flips import growth_p, largest_gain
 from analyzers.lyapunov.phases import SHORTEST, Phase, growth_phases, same_phases
 from analyzers.lyapunov.slopes import autoregression, exponential_evidence, slopes
-from nndyn.numerics import jackknife_error, t_quantile
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import jackknife_error, t_quantile
 
 #: Samples over which deviations have to be aligned.
 ALIGNED_FOR = 5

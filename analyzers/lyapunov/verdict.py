@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.growth.cures import longer_use, start_elsewhere
 from analyzers.growth.doubling import AT_REST, EXPONENTIAL, LATE, POWER, longer, needed
@@ -15,8 +14,7 @@ from analyzers.growth.growth_rate import GrowthRate
 from analyzers.growth.sign_flips import LEVEL
 from analyzers.lyapunov.transient import DECISIVE, Growth
 from analyzers.lyapunov.words import amount, by, higher
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Maxima of the growth per sample that tell a power of time from an exponential, and the fewest
 #: over which no growth is neutral.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.progress import part
 from analyzers.growth.separation import require_dataset
@@ -25,7 +24,6 @@ from nndyn.results import Quantity, Radius, Recording, Window, result
 if TYPE_CHECKING:
     import xarray as xr
 
-Array = NDArray[Any]
 Kind = Literal["auto", "cross", "joint"]
 Norm = Literal["l1", "l2", "max"]
 

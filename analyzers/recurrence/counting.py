@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.recurrence.kernels.bits import SIZE
 from analyzers.recurrence.kernels.lines import finish, follow
 from analyzers.recurrence.plane import Pairs, Plane, Team, blocks
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Most cells of a picture along one side.
 CELLS = 512

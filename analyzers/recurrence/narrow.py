@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.recurrence.kernels.bits import SIZE
 from analyzers.recurrence.kernels.pairs import L2, MAX, census_narrow, mark_narrow, near
 from analyzers.recurrence.plane import BUCKETS, Plane, Stripe, Team, blocks, square_limit
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Blocks of columns of a stripe.
 WIDTH = 32

@@ -9,12 +9,10 @@ from typing import Any, Protocol
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.progress import tell
 from analyzers.recurrence.kernels.bits import SIZE
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Buckets into which keys are sorted at once.
 BUCKETS = 2**16

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.recurrence.plane import BUCKETS, Pairs, Team
 from nndyn.errors import DataError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.results import Radius
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.ahead import Read, read_ahead
 from analyzers.recurrence.kernels.bits import SIZE
 from analyzers.recurrence.kernels.distances import measure
 from analyzers.recurrence.kernels.pairs import L2, census_tile, mark_tile, settle
 from analyzers.recurrence.plane import BUCKETS, Plane, Stripe, Team, blocks, square_limit
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Most bytes of states that are held, that pass by them, and that are read at once.
 PANEL_BYTES, PASSING_BYTES, BLOCK_BYTES = 448 * 2**20, 64 * 2**20, 8 * 2**20

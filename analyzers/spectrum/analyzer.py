@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.manifest import manifest
 from analyzers.growth.attractor import attractor
@@ -27,8 +26,6 @@ from nndyn.results import Quantity, Window, result
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 _SUMMARY = (
     "exponents",

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.progress import tell
 from analyzers.common.states import weights
 from analyzers.growth.separation import separation
 from analyzers.growth.valid_region import valid_region
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import FLOOR_MARGIN
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 #: Most times at which the deviations are decomposed.
 TIMES = 200

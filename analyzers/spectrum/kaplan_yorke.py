@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.growth.stretching import Rates
-from nndyn.numerics import batch_means, jackknife_error, t_quantile
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import batch_means, jackknife_error, t_quantile
 from nndyn.results import Quantity
-
-Array = NDArray[Any]
 
 #: Batches of the jackknife.
 BATCHES = 20

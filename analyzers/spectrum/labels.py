@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.growth.doubling import POWER, growth_per_doubling
 from analyzers.growth.stretching import Rates
 from analyzers.lyapunov.transient import cumulative
 from analyzers.spectrum.resolution import Resolution
+from nndyn.numerics.arrays import Array
 from nndyn.results import Quantity
-
-Array = NDArray[Any]
 
 _SINGULAR = "-inf: the derivative is singular"
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.common.manifest import manifest, system_of
 from analyzers.growth.cures import FINER
 from analyzers.growth.stretching import Rates, Stretching, intervals
-from nndyn.numerics import batch_means, t_interval
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import batch_means, t_interval
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 #: e-foldings kept above rounding: a diagonal element of R is then known to a part in 400.
 MARGIN = 6.0

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from nndyn.checks import share, whole
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 
 def drawn(n: int, resamples: int, seed: int = 0) -> Array:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.growth.sign_flips import LEVEL
 from analyzers.studies.bootstrap import drawn, median_interval, middle, percentiles
 from analyzers.studies.cells import Cells
 from analyzers.studies.growth import Growth
+from nndyn.numerics.arrays import Array
 from nndyn.results import Quantity
-
-Array = NDArray[Any]
 
 #: Verdicts of `lyapunov`, and of cells without a result.
 KINDS = ("chaotic", "transient", "saturated", "regular", "unresolved", "diverged", "none")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.studies.bootstrap import drawn, fewest, lower_middle, middle, percentiles
 from analyzers.studies.crossings import Passage, logarithmic, scaled
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: The fastest is at the onset where the interval of their ratio lies within this factor of 1.
 NEAR = 2.0

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.growth.sign_flips import LEVEL
 from analyzers.studies.cells import Cells
 from analyzers.studies.onset import THRESHOLD
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.studies.cells import Cells
 from analyzers.studies.curves import medians, share
 from analyzers.studies.fastest import Coincidence, Fastest
 from analyzers.studies.rate_times_time import FlowTime
+from nndyn.numerics.arrays import Array
 from nndyn.results import Quantity
-
-Array = NDArray[Any]
 
 
 def fastest_rate(cells: Cells, quickest: Fastest, why_not: str, unit: str) -> Quantity:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.studies.bootstrap import check, few_seeds, fewest
 from analyzers.studies.cells import Cells, cells_of
@@ -17,12 +16,11 @@ from analyzers.studies.lyapunov import onset_study
 from analyzers.studies.onset import turning_rates
 from analyzers.studies.rate_times_time import FlowTime, flow_time
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 from nndyn.results import Quantity, result
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 _SUMMARY = ("fastest", "onset", "coincidence", "flow_time_falls", "seeds_used")
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.studies.bootstrap import drawn, middle, percentiles
 from analyzers.studies.cells import Cells
 from analyzers.studies.crossings import Passage, first_passage
 from analyzers.studies.curves import finite_time
+from nndyn.numerics.arrays import Array
 from nndyn.results import Quantity
-
-Array = NDArray[Any]
 
 #: Verdicts that do not say whether growth lasts.
 UNKNOWN = ("saturated", "unresolved")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.growth.sign_flips import LEVEL
 from analyzers.studies.bootstrap import check, few_seeds, fewest
@@ -20,8 +19,6 @@ from nndyn.results import Quantity, result
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Array = NDArray[Any]
 
 _SUMMARY = (
     "onset",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.studies.bootstrap import drawn, middle, percentiles
 from analyzers.studies.crossings import Passage, first_passage, scaled
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: e-foldings of a deviation that count as growth.
 THRESHOLD = 3.0

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.studies.bootstrap import simultaneous
 from analyzers.studies.fastest import Fastest
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 
 @dataclass(frozen=True)

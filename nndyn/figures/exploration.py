@@ -7,19 +7,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nndyn.errors import DataError
 from nndyn.figures.sheet import drawn
 from nndyn.figures.source import is_stationary
 from nndyn.figures.style import PARTS, Look, colours, plain_log, require, unit, verdict
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Array = NDArray[Any]
 
 #: More steps than this are drawn as the medians of parts, with deciles.
 MANY = 1200

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nndyn.errors import UsageError
 from nndyn.figures.sheet import drawn
 from nndyn.figures.style import Look, colours, plain_log, require, verdict
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Array = NDArray[Any]
 
 #: Rates beyond which points are no longer marked one by one.
 MARKED = 50

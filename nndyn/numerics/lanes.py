@@ -12,9 +12,8 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 LANES = 8
 _VECTOR, _BITS = (ir.VectorType(kind, LANES) for kind in (ir.DoubleType(), ir.IntType(64)))

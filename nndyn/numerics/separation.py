@@ -6,11 +6,9 @@ from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from nndyn.numerics.arrays import Array
 from nndyn.numerics.lanes import add_products, add_sizes
-
-Array = NDArray[Any]
 
 #: Components whose deviations are held at a time; a multiple of eight.
 _CACHED = 1024

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Lags of an autocorrelation that are taken together, the first time and at most; samples at least.
 FEWEST_LAGS, MOST_LAGS, SAMPLES = 2**14, 2**18, 2**16

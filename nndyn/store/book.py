@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nndyn.numerics.arrays import Array
 from nndyn.store import digests
 from nndyn.store.checks import Checks
-from nndyn.store.digests import DIM, NAME, Array, Ledger
+from nndyn.store.digests import DIM, NAME, Ledger
 from nndyn.store.library import reading
 from nndyn.store.rows import InParts
 

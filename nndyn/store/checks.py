@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import RecordingError
+from nndyn.numerics.arrays import Array
 from nndyn.store import digests
 from nndyn.store.committed import own
-from nndyn.store.digests import Array, Grid
+from nndyn.store.digests import Grid
 
 if TYPE_CHECKING:
     import netCDF4

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CHECKPOINTS
 from nndyn.store.chunks import UNDEFINED, Layout, Node, TreeError, find_layouts, walk
 from nndyn.store.committed import own
-from nndyn.store.layout import EXTENTS, Array, extents_of
+from nndyn.store.layout import EXTENTS, extents_of
 
 if TYPE_CHECKING:
     import netCDF4

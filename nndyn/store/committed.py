@@ -11,9 +11,10 @@ import numpy as np
 from nndyn.errors import RecordingError
 from nndyn.header import CURE
 from nndyn.kinds import shown
+from nndyn.numerics.arrays import Array
 from nndyn.recording import variable
 from nndyn.store import digests
-from nndyn.store.layout import Array, growing
+from nndyn.store.layout import growing
 
 if TYPE_CHECKING:
     import netCDF4

@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
-
-Array = NDArray[Any]
 
 #: What components belong to that are no weights, in recordings of the whole phase.
 BUFFERS = "buffers"

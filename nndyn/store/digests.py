@@ -39,12 +39,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import netCDF4
 
-Array = NDArray[Any]
 Hash = Any  # hashlib's, of which each interpreter has its own types
 
 #: The variable, its dimensions, and the rows of its chunks: short, the last is rewritten each time.

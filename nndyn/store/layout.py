@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nndyn.errors import RecordingError, UsageError
 from nndyn.header import CURE, SCHEMA, of_status
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CHECKPOINTS, CONVENTIONS, GROWING, Variable
 from nndyn.store import digests
 
 if TYPE_CHECKING:
     import netCDF4
-
-Array = NDArray[Any]
 
 #: Global attribute with the metadata the journal saves: pairs (start, stop), byte, zeros after.
 EXTENTS = "metadata_extents"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nndyn.errors import UsageError
-from nndyn.store.layout import Array, growing
+from nndyn.numerics.arrays import Array
+from nndyn.store.layout import growing
 
 if TYPE_CHECKING:
     import netCDF4

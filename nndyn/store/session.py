@@ -11,6 +11,7 @@ from typing import Any
 from nndyn.errors import NndynError, RecordingError, StoreError
 from nndyn.header import CURE
 from nndyn.kinds import shown
+from nndyn.numerics.arrays import Array
 from nndyn.store import journal as journals
 from nndyn.store.book import Book
 from nndyn.store.committed import check_times, own
@@ -19,7 +20,7 @@ from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
 from nndyn.store.handles import Handle
 from nndyn.store.inspection import inspected, plain, writable
-from nndyn.store.layout import EXTENTS, Array, extents_of, extents_value
+from nndyn.store.layout import EXTENTS, extents_of, extents_value
 from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, TakenOverError, WriterLock
 from nndyn.store.regular import open_regular

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nndyn.numerics.arrays import Array
 from nndyn.runtime.interrupts import shielded
 from nndyn.store.files import sync_folder
-from nndyn.store.layout import Array, Header, growing
+from nndyn.store.layout import Header, growing
 from nndyn.store.writer import Writer
 
 #: Bytes read and written at once.

@@ -12,12 +12,13 @@ import numpy as np
 
 from nndyn.errors import UsageError
 from nndyn.header import STATUSES, of_status
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CHECKPOINTS
 from nndyn.runtime.interrupts import shielded
 from nndyn.runtime.paths import located
 from nndyn.store import creation, cutting, layout
 from nndyn.store.digests import NAME
-from nndyn.store.layout import Array, Header
+from nndyn.store.layout import Header
 from nndyn.store.library import exclusive
 from nndyn.store.locks import WriterLock, writable
 from nndyn.store.rows import InParts, counted

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import RecordingError, StoreError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.store import layout
 from nndyn.store.digests import DIM, NAME
-from nndyn.store.layout import Array
 from nndyn.store.library import exclusive
 from nndyn.store.session import Session
 

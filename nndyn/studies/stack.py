@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Array = NDArray[Any]
 #: Dimensions, values and attributes of a variable.
 Variable = tuple[tuple[str, ...], Array, dict[str, Any]]
 

@@ -11,13 +11,11 @@ from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from nndyn.numerics.arrays import Array
 from nndyn.systems.numeric.advance import FORMULA
 from nndyn.systems.numeric.push import DERIVATIVE
 from nndyn.systems.numeric.system import NumericSystem
-
-Array = NDArray[Any]
 
 
 @numba.njit(cache=True)

@@ -7,15 +7,13 @@ from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from nndyn.checks import is_finite, number
 from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.systems.numeric.advance import FORMULA
 from nndyn.systems.numeric.push import DERIVATIVE
 from nndyn.systems.numeric.system import NumericSystem
-
-Array = NDArray[Any]
 
 
 @numba.njit(FORMULA, cache=True)

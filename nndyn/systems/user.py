@@ -8,16 +8,14 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core.errors import NumbaError
-from numpy.typing import NDArray
 
 from nndyn.checks import whole
 from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.systems.fingerprint import Comparer, digest
 from nndyn.systems.numeric.advance import FORMULA
 from nndyn.systems.numeric.push import DERIVATIVE
 from nndyn.systems.numeric.system import NumericSystem
-
-Array = NDArray[Any]
 
 
 class Map(NumericSystem):

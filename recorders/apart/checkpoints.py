@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import PERTURBED
 from nndyn.runtime.paths import located
 from nndyn.runtime.progress import Progress
@@ -19,7 +20,7 @@ from nndyn.systems.checkpoints import names
 from nndyn.systems.checkpoints.files import opened
 from nndyn.systems.checkpoints.names import Checkpoint
 from nndyn.systems.checkpoints.tensors import Entry, Stored
-from nndyn.systems.protocol import Array, Parameter
+from nndyn.systems.protocol import Parameter
 from nndyn.words.text import escaped
 from recorders.apart.together import write
 from recorders.apart.trajectories import NO_CONTROL, Ensemble, Quantity, roles, several

@@ -9,8 +9,9 @@ import numpy as np
 
 from nndyn import header
 from nndyn.errors import DataError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import Variable, variable
-from nndyn.systems.protocol import Array, Parameter
+from nndyn.systems.protocol import Parameter
 from recorders.apart.trajectories import Quantity
 
 if TYPE_CHECKING:

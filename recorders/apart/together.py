@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CONTROL, VARIABLES, Variable
 from nndyn.runtime import provenance
 from nndyn.runtime.progress import Progress, following
 from nndyn.store import Header, InParts, Writer, open_recording
 from nndyn.store.appearing import appearing
-from nndyn.systems.protocol import Array
 from nndyn.systems.series.ensembles import Pairs, Sums, independent, partners
 from nndyn.systems.series.labelling import as_steps
 from recorders.apart.trajectories import Ensemble, Quantity, lines

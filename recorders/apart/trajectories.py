@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE, Variable
-from nndyn.systems.protocol import Array, Parameter
+from nndyn.systems.protocol import Parameter
 
 #: Said where nothing tells how far rounding alone takes two equal runs apart.
 NO_CONTROL = (

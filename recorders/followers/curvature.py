@@ -11,9 +11,10 @@ import numpy as np
 
 from nndyn.checks import every
 from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import VARIABLES, Variable
 from nndyn.store import Writer
-from nndyn.systems.protocol import Array, System, WithLoss
+from nndyn.systems.protocol import System, WithLoss
 from recorders.followers.follower import Follower, Notes, check_loss
 from recorders.plan import Followed, Plan, count, multiples
 

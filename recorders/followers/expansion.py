@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import PERTURBED, VARIABLES, Variable
 from nndyn.store import Writer
-from nndyn.systems.protocol import Array, System, WithLoss
+from nndyn.systems.protocol import System, WithLoss
 from recorders.followers.follower import Follower, Notes, check_loss
 from recorders.perturbations import roles
 from recorders.plan import Followed, Plan

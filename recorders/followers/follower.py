@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Array, System, WithLoss
+from nndyn.numerics.arrays import Array
+from nndyn.systems.protocol import System, WithLoss
 
 
 class Follower(Protocol):

@@ -14,9 +14,10 @@ import numpy as np
 
 from nndyn.checks import choice, whole
 from nndyn.errors import UsageError, is_one_of
+from nndyn.numerics.arrays import Array
 from nndyn.recording import VARIABLES, Variable, own_tangent_start, tangent_start
 from nndyn.store import Writer
-from nndyn.systems.protocol import Array, Integrated, System, WithCompanion
+from nndyn.systems.protocol import Integrated, System, WithCompanion
 from recorders.followers.follower import Follower, Notes
 from recorders.perturbations import pairs
 from recorders.plan import Followed, Plan

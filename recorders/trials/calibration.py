@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UsageError
-from nndyn.numerics import rounding_of_a_step
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.series import rounding_of_a_step
 from nndyn.recording import FLOOR_MARGIN, STEP_SHARE
-from nndyn.systems.protocol import Array, System, beside, rest_at_start
+from nndyn.systems.protocol import System, beside, rest_at_start
 from recorders import perturbations as ensembles
 from recorders.plan import Plan
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.torch_state.streams import Streams, put_back
 from recorders.twins import causes
 from recorders.twins.comparing import check_steps, difference

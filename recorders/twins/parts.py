@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.store import open_recording
 from nndyn.store.files import write_whole
 from nndyn.store.locks import WriterLock
-from nndyn.systems.protocol import Array
 from nndyn.systems.training.loop.rest import decode, encode
 from nndyn.systems.training.torch_state.streams import kept
 

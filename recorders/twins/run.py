@@ -19,7 +19,7 @@ from torch.optim.optimizer import (
 )
 
 from nndyn.errors import DataError, NndynError, UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.loop.description import plain
 from recorders.watch.file import File
 from recorders.watch.handle import Watch

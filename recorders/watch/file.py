@@ -12,11 +12,12 @@ from typing import Any, Self
 import numpy as np
 
 from nndyn.errors import NndynError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.runtime.interrupts import shielded
 from nndyn.runtime.provenance import new_id
 from nndyn.store import Writer, vacant
 from nndyn.store.widening import beside, widened
-from nndyn.systems.protocol import Array, Parameter
+from nndyn.systems.protocol import Parameter
 from recorders.watch.layout import check_same, header, manifest, waiting
 from recorders.watch.numbers import BATCH, EVALUATION, SETS, Numbers
 

@@ -15,8 +15,8 @@ import torch
 
 from nndyn.checks import whole
 from nndyn.errors import NndynError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.runtime.interrupts import shielded
-from nndyn.systems.protocol import Array
 from recorders.watch.file import File
 from recorders.watch.steps import Steps
 from recorders.watch.weights import Weights, distance, length

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.recording import VARIABLES, Variable, variable
-from nndyn.systems.protocol import Array
 
 #: What evaluations of the whole sets are called, and where the schema has them.
 SETS = {

@@ -13,8 +13,8 @@ from torch import nn
 
 from nndyn.checks import flag, whole
 from nndyn.errors import DataError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.runtime.paths import located
-from nndyn.systems.protocol import Array
 from nndyn.systems.training.loop.description import plain
 from recorders.watch.file import File
 from recorders.watch.handle import Logger, Watch

@@ -11,16 +11,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from measuring import in_turn, milliseconds, ratio
-from numpy.typing import NDArray
 
 import nndyn
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 
 def plain(x: Array, longest: int) -> tuple[Array, list[float], float]:

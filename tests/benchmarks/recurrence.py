@@ -19,11 +19,8 @@ from typing import Any
 
 import numpy as np
 from measuring import in_turn, milliseconds, ratio
-from numpy.typing import NDArray
 
 import nndyn
-
-Array = NDArray[Any]
 
 #: Distance within which points of the series recur: 5 % of the pairs, as by default.
 RADIUS = 0.02
@@ -70,6 +67,8 @@ print(peak() - before)
 #: What one thread and two run, a line in and a line out: a series, or states of many components.
 THREADS = f"""{SERIES}
 import nndyn
+
+from nndyn.numerics.arrays import Array
 d = int(sys.argv[2])
 if d > 1:
     x = np.cumsum(np.random.default_rng(0).standard_normal((len(x), d)), axis=0)

@@ -4,7 +4,7 @@ import contextlib
 
 import numpy as np
 
-from nndyn.numerics import separate
+from nndyn.numerics.separation import separate
 from nndyn.systems.protocol import Block, OneByOne, Parameter
 
 

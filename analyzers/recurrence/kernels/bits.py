@@ -8,9 +8,8 @@ import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Entries of a word, and rows and columns of a block.
 SIZE = 64

@@ -8,12 +8,10 @@ import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 from analyzers.recurrence.kernels.bits import SIZE
 from analyzers.recurrence.kernels.pairs import L1
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Components taken before the next states are: 64 rows and 64 columns of them are cached.
 CHUNK = 512

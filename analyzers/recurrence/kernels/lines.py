@@ -11,15 +11,11 @@ has reached the diagonal. Every line belongs to one of `parts` parts, which may 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.recurrence.kernels.bits import SIZE, population, trailing_zeros, transpose
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Blocks of diagonals that one part takes in a row: neighbours lie in the same blocks of the plot.
 NEIGHBOURS = 8

@@ -6,15 +6,11 @@ components come as tiles. Points of a symmetric plot are compared with later one
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzers.recurrence.kernels.bits import SIZE, within
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 #: Norms, as kernels know them. Of points of one component all are `MAX`.
 L1, L2, MAX = 1, 2, 3

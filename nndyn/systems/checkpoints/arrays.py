@@ -10,8 +10,8 @@ from typing import IO, Any
 import numpy as np
 
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 from nndyn.systems.checkpoints.tensors import Entry, check_any, chosen
-from nndyn.systems.protocol import Array
 from nndyn.words.text import escaped
 
 _FLAWS = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from nndyn.errors import DataError
+from nndyn.numerics.arrays import Array
 from nndyn.systems.checkpoints.arrays import Npz
 from nndyn.systems.checkpoints.names import INDEX, TORCH, shards
 from nndyn.systems.checkpoints.tensors import Entry, Stored, check_any
-from nndyn.systems.protocol import Array
 from nndyn.words.text import escaped
 
 

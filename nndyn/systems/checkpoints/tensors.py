@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from nndyn.errors import DataError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.words.text import escaped
 
 

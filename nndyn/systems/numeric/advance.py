@@ -12,11 +12,9 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
-from nndyn.numerics import separate
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.separation import separate
 
 _ROWS = types.Array(types.float64, 2, "C")
 _VECTOR = types.Array(types.float64, 1, "C")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 
 #: Relative and absolute tolerance: well below deviations of 1e-8.
 RTOL, ATOL = 1e-12, 1e-13

@@ -17,11 +17,9 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from nndyn.numerics.arrays import Array
 from nndyn.systems.numeric.advance import FORMULA
-
-Array = NDArray[Any]
 
 _ROWS = types.Array(types.float64, 2, "C")
 _VECTOR = types.Array(types.float64, 1, "C")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nndyn.numerics.arrays import Array
 from nndyn.systems.numeric.push import push_flow
-from nndyn.systems.protocol import Array
 
 #: Points of the orbit at which steps are compared, and the time in steps over which they lie.
 POINTS, SPAN = 64, 4000

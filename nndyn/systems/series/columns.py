@@ -7,13 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
-from nndyn.systems.series.measured import (
-    Array,
-    Series,
-    named,
-    refuse_lying,
-    strictly_monotonous,
-)
+from nndyn.numerics.arrays import Array
+from nndyn.systems.series.measured import Series, named, refuse_lying, strictly_monotonous
 from nndyn.systems.series.sampling import Times, at_even_times, of_numbers, of_text, refuse_compact
 from nndyn.systems.tables import files
 from nndyn.systems.tables.column_names import is_time

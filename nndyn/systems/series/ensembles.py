@@ -5,9 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from nndyn.numerics import moved, separate
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.separation import moved, separate
 from nndyn.recording import PERTURBED
-from nndyn.systems.series.measured import Array
 
 #: First and second rows of every pair of perturbed replicas that are not mirror images.
 Pairs = tuple[Array, Array]

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.runtime.paths import located
 from nndyn.systems.series import columns
 from nndyn.systems.series.labelled import from_dataarray
-from nndyn.systems.series.measured import Array, Series, checked, named, refuse_lying
+from nndyn.systems.series.measured import Series, checked, named, refuse_lying
 from nndyn.systems.series.sampling import at_even_times
 from nndyn.systems.tables import files
 from nndyn.systems.tables.delimited import shown_path

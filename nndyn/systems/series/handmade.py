@@ -12,10 +12,10 @@ import numpy as np
 from nndyn import recording as contract
 from nndyn.errors import RecordingError, UsageError
 from nndyn.header import CURE, SCHEMA
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CONTROL, CONVENTIONS, PERTURBED, REFERENCE, VARIABLES
 from nndyn.runtime.provenance import new_id
 from nndyn.systems.series.labelling import as_steps
-from nndyn.systems.series.measured import Array
 from nndyn.words.names import did_you_mean
 
 if TYPE_CHECKING:

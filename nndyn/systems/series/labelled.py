@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.systems.series.columns import refuse_not_state
-from nndyn.systems.series.measured import Array, Series, checked, named, refuse_lying
+from nndyn.systems.series.measured import Series, checked, named, refuse_lying
 from nndyn.systems.series.sampling import Times, at_even_times, of_dates, of_numbers, of_text
 from nndyn.systems.tables.column_names import is_time
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.header import SCHEMA
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CONVENTIONS, REFERENCE, VARIABLES, Variable, validate
 from nndyn.runtime.provenance import digest
-from nndyn.systems.series.measured import Array, Series
+from nndyn.systems.series.measured import Series
 
 if TYPE_CHECKING:
     import xarray as xr

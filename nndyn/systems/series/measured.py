@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nndyn.checks import number
 from nndyn.errors import DataError, UsageError
-
-Array = NDArray[Any]
+from nndyn.numerics.arrays import Array
 
 
 @dataclass(frozen=True)

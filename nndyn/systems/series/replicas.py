@@ -10,9 +10,10 @@ import numpy as np
 
 from nndyn.checks import choice, whole
 from nndyn.errors import DataError, UsageError, is_whole
+from nndyn.numerics.arrays import Array
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 from nndyn.systems.series import labelling
-from nndyn.systems.series.measured import Array, named
+from nndyn.systems.series.measured import named
 from nndyn.systems.series.sampling import at_even_times
 
 if TYPE_CHECKING:

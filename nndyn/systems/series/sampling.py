@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.series.measured import Array, Series, interval_of
+from nndyn.numerics.arrays import Array
+from nndyn.systems.series.measured import Series, interval_of
 from nndyn.systems.tables.column_names import unit_of
 from nndyn.systems.tables.delimited import shown
 

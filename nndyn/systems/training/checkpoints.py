@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from nndyn.errors import DataError, InstallationError, NndynError
+from nndyn.numerics.arrays import Array
 from nndyn.systems.checkpoints.names import natural
 from nndyn.systems.checkpoints.tensors import Entry, check_any, chosen, listed
-from nndyn.systems.protocol import Array
 from nndyn.words.text import escaped
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"

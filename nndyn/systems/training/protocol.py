@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import torch
 
-from nndyn.systems.protocol import Array, Parameter
+from nndyn.numerics.arrays import Array
+from nndyn.systems.protocol import Parameter
 
 Tensor = torch.Tensor
 

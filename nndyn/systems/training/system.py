@@ -15,7 +15,8 @@ from torch import nn
 
 from nndyn.checks import whole
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Array, Block, Parameter
+from nndyn.numerics.arrays import Array
+from nndyn.systems.protocol import Block, Parameter
 from nndyn.systems.spelling import canonical
 from nndyn.systems.training.assembly import assembled
 from nndyn.systems.training.description import describe

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nndyn.numerics import moved, separate
+from nndyn.numerics.separation import moved, separate
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -9,7 +9,7 @@ from torch import nn
 
 import nndyn
 from nndyn.errors import UnknownNameError, UsageError
-from nndyn.numerics import rounding_of_a_step
+from nndyn.numerics.series import rounding_of_a_step
 from recorders.request import make
 from recorders.trials.calibration import calibrate
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.batches.drawn import Batches
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples, from_arrays

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.samples import Samples
 
 SYSTEM = Path("/usr/share/datasets")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.several import Several
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.samples import Samples
 
 # streams of the fixed draws; no seed of a run enters, so that seeds differ in nothing else

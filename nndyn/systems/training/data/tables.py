@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.tables import files
 from nndyn.systems.tables.column_names import is_index
 from nndyn.systems.tables.delimited import Line, Table, is_missing, shown

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import torch
 
 from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.options import TOGETHER
-from nndyn.systems.protocol import Array, Block
+from nndyn.systems.protocol import Block
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.execution.trajectories import Trajectories
 from nndyn.systems.training.optimizers.base import Optimizer

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from nndyn.errors import UsageError
-from nndyn.numerics import separate
-from nndyn.systems.protocol import Array, Block
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.separation import separate
+from nndyn.systems.protocol import Block
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
 from nndyn.systems.training.torch_state.device import Snapshots

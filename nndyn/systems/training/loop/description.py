@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.loop import reach
 from nndyn.systems.training.loop.rest import encode
 from nndyn.systems.training.loop.seat import Seat

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.loop.steps import numbers
 from nndyn.systems.training.torch_state.randomness import evaluation_key
 from nndyn.systems.training.torch_state.streams import seed_all

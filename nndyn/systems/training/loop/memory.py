@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 
 
 def _references(arrays: list[Array], i: int) -> int:

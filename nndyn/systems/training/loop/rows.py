@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from nndyn.errors import NndynError
-from nndyn.numerics import separate
-from nndyn.systems.protocol import Array, Block
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.separation import separate
+from nndyn.systems.protocol import Block
 from nndyn.systems.training.loop import blame
 from nndyn.systems.training.loop.evaluation import Evaluation
 from nndyn.systems.training.loop.holders import UnfitError

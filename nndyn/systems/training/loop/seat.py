@@ -17,8 +17,9 @@ import torch
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.numerics import moved
-from nndyn.systems.protocol import Array, Parameter
+from nndyn.numerics.arrays import Array
+from nndyn.numerics.separation import moved
+from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.loop.holders import (
     Gradients,
     Holder,

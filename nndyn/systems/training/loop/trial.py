@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nndyn.errors import NndynError, UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.loop import reach
 from nndyn.systems.training.loop.description import FIRST, describe
 from nndyn.systems.training.loop.evaluation import Evaluation

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.several import Several, each
 from nndyn.systems.training.models import cnn, factories, spec
 from nndyn.systems.training.models.initialisation import check_init

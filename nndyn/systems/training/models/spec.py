@@ -12,7 +12,7 @@ from torch import nn
 
 from nndyn.checks import choice
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.models.initialisation import check_init, initialise
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.network import (

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from nndyn.errors import DataError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.systems.fingerprint import content_bytes
-from nndyn.systems.protocol import Array, Parameter
+from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.data.several import Several
 from nndyn.systems.training.modules.criterion import Criterion
 from nndyn.systems.training.modules.fingerprint import attributes_digest, code_digest

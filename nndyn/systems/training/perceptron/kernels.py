@@ -8,7 +8,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 
 
 @numba.njit(cache=True, nogil=True)

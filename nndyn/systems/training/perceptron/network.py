@@ -9,7 +9,8 @@ import numpy as np
 from torch import nn
 
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Array, Parameter
+from nndyn.numerics.arrays import Array
+from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from nndyn.systems.protocol import Array, Block
+from nndyn.numerics.arrays import Array
+from nndyn.systems.protocol import Block
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.second_order import sharpness
 from nndyn.systems.training.second_order.expansion import Expansion

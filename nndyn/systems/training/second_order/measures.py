@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.optimizers.base import Optimizer

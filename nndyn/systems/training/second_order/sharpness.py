@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.protocol import Curvature
 

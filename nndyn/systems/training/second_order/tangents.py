@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.optimizers.differentials import Differential
 from nndyn.systems.training.protocol import Curvature

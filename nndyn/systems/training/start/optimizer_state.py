@@ -12,7 +12,8 @@ import torch
 
 from nndyn.checks import whole
 from nndyn.errors import DataError, UsageError
-from nndyn.systems.protocol import Array, Parameter
+from nndyn.numerics.arrays import Array
+from nndyn.systems.protocol import Parameter
 from nndyn.words.text import escaped
 
 #: What torch calls the buffers behind the weights in a phase, in their order.

@@ -10,7 +10,7 @@ import torch
 
 from nndyn import header
 from nndyn.errors import UsageError
-from nndyn.systems.protocol import Array
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.start.optimizer_state import Buffers
 from nndyn.systems.training.start.start import Start
 
