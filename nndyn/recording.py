@@ -22,8 +22,7 @@ CONVENTIONS = "CF-1.11"
 
 REFERENCE, PERTURBED, CONTROL = 0, 1, 2
 
-#: A deviation is signal above so many times the rounding floor, and infinitesimal below that share
-#: of the reference's median step length.
+#: A deviation is signal above so many rounding floors, and small below that share of a median step.
 FLOOR_MARGIN, STEP_SHARE = 10.0, 0.02
 
 #: Dimensions that grow while a run is recorded; each has a coordinate of its own name.

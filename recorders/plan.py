@@ -207,6 +207,11 @@ def count(every: int, last: int) -> int:
     return last // every + 1 + (last % every > 0) if every else 0
 
 
+def rest_at_start(system: System, rows: int) -> Any:
+    """Return the rest of rows at time 0, None where a system has none."""
+    return system.initial_rest(rows) if isinstance(system, WithRest) else None
+
+
 def size_of_state(system: System) -> int:
     """Return the components of a phase that are its state."""
     start, stop, _ = system.components.indices(system.dimension)

@@ -14,11 +14,11 @@ from nndyn.errors import RecordingError, UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.recording import GROWING
 from nndyn.store import Writer
-from nndyn.systems.protocol import Block, System, WithRest, beside, first_step, rest_at_start
+from nndyn.systems.protocol import Block, System, WithRest, beside, first_step
 from nndyn.systems.series.ensembles import independent
 from recorders import perturbations as ensembles
 from recorders.header import variables
-from recorders.plan import Plan
+from recorders.plan import Plan, rest_at_start
 from recorders.rows import Piece, first_not_finite, gather, is_finite
 
 

@@ -272,10 +272,7 @@ class WithRest(Protocol):
         """Return rows ``(R, P)`` as the system holds them, which may round them."""
 
     def computed(self, phase: Array) -> tuple[str, Array] | None:
-        """Return the dtype that steps round weights to on their way, and rows so rounded.
-
-        None where they do not.
-        """
+        """Return the dtype that steps round weights to, if any, and rows ``(R, P)`` so rounded."""
 
 
 @runtime_checkable
@@ -379,11 +376,6 @@ def beside(rest: Any) -> dict[str, Any]:
     return {} if rest is None else {"rest": rest}
 
 
-def rest_at_start(system: System, rows: int) -> Any:
-    """Return the rest of rows at time 0, None where a system has none."""
-    return system.initial_rest(rows) if isinstance(system, WithRest) else None
-
-
 class OneByOne:
     """A Team whose systems advance one after the other: nothing is gained, nothing required."""
 
@@ -402,8 +394,9 @@ class OneByOne:
         rests: Sequence[Any] | None = None,
     ) -> list[Block]:
         """Advance the rows ``(M, R, P)`` of M systems; see `Team.advance`."""
-        given = [None] * len(phases) if rests is None else rests
         return [
             system.advance(phase, start, steps, keep, evaluate=evaluate, part=part, **beside(rest))
-            for system, phase, rest in zip(self._systems, phases, given, strict=True)
+            for system, phase, rest in zip(
+                self._systems, phases, rests or [None] * len(phases), strict=True
+            )
         ]

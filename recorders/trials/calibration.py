@@ -12,9 +12,9 @@ from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.series import rounding_of_a_step
 from nndyn.recording import FLOOR_MARGIN, STEP_SHARE
-from nndyn.systems.protocol import System, beside, rest_at_start
+from nndyn.systems.protocol import System, beside
 from recorders import perturbations as ensembles
-from recorders.plan import Plan
+from recorders.plan import Plan, rest_at_start
 
 #: Steps of the trial, at most.
 STEPS = 50
