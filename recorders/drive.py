@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nndyn.systems.protocol import Block, OneByOne, Team
+from nndyn.systems.numeric.one_by_one import OneByOne
+from nndyn.systems.protocol import Block, Team
 from recorders.run import Leg, Run
 
 _SEGMENT_SECONDS = 0.2

@@ -374,29 +374,3 @@ def first_step(system: System) -> int:
 def beside(rest: Any) -> dict[str, Any]:
     """Return what a system is called with for the rest that belongs to a phase: most have none."""
     return {} if rest is None else {"rest": rest}
-
-
-class OneByOne:
-    """A Team whose systems advance one after the other: nothing is gained, nothing required."""
-
-    def __init__(self, systems: Sequence[System]) -> None:
-        self._systems = systems
-
-    def advance(
-        self,
-        phases: Array,
-        start: int,
-        steps: int,
-        keep: Sequence[int],
-        *,
-        evaluate: Sequence[int] = (),
-        part: slice | None = None,
-        rests: Sequence[Any] | None = None,
-    ) -> list[Block]:
-        """Advance the rows ``(M, R, P)`` of M systems; see `Team.advance`."""
-        return [
-            system.advance(phase, start, steps, keep, evaluate=evaluate, part=part, **beside(rest))
-            for system, phase, rest in zip(
-                self._systems, phases, rests or [None] * len(phases), strict=True
-            )
-        ]

@@ -5,7 +5,8 @@ import contextlib
 import numpy as np
 
 from nndyn.numerics.separation import separate
-from nndyn.systems.protocol import Block, OneByOne, Parameter
+from nndyn.systems.numeric.one_by_one import OneByOne
+from nndyn.systems.protocol import Block, Parameter
 
 
 class Linear:

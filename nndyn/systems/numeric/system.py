@@ -14,9 +14,10 @@ from nndyn.numerics.arrays import Array
 from nndyn.numerics.separation import separate
 from nndyn.systems.numeric.advance import advance_flow, advance_map
 from nndyn.systems.numeric.dop853 import flow_map
+from nndyn.systems.numeric.one_by_one import OneByOne
 from nndyn.systems.numeric.push import push_each, push_flow, push_map
 from nndyn.systems.numeric.volume import POINTS, SPAN, volume_error
-from nndyn.systems.protocol import Block, OneByOne, Parameter, System
+from nndyn.systems.protocol import Block, Parameter, System
 
 #: Draws a start near the attractor.
 Start = Callable[[np.random.Generator], Array]

@@ -15,7 +15,8 @@ from torch import nn
 from nndyn.checks import whole
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
-from nndyn.systems.protocol import Block, OneByOne
+from nndyn.systems.numeric.one_by_one import OneByOne
+from nndyn.systems.protocol import Block
 from nndyn.systems.training.execution.trajectories import check_times
 from nndyn.systems.training.loop import trial
 from nndyn.systems.training.loop.evaluation import Evaluation
