@@ -9,8 +9,9 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
+from nndyn.checks import whole
 from nndyn.errors import UsageError
-from nndyn.systems.training.batches.drawn import Batches, update
+from nndyn.systems.training.batches.drawn import update
 from nndyn.systems.training.batches.orders import DrawnOrder, LoaderOrder
 from nndyn.systems.training.torch_state.streams import kept, preserved, seed_all
 
@@ -82,6 +83,8 @@ def taken(data: Any, *, batch_size: Any, seed: int) -> Taken:
     if arrays is not None:
         return Taken(arrays, None, name)
     count = _length(data)
+    if batch_size is not None:
+        batch_size = whole("batch_size", batch_size, 1)
     size = count if batch_size is None else batch_size
     if size is None:
         raise UsageError(f"data is a {name} without a length; give a `batch_size`, or a DataLoader")
@@ -151,8 +154,8 @@ def _of_loader(loader: DataLoader[Any], seed: int) -> tuple[Any, LoaderOrder]:
 
 
 def _drawn(loader: DataLoader[Any], seed: int) -> tuple[Any, LoaderOrder]:
-    first = Batches(loader, seed).at(0)
-    return _arrays(first), DrawnOrder(loader, seed, _arrays)
+    order = DrawnOrder(loader, seed, _arrays)
+    return order.first, order
 
 
 class _Numbers(Dataset[int]):

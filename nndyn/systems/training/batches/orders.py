@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from nndyn.errors import DataError, NndynError
 from nndyn.numerics.arrays import Array
 from nndyn.systems.training.batches.drawn import Batches
 from nndyn.systems.training.data.order import Order
@@ -14,6 +16,20 @@ from nndyn.systems.training.data.samples import Samples, from_arrays
 
 #: Batches at the start of the first epoch whose digest is kept.
 FIRST = 4
+
+
+@contextmanager
+def _of_the_user(t: int) -> Iterator[None]:
+    """Say of which step the batch is that fails."""
+    try:
+        yield
+    except NndynError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        raise DataError(
+            f"data: the batch of step {t} raises {type(error).__name__}: {lines[0]}"
+        ) from error
 
 
 class LoaderOrder(Order):
@@ -32,7 +48,8 @@ class LoaderOrder(Order):
     def __init__(self, loader: Any, seed: int, count: int, *, reverse: bool = False) -> None:
         self._loader, self._batches = loader, Batches(loader, seed)
         self._rows: list[Array] = []
-        super().__init__(count, batch_size=_size(self._batches.at(0)), seed=seed, reverse=reverse)
+        size = self._samples(self._at(0))
+        super().__init__(count, batch_size=size, seed=seed, reverse=reverse)
 
     def turned(self) -> LoaderOrder:
         """Return the order with every step's samples reversed."""
@@ -64,7 +81,8 @@ class LoaderOrder(Order):
             return np.asarray(self._at(t), np.int64)
         epoch, position = divmod(t, self.steps_per_epoch)
         if epoch != self._epoch:  # all at once: a step may take less long than to pick its rows
-            found = self._batches.epoch(epoch)
+            with _of_the_user(t):
+                found = self._batches.epoch(epoch)
             self._rows = [np.asarray(rows, np.int64) for rows in found]
             self._epoch = epoch
         if position >= len(self._rows):
@@ -78,7 +96,11 @@ class LoaderOrder(Order):
 
     def _at(self, t: int) -> Any:
         self._batches.forget(t)
-        return self._batches.at(t)
+        with _of_the_user(t):
+            return self._batches.at(t)
+
+    def _samples(self, batch: Any) -> int:
+        return len(batch)
 
 
 class DrawnOrder(LoaderOrder):
@@ -101,6 +123,11 @@ class DrawnOrder(LoaderOrder):
         super().__init__(loader, seed, 0, reverse=reverse)
         self.count = self.size
 
+    @property
+    def first(self) -> Any:
+        """The first batch, as arrays."""
+        return self._arrays(self._at(0))
+
     def turned(self) -> DrawnOrder:
         """Return the order with every step's samples reversed."""
         return DrawnOrder(self._loader, self.seed, self._arrays, reverse=not self.reverse)
@@ -117,10 +144,5 @@ class DrawnOrder(LoaderOrder):
             self._last = t, found.reversed() if self.reverse else found
         return self._last[1]
 
-
-def _size(batch: Any) -> int:
-    """Return the samples of a batch."""
-    if isinstance(batch, list) and isinstance(batch[0], int):
-        return len(batch)
-    parts = list(batch.values()) if hasattr(batch, "values") else list(batch)
-    return len(parts[0])
+    def _samples(self, batch: Any) -> int:
+        return len(from_arrays(self._arrays(batch), "data: the first batch"))

@@ -91,6 +91,11 @@ def buffers(
     """
     label = f"{label}: the optimizer's state"
     of = _by_name(state, [p.name for p in parameters], every, label)
+    if optimizer not in NAMES:
+        raise UsageError(
+            f"{label} cannot be taken over by {optimizer}; known: {', '.join(NAMES)}; leave it out "
+            "to begin afresh"
+        )
     names = NAMES[optimizer][:count]
     kept = {p.name: of.get(p.name, {}) for p in parameters}
     kept = {

@@ -36,7 +36,7 @@ def blocks_equal(a, b):
 
 def test_signature_is_the_public_one():
     names = "model data test loss optimizer lr momentum nesterov weight_decay betas alpha clip_norm"
-    names += " batch_size schedule activation init samples data_dir seed dtype device"
+    names += " batch_size schedule start activation init samples data_dir seed dtype device"
     assert " ".join(inspect.signature(Training).parameters) == names
 
 

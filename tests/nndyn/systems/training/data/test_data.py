@@ -89,7 +89,7 @@ class Odd:
         (dict(data="iriss"), UnknownNameError, "digits, iris, .*mnist, or give the path"),
         (dict(data="table.doc"), UnknownNameError, "table.doc"),
         (dict(data=X), UsageError, "data is ndarray, expected a pair"),
-        (dict(data=(X, Y, Y)), UsageError, "data is 3 items, expected a pair"),
+        (dict(data=(X,)), UsageError, "data is 1 items, expected a pair"),
         (dict(data=None), UsageError, "data is NoneType.* or one of digits, iris"),
         (dict(data=(X[:, 0], Y)), UsageError, r"shape \(30,\)"),
         (dict(data=(X[:, :0], Y)), UsageError, r"shape \(30, 0\)"),

@@ -64,12 +64,20 @@ def test_a_run_that_began_later_is_resumed(tmp_path):
     options = CASES["adamw in minibatches"]
     nndyn.record(iris(**options), tmp_path / "a.nc", steps=30, replicas=1).close()
     asked = {"replicas": 2, "tangents": 2, "rescale": 7, "sharpness": "every:9"}
+    asked |= {"quadratic_model": True}
     system = iris(**options, start=tmp_path / "a.nc")
     whole = nndyn.record(system, tmp_path / "whole.nc", steps=40, **asked)
     nndyn.record(system, tmp_path / "parts.nc", steps=13, **asked).close()
     again = iris(**options, start=tmp_path / "a.nc")
     parts = nndyn.record(again, tmp_path / "parts.nc", steps=40, resume=True, **asked)
-    for name in ("time", "state", "distance_l2", "tangent_log_stretch", "log_rescale"):
+    for name in (
+        "time",
+        "state",
+        "distance_l2",
+        "tangent_log_stretch",
+        "quadratic_log_growth",
+        "log_rescale",
+    ):
         np.testing.assert_array_equal(whole[name], parts[name])
     assert set(parts["sharpness_time"].values) >= {30.0, 39.0, 70.0}
     with pytest.raises(nndyn.NndynError, match=r"start\.step is 30 in the file, not there asked"):

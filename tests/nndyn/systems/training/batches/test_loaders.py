@@ -14,10 +14,11 @@ from torch.utils.data import (
     Subset,
     TensorDataset,
     WeightedRandomSampler,
+    default_collate,
 )
 
 import nndyn
-from nndyn.errors import UsageError
+from nndyn.errors import DataError, UsageError
 from nndyn.systems.training import Training
 from nndyn.systems.training.batches import loaders
 
@@ -147,7 +148,7 @@ DRAWN = {
         ITEMS,
         batch_size=8,
         shuffle=True,
-        collate_fn=lambda some: torch.utils.data.default_collate(some),
+        collate_fn=lambda some: default_collate(some),
     ),
     "whole batches": lambda: DataLoader(
         TensorDataset(X.reshape(10, 5, 4), Y.reshape(10, 5)), batch_size=None, shuffle=True
@@ -249,6 +250,41 @@ def test_what_is_collected_and_what_is_drawn(monkeypatch):
     assert loaders.collected(ITEMS) is None
 
 
+def test_models_of_all_kinds_take_batches_that_are_drawn():
+    for data in (Augmented(), Stream()):
+        system = Training("mlp:4-5-3", data, lr=0.1, batch_size=8)
+        assert system.order.size == 8
+        rows = system.initial()[None].repeat(4, 0)
+        rows[1:3] += 1e-9
+        block = system.advance(rows, 0, 9, range(9), evaluate=[])
+        np.testing.assert_array_equal(block.states[:, 0], block.states[:, 3])
+        np.testing.assert_array_equal(block.states[:, 1], block.states[:, 2])
+        assert block.distance_l1[-1, 1] > 0
+
+
+class Failing(Dataset):
+    """Fails where it is drawn later."""
+
+    def __init__(self):
+        self.taken = 0
+
+    def __len__(self):
+        return 50
+
+    def __getitem__(self, i):
+        self.taken += 1
+        if self.taken > 40:
+            raise OSError("gone")
+        return X[i] + torch.randn(4), Y[i]
+
+
+def test_a_batch_that_fails_on_the_way_is_said_with_its_step(tmp_path):
+    loader = DataLoader(Failing(), batch_size=8, collate_fn=lambda some: default_collate(some))
+    system = Training("mlp:4-5-3", loader, lr=0.1)
+    with pytest.raises(DataError, match=r"data: the batch of step \d raises OSError: gone"):
+        nndyn.record(system, tmp_path / "a.nc", steps=20, replicas=1)
+
+
 class Broken(Dataset):
     def __len__(self):
         return 5
@@ -267,9 +303,12 @@ class Broken(Dataset):
         (Subset(ITEMS, []), {}, "data is empty"),
         (TensorDataset(X), {}, r"a batch is 1 array, expected inputs and targets"),
         (ITEMS, {"test": Augmented()}, "test draws its samples anew"),
+        (Augmented(), {"batch_size": 0}, "batch_size is 0, expected a whole number, 1 or more"),
+        (DataLoader(ITEMS, 8, collate_fn=len), {}, "a batch is int, expected inputs and targets"),
+        (DataLoader(ITEMS, 8, collate_fn=float), {}, "the batch of step 0 raises TypeError: float"),
         (DataLoader(Augmented(), 8), {"model": "mlp:5-3"}, "4"),
     ],
 )
 def test_what_cannot_be_taken_is_refused(data, more, message):
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises((UsageError, DataError), match=message):
         Training(**{"model": "mlp:4-3", "data": data, "lr": 0.1, **more})
