@@ -115,6 +115,14 @@ def separate(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array
 
 
 @numba.njit(cache=True, nogil=True)
+def _moved(new: Array, before: Array, after: Array, n: int, out: Array) -> None:
+    """Copy numbers, and write how far they moved in float64."""
+    for i in range(n):
+        out[i] = np.float64(new[i]) - np.float64(before[i])
+        after[i] = new[i]
+
+
+@numba.njit(cache=True, nogil=True)
 def moved(new: Array, before: Array, after: Array) -> float:
     """Copy numbers, and return the square of how far they are from those before.
 
@@ -133,9 +141,8 @@ def moved(new: Array, before: Array, after: Array) -> float:
     step, squares = np.empty(_CACHED), np.zeros(8)
     for start in range(0, whole, _CACHED):
         stop = min(start + _CACHED, whole)
-        _apart(new[start:stop], before[start:stop], stop - start, step)
+        _moved(new[start:stop], before[start:stop], after[start:stop], stop - start, step)
         add_products(step, step, stop - start, squares)
-        after[start:stop] = new[start:stop]
     total = _folded_of(squares)
     for i in range(whole, n):
         total += (np.float64(new[i]) - np.float64(before[i])) ** 2

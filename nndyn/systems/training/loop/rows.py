@@ -56,16 +56,11 @@ class Rows:
         phase = np.ascontiguousarray(phase, weights.dtype)
         self._first = phase, rest
         self._size = sum(parameter.size for parameter in seat.parameters)
-        self._load()
+        self._loaded = False
         #: Weights before a step, at first with what follows them, and memory for those after it.
         self._here, (self._there, self._next) = phase, weights
         self._alive = self._finite()
-        reference = self._states[0]
-        self._alike = [
-            r
-            for r in range(1, len(phase))
-            if np.array_equal(phase[0, :64], phase[r, :64]) and self._states[r].equals(reference)
-        ]
+        self._alike: list[int] = []
 
     def run(
         self,
@@ -78,6 +73,9 @@ class Rows:
         nudged: bool,
     ) -> Block:
         """Return what happened; it ends before `steps` where no further step can be taken."""
+        if steps or evaluate:
+            self._load()
+            self._alike = self._equal()
         R, n = len(self._states), max(steps, 1)
         l1, linf, lengths = (np.zeros((n, R)) for _ in range(3))
         gram = np.zeros((n, R, R))
@@ -116,7 +114,7 @@ class Rows:
             arrival={"step_length": lengths[:done]} if steps else {},
             evaluations=self._evaluation.rows(found, R),
             batch={name: rows[:done] for name, rows in values.items()} if steps else {},
-            rest=[state.rest for state in self._states],
+            rest=[state.rest for state in self._states] if self._loaded else self._first[1],
             ended=ended,
         )
 
@@ -129,6 +127,16 @@ class Rows:
         phase, rest = self._first
         for state, row, tree in zip(self._states, torch.from_numpy(phase), rest, strict=True):
             self._seat.load(state, row, tree)
+        self._loaded = True
+
+    def _equal(self) -> list[int]:
+        """Return the rows that are equal to the reference."""
+        phase, reference = self._here, self._states[0]
+        return [
+            r
+            for r in range(1, len(phase))
+            if np.array_equal(phase[0, :64], phase[r, :64]) and self._states[r].equals(reference)
+        ]
 
     def _finite(self) -> list[int]:
         """Return the rows whose weights are finite: no other takes a step."""
@@ -201,9 +209,11 @@ class Rows:
         phases = self._memory.array((len(self._states), self._seat.size), self._here.dtype)
         given = torch.from_numpy(phases)
         for r, state in enumerate(self._states):
-            if r in self._alive:
+            if r not in self._alive:
+                phases[r] = np.nan
+            elif self._loaded:
                 self._seat.store(state, given[r], len(self._seat.weights))
             else:
-                phases[r] = np.nan
+                phases[r] = self._first[0][r]
         phases[:, : self._size] = self._weights
         return phases
