@@ -226,7 +226,7 @@ class Training(Differentiable):
             made.loss,
             self.kind,
             activation=activation if made.is_spec else None,
-            init=(init or "normal:1") if made.is_spec else init,
+            init=(init or "normal:1") if made.is_spec and begin is None else init,
             data=made.data,
             **hyperparameters,
             schedule_source=getattr(self.rule.schedule, "source", None),
