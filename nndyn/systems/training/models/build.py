@@ -182,7 +182,7 @@ def _module(
         return model, None, init
     if callable(model):
         name = getattr(model, "__qualname__", type(model).__name__)
-        return factories.called(model, seed, f"model: {name}()"), None, init
+        return factories.called(model, seed, "model", name), None, init
     if not isinstance(model, str):
         raise UsageError(
             f"model is {type(model).__module__}.{type(model).__qualname__}, expected a spec such "

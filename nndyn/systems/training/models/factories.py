@@ -104,10 +104,10 @@ def call(model: str, seed: int) -> nn.Module:
             f"model {model!r}: {name} is {_kind(found)}; name a class or function that returns "
             "a torch.nn.Module"
         )
-    return called(found, seed, f"model {model!r}: {name}()")  # anew: only a first import draws
+    return called(found, seed, f"model {model!r}", name)  # anew: only a first import draws
 
 
-def called(factory: Callable[[], object], seed: int, what: str) -> nn.Module:
+def called(factory: Callable[[], object], seed: int, what: str, name: str) -> nn.Module:
     """Return the module that a class or function makes.
 
     Parameters
@@ -116,8 +116,8 @@ def called(factory: Callable[[], object], seed: int, what: str) -> nn.Module:
         Takes no argument.
     seed : int
         Seeds torch's random state for the call; what it was before is given back.
-    what : str
-        What messages call it.
+    what, name : str
+        What messages call the model, and the factory.
 
     Returns
     -------
@@ -132,9 +132,13 @@ def called(factory: Callable[[], object], seed: int, what: str) -> nn.Module:
         with seeded(initial_key(seed)):
             made = factory()
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{what} without arguments raised {_line(error)}") from error
+        raise UsageError(
+            f"{what}: calling {name}() without arguments raised {_line(error)}"
+        ) from error
     if not isinstance(made, nn.Module):
-        raise UsageError(f"{what} returned {_kind(made)}; it must return a torch.nn.Module")
+        raise UsageError(
+            f"{what}: {name}() returned {_kind(made)}; it must return a torch.nn.Module"
+        )
     return made
 
 

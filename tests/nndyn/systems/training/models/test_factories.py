@@ -5,7 +5,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+import nndyn
 from nndyn.errors import UsageError
 from nndyn.systems.training.models.build import build
 
@@ -135,3 +137,14 @@ def test_what_makes_no_model_is_refused_in_one_line(mine, model, message):
     with pytest.raises(UsageError, match=message) as caught:
         build(model, X, Y)
     assert "\n" not in str(caught.value)
+
+
+def test_a_function_is_a_factory_as_well():
+    def network():
+        return nn.Sequential(nn.Linear(4, 3))
+
+    one, same, other = (nndyn.Training(network, "iris", lr=0.1, seed=s) for s in (0, 0, 1))
+    assert one.describe() == same.describe()
+    assert not np.array_equal(one.initial(), other.initial())
+    with pytest.raises(UsageError, match=r"model: list\(\) returned builtins.list; it must return"):
+        nndyn.Training(list, "iris", lr=0.1)
