@@ -56,7 +56,6 @@ class Rows:
         phase = np.ascontiguousarray(phase, weights.dtype)
         self._first = phase, rest
         self._size = sum(parameter.size for parameter in seat.parameters)
-        self._loaded = False
         #: Weights before a step, at first with what follows them, and memory for those after it.
         self._here, (self._there, self._next) = phase, weights
         self._alive = self._finite()
@@ -106,7 +105,7 @@ class Rows:
         if ended:
             self._again(start, done, nudged=nudged)
         return Block(
-            self._phases(),
+            self._phases() if steps else self._first[0],
             np.stack(states) if states else np.zeros((0, R, width), self._here.dtype),
             l1[:count],
             linf[:count],
@@ -114,7 +113,7 @@ class Rows:
             arrival={"step_length": lengths[:done]} if steps else {},
             evaluations=self._evaluation.rows(found, R),
             batch={name: rows[:done] for name, rows in values.items()} if steps else {},
-            rest=[state.rest for state in self._states] if self._loaded else self._first[1],
+            rest=[state.rest for state in self._states] if steps else self._first[1],
             ended=ended,
         )
 
@@ -127,7 +126,6 @@ class Rows:
         phase, rest = self._first
         for state, row, tree in zip(self._states, torch.from_numpy(phase), rest, strict=True):
             self._seat.load(state, row, tree)
-        self._loaded = True
 
     def _equal(self) -> list[int]:
         """Return the rows that are equal to the reference."""
@@ -199,8 +197,8 @@ class Rows:
     def _part(self, part: slice) -> Array:
         """Return a part of all phases."""
         start, stop, _ = part.indices(self._seat.size)
-        if stop <= self._size:
-            return self._weights[:, start:stop].copy()
+        if stop <= self._here.shape[1]:
+            return self._here[:, start:stop].copy()
         whole: Array = self._phases()[:, part].copy()
         return whole
 
@@ -209,11 +207,9 @@ class Rows:
         phases = self._memory.array((len(self._states), self._seat.size), self._here.dtype)
         given = torch.from_numpy(phases)
         for r, state in enumerate(self._states):
-            if r not in self._alive:
-                phases[r] = np.nan
-            elif self._loaded:
+            if r in self._alive:
                 self._seat.store(state, given[r], len(self._seat.weights))
             else:
-                phases[r] = self._first[0][r]
+                phases[r] = np.nan
         phases[:, : self._size] = self._weights
         return phases

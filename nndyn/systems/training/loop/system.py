@@ -76,9 +76,10 @@ class Loop:
     after every call. The phase is the weights, parameters that require gradients, followed by
     every other floating tensor with a dimension: buffers, moments, averages, and gradients where
     a step uses those of the one before. Numbers, integers and the states of schedulers are a row's
-    rest, kept beside the phase. Rows take turns: their tensors are copied into those of your
-    objects, and back after the step, so a row costs what a plain step does and two copies of its
-    phase. Memory is three phases of all rows.
+    rest, kept beside the phase. Rows take turns: your objects are given a row's own tensors, or,
+    where a step would not be the same on these, copies go into theirs and back. Beside its step a
+    row costs three passes over its weights and two copies of its phase a call. Memory is three
+    phases of all rows.
 
     A step must depend on nothing but that state, its batch and `t`. Before every one torch, numpy
     and Python are seeded by (`seed`, t), the same for all rows. Where a row that is equal to the
