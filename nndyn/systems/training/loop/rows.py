@@ -79,14 +79,16 @@ class Rows:
         l1, linf, lengths = (np.zeros((n, R)) for _ in range(3))
         gram = np.zeros((n, R, R))
         values = {name: np.full((n, R), np.nan) for name in self._steps.names}
-        states: list[Array] = []
+        width = len(range(*part.indices(self._seat.size)))
+        states, seen = np.empty((len(set(keep)), R, width), self._here.dtype), 0
         found: list[list[dict[str, Any] | None]] = []
         kept, evaluated, ended, done = set(keep), set(evaluate), "", 0
         for i in range(n):
             t = start + i
             separate(self._here, self._size, i, l1, linf, gram)
             if t in kept:
-                states.append(self._part(part))
+                states[seen] = self._part(part)
+                seen += 1
             if t in evaluated:
                 found.append(self._evaluate())
             if steps:
@@ -99,14 +101,13 @@ class Rows:
                 done += 1
         # what was seen of a time that no step leads from is for who observes it
         count = done if steps else 1
-        width = len(range(*part.indices(self._seat.size)))
         states = states[: sum(t < start + count for t in keep)]
         found = found[: sum(t < start + count for t in evaluate)]
         if ended:
             self._again(start, done, nudged=nudged)
         return Block(
             self._phases() if steps else self._first[0],
-            np.stack(states) if states else np.zeros((0, R, width), self._here.dtype),
+            states,
             l1[:count],
             linf[:count],
             np.where(np.isfinite(gram), gram, np.nan)[:count],
@@ -195,12 +196,10 @@ class Rows:
         return found
 
     def _part(self, part: slice) -> Array:
-        """Return a part of all phases."""
+        """Return a part of all phases, good until the next step."""
         start, stop, _ = part.indices(self._seat.size)
-        if stop <= self._here.shape[1]:
-            return self._here[:, start:stop].copy()
-        whole: Array = self._phases()[:, part].copy()
-        return whole
+        whole = self._here if stop <= self._here.shape[1] else self._phases()
+        return whole[:, start:stop]
 
     def _phases(self) -> Array:
         """Return the phases ``(R, P)``, NaN where weights are not finite."""
