@@ -55,8 +55,7 @@ def ensemble(system: System, plan: Plan) -> Array:
         elif plan.pairs and r % 2 == 0:
             deviation = -deviation
         else:
-            moved = system.parameters, plan.epsilon, plan.seed, r
-            deviation = perturbation(*moved, perturb=plan.perturb)
+            deviation = perturbation(system.parameters, plan.epsilon, plan.seed, r, plan.perturb)
         phase[r, system.components] += deviation.astype(system.dtype)
     if isinstance(system, WithRest):
         phase = system.representable(phase)

@@ -38,6 +38,12 @@ def escaped(text: object, *, keep: str = "") -> str:
     return _HIDDEN.sub(shown, str(text))
 
 
+def raised(error: BaseException) -> str:
+    """Return the kind of an error and the first line of what it says, if it says anything."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 def size(count: float) -> str:
     """Return a number of bytes with its unit, thousands of thousands: ``1.23 MB``."""
     for unit in ("B", "kB", "MB", "GB"):

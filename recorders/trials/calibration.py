@@ -146,9 +146,9 @@ def calibrate(system: System, plan: Plan) -> Calibration:
     unit = fewest * spread  # the least length
     moved = tried.steps[tried.steps > 0.0]
     limit = float(np.log(STEP_SHARE * np.median(moved))) if moved.size else np.inf
+    error = tried.rounding or unit / ensembles.FEWEST_UNITS
     for rescale in [plan.rescale] if plan.rescale else [0, _RESCALE]:
         piled, most = _piled(tried.growth, rescale or n)
-        error = tried.rounding or unit / ensembles.FEWEST_UNITS
         least = float(np.log(max(FLOOR_MARGIN * error * piled, unit)))
         if limit - least >= max(_ROOM, most):
             break
@@ -195,7 +195,7 @@ def trial(system: System, plan: Plan) -> Trial:
         block = system.advance(phase, t, 1, (), **beside(rest))
         if block.ended or not np.isfinite(block.phase[0]).all():
             break
-        steps.append(_distance(system, block.phase[0], phase[0]))
+        steps.append(float(block.arrival["step_length"][0, 0]))
         if twin is not None:
             moved = twin.advance(other, t, 1, (), **beside(other_rest))
             other, other_rest = moved.phase, moved.rest
@@ -255,8 +255,8 @@ def _piled(growth: Array, every: int) -> tuple[float, float]:
     most : float
         Largest natural logarithm of growth since a rescaling.
     """
-    since = np.arange(1, len(growth)) - 1
-    grown = np.maximum(growth[1:] - growth[since // every * every], 0.0)
+    rescaled = np.arange(len(growth) - 1) // every * every
+    grown = np.maximum(growth[1:] - growth[rescaled], 0.0)
     return float(np.exp(-grown).sum()), float(grown.max())
 
 
@@ -265,10 +265,6 @@ def _by_parameter(system: System, phase: Array, reference: Array) -> Array:
     apart = (phase[system.components] - reference[system.components]).astype(np.float64)
     parts = [apart[p.start : p.start + p.size] for p in system.parameters]
     return np.array([float(part @ part) for part in parts])
-
-
-def _distance(system: System, phase: Array, reference: Array) -> float:
-    return float(np.sqrt(_by_parameter(system, phase, reference).sum()))
 
 
 def _refusal(system: System, tried: Trial, least: float, limit: float) -> str:

@@ -14,6 +14,7 @@ from nndyn.errors import UsageError
 from nndyn.systems.training.batches.drawn import update
 from nndyn.systems.training.batches.orders import DrawnOrder, LoaderOrder
 from nndyn.systems.training.torch_state.streams import kept, preserved, seed_all
+from nndyn.words.text import raised
 
 #: Bytes of items up to which they are collected.
 LIMIT = 2 * 2**30
@@ -133,8 +134,8 @@ def collected(dataset: Any) -> Any:
         whole = default_collate(items)
     except Exception as error:
         raise UsageError(
-            f"data: items of a {type(dataset).__name__} do not go together: {_line(error)}; give a "
-            "DataLoader with a collate_fn"
+            f"data: items of a {type(dataset).__name__} do not go together: {raised(error)}; give "
+            "a DataLoader with a collate_fn"
         ) from error
     return _arrays(whole)
 
@@ -188,7 +189,7 @@ def _item(dataset: Any, i: int) -> Any:
     try:
         return dataset[i]
     except Exception as error:
-        raise UsageError(f"data: item {i} raises {_line(error)}") from error
+        raise UsageError(f"data: item {i} raises {raised(error)}") from error
 
 
 def _length(dataset: Any) -> int | None:
@@ -204,8 +205,3 @@ def _streams() -> str:
     """Return the state of all random generators, in a form that compares."""
     state = kept()
     return repr((state.torch.tolist(), state.numpy[1].tolist(), state.numpy[2:], state.python))
-
-
-def _line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -13,6 +13,7 @@ from nndyn.numerics.arrays import Array
 from nndyn.systems.training.batches.drawn import Batches
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples, from_arrays
+from nndyn.words.text import raised
 
 #: Batches at the start of the first epoch whose digest is kept.
 FIRST = 4
@@ -26,10 +27,7 @@ def _of_the_user(t: int) -> Iterator[None]:
     except NndynError:
         raise
     except Exception as error:
-        lines = str(error).strip().splitlines() or [""]
-        raise DataError(
-            f"data: the batch of step {t} raises {type(error).__name__}: {lines[0]}"
-        ) from error
+        raise DataError(f"data: the batch of step {t} raises {raised(error)}") from error
 
 
 class LoaderOrder(Order):

@@ -18,6 +18,7 @@ from torch import nn
 
 from nndyn.errors import UsageError
 from nndyn.systems.training.torch_state.randomness import initial_key, seeded
+from nndyn.words.text import raised
 
 
 def is_named(model: str) -> bool:
@@ -133,7 +134,7 @@ def called(factory: Callable[[], object], seed: int, what: str, name: str) -> nn
             made = factory()
     except (Exception, SystemExit) as error:
         raise UsageError(
-            f"{what}: calling {name}() without arguments raised {_line(error)}"
+            f"{what}: calling {name}() without arguments raised {raised(error)}"
         ) from error
     if not isinstance(made, nn.Module):
         raise UsageError(
@@ -153,9 +154,9 @@ def _import(model: str, place: str) -> ModuleType:
                 f"model {model!r}: there is no module {missing!r}, neither installed nor in "
                 f"{Path.cwd()}; give its name {cure}"
             ) from error
-        raise UsageError(f"model {model!r}: importing {place} raised {_line(error)}") from error
+        raise UsageError(f"model {model!r}: importing {place} raised {raised(error)}") from error
     except (Exception, SystemExit) as error:
-        raise UsageError(f"model {model!r}: importing {place} raised {_line(error)}") from error
+        raise UsageError(f"model {model!r}: importing {place} raised {raised(error)}") from error
 
 
 @contextmanager
@@ -185,8 +186,3 @@ def _callables(found: object) -> str:
 
 def _kind(thing: object) -> str:
     return f"{type(thing).__module__}.{type(thing).__qualname__}"
-
-
-def _line(error: BaseException) -> str:
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__

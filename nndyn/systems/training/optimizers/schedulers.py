@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from nndyn.checks import number
 from nndyn.errors import UsageError
 from nndyn.systems.training.optimizers.schedules import Schedule, parse
+from nndyn.words.text import raised
 
 #: Factors that count in the digest of a schedule.
 _COMPARED = 1000
@@ -164,8 +165,8 @@ def _is_function(source: Callable[..., Any]) -> bool:
             source(_optimizer(1.0))
         except Exception as error:
             raise UsageError(
-                f"schedule {_name(source)} raises {_line(first)} for t = 0, and {_line(error)} for "
-                f"an optimizer; {_FORMS}"
+                f"schedule {_name(source)} raises {raised(first)} for t = 0, and {raised(error)} "
+                f"for an optimizer; {_FORMS}"
             ) from error
         return False
     return True
@@ -179,7 +180,7 @@ def _of_function(source: Callable[[int], Any]) -> Iterator[float]:
             found = source(t)
         except Exception as error:
             raise UsageError(
-                f"schedule {_name(source)} raises {_line(error)} for t = {t}"
+                f"schedule {_name(source)} raises {raised(error)} for t = {t}"
             ) from error
         yield number(f"schedule {_name(source)} at t = {t}", found, least=0)
         t += 1
@@ -193,7 +194,7 @@ def _of_scheduler(source: Callable[[Any], Any], lr: float) -> Iterator[float]:
     try:
         scheduler = source(optimizer)
     except Exception as error:
-        raise UsageError(f"schedule {name} raises {_line(error)} for an optimizer") from error
+        raise UsageError(f"schedule {name} raises {raised(error)} for an optimizer") from error
     if isinstance(scheduler, ReduceLROnPlateau):
         raise UsageError(_PLATEAU)
     if not isinstance(scheduler, LRScheduler):
@@ -217,7 +218,7 @@ def _of_scheduler(source: Callable[[Any], Any], lr: float) -> Iterator[float]:
             scheduler.step()
         except Exception as error:
             raise UsageError(
-                f"schedule {name} ends after {t + 1} steps: {_line(error)}; give it as many steps "
+                f"schedule {name} ends after {t + 1} steps: {raised(error)}; give it as many steps "
                 "as are recorded"
             ) from error
         t += 1
@@ -236,8 +237,3 @@ def _name(source: Any) -> str:
 
 def _kind(value: Any) -> str:
     return f"an object of type {type(value).__name__}"
-
-
-def _line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

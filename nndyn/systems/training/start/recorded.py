@@ -51,7 +51,8 @@ def of(recording: xr.Dataset, label: str, step: int | None) -> Start:
     UsageError
         If it is of another system, or has no whole phase at that time.
     """
-    system = header.manifest(recording.attrs, label).get("system", {})
+    manifest = header.manifest(recording.attrs, label)
+    system = manifest.get("system", {})
     if "optimizer" not in system or "layers" not in system:
         raise UsageError(f"{label} is no recording of a nndyn.Training, which alone has a phase")
     if recording.sizes["time"] == 0:
@@ -59,7 +60,7 @@ def of(recording: xr.Dataset, label: str, step: int | None) -> Start:
     last = int(recording["time"].values[-1])
     step = last if step is None else step
     row = _row(recording, label, step, last)
-    shapes = header.manifest(recording.attrs, label)["parameter_shapes"]
+    shapes = manifest["parameter_shapes"]
     places = zip(
         (str(name) for name in recording["parameter_name"].values),
         recording["parameter_start"].values.tolist(),
@@ -91,10 +92,10 @@ def of(recording: xr.Dataset, label: str, step: int | None) -> Start:
 
 def _row(recording: xr.Dataset, label: str, step: int, last: int) -> Array:
     """Return the phase (P,) of the reference at a step."""
-    if "checkpoint" in recording and recording.sizes["slot"] and step == last:
+    known = [last] if "checkpoint" in recording and recording.sizes["slot"] else []
+    if step in known:
         found: Array = recording["checkpoint"][0, 0].values
         return found
-    known = [last] if "checkpoint" in recording and recording.sizes["slot"] else []
     size = recording.sizes.get("phase")
     if "state" in recording and recording.sizes["component"] == size:
         times = recording[recording["state"].dims[0]].values
