@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,9 @@ from nndyn.store.rows import InParts
 
 if TYPE_CHECKING:
     import netCDF4
+
+#: Bytes from which on digests are made in a thread of their own.
+_LARGE = 2**20
 
 
 class Book:
@@ -62,10 +68,15 @@ class Book:
             return
         values = values.whole() if isinstance(values, InParts) else values
         values = np.asarray(values, dtype=variable.dtype)
-        if self._ledger is not None and self._checks is not None:
-            self._ledger.add(name, start, values, before)
-            self._checks.trust(name)
-        variable[start : start + len(values)] = values
+        if self._ledger is None or self._checks is None:
+            variable[start : start + len(values)] = values
+            return
+        note = partial(self._ledger.add, name, start, values, before)
+        # chunks of one row are whole: their digests need nothing of the file
+        alone = self._grids[name].chunk[0] == 1 and values.nbytes >= _LARGE
+        with _beside(note) if alone else nullcontext(note()):
+            variable[start : start + len(values)] = values
+        self._checks.trust(name)
 
     def cut(self, nc: netCDF4.Dataset, kept: Mapping[str, int]) -> None:
         """Make digests of what stays of chunks that are cut through, to be counted.
@@ -125,6 +136,32 @@ class Book:
 def _begun(nc: netCDF4.Dataset, name: str, chunk: int, kept: Mapping[str, int]) -> int:
     """Return the rows of the last chunk along the first axis that stay, 0 if it stays whole."""
     return kept.get(nc[name].dimensions[0], 0) % chunk
+
+
+@contextmanager
+def _beside(act: Callable[[], None]) -> Iterator[None]:
+    """Do something in a thread of its own while the body runs; what it raises is raised here."""
+    raised: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            act()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=guarded)
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads, or the program is ending
+        act()
+        yield
+        return
+    try:
+        yield
+    finally:
+        thread.join()
+    if raised:
+        raise raised[0]
 
 
 class _Taken:
