@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,23 +13,24 @@ import torch
 from torch import nn
 
 from nndyn.checks import whole
-from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
-from nndyn.systems.protocol import Block, Parameter
+from nndyn.systems.protocol import Parameter
 from nndyn.systems.spelling import canonical
+from nndyn.systems.training.advancing import Advancing
 from nndyn.systems.training.assembly import assembled
 from nndyn.systems.training.description import describe
 from nndyn.systems.training.execution.team import Together
-from nndyn.systems.training.execution.trajectories import check_times, evaluations
-from nndyn.systems.training.optimizers import arguments, schedulers
-from nndyn.systems.training.second_order.differentiable import Differentiable
+from nndyn.systems.training.execution.trajectories import evaluations
 from nndyn.systems.training.second_order.measures import SecondOrder
 from nndyn.systems.training.start.reading import read
+from nndyn.systems.training.start.start import Start
+from nndyn.systems.training.torch_optimizers import choice, forms
+from nndyn.systems.training.torch_optimizers.choice import Chosen
+from nndyn.systems.training.torch_optimizers.in_turn import RowsInTurn
 from nndyn.systems.training.torch_state import device as devices
-from nndyn.systems.training.torch_state.threads import threads_for
 
 
-class Training(Differentiable):
+class Training(Advancing):
     """The training of a network, as a map on its weights and the buffers of its optimizer.
 
     Parameters
@@ -58,10 +58,16 @@ class Training(Differentiable):
         data is a dict (output, batch), and without one the model's own, ``output.loss``, is taken;
         outputs may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and
         cast, its own parameters do not train.
-    optimizer : {"sgd", "adam", "adamw", "rmsprop", "nadam"}
-        As in ``torch.optim``, to rounding; names may have capitals, and dtypes be torch's.
-    lr : float
-        Learning rate.
+    optimizer : str, class, callable or torch.optim.Optimizer
+        ``sgd``, ``adam``, ``adamw``, ``rmsprop`` or ``nadam``, as in ``torch.optim``, to rounding;
+        names may have capitals, and dtypes be torch's. Or a class of torch's or of your own, also
+        in a ``functools.partial``; a function of the model that returns an optimizer of its
+        parameters, in groups if need be; or an optimizer of the module given that has not stepped.
+        They bring their own hyperparameters. One that has no name here steps for each row itself,
+        bit for bit as in a plain loop, and has no tangents.
+    lr : float, optional
+        Learning rate; of a name required. A class gets it, and so does a function with a parameter
+        `lr`; else it replaces the one that all groups have.
     momentum : float, default 0
         Momentum coefficient of sgd (without dampening) and rmsprop, in [0, 1).
     nesterov : bool, default False
@@ -152,8 +158,8 @@ class Training(Differentiable):
         *,
         test: Any = None,
         loss: str | Callable[[Any, Any], Any] = "cross-entropy",
-        optimizer: str = "sgd",
-        lr: float,
+        optimizer: str | Callable[..., Any] | torch.optim.Optimizer = "sgd",
+        lr: float | None = None,
         momentum: float = 0,
         nesterov: bool = False,
         weight_decay: float = 0,
@@ -172,22 +178,23 @@ class Training(Differentiable):
         device: str | torch.device = "cpu",
     ) -> None:
         optimizer, loss, activation, init = map(canonical, (optimizer, loss, activation, init))
-        self.rule, hyperparameters = arguments.make(
-            optimizer,
-            lr=lr,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            betas=betas,
-            alpha=alpha,
-            schedule=schedulers.chosen(canonical(schedule), lr),
-            clip_norm=clip_norm,
-        )
+        of_name = {
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "weight_decay": weight_decay,
+            "betas": betas,
+            "alpha": alpha,
+        }
+        form = forms.read(optimizer, lr=lr, model=model, beside=of_name)
+        common = {"schedule": canonical(schedule), "clip_norm": clip_norm}
+        if form is None:
+            chosen = choice.named(str(optimizer), lr=lr, **common, **of_name)
         self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
         seed = whole("seed", seed, 0)
         begin = read(start)
-        made = assembled(
+        assemble = partial(
+            assembled,
             model,
             data,
             test,
@@ -202,16 +209,14 @@ class Training(Differentiable):
             device=self.device,
             start=begin,
         )
+        if form is None:
+            made = assemble()
+        else:
+            made, chosen = choice.assembled_with(form, assemble, **common)
         self.task, self.files, network = made.task, made.files, made.task.network
         self.name = f"{made.data} {network.label}"
-        self._buffers, begun = np.zeros((self.rule.buffers, network.size)), {}
-        if begin is not None:
-            buffers = begin.buffers(self.rule, optimizer, network.parameters, network.names)
-            self.rule = replace(self.rule, since=buffers.since)
-            self.first_step, self._buffers = begin.step, buffers.values
-            begun = {"start": begin.describe(buffers)}
-        self._moved = network.size * (1 + self.rule.buffers)
-        self.dimension = self._moved + len(network.initial_statistics)
+        self.schedule = chosen.schedule
+        self.first_step = 0 if begin is None else begin.step
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
         self.labelled, self.counts = self.task.labelled, self.task.counts
@@ -228,17 +233,34 @@ class Training(Differentiable):
             activation=activation if made.is_spec else None,
             init=(init or "normal:1") if made.is_spec and begin is None else init,
             data=made.data,
-            **hyperparameters,
-            schedule_source=getattr(self.rule.schedule, "source", None),
+            **chosen.described,
+            schedule_source=getattr(self.schedule, "source", None),
             batch_size=self.order.batch_size,
             **self.order.describe(),
             seed=int(seed),
             dtype=self.dtype.name,
             device=devices.describe(self.device),
             **({} if samples is None else {"samples": int(samples)}),
-            **begun,
         )
-        self._hyperparameters = hyperparameters
+        self._hyperparameters = chosen.described
+        if chosen.rule is None:
+            self.__class__ = TrainingInTurn
+        self._begin(chosen, begin)
+
+    def _begin(self, chosen: Chosen, begin: Start | None) -> None:
+        """Follow a rule of our own, from buffers that a start may bring."""
+        assert chosen.rule is not None
+        self.rule, network = chosen.rule, self.task.network
+        self._buffers = np.zeros((self.rule.buffers, network.size))
+        if begin is not None:
+            buffers = begin.buffers(
+                self.rule, chosen.name, network.parameters, network.names, chosen.groups
+            )
+            self.rule = replace(self.rule, since=buffers.since)
+            self._buffers = buffers.values
+            self._description["start"] = begin.describe(buffers)
+        self._moved = network.size * (1 + self.rule.buffers)
+        self.dimension = self._moved + len(network.initial_statistics)
         self._alone = Together([self])
         self._second = SecondOrder(self.task, self.rule, self.order)
 
@@ -267,7 +289,8 @@ class Training(Differentiable):
 
     def __repr__(self) -> str:
         """Return the name and what was chosen."""
-        chosen = ", ".join(f"{k}={v}" for k, v in self._hyperparameters.items() if v is not None)
+        named = {k: v for k, v in self._hyperparameters.items() if isinstance(v, int | float | str)}
+        chosen = ", ".join(f"{k}={v}" for k, v in named.items())
         return f"<Training {self.name}, {chosen}>"
 
     def describe(self) -> dict[str, Any]:
@@ -276,7 +299,7 @@ class Training(Differentiable):
 
     def check_steps(self, steps: int) -> None:
         """Check that the schedule has so many steps; see `nndyn.systems.protocol.Begun`."""
-        self.rule.schedule.check(self.first_step + steps)
+        self.schedule.check(self.first_step + steps)
 
     def work(self, replicas: int) -> float:
         """Rough floating-point operations of one step of `replicas` rows."""
@@ -290,91 +313,6 @@ class Training(Differentiable):
         phase[self._moved :] = self.task.network.initial_statistics
         return phase
 
-    def advance(
-        self,
-        phase: Array,
-        start: int,
-        steps: int,
-        keep: Sequence[int],
-        *,
-        evaluate: Sequence[int] = (),
-        part: slice | None = None,
-    ) -> Block:
-        """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
-        if steps < 1:
-            raise UsageError(f"steps is {steps}, expected 1 or more")
-        self.check_steps(start + steps)
-        return self._run(phase, start, steps, keep, evaluate, part)
 
-    def observe(
-        self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
-    ) -> Block:
-        """Return the Block of the time `t` alone, equal to what `advance` stores there."""
-        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part)
-
-    def reordered(self) -> Training | None:
-        """Return the same training with the samples of every step summed in reversed order.
-
-        Returns
-        -------
-        Training or None
-            None where a step is random: its numbers belong to places in the batch.
-        """
-        if self.task.random:
-            return None
-        twin = copy.copy(self)
-        twin.order = self.order.turned()
-        twin._alone = Together([twin])
-        twin._second = SecondOrder(twin.task, twin.rule, twin.order)
-        return twin
-
-    def together(self, others: Sequence[Training]) -> Together:
-        """Return this training and `others`, which have its shape, as one batch.
-
-        Returns
-        -------
-        Together
-
-        Raises
-        ------
-        UsageError
-            If they differ in more than seeds and the numbers of the optimizer.
-        """
-        return Together([self, *others])
-
-    @staticmethod
-    def one_thread() -> AbstractContextManager[None]:
-        """Let torch use one thread, for where several runs have one each."""
-        return threads_for(0.0)
-
-    def bare(self, phase: Array, start: int, steps: int) -> Array:
-        """Return the phase ``(R, P)`` after `steps` steps that record nothing, for timing."""
-        rows = self._rows(phase)
-        with self.computing(len(rows)):
-            return np.asarray(self._alone.bare(rows[None], start, steps)[0])
-
-    def _run(
-        self,
-        phase: Array,
-        start: int,
-        steps: int,
-        keep: Sequence[int],
-        evaluate: Sequence[int],
-        part: slice | None,
-    ) -> Block:
-        phase = self._rows(phase)
-        check_times(start, steps, keep=keep, evaluate=evaluate)
-        with self.computing(len(phase)):
-            return self._alone.run(phase[None], start, steps, keep, evaluate, part)[0]
-
-    @contextmanager
-    def computing(self, replicas: int) -> Iterator[None]:
-        """Have torch compute steps of `replicas` rows fast and repeatably."""
-        with threads_for(self.work(replicas)), devices.repeatable(self.device):
-            yield
-
-    def _rows(self, phase: Array) -> Array:
-        rows = np.ascontiguousarray(phase, dtype=self.dtype)
-        if rows.ndim != 2 or rows.shape[1] != self.dimension or len(rows) == 0:
-            raise UsageError(f"phase has shape {np.shape(phase)}, not (rows, {self.dimension})")
-        return rows
+class TrainingInTurn(RowsInTurn, Training):
+    """A `Training` whose optimizer is torch's: rows take turns, as in `nndyn.Loop`."""

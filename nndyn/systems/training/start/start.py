@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.start import optimizer_state
 from nndyn.systems.training.start.optimizer_state import Buffers
-from nndyn.words.text import escaped
+from nndyn.words.text import escaped, raised
 
 #: Names in a message.
 _SHOWN = 4
@@ -106,7 +107,12 @@ class Start:
         return given
 
     def buffers(
-        self, rule: Optimizer, name: str, parameters: Sequence[Parameter], every: Sequence[str]
+        self,
+        rule: Optimizer,
+        name: str,
+        parameters: Sequence[Parameter],
+        every: Sequence[str],
+        groups: Sequence[Sequence[str]] = (),
     ) -> Buffers:
         """Return the buffers of an optimizer, zeros where there is no state of one.
 
@@ -119,6 +125,8 @@ class Start:
             Those that train.
         every : sequence of str
             Names of all parameters of the model, frozen ones too, in its order.
+        groups : sequence of sequence of str
+            Names of the parameters in the groups of the optimizer here, where it has groups.
 
         Returns
         -------
@@ -146,17 +154,68 @@ class Start:
         found = None
         if self.optimizer is not None:
             found = optimizer_state.buffers(
-                self.optimizer, name, rule.buffers, parameters, every, self.step, self.label
+                self.optimizer, name, rule.buffers, parameters, every, groups, self.step, self.label
             )
         if found is not None:
             return found
         if rule.buffers:
-            warnings.warn(
-                f"{self.label} has no state of the optimizer: {name} begins afresh at step "
-                f"{self.step}, with buffers of 0",
-                stacklevel=4,
-            )
+            self._warn_of_fresh(name)
         return Buffers(np.zeros((rule.buffers, size)), self.step)
+
+    def give(
+        self,
+        optimizer: torch.optim.Optimizer,
+        groups: Sequence[Sequence[str]],
+        every: Sequence[str],
+    ) -> None:
+        """Give an optimizer of torch its state.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer
+            Keeps its own hyperparameters.
+        groups : sequence of sequence of str
+            Names of the parameters in its groups.
+        every : sequence of str
+            Names of all parameters of the model, in its order.
+
+        Raises
+        ------
+        UsageError
+            If the state is of another optimizer, of other parameters, or in a recording.
+
+        Warns
+        -----
+        UserWarning
+            If there is no state.
+        """
+        name = type(optimizer).__name__
+        if self.recorded is not None:
+            raise UsageError(
+                f"{self.label} was recorded with {self.rule}, and {name} takes no state of a "
+                "recording; give the weights alone, by a dict with model and step, to begin with a "
+                "fresh one"
+            )
+        if self.optimizer is None:
+            self._warn_of_fresh(name)
+            return
+        where = f"{self.label}: the optimizer's state"
+        trained = [one for group in groups for one in group]
+        found = optimizer_state.by_name(self.optimizer, trained, every, groups, where)
+        own = optimizer.state_dict()
+        ids = [i for group in own["param_groups"] for i in group["params"]]
+        state = {i: found[one] for i, one in zip(ids, trained, strict=True) if found.get(one)}
+        try:
+            optimizer.load_state_dict({**own, "state": copy.deepcopy(state)})
+        except Exception as error:
+            raise UsageError(f"{where} is not one of {name}: {raised(error)}") from error
+
+    def _warn_of_fresh(self, name: str) -> None:
+        warnings.warn(
+            f"{self.label} has no state of the optimizer: {name} begins afresh at step "
+            f"{self.step}, with buffers of 0",
+            stacklevel=5,
+        )
 
     def describe(self, buffers: Buffers) -> dict[str, Any]:
         """Return what a recording keeps and compares, beside the hash of the weights."""
