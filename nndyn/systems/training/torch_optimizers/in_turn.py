@@ -106,7 +106,7 @@ class RowsInTurn(Advancing):
     @property
     def no_tangents(self) -> str:
         """Why there are none."""
-        return f"{self.reason}, and has no derivative here; record replicas with `rescale` instead"
+        return f"{self.reason}, and its step has no derivative here; compare replicas instead"
 
     def one_by_one(self, replicas: int) -> str | None:
         """Return why rows are computed one after the other."""
