@@ -10,11 +10,11 @@ from torch.optim import lr_scheduler
 
 from nndyn.errors import UsageError
 from nndyn.systems.training.optimizers import schedules
-from nndyn.systems.training.optimizers.adam import Adam, AdamW
-from nndyn.systems.training.optimizers.base import clipped
-from nndyn.systems.training.optimizers.nadam import NAdam
-from nndyn.systems.training.optimizers.rmsprop import RMSprop
-from nndyn.systems.training.optimizers.sgd import SGD
+from nndyn.systems.training.optimizers.formula import clipped
+from nndyn.systems.training.optimizers.formulas.adam import Adam, AdamW
+from nndyn.systems.training.optimizers.formulas.nadam import NAdam
+from nndyn.systems.training.optimizers.formulas.rmsprop import RMSprop
+from nndyn.systems.training.optimizers.formulas.sgd import SGD
 from nndyn.systems.training.optimizers.stacked import BLOCK, stack
 from tests.recorders import plain_loops
 
