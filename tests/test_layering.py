@@ -96,7 +96,7 @@ ROOMS = (
     ("perceptron", "modules"),
     ("models",),
     ("second_order", "execution", "description", "assembly"),
-    ("advancing", "loop"),
+    ("loop",),
     ("torch_optimizers",),
     ("system",),
 )

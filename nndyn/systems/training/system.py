@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,23 +14,25 @@ from torch import nn
 
 from nndyn.checks import whole
 from nndyn.numerics.arrays import Array
-from nndyn.systems.protocol import Parameter
+from nndyn.systems.protocol import Parameter, Team
 from nndyn.systems.spelling import canonical
-from nndyn.systems.training.advancing import Advancing
 from nndyn.systems.training.assembly import assembled
 from nndyn.systems.training.description import describe
+from nndyn.systems.training.execution.advancing import Advancing
 from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import evaluations
+from nndyn.systems.training.optimizers.groups import Group
+from nndyn.systems.training.second_order.differentiable import Differentiable
 from nndyn.systems.training.second_order.measures import SecondOrder
 from nndyn.systems.training.start.reading import read
 from nndyn.systems.training.start.start import Start
-from nndyn.systems.training.torch_optimizers import choice, forms
+from nndyn.systems.training.torch_optimizers import choice
 from nndyn.systems.training.torch_optimizers.choice import Chosen
 from nndyn.systems.training.torch_optimizers.in_turn import RowsInTurn
 from nndyn.systems.training.torch_state import device as devices
 
 
-class Training(Advancing):
+class Training(Advancing, Differentiable):
     """The training of a network, as a map on its weights and the buffers of its optimizer.
 
     Parameters
@@ -59,27 +61,54 @@ class Training(Advancing):
         outputs may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and
         cast, its own parameters do not train.
     optimizer : str, class, callable or torch.optim.Optimizer
-        ``sgd``, ``adam``, ``adamw``, ``rmsprop`` or ``nadam``, as in ``torch.optim``, to rounding;
-        names may have capitals, and dtypes be torch's. Or a class of torch's or of your own, also
-        in a ``functools.partial``; a function of the model that returns an optimizer of its
-        parameters, in groups if need be; or an optimizer of the module given that has not stepped.
-        They bring their own hyperparameters. One that has no name here steps for each row itself,
+        ``sgd``, ``adam``, ``adamw``, ``rmsprop``, ``nadam`` or ``adagrad``, as in ``torch.optim``,
+        to rounding, and ``lion`` (DOI 10.48550/arXiv.2302.06675); names may have capitals, and
+        dtypes be torch's. Or a class of torch's or of your own, also in a ``functools.partial``; a
+        function of the model that returns an optimizer of its parameters, in groups if need be; or
+        an optimizer of the module given that has not stepped. They bring their own
+        hyperparameters. One that has no name here takes its steps itself, a row after the other,
         bit for bit as in a plain loop, and has no tangents.
     lr : float, optional
         Learning rate; of a name required. A class gets it, and so does a function with a parameter
         `lr`; else it replaces the one that all groups have.
     momentum : float, default 0
-        Momentum coefficient of sgd (without dampening) and rmsprop, in [0, 1).
+        Momentum coefficient of sgd and rmsprop, in [0, 1).
     nesterov : bool, default False
         Nesterov momentum (sgd with a momentum).
+    dampening : float, default 0
+        Share of a gradient that does not enter the momentum of sgd, in [0, 1]; the first enters
+        whole.
     weight_decay : float, default 0
-        Times the weights, added to the gradient; decoupled from it in adamw.
-    betas : tuple of two floats, default (0.9, 0.999)
-        Decay rates of the two moments of adam and its variants, each in [0, 1).
+        Times the weights, added to the gradient; decoupled from it in adamw and lion.
+    betas : tuple of two floats, optional
+        Decay rates of the two moments of adam and its variants, each in [0, 1); (0.9, 0.999) unless
+        given. Of lion those of the step and of the mean, (0.9, 0.99).
+    amsgrad : bool, default False
+        Whether adam and adamw divide by the largest second moment so far.
     alpha : float, default 0.99
         Decay rate of the mean square of rmsprop, in [0, 1).
+    eps : float, optional
+        Added to the root that adam and its variants, rmsprop and adagrad divide by; 1e-8 unless
+        given, 1e-10 of adagrad.
+    lr_decay, initial_accumulator_value : float, default 0
+        Of adagrad: after k updates the rate is ``lr / (1 + k lr_decay)``; the sum of squares begins
+        at the other.
+    groups : sequence of dict, optional
+        Parameters with hyperparameters of their own, as torch's parameter groups: ``params`` has
+        their names, or patterns such as ``"*.bias"``; the rest is `lr`, `weight_decay` and what
+        else the optimizer takes. Others have the values above; schedule and clipping are of all.
     clip_norm : float, optional
-        Largest l2 norm of a gradient; longer ones are scaled down to it.
+        Largest l2 norm of a gradient, of all weights together; longer ones are scaled down to it.
+    clip_value : float, optional
+        Largest size of a component of a gradient; larger ones are cut. Not with `clip_norm`.
+    accumulate : int, default 1
+        Steps whose gradients, of a batch each, are averaged to one update of the weights, which the
+        step from t makes where ``t + 1`` is a multiple; in the others they stay. Schedules, bias
+        corrections and `ema` count updates; clipping is of the mean.
+    ema : float, optional
+        Decay, in [0, 1), of an exponential moving average of the weights, which begins with those
+        after the first update, as in ``torch.optim.swa_utils.AveragedModel``. It is kept in the
+        phase, nothing depends on it, and evaluations are those of the weights.
     batch_size : int, optional
         Samples per step; the whole training set unless given. An epoch is a permutation drawn from
         (`seed`, epoch) and cut into batches, the last of which may be shorter.
@@ -124,11 +153,13 @@ class Training(Advancing):
     Notes
     -----
     The phase is the weights, in the order of ``torch.nn.utils.parameters_to_vector``, followed by
-    the optimizer's buffers (none for sgd, one with momentum, two for adam and its variants, one or
-    two for rmsprop) and the running statistics of batch normalisation. Parameters that do not
-    require a gradient are constants, no part of it, and hashed in the description. A step is in the
-    mode the module is in (as a rule ``train()``), evaluations are in evaluation mode; a step's
-    randomness, as of dropout, is drawn from (`seed`, step) and shared by the replicas.
+    the optimizer's buffers (none for sgd, one with momentum, two for adam and its variants, three
+    with amsgrad, one or two for rmsprop, one for adagrad and lion), then the average of `ema`, the
+    sum of the gradients of `accumulate`, and the running statistics of batch normalisation.
+    Parameters that do not require a gradient are constants, no part of it, and hashed in the
+    description. A step is in the mode the module is in (as a rule ``train()``), evaluations are in
+    evaluation mode; a step's randomness, as of dropout, is drawn from (`seed`, step) and shared
+    by the replicas.
 
     Perceptrons with a named loss are computed by a pass of our own, other modules by
     ``torch.func``; see `nndyn.systems.training.perceptron.engine` and
@@ -162,10 +193,19 @@ class Training(Advancing):
         lr: float | None = None,
         momentum: float = 0,
         nesterov: bool = False,
+        dampening: float = 0,
         weight_decay: float = 0,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[float, float] | None = None,
+        amsgrad: bool = False,
         alpha: float = 0.99,
+        eps: float | None = None,
+        lr_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        groups: Sequence[Group | Mapping[str, Any]] = (),
         clip_norm: float | None = None,
+        clip_value: float | None = None,
+        accumulate: int = 1,
+        ema: float | None = None,
         batch_size: int | None = None,
         schedule: str | Callable[..., Any] | tuple[type, dict[str, Any]] = "constant",
         start: Any = None,
@@ -178,17 +218,29 @@ class Training(Advancing):
         device: str | torch.device = "cpu",
     ) -> None:
         optimizer, loss, activation, init = map(canonical, (optimizer, loss, activation, init))
-        of_name = {
-            "momentum": momentum,
-            "nesterov": nesterov,
-            "weight_decay": weight_decay,
-            "betas": betas,
-            "alpha": alpha,
-        }
-        form = forms.read(optimizer, lr=lr, model=model, beside=of_name)
-        common = {"schedule": canonical(schedule), "clip_norm": clip_norm}
-        if form is None:
-            chosen = choice.named(str(optimizer), lr=lr, **common, **of_name)
+        choose = choice.of(
+            optimizer,
+            model,
+            own={
+                "momentum": momentum,
+                "nesterov": nesterov,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "betas": betas,
+                "amsgrad": amsgrad,
+                "alpha": alpha,
+                "eps": eps,
+                "lr_decay": lr_decay,
+                "initial_accumulator_value": initial_accumulator_value,
+                "groups": groups,
+            },
+            lr=lr,
+            schedule=canonical(schedule),
+            clip_norm=clip_norm,
+            clip_value=clip_value,
+            accumulate=accumulate,
+            ema=ema,
+        )
         self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
         seed = whole("seed", seed, 0)
@@ -209,13 +261,9 @@ class Training(Advancing):
             device=self.device,
             start=begin,
         )
-        if form is None:
-            made = assemble()
-        else:
-            made, chosen = choice.assembled_with(form, assemble, **common)
+        made, chosen = choose(assemble)
         self.task, self.files, network = made.task, made.files, made.task.network
         self.name = f"{made.data} {network.label}"
-        self.schedule = chosen.schedule
         self.first_step = 0 if begin is None else begin.step
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
@@ -234,7 +282,7 @@ class Training(Advancing):
             init=(init or "normal:1") if made.is_spec and begin is None else init,
             data=made.data,
             **chosen.described,
-            schedule_source=getattr(self.schedule, "source", None),
+            schedule_source=getattr(chosen.schedule, "source", None),
             batch_size=self.order.batch_size,
             **self.order.describe(),
             seed=int(seed),
@@ -248,39 +296,31 @@ class Training(Advancing):
         self._begin(chosen, begin)
 
     def _begin(self, chosen: Chosen, begin: Start | None) -> None:
-        """Follow a rule of our own, from buffers that a start may bring."""
+        """Begin with the rule that is chosen, and the buffers that a start may bring."""
         assert chosen.rule is not None
         self.rule, network = chosen.rule, self.task.network
-        self._buffers = np.zeros((self.rule.buffers, network.size))
+        self._buffers = self.rule.fresh(network.initial)
         if begin is not None:
             buffers = begin.buffers(
-                self.rule, chosen.name, network.parameters, network.names, chosen.groups
+                self.rule,
+                chosen.name,
+                network.parameters,
+                network.names,
+                network.initial,
+                chosen.groups,
             )
-            self.rule = replace(self.rule, since=buffers.since)
+            self.rule = self.rule.begun(buffers.since, buffers.average_since)
             self._buffers = buffers.values
-            self._description["start"] = begin.describe(buffers)
+            self._description["start"] = begin.describe(self.rule, buffers)
         self._moved = network.size * (1 + self.rule.buffers)
         self.dimension = self._moved + len(network.initial_statistics)
         self._alone = Together([self])
         self._second = SecondOrder(self.task, self.rule, self.order)
 
-    def one_by_one(self, replicas: int) -> str | None:
-        """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
-        return self.task.one_by_one(self.order, replicas)
-
     @property
     def tangent_size(self) -> int:
         """Components of the phase in which tangents live: all but running statistics."""
         return self._moved
-
-    @property
-    def concurrent(self) -> bool:
-        """Whether trainings like this may advance at once, each in a thread of its own.
-
-        Not on a GPU, where one batch of all is the faster, and not modules, for which torch's
-        random state and some of its switches, which belong to the whole process, are set.
-        """
-        return self.task.concurrent
 
     @property
     def evaluations(self) -> tuple[str, ...]:
@@ -297,14 +337,6 @@ class Training(Advancing):
         """Everything that defines the system, as JSON values; equal only for equal systems."""
         return self._description | ({"summation": "reversed"} if self.order.reverse else {})
 
-    def check_steps(self, steps: int) -> None:
-        """Check that the schedule has so many steps; see `nndyn.systems.protocol.Begun`."""
-        self.schedule.check(self.first_step + steps)
-
-    def work(self, replicas: int) -> float:
-        """Rough floating-point operations of one step of `replicas` rows."""
-        return replicas * self.task.work(self.order)
-
     def initial(self, seed: int = 0) -> Array:
         """Return the first phase ``(P,)``, drawn by the `seed` of the system, not this one."""
         phase = np.zeros(self.dimension, self.dtype)
@@ -312,6 +344,36 @@ class Training(Advancing):
         phase[self.components.stop : self._moved] = self._buffers.reshape(-1)
         phase[self._moved :] = self.task.network.initial_statistics
         return phase
+
+    def reordered(self) -> Self | None:
+        """Return the same training with the samples of every step summed in reversed order.
+
+        Returns
+        -------
+        Self or None
+            None where a step is random: its numbers belong to places in the batch.
+        """
+        if self.task.random:
+            return None
+        twin = copy.copy(self)
+        twin.order = self.order.turned()
+        twin._alone = Together([twin])
+        twin._second = SecondOrder(twin.task, twin.rule, twin.order)
+        return twin
+
+    def together(self, others: Sequence[Any]) -> Team:
+        """Return this training and `others`, which have its shape, as one batch.
+
+        Returns
+        -------
+        Team
+
+        Raises
+        ------
+        UsageError
+            If they differ in more than seeds and the numbers of the optimizer.
+        """
+        return Together([self, *others])
 
 
 class TrainingInTurn(RowsInTurn, Training):

@@ -19,10 +19,12 @@ from nndyn.words.text import escaped
 #: What torch calls the buffers behind the weights in a phase, in their order.
 NAMES: dict[str, tuple[str, ...]] = {
     "sgd": ("momentum_buffer",),
-    "adam": ("exp_avg", "exp_avg_sq"),
-    "adamw": ("exp_avg", "exp_avg_sq"),
+    "adam": ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"),
+    "adamw": ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"),
     "nadam": ("exp_avg", "exp_avg_sq"),
     "rmsprop": ("square_avg", "momentum_buffer"),
+    "adagrad": ("sum",),
+    "lion": ("exp_avg",),
 }
 #: Functions of the number of steps, which are not kept.
 _COUNTS = ("step", "mu_product")
@@ -37,11 +39,14 @@ class Buffers:
     values : (b, D) float64
         In the order of the phase.
     since : int
-        Time at which they were fresh.
+        Updates after which they were fresh.
+    average_since : int
+        The same of an average of the weights, where there is one.
     """
 
     values: Array
     since: int
+    average_since: int = 0
 
     @property
     def digest(self) -> str:
@@ -68,7 +73,7 @@ def buffers(
     optimizer : str
         One of `NAMES`.
     count : int
-        Buffers that the optimizer here has.
+        Buffers of torch's that the optimizer here has.
     parameters : sequence of Parameter
         Those that train.
     every : sequence of str
@@ -76,7 +81,7 @@ def buffers(
     groups : sequence of sequence of str
         Names of the parameters in the groups of the optimizer here, where it has groups.
     step : int
-        At which the state was kept.
+        Updates after which the state was kept.
     label : str
         What messages call it.
 

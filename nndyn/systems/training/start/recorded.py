@@ -12,7 +12,7 @@ from nndyn import header
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.systems.training.start.optimizer_state import Buffers
-from nndyn.systems.training.start.start import Start
+from nndyn.systems.training.start.start import SHAPING, Start
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,13 +79,19 @@ def of(recording: xr.Dataset, label: str, step: int | None) -> Start:
         size = int(np.prod(shape, dtype=np.int64))
         weights[name] = torch.from_numpy(row[end - size : end].copy()).reshape(shape)
         end -= size
-    since = system.get("start", {}).get("since", 0)
+    begun = system.get("start", {})
+    shape = [name for name in SHAPING if system.get(name) not in (None, False)]
     return Start(
         weights,
         step,
         label,
-        recorded=Buffers(row[D:end].reshape(-1, D).astype(np.float64), int(since)),
+        recorded=Buffers(
+            row[D:end].reshape(-1, D).astype(np.float64),
+            int(begun.get("since", 0)),
+            int(begun.get("average_since", 0)),
+        ),
         rule=str(system["optimizer"]),
+        shape=tuple(f"accumulate={system[n]}" if n == "accumulate" else n for n in shape),
         partial=True,
     )
 

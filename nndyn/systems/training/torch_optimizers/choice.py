@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,8 +17,12 @@ from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.modules.fingerprint import content_digest
 from nndyn.systems.training.optimizers import arguments, schedulers
 from nndyn.systems.training.optimizers.base import Optimizer
+from nndyn.systems.training.optimizers.groups import listed
 from nndyn.systems.training.optimizers.schedules import Schedule
+from nndyn.systems.training.protocol import Network
+from nndyn.systems.training.torch_optimizers import forms
 from nndyn.systems.training.torch_optimizers.forms import Form
+from nndyn.systems.training.torch_optimizers.step import Clip
 from nndyn.systems.training.torch_optimizers.translation import Ours, translated
 
 #: What only chooses how torch computes a step.
@@ -36,14 +41,15 @@ class Turns:
         A copy of the model, the training's own.
     optimizer : torch.optim.Optimizer
         Of its parameters.
-    clip_norm : float or None
+    clip : callable or None
+        Clips the gradients of parameters.
     reason : str
         Why rows take turns.
     """
 
     module: nn.Module
     optimizer: torch.optim.Optimizer
-    clip_norm: float | None
+    clip: Clip | None
     reason: str
 
 
@@ -73,108 +79,135 @@ class Chosen:
     turns: Turns | None = None
 
 
-def named(optimizer: str, *, lr: float | None, schedule: Any, **given: Any) -> Chosen:
-    """Return the optimizer of a name; see `nndyn.systems.training.optimizers.arguments.make`.
-
-    Returns
-    -------
-    Chosen
-
-    Raises
-    ------
-    UsageError
-        If there is no learning rate, or another argument is wrong.
-    """
-    if lr is None:
-        raise UsageError(f"lr is missing; {optimizer} needs a learning rate, such as lr=0.01")
-    chosen = schedulers.chosen(schedule, lr)
-    rule, described = arguments.make(optimizer, lr=lr, schedule=chosen, **given)
-    return Chosen(rule, optimizer, described, rule.schedule)
-
-
-def assembled_with(
-    form: Form,
-    assemble: Callable[..., Assembled],
-    *,
-    schedule: Any,
-    clip_norm: float | None,
-) -> tuple[Assembled, Chosen]:
-    """Assemble a training and make its optimizer on a copy of the model.
+def of(
+    optimizer: Any, model: Any, *, own: Mapping[str, Any], lr: Any, **common: Any
+) -> Callable[[Callable[..., Assembled]], tuple[Assembled, Chosen]]:
+    """Check the optimizer of a training as far as it can be without a model.
 
     Parameters
     ----------
-    form : Form
-    assemble : callable
-        `nndyn.systems.training.assembly.assembled`, to which ``as_module`` is left to give.
-    schedule : str, callable or tuple
+    optimizer, model, lr
         As of `nndyn.Training`.
-    clip_norm : float, optional
+    own : mapping of str to object
+        Hyperparameters that only optimizers by name take.
+    **common
+        Others, and the schedule.
 
     Returns
     -------
-    Assembled
-    Chosen
+    callable
+        Takes `nndyn.systems.training.assembly.assembled`, of which ``as_module`` is left to give;
+        returns what that makes, and the optimizer as `Chosen`. It raises UsageError if that cannot
+        be made of the model, and warns if its rows take turns.
 
     Raises
     ------
     UsageError
         If an argument is wrong.
-
-    Warns
-    -----
-    UserWarning
-        If rows take turns.
     """
+    form = forms.read(optimizer, lr=lr, model=model, beside=own)
+    if form is not None:
+        return partial(_given, form, **common)
+    if lr is None:
+        raise UsageError(f"lr is missing; {optimizer} needs a learning rate, such as lr=0.01")
+    groups, options = listed(own["groups"]), {k: v for k, v in own.items() if k != "groups"}
+    schedule = schedulers.chosen(common.pop("schedule"), lr)
+    make = partial(arguments.make, optimizer, lr=lr, schedule=schedule, **common, **options)
+    make()  # what is wrong is said before data are read
+    return partial(_named, optimizer, partial(make, groups=groups))
+
+
+def _named(
+    optimizer: str, make: Callable[..., Any], assemble: Callable[..., Assembled]
+) -> tuple[Assembled, Chosen]:
     made = assemble()
-    found = _chosen(form, made.task.network.copied(), made.task.network, schedule, clip_norm)
+    rule, described = make(parameters=made.task.network.parameters)
+    return made, Chosen(rule, optimizer, described, rule.schedule)
+
+
+def _given(
+    form: Form, assemble: Callable[..., Assembled], **common: Any
+) -> tuple[Assembled, Chosen]:
+    made = assemble()
+    found = _chosen(form, made.task.network, **common)
     if found.turns is not None and not isinstance(made.task, ModuleTask):
         made = assemble(as_module=True)
-        found = _chosen(form, made.task.network.copied(), made.task.network, schedule, clip_norm)
+        found = _chosen(form, made.task.network, **common)
     if found.turns is not None:
-        warnings.warn(f"{found.turns.reason}; replicas run one after the other", stacklevel=3)
+        warnings.warn(f"{found.turns.reason}; replicas run one after the other", stacklevel=4)
     return made, found
 
 
-def _chosen(
-    form: Form, module: nn.Module, network: Any, schedule: Any, clip_norm: float | None
-) -> Chosen:
+def _chosen(form: Form, network: Network, *, schedule: Any, **common: Any) -> Chosen:
+    """Make an optimizer of a copy of the model, and translate it where it has a rule here."""
+    module = network.copied()
     optimizer = form.on(module)
     _take_off_schedulers(optimizer, schedule, form.name)
     names = {id(p): n for n, p in reversed(list(module.named_parameters()))}
     groups = tuple(tuple(names[id(p)] for p in g["params"]) for g in optimizer.param_groups)
     ours = translated(optimizer, module)
     if isinstance(ours, Ours):
-        options = dict(ours.options)
-        lr = options.pop("lr")
-        options["schedule"] = schedulers.chosen(schedule, lr, _scheduled(optimizer))
+        chosen = schedulers.chosen(schedule, ours.options["lr"], _scheduled(optimizer))
         try:
-            if ours.groups:
-                options |= {"groups": ours.groups, "parameters": network.parameters}
-            rule, described = arguments.make(ours.optimizer, lr=lr, clip_norm=clip_norm, **options)
+            rule, described = arguments.make(
+                ours.optimizer,
+                **ours.options,
+                groups=ours.groups,
+                parameters=network.parameters,
+                schedule=chosen,
+                **common,
+            )
         except UsageError as error:
             ours = f"optimizer {form.name} is none of nndyn's own: {error}"
         else:
-            return Chosen(rule, ours.optimizer, described, rule.schedule, groups)
-    clip_norm = arguments.COMMON["clip_norm"]("clip_norm", clip_norm)
+            return Chosen(rule, ours.optimizer, described, chosen, groups)
+    clip, clipping = _clip(form.name, **common)
     rates = {float(group["lr"]) for group in optimizer.param_groups if "lr" in group}
     lr = rates.pop() if len(rates) == 1 else None
-    given = schedulers.chosen(schedule, lr or 1.0, _scheduled(optimizer), alike=False)
-    if not all("lr" in group for group in optimizer.param_groups) and str(given) != "constant":
+    chosen = schedulers.chosen(schedule, lr or 1.0, _scheduled(optimizer), alike=False)
+    if not all("lr" in group for group in optimizer.param_groups) and str(chosen) != "constant":
         raise UsageError(
-            f"schedule is {given}, and optimizer {form.name} has groups without a learning rate, "
+            f"schedule is {chosen}, and optimizer {form.name} has groups without a learning rate, "
             "which a schedule could set; leave it out"
         )
-    turns = Turns(module, optimizer, clip_norm, ours)
     described = {
         "optimizer": type(optimizer).__name__,
         "lr": lr,
         "momentum": None,
         "betas": None,
         **_described(optimizer, groups),
-        **({} if clip_norm is None else {"clip_norm": clip_norm}),
-        **({} if str(given) == "constant" else {"schedule": str(given)}),
+        **clipping,
+        **({} if str(chosen) == "constant" else {"schedule": str(chosen)}),
     }
-    return Chosen(None, type(optimizer).__name__, described, given, groups, turns)
+    turns = Turns(module, optimizer, clip, ours)
+    return Chosen(None, type(optimizer).__name__, described, chosen, groups, turns)
+
+
+def _clip(
+    name: str,
+    *,
+    clip_norm: float | None,
+    clip_value: float | None,
+    accumulate: int,
+    ema: float | None,
+) -> tuple[Clip | None, dict[str, float]]:
+    """Return what clips gradients as in a plain loop, and what is said of it."""
+    for what, value, default in (("accumulate", accumulate, 1), ("ema", ema, None)):
+        if value != default:
+            raise UsageError(
+                f"{what} is {value}, and optimizer {name}, which steps for each row itself, does "
+                "not take it; leave it out, or take nndyn.Loop"
+            )
+    if clip_norm is not None and clip_value is not None:
+        raise UsageError("clip_norm and clip_value are both given; give one")
+    checks = arguments.COMMON
+    if clip_norm is not None:
+        norm = checks["clip_norm"]("clip_norm", clip_norm)
+        return partial(nn.utils.clip_grad_norm_, max_norm=norm), {"clip_norm": norm}
+    if clip_value is not None:
+        most = checks["clip_value"]("clip_value", clip_value)
+        return partial(nn.utils.clip_grad_value_, clip_value=most), {"clip_value": most}
+    return None, {}
 
 
 def _scheduled(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:

@@ -15,12 +15,14 @@ from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.systems.numeric.one_by_one import OneByOne
 from nndyn.systems.protocol import Block
-from nndyn.systems.training.advancing import Advancing
 from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.execution.advancing import Advancing
 from nndyn.systems.training.loop.system import Loop
 from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.modules.modes import plain
+from nndyn.systems.training.optimizers.schedules import Schedule
 from nndyn.systems.training.start.start import Start
+from nndyn.systems.training.task import Task
 from nndyn.systems.training.torch_optimizers.choice import Chosen
 from nndyn.systems.training.torch_optimizers.step import Rates, Step
 from nndyn.systems.training.torch_state import device as devices
@@ -44,11 +46,12 @@ class RowsInTurn(Advancing):
     exponent_sum = None
     curvatures = ()
     concurrent = False
-    task: ModuleTask
+    task: Task
     order: Order
     device: torch.device
     first_step: int
     reason: str
+    _schedule: Schedule
     _loop: Loop
     _step: Step
     _description: dict[str, Any]
@@ -67,8 +70,9 @@ class RowsInTurn(Advancing):
         UsageError
             If a step fails or leaves state that a recording does not hold.
         """
-        turns = chosen.turns
+        turns, task = chosen.turns, self.task
         assert turns is not None
+        assert isinstance(task, ModuleTask)
         self.reason, optimizer = turns.reason, turns.optimizer
         if begin is not None:
             begin.give(optimizer, chosen.groups, self.task.network.names)
@@ -78,7 +82,8 @@ class RowsInTurn(Advancing):
             rates = partial(
                 chosen.schedule.rates, lrs=[float(group["lr"]) for group in optimizer.param_groups]
             )
-        step = Step(self.task, self.order, turns.module, optimizer, rates, turns.clip_norm)
+        self._schedule = chosen.schedule
+        step = Step(task, self.order, turns.module, optimizer, rates, turns.clip)
         with self.computing(1):
             loop = Loop(
                 step,
@@ -107,6 +112,10 @@ class RowsInTurn(Advancing):
     def no_tangents(self) -> str:
         """Why there are none."""
         return f"{self.reason}, and its step has no derivative here; compare replicas instead"
+
+    def check_steps(self, steps: int) -> None:
+        """Check that the schedule has so many steps."""
+        self._schedule.check(self.first_step + steps)
 
     def one_by_one(self, replicas: int) -> str | None:
         """Return why rows are computed one after the other."""

@@ -19,6 +19,7 @@ from nndyn.systems.training.modules.passes import entering
 Tensor = torch.Tensor
 #: Learning rates of all groups at a time.
 Rates = Callable[[int], Sequence[float]]
+Clip = Callable[[list[nn.Parameter]], object]
 
 
 class Step:
@@ -33,7 +34,8 @@ class Step:
     optimizer : torch.optim.Optimizer
     rates : callable, optional
         Of a schedule.
-    clip_norm : float, optional
+    clip : callable, optional
+        Takes the parameters, and clips their gradients.
     """
 
     def __init__(
@@ -43,11 +45,11 @@ class Step:
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
         rates: Rates | None,
-        clip_norm: float | None,
+        clip: Clip | None,
     ) -> None:
         self._task, self._order = task, order
         self._module, self._optimizer = module, optimizer
-        self._rates, self._clip_norm = rates, clip_norm
+        self._rates, self._clip = rates, clip
         self._weights = [weight for _, weight in trained(module)]
         training, test = task.inputs
         # row by row, as the step is
@@ -68,8 +70,8 @@ class Step:
         gradients = [w.grad.detach().reshape(-1) for w in self._weights if w.grad is not None]
         norm = torch.linalg.vector_norm(torch.cat(gradients), dtype=torch.float64)
         if not self._looking:
-            if self._clip_norm is not None:
-                nn.utils.clip_grad_norm_(self._weights, self._clip_norm)
+            if self._clip is not None:
+                self._clip(self._weights)
             if self._rates is not None:
                 for group, rate in zip(self._optimizer.param_groups, self._rates(t), strict=True):
                     group["lr"] = rate

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nndyn.systems.training.optimizers.arguments import COMMON, OPTIMIZERS
+from nndyn.systems.training.optimizers.arguments import OF_WEIGHTS, OPTIMIZERS
 from nndyn.systems.training.optimizers.groups import Group
 
 #: The names of torch's optimizers here.
@@ -23,9 +23,6 @@ NAMES: dict[type[torch.optim.Optimizer], str] = {
 #: What the rules here do as torch does by default, unless they take it as an argument.
 _DEFAULTS: dict[str, Any] = {
     "maximize": False,
-    "dampening": 0,
-    "eps": 1e-8,
-    "amsgrad": False,
     "centered": False,
     "momentum_decay": 4e-3,
 }
@@ -67,7 +64,7 @@ def translated(made: torch.optim.Optimizer, module: nn.Module) -> Ours | str:
         name = "adamw"
     if decoupled != {name == "adamw"}:
         return f"optimizer {label} has a decoupled weight decay"
-    takes = {**COMMON, **OPTIMIZERS[name].takes}
+    takes = {**OF_WEIGHTS, **OPTIMIZERS[name].takes}
     names = {id(p): n for n, p in reversed(list(module.named_parameters())) if p.requires_grad}
     each: list[tuple[tuple[str, ...], dict[str, Any]]] = []
     for group in made.param_groups:

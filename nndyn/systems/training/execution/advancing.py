@@ -1,69 +1,71 @@
-"""Advance of a training whose optimizer has a rule here: its rows together, or several runs."""
+"""Advancing: the rows of one training, step by step."""
 
 from __future__ import annotations
 
-import copy
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
-from nndyn.systems.protocol import Block, Team
+from nndyn.systems.protocol import Block
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import check_times
-from nndyn.systems.training.second_order.differentiable import Differentiable
-from nndyn.systems.training.second_order.measures import SecondOrder
+from nndyn.systems.training.optimizers.base import Optimizer
+from nndyn.systems.training.task import Task
 from nndyn.systems.training.torch_state import device as devices
 from nndyn.systems.training.torch_state.threads import threads_for
 
 
-class Advancing(Differentiable):
-    """What takes the steps of a training.
+class Advancing:
+    """What of a training moves its rows; see `nndyn.systems.protocol.System`.
 
     Attributes
     ----------
+    task : Task
     order : Order
-        Of the samples.
-    dimension : int
-        P, the length of a phase.
+    rule : Optimizer
     dtype : numpy.dtype
-    torch_dtype : torch.dtype
     device : torch.device
-    labelled : bool
-        Whether there are class labels, hence accuracies.
-    components : slice
-        Where the weights lie in a phase.
-    counts : dict of str to int
-        Labels that count, of the training and of the test set.
+    dimension : int
+        Components of a phase.
+    first_step : int
+        Step at which it begins; times below are counted from there.
     """
 
+    task: Task
     order: Order
-    dimension: int
+    rule: Optimizer
     dtype: np.dtype[Any]
-    torch_dtype: torch.dtype
     device: torch.device
-    labelled: bool
-    components: slice
-    counts: dict[str, int]
+    dimension: int
+    first_step: int
     _alone: Together
 
-    @abstractmethod
-    def describe(self) -> dict[str, Any]:
-        """Return what defines the run."""
+    def one_by_one(self, replicas: int) -> str | None:
+        """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
+        return self.task.one_by_one(self.order, replicas)
 
-    @abstractmethod
+    @property
+    def concurrent(self) -> bool:
+        """Whether trainings like this may advance at once, each in a thread of its own.
+
+        Not on a GPU, where one batch of all is the faster, and not modules, for which torch's
+        random state and some of its switches, which belong to the whole process, are set.
+        """
+        return self.task.concurrent
+
+    def check_steps(self, steps: int) -> None:
+        """Check that the schedule has so many steps; see `nndyn.systems.protocol.Begun`."""
+        self.rule.schedule.check(self.rule.updates(self.first_step + steps))
+
     def work(self, replicas: int) -> float:
         """Rough floating-point operations of one step of `replicas` rows."""
-
-    @abstractmethod
-    def check_steps(self, steps: int) -> None:
-        """Check that so many steps from the first time on can be taken."""
+        return replicas * self.task.work(self.order)
 
     def advance(
         self,
@@ -86,36 +88,6 @@ class Advancing(Differentiable):
     ) -> Block:
         """Return the Block of the time `t` alone, equal to what `advance` stores there."""
         return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part)
-
-    def reordered(self) -> Self | None:
-        """Return the same training with the samples of every step summed in reversed order.
-
-        Returns
-        -------
-        Self or None
-            None where a step is random: its numbers belong to places in the batch.
-        """
-        if self.task.random:
-            return None
-        twin = copy.copy(self)
-        twin.order = self.order.turned()
-        twin._alone = Together([twin])
-        twin._second = SecondOrder(twin.task, twin.rule, twin.order)
-        return twin
-
-    def together(self, others: Sequence[Any]) -> Team:
-        """Return this training and `others`, which have its shape, as one batch.
-
-        Returns
-        -------
-        Team
-
-        Raises
-        ------
-        UsageError
-            If they differ in more than seeds and the numbers of the optimizer.
-        """
-        return Together([self, *others])
 
     @staticmethod
     def one_thread() -> AbstractContextManager[None]:
