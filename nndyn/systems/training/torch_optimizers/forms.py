@@ -123,10 +123,6 @@ def read(optimizer: Any, *, lr: Any, model: Any, beside: Mapping[str, Any]) -> F
         If it is none of these, or hyperparameters are given that it brings itself.
     """
     if isinstance(optimizer, str):
-        if lr is None:
-            raise UsageError(
-                f"lr is missing; give the learning rate of {optimizer}, such as lr=0.1"
-            )
         return None
     lr = None if lr is None else number("lr", lr, above=0)
     name = _name(optimizer)

@@ -73,6 +73,21 @@ def test_an_instance_is_made_anew_of_a_copy():
     assert torch.equal(model[0].weight, plain.network()[0].weight)
 
 
+def test_groups_of_every_form_are_those_by_name():
+    groups = [{"params": "*.bias", "weight_decay": 0.0}]
+    expected = made("adamw", lr=0.01, weight_decay=0.1, groups=groups, clip_norm=1.0)
+    model = plain.network()
+    systems = [made(plain.grouped, clip_norm=1.0), made(plain.grouped(model), model, clip_norm=1.0)]
+    found = plain.trained(
+        model, plain.grouped(model), expected.order, plain.data(), STEPS, clip=1.0
+    )
+    for system in systems:
+        assert system.describe() == expected.describe()
+        np.testing.assert_array_equal(path(system), path(expected))
+    last = expected.advance(expected.initial()[None], 0, STEPS, ()).phase[0, : len(found)]
+    np.testing.assert_allclose(last, found, rtol=0, atol=1e-12)
+
+
 def test_a_class_has_the_defaults_of_torch():
     described = made(torch.optim.AdamW).describe()
     assert (described["lr"], described["weight_decay"]) == (1e-3, 1e-2)
@@ -82,7 +97,8 @@ MAPPED = {
     "nadam": lambda p: torch.optim.NAdam(p, lr=0.01, betas=(0.8, 0.99), weight_decay=0.01),
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, momentum=0.5),
-    "adam": lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1),
+    "adam": lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1, eps=1e-4, amsgrad=True),
+    "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1, lr_decay=0.01, eps=1e-6),
 }
 
 
