@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -70,6 +71,18 @@ class Tabulated(Schedule):
             return super().rates(t, lrs)
         self.check(t + 1)
         return list(self._known[t])
+
+    def is_common(self, lrs: Sequence[float]) -> bool:
+        """Whether the first factors of groups with the learning rates `lrs` are the same."""
+        if not self.of_rates or len(lrs) == 1:
+            return True
+        with suppress(UsageError):  # at its end
+            for t in range(_COMPARED):
+                if not _alike(
+                    [rate / lr for rate, lr in zip(self.rates(t, lrs), lrs, strict=True)]
+                ):
+                    return False
+        return True
 
     def check(self, stop: int) -> None:
         """Check that there is a factor for all steps before the time `stop`.
@@ -246,7 +259,7 @@ def _of_scheduler(
                 )
         what = f"schedule {name}: the learning rate at t = {t}"
         rates = tuple(number(what, group["lr"], least=0) for group in optimizer.param_groups)
-        if alike and not _alike([rate / lr for rate, lr in zip(rates, lrs, strict=True)]):
+        if alike and not _alike(rates, lrs):
             raise UsageError(
                 f"schedule {name} gives groups factors of their own at t = {t}, and here all have "
                 "the same; take nndyn.Loop"
@@ -263,9 +276,10 @@ def _of_scheduler(
         t += 1
 
 
-def _alike(factors: Sequence[float]) -> bool:
-    """Whether factors are the same, to the rounding of quotients."""
-    return all(math.isclose(factor, factors[0], rel_tol=1e-12) for factor in factors)
+def _alike(rates: Sequence[float], lrs: Sequence[float]) -> bool:
+    """Whether learning rates are the same multiples of those before, to rounding."""
+    pairs = zip(rates, lrs, strict=True)
+    return all(math.isclose(rate * lrs[0], rates[0] * lr, rel_tol=1e-12) for rate, lr in pairs)
 
 
 def _optimizer(groups: Sequence[Mapping[str, Any]]) -> torch.optim.Optimizer:

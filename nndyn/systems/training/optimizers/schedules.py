@@ -208,6 +208,10 @@ class Schedule:
         factor = self(t)
         return [lr * factor for lr in lrs]
 
+    def is_common(self, lrs: Sequence[float]) -> bool:
+        """Whether groups with the learning rates `lrs` have the same factors: they do."""
+        return True
+
     def check(self, stop: int) -> None:
         """Check that there is a factor for all steps before the time `stop`: there always is."""
 

@@ -134,7 +134,7 @@ def _given(
         made = assemble(as_module=True)
         found = _chosen(form, made.task.network, **common)
     if found.turns is not None:
-        warnings.warn(f"{found.turns.reason}; replicas run one after the other", stacklevel=4)
+        warnings.warn(f"{found.turns.reason}; replicas run one after the other", stacklevel=3)
     return made, found
 
 
@@ -146,9 +146,11 @@ def _chosen(form: Form, network: Network, *, schedule: Any, **common: Any) -> Ch
     names = {id(p): n for n, p in reversed(list(module.named_parameters()))}
     groups = tuple(tuple(names[id(p)] for p in g["params"]) for g in optimizer.param_groups)
     ours = translated(optimizer, module)
+    if isinstance(ours, Ours) and not _is_common(schedule, optimizer):
+        ours = "the schedule gives groups of parameters factors of their own"
     if isinstance(ours, Ours):
-        chosen = schedulers.chosen(schedule, ours.options["lr"], _scheduled(optimizer))
         try:
+            chosen = schedulers.chosen(schedule, ours.options["lr"], _scheduled(optimizer))
             rule, described = arguments.make(
                 ours.optimizer,
                 **ours.options,
@@ -208,6 +210,13 @@ def _clip(
         most = checks["clip_value"]("clip_value", clip_value)
         return partial(nn.utils.clip_grad_value_, clip_value=most), {"clip_value": most}
     return None, {}
+
+
+def _is_common(schedule: Any, optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a schedule has the same factors for all groups, as a rule of our own has."""
+    found = _scheduled(optimizer)
+    lrs = [float(group["lr"]) for group in found]
+    return schedulers.chosen(schedule, lrs[0] or 1.0, found, alike=False).is_common(lrs)
 
 
 def _scheduled(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from inspect import Parameter
 from typing import Any
 
 import torch
@@ -163,18 +164,27 @@ class _Made:
 
     def __call__(self, module: nn.Module) -> Any:
         """Return what it makes."""
-        rate = {} if self.lr is None or not self.takes_rate else {"lr": self.lr}
+        rate = {} if self.lr is None or self._rate is None else {"lr": self.lr}
+        if self.lr is None and self._rate is not None and self._rate.default is Parameter.empty:
+            raise UsageError(
+                f"lr is missing, and optimizer {_name(self.source)} takes one; give it"
+            )
         if not is_class(self.source):
             return self.source(module, **rate)
         return self.source([p for p in module.parameters() if p.requires_grad], **rate)
 
     @property
+    def _rate(self) -> Parameter | None:
+        """Its parameter ``lr``, if it has one."""
+        try:
+            return inspect.signature(self.source).parameters.get("lr")
+        except (TypeError, ValueError):  # written in another language, which does not say
+            return None
+
+    @property
     def takes_rate(self) -> bool:
         """Whether it has a parameter ``lr``."""
-        try:
-            return "lr" in inspect.signature(self.source).parameters
-        except (TypeError, ValueError):  # written in another language, which does not say
-            return False
+        return self._rate is not None
 
 
 def _takes_rate(make: Callable[[nn.Module], Any]) -> bool:

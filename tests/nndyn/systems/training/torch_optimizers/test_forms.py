@@ -204,6 +204,8 @@ def test_hyperparameters_beside_an_optimizer_that_brings_its_own_are_refused():
         made(torch.optim.SGD, momentum=0.9)
     with pytest.raises(UsageError, match="lr is missing; adam needs a learning rate"):
         made("adam")
+    with pytest.raises(UsageError, match=r"lr is missing, and optimizer .* takes one"):
+        made(lambda model, lr: torch.optim.SGD(model.parameters(), lr=lr))
     with pytest.raises(UsageError, match="lr is -1, expected"):
         made(torch.optim.SGD, lr=-1)
 
@@ -232,3 +234,47 @@ def test_a_scheduler_already_made_of_an_instance_is_made_anew():
     )
     expected = made("sgd", lr=0.1, schedule=lambda o: lr_scheduler.LinearLR(o, 0.5, total_iters=10))
     np.testing.assert_array_equal(path(system), path(expected))
+
+
+def test_groups_with_a_schedule_each_take_turns():
+    def schedule(optimizer):
+        return lr_scheduler.LambdaLR(optimizer, [lambda t: 0.9**t, lambda t: float(t > 3)])
+
+    with pytest.warns(UserWarning, match="the schedule gives groups .* factors of their own"):
+        system = made(plain.grouped, schedule=schedule)
+    model = plain.network()
+    optimizer = plain.grouped(model)
+    found = plain.trained(
+        model, optimizer, system.order, plain.data(), STEPS, schedule=schedule(optimizer)
+    )
+    last = system.advance(system.initial()[None], 0, STEPS, ()).phase[0, system.components]
+    np.testing.assert_array_equal(last, found)
+
+
+def test_groups_with_one_schedule_have_a_rule():
+    def schedule(optimizer):
+        return lr_scheduler.LambdaLR(optimizer, [lambda t: 0.9**t, lambda t: 0.9**t])
+
+    def optimizer(model):
+        made = plain.grouped(model)
+        made.param_groups[1]["lr"] = 0.03
+        return made
+
+    system = made(optimizer, schedule=schedule)
+    model = plain.network()
+    own = optimizer(model)
+    found = plain.trained(model, own, system.order, plain.data(), STEPS, schedule=schedule(own))
+    last = system.advance(system.initial()[None], 0, STEPS, ()).phase[0, system.components]
+    np.testing.assert_allclose(last, found, rtol=0, atol=1e-12)
+
+
+def test_a_checkpoint_has_the_groups_in_their_order():
+    system = made(plain.grouped)
+    model = plain.network()
+    optimizer = plain.grouped(model)
+    plain.trained(model, optimizer, system.order, plain.data(), 7)
+    start = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": 7}
+    later = made(plain.grouped, start=start)
+    last = later.advance(later.initial()[None], 0, 9, ()).phase[0, system.components]
+    found = plain.trained(model, optimizer, system.order, plain.data(), 9, start=7)
+    np.testing.assert_allclose(last, found, rtol=0, atol=1e-12)
