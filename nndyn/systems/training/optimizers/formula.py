@@ -67,7 +67,7 @@ class Formula(Optimizer):
     takes: ClassVar[Mapping[str, Check]] = {}
     #: Those of them that, where they are not 0, make a formula another one.
     switches: ClassVar[tuple[str, ...]] = ()
-    #: Those of these in which all groups agree.
+    #: Those in which all groups agree.
     shared: ClassVar[tuple[str, ...]] = ()
     #: Whether a step is linear in the gradient, so that its derivative does not depend on it.
     linear: ClassVar[bool] = False

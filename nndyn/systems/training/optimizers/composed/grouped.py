@@ -113,12 +113,7 @@ class Grouped(Optimizer):
 
     def fresh(self, weights: Array) -> Array:
         """Return the buffers ``(b, D)`` with which a run from the weights ``(D,)`` begins."""
-        found, start = self.leader.fresh(weights), 0
-        for group, size in self.layout:
-            part = slice(start, start := start + size)
-            one = self.rules[group].fresh(weights[part])
-            found[: len(one), part] = one
-        return found
+        return self.leader.fresh(weights)
 
     def begun(self, since: int, average_since: int) -> Grouped:
         """Return the rule whose buffers were fresh after `since` updates."""

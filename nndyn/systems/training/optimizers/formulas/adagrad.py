@@ -43,6 +43,7 @@ class Adagrad(Formula):
         "initial_accumulator_value": partial(number, least=0),
         "eps": small,
     }
+    shared: ClassVar[tuple[str, ...]] = ("initial_accumulator_value",)
     preconditioned: ClassVar[bool] = True
 
     def fresh(self, weights: Array) -> Array:
