@@ -48,12 +48,15 @@ class Tabulated(Schedule):
         group, which raises UsageError where it ends.
     of_rates : bool
         Whether they are learning rates.
+    alike : bool
+        Whether all groups have the same factor.
     """
 
     source: Any = None
     lr: float = 1.0
     draw: Callable[[], Iterator[tuple[float, ...]]] = field(default=lambda: iter(()))
     of_rates: bool = False
+    alike: bool = True
     _known: list[tuple[float, ...]] = field(default_factory=list)
     _left: list[Iterator[tuple[float, ...]]] = field(default_factory=list)
 
@@ -78,9 +81,7 @@ class Tabulated(Schedule):
             return True
         with suppress(UsageError):  # at its end
             for t in range(_COMPARED):
-                if not _alike(
-                    [rate / lr for rate, lr in zip(self.rates(t, lrs), lrs, strict=True)]
-                ):
+                if not _alike(self.rates(t, lrs), lrs):
                     return False
         return True
 
@@ -118,7 +119,8 @@ class Tabulated(Schedule):
         try:
             for t in range(_COMPARED):
                 self.check(t + 1)
-                found += [f"{value:.12g}" for value in (self(t), *self._known[t][1:])]
+                others = () if self.alike else self._known[t][1:]
+                found += [f"{value:.12g}" for value in (self(t), *others)]
         except UsageError:
             found.append("end")
         whole = hashlib.sha256(" ".join(found).encode()).hexdigest()
@@ -186,7 +188,7 @@ def chosen(
     draw = partial(_of_function, source)
     if of_rates:
         draw = partial(_of_scheduler, source, own, alike=alike)
-    found = Tabulated(source=source, lr=lr, draw=draw, of_rates=of_rates)
+    found = Tabulated(source=source, lr=lr, draw=draw, of_rates=of_rates, alike=alike)
     found.check(1)
     return found
 

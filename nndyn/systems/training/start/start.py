@@ -211,9 +211,8 @@ class Start:
         name = type(optimizer).__name__
         if self.recorded is not None:
             raise UsageError(
-                f"{self.label} was recorded with {self.rule}, and {name} takes no state of a "
-                "recording; give the weights alone, by a dict with model and step, to begin with a "
-                "fresh one"
+                f"{self.label} was recorded with {self.rule}, whose state is none of {name}; give "
+                "the weights alone, by a dict with model and step, to begin with a fresh one"
             )
         if self.optimizer is None:
             self._warn_of_fresh(name)

@@ -107,6 +107,8 @@ def of(
     """
     form = forms.read(optimizer, lr=lr, model=model, beside=own)
     if form is not None:
+        plain = {name: value for name, value in common.items() if name != "schedule"}
+        arguments.make(lr=1.0, **plain)
         return partial(_given, form, **common)
     if lr is None:
         raise UsageError(f"lr is missing; {optimizer} needs a learning rate, such as lr=0.01")

@@ -75,9 +75,10 @@ def test_an_instance_is_made_anew_of_a_copy():
 
 def test_groups_of_every_form_are_those_by_name():
     groups = [{"params": "*.bias", "weight_decay": 0.0}]
-    expected = made("adamw", lr=0.01, weight_decay=0.1, groups=groups, clip_norm=1.0)
+    common = {"clip_norm": 1.0, "schedule": lambda o: lr_scheduler.StepLR(o, 100)}
+    expected = made("adamw", lr=0.01, weight_decay=0.1, groups=groups, **common)
     model = plain.network()
-    systems = [made(plain.grouped, clip_norm=1.0), made(plain.grouped(model), model, clip_norm=1.0)]
+    systems = [made(plain.grouped, **common), made(plain.grouped(model), model, **common)]
     found = plain.trained(
         model, plain.grouped(model), expected.order, plain.data(), STEPS, clip=1.0
     )
@@ -208,6 +209,16 @@ def test_hyperparameters_beside_an_optimizer_that_brings_its_own_are_refused():
         made(lambda model, lr: torch.optim.SGD(model.parameters(), lr=lr))
     with pytest.raises(UsageError, match="lr is -1, expected"):
         made(torch.optim.SGD, lr=-1)
+
+
+def test_what_is_of_all_optimizers_is_checked_and_taken_where_it_can_be():
+    with pytest.raises(UsageError, match="ema is 2"):
+        made(torch.optim.Adadelta, ema=2)
+    with pytest.raises(UsageError, match=r"ema is 0.9, and optimizer Adadelta, which steps for"):
+        made(torch.optim.Adadelta, ema=0.9)
+    averaged = made(torch.optim.SGD, lr=0.1, ema=0.9, accumulate=2, clip_value=0.1)
+    expected = made("sgd", lr=0.1, ema=0.9, accumulate=2, clip_value=0.1)
+    np.testing.assert_array_equal(path(averaged), path(expected))
 
 
 def test_a_rate_beside_groups_with_rates_of_their_own_is_refused():

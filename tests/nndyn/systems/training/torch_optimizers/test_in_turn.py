@@ -173,8 +173,20 @@ def test_a_start_gives_the_state(tmp_path):
     assert run["time"].values[0] == 7
     found = plain.trained(model, optimizer, system.order, plain.data(), 9, start=7)
     np.testing.assert_array_equal(run["state"].values[-1, 0], found)
-    with pytest.raises(UsageError, match="was recorded with Signed"):
-        made(plain.Signed, start=str(tmp_path / "r.nc"))
+    other = {"state": {}, "param_groups": [{"params": [0, 1]}]}
+    with pytest.raises(UsageError, match="the optimizer's state is of 2 parameters"):
+        made(plain.Signed, start={**start, "optimizer": other})
+
+
+def test_a_state_of_another_kind_is_refused_as_a_start(tmp_path):
+    sets = plain.network(), plain.data()
+    nndyn.record(made(plain.Signed), tmp_path / "own.nc", steps=3, **OPTIONS).close()
+    with pytest.raises(UsageError, match="was recorded with Signed, which stepped for each row"):
+        nndyn.Training(*sets, optimizer=plain.Signed, start=tmp_path / "own.nc")
+    named = nndyn.Training(*sets, optimizer="adam", lr=0.1)
+    nndyn.record(named, tmp_path / "adam.nc", steps=3, **OPTIONS).close()
+    with pytest.raises(UsageError, match="was recorded with adam, whose state is none of Signed"):
+        made(plain.Signed, start=tmp_path / "adam.nc")
 
 
 def test_a_start_without_a_state_begins_afresh():
