@@ -57,8 +57,8 @@ def of(recording: xr.Dataset, label: str, step: int | None) -> Start:
         raise UsageError(f"{label} is no recording of a nndyn.Training, which alone has a phase")
     if "optimizer_class" in system:
         raise UsageError(
-            f"{label} was recorded with {system['optimizer']}, which stepped for each row itself, and "
-            "its state is not what a training begins with; resume it, or give a checkpoint of yours"
+            f"{label} was recorded with {system['optimizer']}, which stepped for each row itself, "
+            "and its state is not what a training begins with; resume it, or give a checkpoint"
         )
     if recording.sizes["time"] == 0:
         raise UsageError(f"{label} has no times yet")
