@@ -228,6 +228,18 @@ def test_where_no_factor_is_known_there_is_no_sum(options):
     assert nndyn.Training("mlp:4-5-3", "iris", lr=0.1, **options).exponent_sum is None
 
 
+def test_from_update_to_update_volumes_change_as_those_of_the_rule():
+    options = {"lr": 0.5, "momentum": 0.9, "accumulate": 3, "batch_size": 40}
+    system = nndyn.Training("mlp:4-5-3", "iris", **options)
+    vectors = np.zeros((3 * 43, 86))
+    vectors[:86] = np.eye(86)
+    logs = system.push(system.initial(), vectors, 0, 12, range(1, 13))[1]
+    sums = logs.sum(axis=1).reshape(4, 3).sum(axis=1)
+    np.testing.assert_allclose(sums, 43 * np.log(0.9), rtol=0, atol=1e-8)
+    with pytest.raises(UsageError, match="there can be 86"):
+        system.push(system.initial(), np.eye(129)[:, :87], 0, 1, (1,))
+
+
 @pytest.mark.parametrize(
     "options",
     [
