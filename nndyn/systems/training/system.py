@@ -148,18 +148,18 @@ class Training(Advancing, Differentiable):
     Warns
     -----
     UserWarning
-        If the replicas of a module cannot be computed together.
+        If the replicas of a module cannot be computed together, or the optimizer steps for each.
 
     Notes
     -----
     The phase is the weights, in the order of ``torch.nn.utils.parameters_to_vector``, followed by
     the optimizer's buffers (none for sgd, one with momentum, two for adam and its variants, three
     with amsgrad, one or two for rmsprop, one for adagrad and lion), then the average of `ema`, the
-    sum of the gradients of `accumulate`, and the running statistics of batch normalisation.
-    Parameters that do not require a gradient are constants, no part of it, and hashed in the
-    description. A step is in the mode the module is in (as a rule ``train()``), evaluations are in
-    evaluation mode; a step's randomness, as of dropout, is drawn from (`seed`, step) and shared
-    by the replicas.
+    sum of the gradients of `accumulate`, and the running statistics of batch normalisation. Where
+    an optimizer of torch steps for each row itself, it is that of `nndyn.Loop`. Parameters that do
+    not require a gradient are constants, no part of it, and hashed in the description. A step is in
+    the mode the module is in (as a rule ``train()``), evaluations are in evaluation mode; a step's
+    randomness, as of dropout, is drawn from (`seed`, step) and shared by the replicas.
 
     Perceptrons with a named loss are computed by a pass of our own, other modules by
     ``torch.func``; see `nndyn.systems.training.perceptron.engine` and

@@ -84,14 +84,17 @@ class RowsInTurn(Advancing):
             )
         self._schedule = chosen.schedule
         step = Step(task, self.order, turns.module, optimizer, rates, turns.clip)
-        with self.computing(1):
-            loop = Loop(
-                step,
-                model=turns.module,
-                stateful={"optimizer": optimizer},
-                evaluate=step.evaluate,
-                seed=self.order.seed,
-            )
+        try:
+            with self.computing(1):
+                loop = Loop(
+                    step,
+                    model=turns.module,
+                    stateful={"optimizer": optimizer},
+                    evaluate=step.evaluate,
+                    seed=self.order.seed,
+                )
+        except UsageError as error:
+            raise UsageError(f"optimizer {chosen.name}: {error}") from error
         self._step, self._loop = step, loop
         self.dimension = loop.dimension
         self.dtype = loop.dtype

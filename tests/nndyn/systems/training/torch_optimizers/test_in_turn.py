@@ -216,6 +216,47 @@ def test_learning_rates_are_swept_of_a_class(tmp_path):
     assert len(set(last)) == 4
 
 
+def test_optimizers_are_swept_those_with_a_rule_and_those_without(tmp_path):
+    with pytest.warns(UserWarning, match="Adadelta is none of nndyn's own"):
+        index = nndyn.sweep(
+            "training",
+            tmp_path / "study",
+            optimizer=["sgd", torch.optim.AdamW, torch.optim.Adadelta],
+            lr=0.05,
+            data="iris",
+            samples=40,
+            steps=5,
+            replicas=1,
+            progress=False,
+        )
+    assert index["optimizer"].values.tolist() == ["sgd", "AdamW-1", "Adadelta-2"]
+    assert (index["status"].values == "complete").all()
+
+
+def test_a_step_that_fails_is_told_with_the_optimizer():
+    class Closed(plain.Signed):
+        def step(self, closure):
+            closure()
+
+    with pytest.raises(UsageError, match="optimizer Closed: step failed at time 0: TypeError"):
+        made(Closed)
+
+
+def test_a_state_that_is_kept_elsewhere_is_found_by_the_control(tmp_path):
+    class Counting(plain.Signed):
+        calls = 0
+
+        def step(self, closure=None):
+            self.calls += 1
+            for group in self.param_groups:
+                group["lr"] = 0.01 / self.calls
+            super().step()
+
+    run = nndyn.record(made(Counting), tmp_path / "r.nc", steps=5, **OPTIONS)
+    assert run.attrs["status"] == "stopped"
+    assert "is not the same for equal rows" in run.attrs["stop_reason"]
+
+
 def test_there_are_no_tangents(tmp_path):
     system = made(torch.optim.Adadelta)
     for option in ({"tangents": 1}, {"sharpness": "every:2"}):
