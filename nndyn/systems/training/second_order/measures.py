@@ -87,12 +87,6 @@ class SecondOrder:
             raise UsageError(
                 f"vectors have shape {vectors.shape}, expected ({orbit.shape[1]}, k): a column each"
             )
-        most = size if self._rule.every == 1 else size - self._curvature.size
-        if vectors.shape[1] - companion > most:
-            raise UsageError(
-                f"there are {vectors.shape[1] - companion} tangents; with accumulate, at whose "
-                f"updates the sum of the gradients is emptied, there can be {most}"
-            )
         with torch.no_grad():
             rows = self._tensor(vectors.T[:, :size])
             times = [int(t) for t in at]

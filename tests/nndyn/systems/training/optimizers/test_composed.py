@@ -228,7 +228,7 @@ def test_where_no_factor_is_known_there_is_no_sum(options):
     assert nndyn.Training("mlp:4-5-3", "iris", lr=0.1, **options).exponent_sum is None
 
 
-def test_from_update_to_update_volumes_change_as_those_of_the_rule():
+def test_from_update_to_update_volumes_change_as_those_of_the_rule(tmp_path):
     options = {"lr": 0.5, "momentum": 0.9, "accumulate": 3, "batch_size": 40}
     system = nndyn.Training("mlp:4-5-3", "iris", **options)
     vectors = np.zeros((3 * 43, 86))
@@ -236,8 +236,10 @@ def test_from_update_to_update_volumes_change_as_those_of_the_rule():
     logs = system.push(system.initial(), vectors, 0, 12, range(1, 13))[1]
     sums = logs.sum(axis=1).reshape(4, 3).sum(axis=1)
     np.testing.assert_allclose(sums, 43 * np.log(0.9), rtol=0, atol=1e-8)
-    with pytest.raises(UsageError, match="there can be 86"):
-        system.push(system.initial(), np.eye(129)[:, :87], 0, 1, (1,))
+    with pytest.raises(UsageError, match="tangents is 87, expected at most 86, as many as a step"):
+        nndyn.record(system, tmp_path / "r.nc", steps=3, replicas=0, tangents=87)
+    with nndyn.record(system, tmp_path / "r.nc", steps=3, replicas=0, tangents="all") as recording:
+        assert recording["tangent_log_stretch"].shape[1] == 86
 
 
 @pytest.mark.parametrize(
