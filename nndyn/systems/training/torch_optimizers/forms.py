@@ -133,20 +133,14 @@ def read(optimizer: Any, *, lr: Any, model: Any, beside: Mapping[str, Any]) -> F
         make = _Made(optimizer, lr)
     else:
         raise UsageError(f"optimizer is {optimizer!r}, {_FORMS}")
-    for first, value in beside.items():
-        if _same(value, DEFAULTS[first]):
-            continue
-        raise UsageError(
-            f"{first} is {value!r}, and optimizer {name} brings its own; say it there, as in "
-            f"functools.partial(torch.optim.SGD, {first}={value!r})"
-        )
+    for other, value in beside.items():
+        default = DEFAULTS[other]
+        given = value is not None if default is None else bool(value != default)
+        if given and not (other == "groups" and value == []):
+            cure = f"say it there, as in functools.partial(torch.optim.SGD, {other}={value!r})"
+            cure = "make them there" if other == "groups" else cure
+            raise UsageError(f"{other} is {value!r}, and optimizer {name} brings its own; {cure}")
     return Form(name, lr, make)
-
-
-def _same(value: Any, default: Any) -> bool:
-    return bool(
-        list(value) == list(default) if isinstance(value, list | tuple) else value == default
-    )
 
 
 def is_class(source: Any) -> bool:

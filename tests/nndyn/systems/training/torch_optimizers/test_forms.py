@@ -203,6 +203,10 @@ def test_instances_that_do_not_belong_to_the_model_are_refused():
 def test_hyperparameters_beside_an_optimizer_that_brings_its_own_are_refused():
     with pytest.raises(UsageError, match=r"momentum is 0.9, and optimizer SGD brings its own; say"):
         made(torch.optim.SGD, momentum=0.9)
+    with pytest.raises(UsageError, match=r"betas is .0.5, 0.9., and optimizer AdamW brings"):
+        made(torch.optim.AdamW, betas=[0.5, 0.9])
+    with pytest.raises(UsageError, match="optimizer AdamW brings its own; make them there"):
+        made(torch.optim.AdamW, groups=[{"params": "*.bias", "weight_decay": 0}])
     with pytest.raises(UsageError, match="lr is missing; adam needs a learning rate"):
         made("adam")
     with pytest.raises(UsageError, match=r"lr is missing, and optimizer .* takes one"):

@@ -11,7 +11,7 @@ from torch.nn import functional
 import nndyn
 from nndyn.errors import UsageError
 
-VOCABULARY, CONTEXT, STEPS = 17, 12, 40
+VOCABULARY, CONTEXT, STEPS = 17, 8, 20
 
 
 class Block(nn.Module):
@@ -66,9 +66,9 @@ def optimizer(model):
 
 
 def warm_up_and_cosine(t):
-    if t < 10:
-        return (t + 1) / 10
-    return 0.1 + 0.45 * (1 + math.cos(math.pi * (t - 10) / (STEPS - 10)))
+    if t < 5:
+        return (t + 1) / 5
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * (t - 5) / (STEPS - 5)))
 
 
 def schedule(optimizer):
