@@ -248,7 +248,7 @@ def _described(
         "optimizer_class": f"{kind.__module__}.{kind.__qualname__}",
         "defaults": _hyperparameters(optimizer.defaults),
         "groups": [
-            {"parameters": list(names), **_hyperparameters(g)}
+            {"names": list(names), "options": _hyperparameters(g)}
             for names, g in zip(groups, optimizer.param_groups, strict=True)
         ],
     }

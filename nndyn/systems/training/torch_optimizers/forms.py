@@ -82,14 +82,14 @@ class Form:
                 "state grows: it is no map of one update; use another optimizer"
             )
         _check_parameters(made, module, self.name)
-        _check_fresh(made, self.name)
+        _check_fresh(made, self.name, just_made=True)
         self._set_rate(made)
         return made
 
     def _set_rate(self, made: torch.optim.Optimizer) -> None:
         """Give all groups the learning rate that was given, where they have one in common."""
         rates = sorted({float(group["lr"]) for group in made.param_groups if "lr" in group})
-        if self.lr is None or rates == [self.lr] or _takes_rate(self.make):
+        if self.lr is None or rates == [self.lr] or getattr(self.make, "takes_rate", False):
             return
         if len(rates) != 1:
             raise UsageError(
@@ -181,10 +181,6 @@ class _Made:
         return self._rate is not None
 
 
-def _takes_rate(make: Callable[[nn.Module], Any]) -> bool:
-    return isinstance(make, _Made) and make.takes_rate
-
-
 def _rebuilt(given: torch.optim.Optimizer, model: Any, module: nn.Module) -> Any:
     """Return a copy of an optimizer, of the parameters of a copy of its model."""
     kind = type(given).__name__
@@ -204,7 +200,7 @@ def _rebuilt(given: torch.optim.Optimizer, model: Any, module: nn.Module) -> Any
                     f"{tuple(parameter.shape)}, is none of the model that is given"
                 )
             memo[id(parameter)] = copies[names[id(parameter)]]
-    _check_fresh(given, kind)
+    _check_fresh(given, kind, just_made=False)
     made = type(given).__new__(type(given))
     # not copy.deepcopy, for which an optimizer is its defaults, groups and state alone
     own = {k: v for k, v in vars(given).items() if k != "step"}  # which a scheduler has put there
@@ -216,11 +212,12 @@ def _rebuilt(given: torch.optim.Optimizer, model: Any, module: nn.Module) -> Any
     return made
 
 
-def _check_fresh(made: torch.optim.Optimizer, name: str) -> None:
+def _check_fresh(made: torch.optim.Optimizer, name: str, *, just_made: bool) -> None:
     """Refuse an optimizer that has taken steps: some have a state from their beginning."""
-    steps = [state.get("step", 0) if state else 0 for state in made.state.values()]
-    known = all(isinstance(state, Mapping) and "step" in state for state in made.state.values())
-    if made.state and not (known and all(float(step) == 0 for step in steps)):
+    states = [state for state in made.state.values() if state]
+    if just_made:
+        states = [state for state in states if isinstance(state, Mapping) and "step" in state]
+    if any("step" not in state or float(state["step"]) > 0 for state in states):
         raise UsageError(
             f"optimizer {name} has a state, of steps that it has taken; give a fresh one, and the "
             "state by start={'model': …, 'optimizer': optimizer.state_dict(), 'step': …}"
@@ -251,5 +248,4 @@ def _check_parameters(made: torch.optim.Optimizer, module: nn.Module, name: str)
 def _name(source: Any) -> str:
     if isinstance(source, partial):
         return _name(source.func)
-    named = source if hasattr(source, "__qualname__") else type(source)
-    return str(named.__qualname__)
+    return str(getattr(source, "__name__", type(source).__name__))

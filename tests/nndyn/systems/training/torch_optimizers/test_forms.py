@@ -141,10 +141,28 @@ def test_an_instance_with_groups_and_attributes_of_its_own_is_rebuilt():
     with pytest.warns(UserWarning, match="is none"):
         other = made(optimizer)
     assert system.describe() == other.describe()
-    assert [g["lr"] for g in system.describe()["groups"]] == [0.01, 0.02, 0.03, 0.04]
+    assert [g["options"]["lr"] for g in system.describe()["groups"]] == [0.01, 0.02, 0.03, 0.04]
     found = plain.trained(model, optimizer(model), system.order, plain.data(), STEPS)
     last = system.advance(system.initial()[None], 0, STEPS, ()).phase[0, system.components]
     np.testing.assert_array_equal(last, found)
+
+
+def test_a_state_from_the_beginning_is_none_of_steps():
+    class Prepared(plain.Signed):
+        def __init__(self, params):
+            super().__init__(params)
+            for p in self.param_groups[0]["params"]:
+                self.state[p].update(mean=torch.zeros_like(p), count=0, last=[0.0, 0.0])
+
+    with pytest.warns(UserWarning, match="Prepared is none"):
+        prepared = made(Prepared)
+    with pytest.warns(UserWarning, match="Signed is none"):
+        np.testing.assert_array_equal(path(prepared), path(made(plain.Signed)))
+    model = plain.network()
+    accumulating = torch.optim.Adagrad(model.parameters(), initial_accumulator_value=0.1)
+    assert accumulating.state
+    expected = made("adagrad", lr=0.01, initial_accumulator_value=0.1)
+    np.testing.assert_array_equal(path(made(accumulating, model)), path(expected))
 
 
 def stepped(model):

@@ -75,7 +75,7 @@ def test_groups_clipping_schedule_dropout_and_statistics_are_as_in_a_plain_loop(
     )
     np.testing.assert_array_equal(run["state"].values[-1, 0], found)
     described = json.loads(json.dumps(system.describe()))
-    assert [group["weight_decay"] for group in described["groups"]] == [0.1, 0.0]
+    assert [group["options"]["weight_decay"] for group in described["groups"]] == [0.1, 0.0]
     assert described["optimizer"] == "Signed"
     assert described["clip_norm"] == 0.3
 
