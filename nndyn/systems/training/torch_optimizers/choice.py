@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nndyn.errors import UsageError
+from nndyn.errors import UnknownNameError, UsageError
 from nndyn.systems.training.assembly import Assembled
 from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.modules.fingerprint import content_digest
@@ -104,12 +104,20 @@ def of(
     ------
     UsageError
         If an argument is wrong.
+    UnknownNameError
+        If the optimizer is a name of torch's that is none here.
     """
     form = forms.read(optimizer, lr=lr, model=model, beside=own)
     if form is not None:
         plain = {name: value for name, value in common.items() if name != "schedule"}
         arguments.make(lr=1.0, **plain)
         return partial(_given, form, **common)
+    kinds = {name.lower(): name for name in torch.optim.__all__ if name[0].isupper()}
+    if optimizer not in arguments.OPTIMIZERS and optimizer in kinds:
+        raise UnknownNameError(
+            f"optimizer {optimizer!r} is no name here; give the class, "
+            f"optimizer=torch.optim.{kinds[optimizer]}, which steps for each row itself"
+        )
     if lr is None:
         raise UsageError(f"lr is missing; {optimizer} needs a learning rate, such as lr=0.01")
     groups, options = listed(own["groups"]), {k: v for k, v in own.items() if k != "groups"}

@@ -70,7 +70,11 @@ class Form:
         except NndynError:
             raise
         except Exception as error:
-            raise UsageError(f"optimizer {self.name} raises {raised(error)}") from error
+            cure = "it is called with the model, and takes its parameters()"
+            cure = (
+                "" if isinstance(self.make, _Made) and is_class(self.make.source) else f"; {cure}"
+            )
+            raise UsageError(f"optimizer {self.name} raises {raised(error)}{cure}") from error
         if not isinstance(made, torch.optim.Optimizer):
             raise UsageError(
                 f"optimizer {self.name} returns an object of type {type(made).__name__}, expected "
@@ -163,9 +167,15 @@ class _Made:
             raise UsageError(
                 f"lr is missing, and optimizer {_name(self.source)} takes one; give it"
             )
-        if not is_class(self.source):
+        if is_class(self.source):
+            return self.source([p for p in module.parameters() if p.requires_grad], **rate)
+        try:
             return self.source(module, **rate)
-        return self.source([p for p in module.parameters() if p.requires_grad], **rate)
+        except TypeError as error:
+            raise UsageError(
+                f"optimizer {_name(self.source)} raises {raised(error)}; it is called with the "
+                "model, and takes its parameters()"
+            ) from error
 
     @property
     def _rate(self) -> Parameter | None:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 import nndyn
-from nndyn.errors import UsageError
+from nndyn.errors import UnknownNameError, UsageError
 from tests.nndyn.systems.training.torch_optimizers import plain
 
 STEPS = 30
@@ -193,6 +193,10 @@ REFUSED = {
         "returns an object of type tuple, expected a torch.optim.Optimizer",
     ),
     "raises": (lambda model: model.nothing, "raises AttributeError: .*nothing"),
+    "of parameters": (
+        lambda parameters: torch.optim.AdamW(parameters),
+        r"raises TypeError: .*; it is called with the model, and takes its parameters\(\)",
+    ),
     "stepped": (stepped, "has a state, of steps that it has taken; give a fresh one"),
     "scheduled": (scheduled, "has a scheduler, which is left out here; give what makes it"),
     "a number": (3, "optimizer is 3, expected a name, a class"),
@@ -225,6 +229,8 @@ def test_hyperparameters_beside_an_optimizer_that_brings_its_own_are_refused():
         made(torch.optim.AdamW, betas=[0.5, 0.9])
     with pytest.raises(UsageError, match="optimizer AdamW brings its own; make them there"):
         made(torch.optim.AdamW, groups=[{"params": "*.bias", "weight_decay": 0}])
+    with pytest.raises(UnknownNameError, match=r"no name here; give the class, .*optim.Adadelta"):
+        made("adadelta", lr=0.1)
     with pytest.raises(UsageError, match="lr is missing; adam needs a learning rate"):
         made("adam")
     with pytest.raises(UsageError, match=r"lr is missing, and optimizer .* takes one"):
