@@ -104,7 +104,8 @@ class Training(Advancing, Differentiable):
     accumulate : int, default 1
         Steps whose gradients, of a batch each, are averaged to one update of the weights, which the
         step from t makes where ``t + 1`` is a multiple; in the others they stay. Schedules, bias
-        corrections and `ema` count updates; clipping is of the mean.
+        corrections and `ema` count updates; clipping is of the mean. In full batch the gradients
+        of an update are equal but for what a step draws, such as dropout.
     ema : float, optional
         Decay, in [0, 1), of an exponential moving average of the weights, which begins with those
         after the first update, as in ``torch.optim.swa_utils.AveragedModel``. It is kept in the

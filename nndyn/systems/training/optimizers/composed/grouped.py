@@ -102,9 +102,8 @@ class Grouped(Optimizer):
 
     @property
     def preconditioned(self) -> bool:
-        """Whether the gradient is divided, be it by a learning rate over the common one."""
-        several = any(rule.lr != self.rules[0].lr for rule in self.rules)
-        return self.leader.preconditioned or (several and not self.leader.signs)
+        """Whether the gradient is divided; where it is by the common rate over another, too."""
+        return not self.leader.signs
 
     @property
     def needs_gradient(self) -> bool:

@@ -201,14 +201,17 @@ def test_stacked_runs_with_groups_have_the_bits_of_the_runs_alone(rule, dtype):
 
 
 def test_trainings_with_groups_advance_together_to_the_same_bits():
-    each = [training("adamw", "digits", seed=seed, schedule=s) for seed, s in enumerate(SPECS)]
+    differing = [
+        {"seed": 0, "ema": 0.9, "eps": 1e-3, "groups": [{"params": "*.bias", "lr": 0.1}]},
+        {"seed": 1, "ema": 0.5, "groups": [{"params": "*.bias", "lr": 0.2, "betas": (0.5, 0.9)}]},
+        {"seed": 2, "ema": 0.5, "groups": [{"params": "*.bias", "lr": 0.3}], "lr": 0.5},
+    ]
+    common = {"optimizer": "adam", "lr": 0.01, "accumulate": 2, "batch_size": 40}
+    each = [nndyn.Training("mlp:4-5-3", "iris", **{**common, **one}) for one in differing]
     starts = np.stack([np.stack([one.initial()] * 2) for one in each])
     together = each[0].together(each[1:]).advance(starts, 0, 20, ())
     for system, start, block in zip(each, starts, together, strict=True):
         np.testing.assert_array_equal(block.phase, system.advance(start, 0, 20, ()).phase)
-
-
-SPECS = ("constant", "cosine:30")
 
 
 def test_runs_with_groups_of_other_weights_are_refused():

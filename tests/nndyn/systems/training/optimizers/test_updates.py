@@ -128,7 +128,7 @@ def test_rule_equals_torch_over_200_steps(rule, kind, arguments, options, schedu
 
 
 FAMILIES = ["sgd", "nesterov", "dampening", "adam", "amsgrad", "adamw", "nadam", "rmsprop"]
-FAMILIES += ["adagrad", "lion"]
+FAMILIES += ["adagrad", "lion", "clip_value"]
 
 
 def family(kind):
@@ -140,6 +140,8 @@ def family(kind):
             (0.1, 0.03, 0.7), plan, (0.1, 0.3, 0.01), (1.5, 0.1, 3.0), strict=True
         )
     ]
+    if kind == "clip_value":
+        return [SGD(one["lr"], clip_value=one["clip_norm"]) for one in common]
     own = {
         "sgd": (SGD, [{"momentum": m} for m in (0.9, 0.3, 0.99)]),
         "nesterov": (SGD, [{"momentum": m, "nesterov": True} for m in (0.9, 0.3, 0.99)]),
