@@ -25,6 +25,8 @@ from nndyn.systems.training.torch_optimizers.forms import Form
 from nndyn.systems.training.torch_optimizers.step import Clip
 from nndyn.systems.training.torch_optimizers.translation import Ours, translated
 
+#: Optimizers of torch without a rule here.
+_IN_TURN = ("Adadelta", "Adafactor", "Adamax", "ASGD", "Muon", "RAdam", "Rprop")
 #: What only chooses how torch computes a step.
 _COMPUTING = ("foreach", "fused", "capturable", "differentiable")
 #: What every optimizer of torch holds.
@@ -112,8 +114,8 @@ def of(
         plain = {name: value for name, value in common.items() if name != "schedule"}
         arguments.make(lr=1.0, **plain)
         return partial(_given, form, **common)
-    kinds = {name.lower(): name for name in torch.optim.__all__ if name[0].isupper()}
-    if optimizer not in arguments.OPTIMIZERS and optimizer in kinds:
+    kinds = {kind.lower(): kind for kind in _IN_TURN}
+    if optimizer in kinds:
         raise UnknownNameError(
             f"optimizer {optimizer!r} is no name here; give the class, "
             f"optimizer=torch.optim.{kinds[optimizer]}, which steps for each row itself"
