@@ -71,7 +71,7 @@ DATA = ("digits", "iris", "wine", "breast-cancer", "fashion-mnist", "mnist")
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "gelu", "sin", "silu", "identity")
 INITS = ("normal:S", "xavier", "kaiming", "default")
 LOSSES = ("cross-entropy", "mse")
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "nadam")
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "nadam", "adagrad", "lion")
 SCHEDULES = (
     *("constant", "cosine:T", "warmup:K", "step:K", "step:K:G", "exponential:G", "linear:T"),
     *("linear:T:E", "one-cycle:T", "one-cycle:T:P", "inverse-sqrt", "inverse-sqrt:K"),
@@ -127,28 +127,76 @@ OPTIONS: tuple[Option, ...] = (
     _training(
         "lr",
         "number",
-        "Learning rate.  [default: 0.1 for sgd, 0.001 for the others]",
+        "Learning rate.  [default: 0.1 for sgd, 0.01 for adagrad, 0.0001 for lion, 0.001 for the "
+        "others]",
         together=True,
     ),
     _training("momentum", "number", "Momentum coefficient (sgd, rmsprop).", 0.0, together=True),
     _training("nesterov", "switch", "Use Nesterov momentum (sgd).", False),
     _training(
+        "dampening",
+        "number",
+        "Share of a gradient that does not enter the momentum (sgd).",
+        0.0,
+        together=True,
+    ),
+    _training(
         "weight_decay",
         "number",
-        "Weight decay, added to the gradient (decoupled from it in adamw).",
+        "Weight decay, added to the gradient (decoupled from it in adamw and lion).",
         0.0,
         together=True,
     ),
     _training(
         "betas",
         "number",
-        "Decay rates of the two moments (adam, adamw, nadam).",
-        (0.9, 0.999),
+        "Decay rates of the two moments (adam, adamw, nadam, lion).  [default: 0.9 0.999, 0.9 0.99 "
+        "for lion]",
         count=2,
         together=True,
     ),
+    _training(
+        "amsgrad", "switch", "Divide by the largest second moment so far (adam, adamw).", False
+    ),
     _training("alpha", "number", "Decay rate of the mean square (rmsprop).", 0.99, together=True),
+    _training(
+        "eps",
+        "number",
+        "Added to the root that a gradient is divided by (adam, adamw, nadam, rmsprop, adagrad).  "
+        "[default: 1e-8, 1e-10 for adagrad]",
+        together=True,
+    ),
+    _training(
+        "lr_decay",
+        "number",
+        "Decay of the learning rate, lr / (1 + steps * LR_DECAY) (adagrad).",
+        0.0,
+        together=True,
+    ),
+    _training(
+        "initial_accumulator_value",
+        "number",
+        "Initial sum of squares (adagrad).",
+        0.0,
+        together=True,
+    ),
+    _training("groups", "", "Parameters with hyperparameters of their own.", (), together=True),
     _training("clip_norm", "number", "Largest l2 norm of a gradient.", together=True),
+    _training("clip_value", "number", "Largest size of a gradient's component.", together=True),
+    _training(
+        "accumulate",
+        "whole",
+        "Steps, a batch each, whose mean gradient makes one update of the weights.",
+        1,
+        metavar="K",
+    ),
+    _training(
+        "ema",
+        "number",
+        "Decay of an exponential moving average of the weights, kept in the phase.",
+        metavar="DECAY",
+        together=True,
+    ),
     _training("batch_size", "whole", "Samples per step; the full batch unless given."),
     _training(
         "schedule",

@@ -96,7 +96,9 @@ ROOMS = (
     ("perceptron", "modules"),
     ("models",),
     ("second_order", "execution", "description", "assembly"),
-    ("system", "loop"),
+    ("loop",),
+    ("torch_optimizers",),
+    ("system",),
 )
 TRAINING = "nndyn.systems.training"
 

@@ -17,7 +17,7 @@ MODELS = {
     "mnist": "mlp:784-32-10",
 }
 #: Learning rates where none is given.
-_RATES = {"sgd": 0.1}
+_RATES = {"sgd": 0.1, "adagrad": 0.01, "lion": 0.0001}
 _RATE = 0.001
 
 

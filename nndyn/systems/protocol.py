@@ -335,6 +335,15 @@ class WithCompanion(Protocol):
         """
 
 
+@runtime_checkable
+class Forgetting(Protocol):
+    """What a recorder needs of a system whose steps may empty a part of the phase."""
+
+    @property
+    def tangent_rank(self) -> int:
+        """Tangent vectors that stay independent; more shrink to nothing."""
+
+
 class Expansion(Protocol):
     """A system on the quadratic expansion of its loss."""
 

@@ -124,8 +124,9 @@ class Recipe:
             return self._checked(made)
         if self.name != "training":
             return self.factory()(**own)
-        if own.get("lr") is None:
-            own["lr"] = rate_for(own.get("optimizer", "sgd"))
+        optimizer = own.get("optimizer", "sgd")
+        if own.get("lr") is None and isinstance(optimizer, str):
+            own["lr"] = rate_for(optimizer)
         return self.factory()(own.pop("model", None), own.pop("data", None), seed=seed, **own)
 
     def _checked(self, made: Any) -> System:

@@ -17,7 +17,7 @@ from nndyn.errors import UsageError, is_one_of
 from nndyn.numerics.arrays import Array
 from nndyn.recording import VARIABLES, Variable, own_tangent_start, tangent_start
 from nndyn.store import Writer
-from nndyn.systems.protocol import Integrated, System, WithCompanion
+from nndyn.systems.protocol import Forgetting, Integrated, System, WithCompanion
 from recorders.followers.follower import Follower, Notes
 from recorders.perturbations import pairs
 from recorders.plan import Followed, Plan
@@ -140,12 +140,14 @@ class Tangents(Followed):
 
 def _number(system: System, asked: Any) -> int:
     """Return how many vectors there are."""
-    most = system.tangent_size
+    whole_phase = system.tangent_size
+    most = system.tangent_rank if isinstance(system, Forgetting) else whole_phase
     k = most if is_one_of(asked, ("all",)) else whole("tangents", asked, 0)
     if k and system.no_tangents:
         raise UsageError(f"tangents is {asked}: {system.no_tangents}")
     if k > most:
-        raise UsageError(f"tangents is {k}, expected at most {most}, the dimension of the phase")
+        why = "the dimension of the phase" if most == whole_phase else "as many as a step keeps"
+        raise UsageError(f"tangents is {k}, expected at most {most}, {why}")
     return k
 
 

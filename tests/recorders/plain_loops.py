@@ -187,6 +187,24 @@ class NAdam(torch.optim.NAdam):
                 }
 
 
+class Lion(torch.optim.Optimizer):
+    """The algorithm of Chen et al., line by line; torch has none."""
+
+    def __init__(self, weights, lr, betas=(0.9, 0.99), weight_decay=0.0):
+        super().__init__(weights, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            first, second = group["betas"]
+            for weight in group["params"]:
+                mean = self.state[weight].setdefault("exp_avg", torch.zeros_like(weight))
+                direction = torch.sign(first * mean + (1 - first) * weight.grad)
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.sub_(group["lr"] * direction)
+                mean.mul_(second).add_((1 - second) * weight.grad)
+
+
 def nadam(**options):
     return {"optimizer": "nadam", **options}, lambda weights: NAdam(weights, **options)
 

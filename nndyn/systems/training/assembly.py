@@ -74,6 +74,7 @@ def assembled(
     dtype: torch.dtype,
     device: torch.device,
     start: Start | None = None,
+    as_module: bool = False,
 ) -> Assembled:
     """Load the samples, build the network, and check that they, loss and batches go together.
 
@@ -85,6 +86,8 @@ def assembled(
     device : torch.device
     start : Start, optional
         What gives the weights.
+    as_module : bool
+        Whether a perceptron, too, is computed as any module is.
 
     Returns
     -------
@@ -143,6 +146,7 @@ def assembled(
         device=device,
         start=start,
         kept=not drawn,
+        as_module=as_module,
     )
     kind: type[Task] = ModuleTask
     if isinstance(network, Network):

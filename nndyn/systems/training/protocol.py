@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from nndyn.numerics.arrays import Array
 from nndyn.systems.protocol import Parameter
@@ -48,6 +49,9 @@ class Network(Protocol):
     @property
     def work(self) -> float:
         """Floating-point operations of a forward pass of a sample, roughly."""
+
+    def copied(self) -> nn.Module:
+        """Return a module with its initial weights, which is the caller's own."""
 
     def describe(self) -> Any:
         """Return what defines it, as JSON values."""

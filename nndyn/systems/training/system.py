@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import nn
 
 from nndyn.checks import whole
-from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
-from nndyn.systems.protocol import Block, Parameter
+from nndyn.systems.protocol import Parameter, Team
 from nndyn.systems.spelling import canonical
 from nndyn.systems.training.assembly import assembled
 from nndyn.systems.training.description import describe
+from nndyn.systems.training.execution.advancing import Advancing
 from nndyn.systems.training.execution.team import Together
-from nndyn.systems.training.execution.trajectories import check_times, evaluations
-from nndyn.systems.training.optimizers import arguments, schedulers
+from nndyn.systems.training.execution.trajectories import evaluations
+from nndyn.systems.training.optimizers.groups import Group
 from nndyn.systems.training.second_order.differentiable import Differentiable
 from nndyn.systems.training.second_order.measures import SecondOrder
 from nndyn.systems.training.start.reading import read
+from nndyn.systems.training.start.start import Start
+from nndyn.systems.training.torch_optimizers import choice
+from nndyn.systems.training.torch_optimizers.choice import Chosen
+from nndyn.systems.training.torch_optimizers.in_turn import RowsInTurn
 from nndyn.systems.training.torch_state import device as devices
-from nndyn.systems.training.torch_state.threads import threads_for
 
 
-class Training(Differentiable):
+class Training(Advancing, Differentiable):
     """The training of a network, as a map on its weights and the buffers of its optimizer.
 
     Parameters
@@ -58,22 +60,56 @@ class Training(Differentiable):
         data is a dict (output, batch), and without one the model's own, ``output.loss``, is taken;
         outputs may be tuples, lists, dicts or dataclasses. A ``torch.nn.Module`` is copied and
         cast, its own parameters do not train.
-    optimizer : {"sgd", "adam", "adamw", "rmsprop", "nadam"}
-        As in ``torch.optim``, to rounding; names may have capitals, and dtypes be torch's.
-    lr : float
-        Learning rate.
+    optimizer : str, class, callable or torch.optim.Optimizer
+        ``sgd``, ``adam``, ``adamw``, ``rmsprop``, ``nadam`` or ``adagrad``, as in ``torch.optim``,
+        to rounding, and ``lion`` (DOI 10.48550/arXiv.2302.06675); names may have capitals, and
+        dtypes be torch's. Or a class of torch's or of your own, also in a ``functools.partial``; a
+        function of the model that returns an optimizer of its parameters, in groups if need be; or
+        an optimizer of the module given that has not stepped. They bring their own
+        hyperparameters. One that has no name here takes its steps itself, a row after the other,
+        bit for bit as in a plain loop, and has no tangents.
+    lr : float, optional
+        Learning rate; of a name required. A class gets it, and so does a function with a parameter
+        `lr`; else it replaces the one that all groups have.
     momentum : float, default 0
-        Momentum coefficient of sgd (without dampening) and rmsprop, in [0, 1).
+        Momentum coefficient of sgd and rmsprop, in [0, 1).
     nesterov : bool, default False
         Nesterov momentum (sgd with a momentum).
+    dampening : float, default 0
+        Share of a gradient that does not enter the momentum of sgd, in [0, 1]; the first enters
+        whole.
     weight_decay : float, default 0
-        Times the weights, added to the gradient; decoupled from it in adamw.
-    betas : tuple of two floats, default (0.9, 0.999)
-        Decay rates of the two moments of adam and its variants, each in [0, 1).
+        Times the weights, added to the gradient; decoupled from it in adamw and lion.
+    betas : tuple of two floats, optional
+        Decay rates of the two moments of adam and its variants, each in [0, 1); (0.9, 0.999) unless
+        given. Of lion those of the step and of the mean, (0.9, 0.99).
+    amsgrad : bool, default False
+        Whether adam and adamw divide by the largest second moment so far.
     alpha : float, default 0.99
         Decay rate of the mean square of rmsprop, in [0, 1).
+    eps : float, optional
+        Added to the root that adam and its variants, rmsprop and adagrad divide by; 1e-8 unless
+        given, 1e-10 of adagrad.
+    lr_decay, initial_accumulator_value : float, default 0
+        Of adagrad: after k updates the rate is ``lr / (1 + k lr_decay)``; the sum of squares begins
+        at the other.
+    groups : sequence of dict, optional
+        Parameters with hyperparameters of their own, as torch's parameter groups: ``params`` has
+        their names, or patterns such as ``"*.bias"``; the rest is `lr`, `weight_decay` and what
+        else the optimizer takes. Others have the values above; schedule and clipping are of all.
     clip_norm : float, optional
-        Largest l2 norm of a gradient; longer ones are scaled down to it.
+        Largest l2 norm of a gradient, of all weights together; longer ones are scaled down to it.
+    clip_value : float, optional
+        Largest size of a component of a gradient; larger ones are cut. Not with `clip_norm`.
+    accumulate : int, default 1
+        Steps whose gradients, of a batch each, are averaged to one update of the weights, which the
+        step from t makes where ``t + 1`` is a multiple; in the others they stay. Schedules, bias
+        corrections and `ema` count updates; clipping is of the mean. In full batch the gradients
+        of an update are equal but for what a step draws, such as dropout.
+    ema : float, optional
+        Decay, in [0, 1), of an exponential moving average of the weights, which begins with those
+        after the first update, as in ``torch.optim.swa_utils.AveragedModel``. It is kept in the
+        phase, nothing depends on it, and evaluations are those of the weights.
     batch_size : int, optional
         Samples per step; the whole training set unless given. An epoch is a permutation drawn from
         (`seed`, epoch) and cut into batches, the last of which may be shorter.
@@ -113,15 +149,17 @@ class Training(Differentiable):
     Warns
     -----
     UserWarning
-        If the replicas of a module cannot be computed together.
+        If the replicas of a module cannot be computed together, or the optimizer steps for each.
 
     Notes
     -----
     The phase is the weights, in the order of ``torch.nn.utils.parameters_to_vector``, followed by
-    the optimizer's buffers (none for sgd, one with momentum, two for adam and its variants, one or
-    two for rmsprop) and the running statistics of batch normalisation. Parameters that do not
-    require a gradient are constants, no part of it, and hashed in the description. A step is in the
-    mode the module is in (as a rule ``train()``), evaluations are in evaluation mode; a step's
+    the optimizer's buffers (none for sgd, one with momentum, two for adam and its variants, three
+    with amsgrad, one or two for rmsprop, one for adagrad and lion), then the average of `ema`, the
+    sum of the gradients of `accumulate`, and the running statistics of batch normalisation. Where
+    an optimizer of torch steps for each row itself, it is that of `nndyn.Loop`. Parameters that do
+    not require a gradient are constants, no part of it, and hashed in the description. A step is in
+    the mode the module is in (as a rule ``train()``), evaluations are in evaluation mode; a step's
     randomness, as of dropout, is drawn from (`seed`, step) and shared by the replicas.
 
     Perceptrons with a named loss are computed by a pass of our own, other modules by
@@ -152,14 +190,23 @@ class Training(Differentiable):
         *,
         test: Any = None,
         loss: str | Callable[[Any, Any], Any] = "cross-entropy",
-        optimizer: str = "sgd",
-        lr: float,
+        optimizer: str | Callable[..., Any] | torch.optim.Optimizer = "sgd",
+        lr: float | None = None,
         momentum: float = 0,
         nesterov: bool = False,
+        dampening: float = 0,
         weight_decay: float = 0,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[float, float] | None = None,
+        amsgrad: bool = False,
         alpha: float = 0.99,
+        eps: float | None = None,
+        lr_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        groups: Sequence[Group | Mapping[str, Any]] = (),
         clip_norm: float | None = None,
+        clip_value: float | None = None,
+        accumulate: int = 1,
+        ema: float | None = None,
         batch_size: int | None = None,
         schedule: str | Callable[..., Any] | tuple[type, dict[str, Any]] = "constant",
         start: Any = None,
@@ -172,22 +219,35 @@ class Training(Differentiable):
         device: str | torch.device = "cpu",
     ) -> None:
         optimizer, loss, activation, init = map(canonical, (optimizer, loss, activation, init))
-        self.rule, hyperparameters = arguments.make(
+        choose = choice.of(
             optimizer,
+            model,
+            own={
+                "momentum": momentum,
+                "nesterov": nesterov,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "betas": betas,
+                "amsgrad": amsgrad,
+                "alpha": alpha,
+                "eps": eps,
+                "lr_decay": lr_decay,
+                "initial_accumulator_value": initial_accumulator_value,
+                "groups": groups,
+            },
             lr=lr,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            betas=betas,
-            alpha=alpha,
-            schedule=schedulers.chosen(canonical(schedule), lr),
+            schedule=canonical(schedule),
             clip_norm=clip_norm,
+            clip_value=clip_value,
+            accumulate=accumulate,
+            ema=ema,
         )
         self.dtype, self.torch_dtype = devices.precision(dtype)
         self.device = devices.check(device)
         seed = whole("seed", seed, 0)
         begin = read(start)
-        made = assembled(
+        assemble = partial(
+            assembled,
             model,
             data,
             test,
@@ -202,16 +262,10 @@ class Training(Differentiable):
             device=self.device,
             start=begin,
         )
+        made, chosen = choose(assemble)
         self.task, self.files, network = made.task, made.files, made.task.network
         self.name = f"{made.data} {network.label}"
-        self._buffers, begun = np.zeros((self.rule.buffers, network.size)), {}
-        if begin is not None:
-            buffers = begin.buffers(self.rule, optimizer, network.parameters, network.names)
-            self.rule = replace(self.rule, since=buffers.since)
-            self.first_step, self._buffers = begin.step, buffers.values
-            begun = {"start": begin.describe(buffers)}
-        self._moved = network.size * (1 + self.rule.buffers)
-        self.dimension = self._moved + len(network.initial_statistics)
+        self.first_step = 0 if begin is None else begin.step
         self.components = slice(0, network.size)
         self.parameters: Sequence[Parameter] = network.parameters
         self.labelled, self.counts = self.task.labelled, self.task.counts
@@ -228,37 +282,46 @@ class Training(Differentiable):
             activation=activation if made.is_spec else None,
             init=(init or "normal:1") if made.is_spec and begin is None else init,
             data=made.data,
-            **hyperparameters,
-            schedule_source=getattr(self.rule.schedule, "source", None),
+            **chosen.described,
+            schedule_source=getattr(chosen.schedule, "source", None),
             batch_size=self.order.batch_size,
             **self.order.describe(),
             seed=int(seed),
             dtype=self.dtype.name,
             device=devices.describe(self.device),
             **({} if samples is None else {"samples": int(samples)}),
-            **begun,
         )
-        self._hyperparameters = hyperparameters
+        self._hyperparameters = chosen.described
+        if chosen.rule is None:
+            self.__class__ = TrainingInTurn
+        self._begin(chosen, begin)
+
+    def _begin(self, chosen: Chosen, begin: Start | None) -> None:
+        """Begin with the rule that is chosen, and the buffers that a start may bring."""
+        assert chosen.rule is not None
+        self.rule, network = chosen.rule, self.task.network
+        self._buffers = self.rule.fresh(network.initial)
+        if begin is not None:
+            buffers = begin.buffers(
+                self.rule,
+                chosen.name,
+                network.parameters,
+                network.names,
+                network.initial,
+                chosen.groups,
+            )
+            self.rule = self.rule.begun(buffers.since, buffers.average_since)
+            self._buffers = buffers.values
+            self._description["start"] = begin.describe(self.rule, buffers)
+        self._moved = network.size * (1 + self.rule.buffers)
+        self.dimension = self._moved + len(network.initial_statistics)
         self._alone = Together([self])
         self._second = SecondOrder(self.task, self.rule, self.order)
-
-    def one_by_one(self, replicas: int) -> str | None:
-        """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
-        return self.task.one_by_one(self.order, replicas)
 
     @property
     def tangent_size(self) -> int:
         """Components of the phase in which tangents live: all but running statistics."""
         return self._moved
-
-    @property
-    def concurrent(self) -> bool:
-        """Whether trainings like this may advance at once, each in a thread of its own.
-
-        Not on a GPU, where one batch of all is the faster, and not modules, for which torch's
-        random state and some of its switches, which belong to the whole process, are set.
-        """
-        return self.task.concurrent
 
     @property
     def evaluations(self) -> tuple[str, ...]:
@@ -267,20 +330,13 @@ class Training(Differentiable):
 
     def __repr__(self) -> str:
         """Return the name and what was chosen."""
-        chosen = ", ".join(f"{k}={v}" for k, v in self._hyperparameters.items() if v is not None)
+        named = {k: v for k, v in self._hyperparameters.items() if isinstance(v, int | float | str)}
+        chosen = ", ".join(f"{k}={v}" for k, v in named.items())
         return f"<Training {self.name}, {chosen}>"
 
     def describe(self) -> dict[str, Any]:
         """Everything that defines the system, as JSON values; equal only for equal systems."""
         return self._description | ({"summation": "reversed"} if self.order.reverse else {})
-
-    def check_steps(self, steps: int) -> None:
-        """Check that the schedule has so many steps; see `nndyn.systems.protocol.Begun`."""
-        self.rule.schedule.check(self.first_step + steps)
-
-    def work(self, replicas: int) -> float:
-        """Rough floating-point operations of one step of `replicas` rows."""
-        return replicas * self.task.work(self.order)
 
     def initial(self, seed: int = 0) -> Array:
         """Return the first phase ``(P,)``, drawn by the `seed` of the system, not this one."""
@@ -290,34 +346,12 @@ class Training(Differentiable):
         phase[self._moved :] = self.task.network.initial_statistics
         return phase
 
-    def advance(
-        self,
-        phase: Array,
-        start: int,
-        steps: int,
-        keep: Sequence[int],
-        *,
-        evaluate: Sequence[int] = (),
-        part: slice | None = None,
-    ) -> Block:
-        """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
-        if steps < 1:
-            raise UsageError(f"steps is {steps}, expected 1 or more")
-        self.check_steps(start + steps)
-        return self._run(phase, start, steps, keep, evaluate, part)
-
-    def observe(
-        self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
-    ) -> Block:
-        """Return the Block of the time `t` alone, equal to what `advance` stores there."""
-        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part)
-
-    def reordered(self) -> Training | None:
+    def reordered(self) -> Self | None:
         """Return the same training with the samples of every step summed in reversed order.
 
         Returns
         -------
-        Training or None
+        Self or None
             None where a step is random: its numbers belong to places in the batch.
         """
         if self.task.random:
@@ -328,12 +362,12 @@ class Training(Differentiable):
         twin._second = SecondOrder(twin.task, twin.rule, twin.order)
         return twin
 
-    def together(self, others: Sequence[Training]) -> Together:
+    def together(self, others: Sequence[Any]) -> Team:
         """Return this training and `others`, which have its shape, as one batch.
 
         Returns
         -------
-        Together
+        Team
 
         Raises
         ------
@@ -342,39 +376,6 @@ class Training(Differentiable):
         """
         return Together([self, *others])
 
-    @staticmethod
-    def one_thread() -> AbstractContextManager[None]:
-        """Let torch use one thread, for where several runs have one each."""
-        return threads_for(0.0)
 
-    def bare(self, phase: Array, start: int, steps: int) -> Array:
-        """Return the phase ``(R, P)`` after `steps` steps that record nothing, for timing."""
-        rows = self._rows(phase)
-        with self.computing(len(rows)):
-            return np.asarray(self._alone.bare(rows[None], start, steps)[0])
-
-    def _run(
-        self,
-        phase: Array,
-        start: int,
-        steps: int,
-        keep: Sequence[int],
-        evaluate: Sequence[int],
-        part: slice | None,
-    ) -> Block:
-        phase = self._rows(phase)
-        check_times(start, steps, keep=keep, evaluate=evaluate)
-        with self.computing(len(phase)):
-            return self._alone.run(phase[None], start, steps, keep, evaluate, part)[0]
-
-    @contextmanager
-    def computing(self, replicas: int) -> Iterator[None]:
-        """Have torch compute steps of `replicas` rows fast and repeatably."""
-        with threads_for(self.work(replicas)), devices.repeatable(self.device):
-            yield
-
-    def _rows(self, phase: Array) -> Array:
-        rows = np.ascontiguousarray(phase, dtype=self.dtype)
-        if rows.ndim != 2 or rows.shape[1] != self.dimension or len(rows) == 0:
-            raise UsageError(f"phase has shape {np.shape(phase)}, not (rows, {self.dimension})")
-        return rows
+class TrainingInTurn(RowsInTurn, Training):
+    """A `Training` whose optimizer is torch's: rows take turns, as in `nndyn.Loop`."""

@@ -143,6 +143,10 @@ def test_one_run_has_the_interval_of_its_evaluations_alone():
     assert found["training_time_ci"].attrs["interval_over"] == "time between evaluations"
 
 
+def grouped(**options):
+    return {"groups": [{"names": ["0.bias"], "options": options}]}
+
+
 @pytest.mark.parametrize(
     ("system", "limit"),
     [
@@ -154,11 +158,21 @@ def test_one_run_has_the_interval_of_its_evaluations_alone():
         ({"optimizer": "adamw", "betas": [0.5, 0.999], "weight_decay": 0.4}, 10.8),
         ({"optimizer": "rmsprop", "momentum": 0.5}, 6.0),
         ({"schedule": "cosine:100"}, None),
+        ({"momentum": 0.9, "dampening": 0.5}, 15.2),
+        ({"momentum": 0.9, "dampening": 1.0}, None),
+        ({"optimizer": "adagrad"}, 4.0),
+        ({"optimizer": "adagrad", "lr_decay": 0.1}, None),
+        ({"optimizer": "lion"}, None),
+        ({"weight_decay": 0.1, **grouped(lr=0.1, weight_decay=0.2)}, 4.0),
+        ({"momentum": 0.9, **grouped(momentum=0.5)}, None),
+        ({"optimizer": "adam", "betas": [0.5, 0.999], **grouped(betas=[0.5, 0.9])}, 12.0),
+        ({"optimizer": "adam", "betas": [0.5, 0.999], **grouped(betas=[0.6, 0.999])}, None),
+        ({"optimizer": "adamw", "weight_decay": 0.4, **grouped(weight_decay=0.0)}, None),
     ],
 )
 def test_the_limit_is_that_of_the_optimizer(system, limit):
     values = ("sharpness_time", np.array([1.0, 8.0, 2.0]))
-    adaptive = system.get("optimizer", "sgd") != "sgd"
+    adaptive = system.get("optimizer", "sgd") != "sgd" or "groups" in system
     name = "preconditioned_sharpness" if adaptive else "sharpness"
     found = to_dict(nndyn.learning(runs(arriving([3, 3]), system=system, **{name: values})))
     results = found["results"]

@@ -34,7 +34,7 @@ def test_the_package_is_a_command():
     [
         ("nndyn an", ["analyze"]),
         ("nndyn record map l", ["logistic", "lozi"]),
-        ("nndyn sweep training --optimizer ada", ["adam", "adamw"]),
+        ("nndyn sweep training --optimizer ada", ["adam", "adamw", "adagrad"]),
         ("nndyn analyze le", ["learning"]),
         ("nndyn plot s", ["spectrum", "study"]),
         ("nndyn systems lor", ["lorenz63", "lorenz96"]),

@@ -68,7 +68,7 @@ MISTAKES = [
     (f"{ONSET} --parallel 4", 2, "did you mean --workers?"),
     # names and files that options take
     (f"{IRIS} --optimizer adma", 2, "did you mean 'adam'"),
-    (f"{IRIS} --optimizer lion", 2, "expected 'sgd', 'adam', 'adamw', 'rmsprop' or 'nadam'"),
+    (f"{IRIS} --optimizer lamb", 2, "expected 'sgd', 'adam', 'adamw', 'rmsprop', 'nadam', 'ada"),
     (f"{IRIS} --model mpl:4-8-3", 2, "did you mean 'mlp:4-8-3'?"),
     (f"{IRIS} --model 4,8,3", 2, "did you mean 'mlp:4-8-3'?"),
     (f"{IRIS} --model resnet18", 2, "give mlp: and the widths from input to output"),

@@ -47,6 +47,7 @@ def build(
     device: torch.device | str = "cpu",
     start: Start | None = None,
     kept: bool = True,
+    as_module: bool = False,
 ) -> Network | Module:
     """Return the network that `model` is on the samples given; `model` itself is not changed.
 
@@ -128,9 +129,9 @@ def build(
         network, weights = spec.build(made, init=init, seed=seed, dtype=dtype)
         on_cpu = torch.device(device).type == "cpu"
         flat = targets.is_floating_point() or targets.dim() == 1
-        known = isinstance(loss, str) and flat and on_cpu and kept and not several
+        known = isinstance(loss, str) and flat and on_cpu and kept and not (several or as_module)
         if known and (inputs.dim() == 2 or network.flattens):
-            return replace(network, initial=weights)
+            return replace(network, initial=weights, module=made)
         # so that an engine does not change what a seed draws
         made, init = copy.deepcopy(made).to_empty(device="cpu").to(dtype), None
         with torch.no_grad():

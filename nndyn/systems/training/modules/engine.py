@@ -127,7 +127,7 @@ class Modules:
                 self._pass.gradient(
                     self._weights[rows],
                     self.statistics[rows],
-                    batch := self._samples(order, t),
+                    batch := self.samples(order, t),
                     t=t,
                     key=step_key(order.seed, t),
                     parts=self._parts(
@@ -178,15 +178,16 @@ class Modules:
         with plain():
             for m, order in enumerate(self._orders):
                 rows = slice(m * self.replicas, m * self.replicas + count)
-                here = self._evaluation(self._weights[rows], self.statistics[rows], batch, order)
+                here = self.evaluation(self._weights[rows], self.statistics[rows], batch, order)
                 found.append(here)
                 distances.append(_distance(here.outputs))
         right = None if batch.labels is None else torch.cat([here.correct for here in found])
         return torch.cat(distances), torch.cat([here.loss for here in found]), right
 
-    def _evaluation(
+    def evaluation(
         self, weights: Tensor, statistics: Tensor, batch: Batch, order: Order
     ) -> Evaluation:
+        """Return what an evaluation of samples gives for rows of weights and statistics."""
         apart = self.module.independent_evaluation and not self.module.graph
         return self._pass.evaluate(
             weights,
@@ -213,7 +214,7 @@ class Modules:
         rows = slice(0, R)
         with plain():
             for t in sorted(order.probes):
-                batch = self._samples(order, t)
+                batch = self.samples(order, t)
                 running, out = statistics.clone(), torch.zeros_like(weights)
                 parts = self._parts(len(batch), rows, module.independent and module.criterion.adds)
                 key = step_key(order.seed, t)
@@ -222,7 +223,7 @@ class Modules:
                 )
                 found += [loss, running, out]
             for batch, count in self._evaluated():
-                here = self._evaluation(weights[:count], statistics[:count], batch, order)
+                here = self.evaluation(weights[:count], statistics[:count], batch, order)
                 found += [*here.outputs, here.loss]
         found = [torch.nan_to_num(values) for values in found]
         return all(torch.equal(values, values[:1].expand_as(values)) for values in found)
@@ -243,7 +244,7 @@ class Modules:
         R = self.replicas
         return [(slice(m * R, (m + 1) * R), order) for m, order in enumerate(self._orders)]
 
-    def _samples(self, order: Order, t: int) -> Batch:
+    def samples(self, order: Order, t: int) -> Batch:
         """Return the samples of the step from time `t`."""
         if self._full:
             return self._first

@@ -87,7 +87,12 @@ def function_digest(function: Callable[..., Any]) -> str:
     """
     if isinstance(function, nn.Module):
         return digest((code_digest(function), contents(function, set())))
-    return digest(_COMPARER.comparable(function))
+    return content_digest(function)
+
+
+def content_digest(value: Any) -> str:
+    """Return a digest of any value: its numbers, and the code of what is no library's."""
+    return digest(_COMPARER.comparable(value))
 
 
 def _state(part: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -155,6 +155,11 @@ class Module:
         ignored = self.criterion.ignored
         return y.size if ignored is None else int((y != ignored).sum())
 
+    def copied(self) -> nn.Module:
+        """Return a module with its initial weights, which is the caller's own."""
+        with torch.inference_mode(False):
+            return copy.deepcopy(self.module)
+
     def cast(self, dtype: torch.dtype) -> Module:
         """Return the same in another precision."""
         module = copy.deepcopy(self.module).to(dtype)

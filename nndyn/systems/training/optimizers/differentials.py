@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -40,7 +41,7 @@ class Differential:
         return between if self.second is None else self.second(between)
 
 
-def through_clipping(gradient: Tensor, norm: float) -> tuple[Tensor, Linear]:
+def through_clipping(gradient: Tensor, norm: float | Tensor) -> tuple[Tensor, Linear]:
     """Return the clipped gradient, and what clipping does to its deviations."""
     length = torch.linalg.vector_norm(gradient)
     factor = norm / (length + 1e-6)
@@ -49,6 +50,18 @@ def through_clipping(gradient: Tensor, norm: float) -> tuple[Tensor, Linear]:
     clipped = gradient * factor
     turned = clipped / (length * (length + 1e-6))
     return clipped, lambda hvp: factor * hvp - (hvp @ gradient)[:, None] * turned
+
+
+def clamped(gradient: Tensor, size: float | Tensor) -> Tensor:
+    """Return a gradient ``(R, D)``, its components within ± `size`, a number or ``(R, 1)``."""
+    most: Any = size
+    return torch.clamp(gradient, -most, most)
+
+
+def through_clipping_values(gradient: Tensor, size: float | Tensor) -> tuple[Tensor, Linear]:
+    """Return the gradient with its components clipped, and what this does to its deviations."""
+    free = (gradient.abs() <= size).to(gradient.dtype)
+    return clamped(gradient, size), lambda hvp: free * hvp
 
 
 def root_derivative(square: Tensor) -> Tensor:

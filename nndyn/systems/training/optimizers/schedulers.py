@@ -1,14 +1,16 @@
 """Schedules of the user's own: a function of the step, or a scheduler of torch.
 
-Both become a table of factors. A scheduler is made once, of an optimizer that trains nothing, and
-stepped along; its learning rates over the one of the training are the factors.
+Both become a table. A scheduler is made once, of an optimizer that trains nothing and has the
+groups of the training's, and stepped along; its learning rates over those of the training are the
+factors.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -33,23 +35,30 @@ _FORMS += " that returns a scheduler, such as lambda optimizer: StepLR(optimizer
 
 @dataclass(frozen=True, eq=False)
 class Tabulated(Schedule):
-    """Factors that a source gives one after the other, each computed once.
+    """Factors, or learning rates, that a source gives one after the other, each computed once.
 
     Attributes
     ----------
     source : callable
         The user's.
     lr : float
-        The learning rate that they are factors of.
+        The learning rate that the factors are of.
     draw : callable
-        Returns an iterator over the factors from t = 0 on, which raises UsageError where it ends.
+        Returns an iterator from t = 0 on over tuples, of a factor or of the learning rate of every
+        group, which raises UsageError where it ends.
+    of_rates : bool
+        Whether they are learning rates.
+    alike : bool
+        Whether all groups have the same factor.
     """
 
     source: Any = None
     lr: float = 1.0
-    draw: Callable[[], Iterator[float]] = field(default=lambda: iter(()))
-    _known: list[float] = field(default_factory=list)
-    _left: list[Iterator[float]] = field(default_factory=list)
+    draw: Callable[[], Iterator[tuple[float, ...]]] = field(default=lambda: iter(()))
+    of_rates: bool = False
+    alike: bool = True
+    _known: list[tuple[float, ...]] = field(default_factory=list)
+    _left: list[Iterator[tuple[float, ...]]] = field(default_factory=list)
 
     def __call__(self, t: int) -> float:
         """Return the factor at `t`; NaN beyond the end of the source."""
@@ -57,7 +66,24 @@ class Tabulated(Schedule):
             self.check(t + 1)
         except UsageError:
             return math.nan
-        return self._known[t]
+        return self._known[t][0] / self.lr if self.of_rates else self._known[t][0]
+
+    def rates(self, t: int, lrs: Sequence[float]) -> list[float]:
+        """Return the learning rates of groups at `t`; see `Schedule.rates`."""
+        if not self.of_rates:
+            return super().rates(t, lrs)
+        self.check(t + 1)
+        return list(self._known[t])
+
+    def is_common(self, lrs: Sequence[float]) -> bool:
+        """Whether the first factors of groups with the learning rates `lrs` are the same."""
+        if not self.of_rates or len(lrs) == 1:
+            return True
+        with suppress(UsageError):  # at its end
+            for t in range(_COMPARED):
+                if not _alike(self.rates(t, lrs), lrs):
+                    return False
+        return True
 
     def check(self, stop: int) -> None:
         """Check that there is a factor for all steps before the time `stop`.
@@ -93,14 +119,21 @@ class Tabulated(Schedule):
         try:
             for t in range(_COMPARED):
                 self.check(t + 1)
-                found.append(f"{self._known[t]:.12g}")
+                others = () if self.alike else self._known[t][1:]
+                found += [f"{value:.12g}" for value in (self(t), *others)]
         except UsageError:
             found.append("end")
         whole = hashlib.sha256(" ".join(found).encode()).hexdigest()
         return f"{_name(self.source)} (sha256 {whole[:16]})"
 
 
-def chosen(schedule: Any, lr: float) -> Schedule:
+def chosen(
+    schedule: Any,
+    lr: float,
+    groups: Sequence[Mapping[str, Any]] = (),
+    *,
+    alike: bool = True,
+) -> Schedule:
     """Return the schedule that is meant.
 
     Parameters
@@ -111,6 +144,10 @@ def chosen(schedule: Any, lr: float) -> Schedule:
         its arguments.
     lr : float
         Learning rate of the training.
+    groups : sequence of mapping
+        Hyperparameters of the groups that a scheduler finds; one with `lr` unless given.
+    alike : bool
+        Whether all groups must have the same factor.
 
     Returns
     -------
@@ -120,7 +157,8 @@ def chosen(schedule: Any, lr: float) -> Schedule:
     ------
     UsageError
         If it is none of these, raises, gives no number from 0 on, changes the momentum, or is the
-        scheduler of another optimizer or one that follows a measured loss.
+        scheduler of another optimizer or one that follows a measured loss; if groups have factors
+        of their own that must be `alike`.
     UnknownNameError
         If a term of a spec is not known.
     """
@@ -145,15 +183,17 @@ def chosen(schedule: Any, lr: float) -> Schedule:
     if not callable(source):
         raise UsageError(f"schedule is {schedule!r}, {_FORMS}")
     lr = number("lr", lr, above=0)
-    draw = partial(_of_scheduler, source, lr)
-    if _is_function(source):
-        draw = partial(_of_function, source)
-    found = Tabulated(source=source, lr=lr, draw=draw)
+    own = groups or ({"lr": lr},)
+    of_rates = not _is_function(source, own)
+    draw = partial(_of_function, source)
+    if of_rates:
+        draw = partial(_of_scheduler, source, own, alike=alike)
+    found = Tabulated(source=source, lr=lr, draw=draw, of_rates=of_rates, alike=alike)
     found.check(1)
     return found
 
 
-def _is_function(source: Callable[..., Any]) -> bool:
+def _is_function(source: Callable[..., Any], groups: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether it is a function of t, else one of an optimizer."""
     made = source.func if isinstance(source, partial) else source
     if isinstance(made, type) and issubclass(made, LRScheduler | ReduceLROnPlateau):
@@ -162,7 +202,7 @@ def _is_function(source: Callable[..., Any]) -> bool:
         source(0)
     except Exception as first:  # of the user's function, or of torch, which wants an optimizer
         try:
-            source(_optimizer(1.0))
+            source(_optimizer(groups))
         except Exception as error:
             raise UsageError(
                 f"schedule {_name(source)} raises {raised(first)} for t = 0, and {raised(error)} "
@@ -172,7 +212,7 @@ def _is_function(source: Callable[..., Any]) -> bool:
     return True
 
 
-def _of_function(source: Callable[[int], Any]) -> Iterator[float]:
+def _of_function(source: Callable[[int], Any]) -> Iterator[tuple[float, ...]]:
     """Yield the factors of a function of t."""
     t = 0
     while True:
@@ -182,15 +222,20 @@ def _of_function(source: Callable[[int], Any]) -> Iterator[float]:
             raise UsageError(
                 f"schedule {_name(source)} raises {raised(error)} for t = {t}"
             ) from error
-        yield number(f"schedule {_name(source)} at t = {t}", found, least=0)
+        yield (number(f"schedule {_name(source)} at t = {t}", found, least=0),)
         t += 1
 
 
-def _of_scheduler(source: Callable[[Any], Any], lr: float) -> Iterator[float]:
-    """Yield the learning rates of a scheduler over `lr`."""
-    optimizer, name = _optimizer(lr), _name(source)
-    (group,) = optimizer.param_groups
-    others = {key: value for key, value in group.items() if key not in ("params", "lr")}
+def _of_scheduler(
+    source: Callable[[Any], Any], groups: Sequence[Mapping[str, Any]], *, alike: bool
+) -> Iterator[tuple[float, ...]]:
+    """Yield the learning rates of a scheduler, one a group."""
+    optimizer, name = _optimizer(groups), _name(source)
+    lrs = [group["lr"] for group in optimizer.param_groups]
+    others = [
+        {key: value for key, value in group.items() if key not in ("params", "lr")}
+        for group in optimizer.param_groups
+    ]
     try:
         scheduler = source(optimizer)
     except Exception as error:
@@ -206,13 +251,22 @@ def _of_scheduler(source: Callable[[Any], Any], lr: float) -> Iterator[float]:
         )
     t = 0
     while True:
-        changed = [key for key, value in others.items() if group[key] != value]
-        if changed:
+        for group, before in zip(optimizer.param_groups, others, strict=True):
+            changed = [key for key, value in before.items() if group[key] != value]
+            if changed:
+                raise UsageError(
+                    f"schedule {name} changes the {changed[0]} as well, to {group[changed[0]]:g} "
+                    f"at t = {t}, and here that is constant; give cycle_momentum=False, or take "
+                    "nndyn.Loop"
+                )
+        what = f"schedule {name}: the learning rate at t = {t}"
+        rates = tuple(number(what, group["lr"], least=0) for group in optimizer.param_groups)
+        if alike and not _alike(rates, lrs):
             raise UsageError(
-                f"schedule {name} changes the {changed[0]} as well, to {group[changed[0]]:g} at "
-                f"t = {t}, and here that is constant; give cycle_momentum=False, or take nndyn.Loop"
+                f"schedule {name} gives groups factors of their own at t = {t}, and here all have "
+                "the same; take nndyn.Loop"
             )
-        yield number(f"schedule {name}: the learning rate at t = {t}", group["lr"], least=0) / lr
+        yield rates
         try:
             optimizer.step()  # nothing has a gradient; without, torch warns of the order of steps
             scheduler.step()
@@ -224,9 +278,16 @@ def _of_scheduler(source: Callable[[Any], Any], lr: float) -> Iterator[float]:
         t += 1
 
 
-def _optimizer(lr: float) -> torch.optim.Optimizer:
-    weight = torch.nn.Parameter(torch.zeros(()))
-    return torch.optim.SGD([weight], lr=lr, momentum=0.9)
+def _alike(rates: Sequence[float], lrs: Sequence[float]) -> bool:
+    """Whether learning rates are the same multiples of those before, to rounding."""
+    pairs = zip(rates, lrs, strict=True)
+    return all(math.isclose(rate * lrs[0], rates[0] * lr, rel_tol=1e-12) for rate, lr in pairs)
+
+
+def _optimizer(groups: Sequence[Mapping[str, Any]]) -> torch.optim.Optimizer:
+    """Return an optimizer with such groups that trains nothing."""
+    made = [{**group, "params": [torch.nn.Parameter(torch.zeros(()))]} for group in groups]
+    return torch.optim.SGD(made, lr=1.0, momentum=0.9)
 
 
 def _name(source: Any) -> str:

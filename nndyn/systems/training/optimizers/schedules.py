@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -202,6 +202,15 @@ class Schedule:
     def __call__(self, t: int) -> float:
         """Return the factor at `t`."""
         return math.prod((term(t) for term in self.terms), start=1.0)
+
+    def rates(self, t: int, lrs: Sequence[float]) -> list[float]:
+        """Return the learning rates at `t` of groups that have `lrs` before the schedule."""
+        factor = self(t)
+        return [lr * factor for lr in lrs]
+
+    def is_common(self, lrs: Sequence[float]) -> bool:
+        """Whether groups with the learning rates `lrs` have the same factors: they do."""
+        return True
 
     def check(self, stop: int) -> None:
         """Check that there is a factor for all steps before the time `stop`: there always is."""

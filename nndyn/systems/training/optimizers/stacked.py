@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from nndyn.errors import UsageError
-from nndyn.systems.training.optimizers.base import Optimizer, Rule, Tensor
+from nndyn.numerics.arrays import Array
+from nndyn.systems.training.optimizers.base import Coefficient, Optimizer, Rule, Tensor
 
 #: Steps whose columns `Stacked` computes, and sends to the device, at once.
 BLOCK = 64
@@ -18,8 +20,8 @@ class Stacked:
 
     Notes
     -----
-    The columns of `BLOCK` steps are kept between calls, about ``64 * 10 * rows`` numbers: an
-    instance is not for two threads at once.
+    The columns of `BLOCK` steps are kept between calls, about ``64 * 10 * rows`` numbers, times
+    the number of groups: an instance is not for two threads at once.
     """
 
     def __init__(
@@ -49,18 +51,34 @@ class Stacked:
         return self.rules[0].step(phase, gradient, c, out)
 
     def _columns(self, times: range) -> dict[str, Sequence[float] | Tensor]:
-        """Return each coefficient at `times`: floats, or columns where runs differ in it."""
+        """Return each coefficient at `times`: floats, or ``(rows, S)`` where runs or groups differ.
+
+        Returns
+        -------
+        dict of str to sequence
+            Rows are 1 where runs agree, S is 1 where groups do.
+        """
         runs = [[rule.coefficients(t) for rule in self.rules] for t in times]
         table: dict[str, Sequence[float] | Tensor] = {}
         for name in runs[0][0]:
-            values = [[coefficients[name] for coefficients in run] for run in runs]
-            if all(value == row[0] for row in values for value in row):
-                table[name] = [row[0] for row in values]
-            else:
-                columns = torch.tensor(values, dtype=self.dtype)
+            values = _array([[coefficients[name] for coefficients in run] for run in runs])
+            if (values == values[:, :1]).all():
+                values = values[:, :1]
+            if values.shape[1:] == (1, 1):
+                table[name] = values[:, 0, 0].tolist()
+                continue
+            columns = torch.from_numpy(values).to(self.dtype)
+            if values.shape[1] > 1:
                 columns = columns.repeat_interleave(self.replicas, 1)
-                table[name] = columns[:, :, None].to(self.device)
+            table[name] = columns.to(self.device)
         return table
+
+
+def _array(values: Sequence[Sequence[Coefficient]]) -> Array:
+    """Return numbers of times and runs ``(T, M, S)``; S is 1 where there are none of groups."""
+    groups = max(len(v) if isinstance(v, tuple) else 1 for row in values for v in row)
+    whole = [[v if isinstance(v, tuple) else (v,) * groups for v in row] for row in values]
+    return np.array(whole, np.float64)
 
 
 def stack(
@@ -74,7 +92,7 @@ def stack(
     Parameters
     ----------
     rules : sequence of Optimizer
-        One a run, M; of the same `Optimizer.structure`.
+        One a run, M; of the same `Optimizer.structure` and groups of the same weights.
     replicas : int
         Rows of each run, R; a phase has ``M * R``.
     dtype, device
@@ -88,11 +106,11 @@ def stack(
     Raises
     ------
     UsageError
-        If the rules differ in structure.
+        If the rules differ in structure, or in the weights of their groups.
     """
     first = rules[0]
     for i, rule in enumerate(rules):
-        if type(rule) is not type(first):
+        if rule.structure[0] != first.structure[0]:
             raise UsageError(
                 f"run 0 has {first.structure[0]}, run {i} has {rule.structure[0]}; "
                 "runs of one batch need the same optimizer"
@@ -104,6 +122,11 @@ def stack(
                     f"run {here} has {name}, run {there} has none; "
                     "runs of one batch need it all or not at all"
                 )
-    return (
-        first if all(rule == first for rule in rules) else Stacked(rules, replicas, dtype, device)
-    )
+        if rule.segments != first.segments:
+            raise UsageError(
+                f"the groups of run 0 and run {i} are of other parameters; runs of one batch need "
+                "the same"
+            )
+    if first.segments or any(rule != first for rule in rules):
+        return Stacked(rules, replicas, dtype, device)
+    return first

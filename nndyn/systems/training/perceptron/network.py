@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from nndyn.errors import UsageError
@@ -41,12 +43,15 @@ class Network:
         Whether it flattens its samples.
     initial : (D,)
         Initial weights; empty where they are not drawn.
+    module : torch.nn.Module or None
+        Of which it is the network, without storage perhaps, or with other weights.
     """
 
     layers: tuple[Layer, ...]
     parameters: tuple[Parameter, ...]
     flattens: bool
     initial: Array = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
+    module: nn.Module | None = field(default=None, compare=False, repr=False)
 
     engine = "perceptron"
 
@@ -90,6 +95,16 @@ class Network:
         """The widths as a spec: ``mlp:64-32-10``."""
         widths = [self.inputs, *(layer.outputs for layer in self.layers)]
         return "mlp:" + "-".join(map(str, widths))
+
+    def copied(self) -> nn.Module:
+        """Return a module with its initial weights, which is the caller's own."""
+        assert self.module is not None
+        module = copy.deepcopy(self.module).to_empty(device="cpu")
+        weights = torch.from_numpy(self.initial)
+        module = module.to(weights.dtype)
+        with torch.no_grad():
+            nn.utils.vector_to_parameters(weights, module.parameters())
+        return module
 
     def describe(self) -> list[dict[str, Any]]:
         """Return one JSON object a layer."""

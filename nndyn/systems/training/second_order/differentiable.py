@@ -55,6 +55,12 @@ class Differentiable(ABC):
         return self.rule.log_volume(self.task.network.size)
 
     @property
+    def tangent_rank(self) -> int:
+        """See `nndyn.systems.protocol.Forgetting`: an update empties a sum of gradients."""
+        accumulates = self.rule.every > 1
+        return self.task.network.size * (1 + self.rule.buffers - accumulates)
+
+    @property
     def no_tangents(self) -> str:
         """Why there are no tangents, empty where there are."""
         return self._second.missing

@@ -95,8 +95,7 @@ class Expansion:
             logs[i] = torch.log(lengths)
             vectors = vectors / torch.where(lengths > 0, lengths, 1)[:, None]
             if gradient is not None:
-                c = self._rule.coefficients(t)
-                after = self._rule.step(phase[None, :moved], gradient[None], c)[0]
+                after = self._rule(phase[None, :moved], gradient[None], t)[0]
                 phase = torch.cat([after, phase[moved:]])
         out = np.zeros_like(rows)
         out[0] = phase.cpu().numpy()

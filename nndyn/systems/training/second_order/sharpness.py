@@ -53,7 +53,10 @@ def measure(curvature: Curvature, rule: Optimizer, phase: Tensor, t: int) -> dic
         ``_residual``, the length of ``H v - λ v``. Of Adam and RMSprop there is, too,
         ``preconditioned_sharpness``: the largest of ``P^-1/2 H P^-1/2`` with the scales P by which
         the step from `t` divides the gradient (Adam's with its bias correction), with coupled
-        weight decay in H. NaN where the Hessian is not finite or the search does not converge.
+        weight decay in H. With groups of weights it is there of gradient descent too, and P has the
+        common rate over that of the group in it: a step is unstable above the same multiple of one
+        over the common rate as without groups, where momenta are equal. NaN where the Hessian is
+        not finite or the search does not converge.
 
     Notes
     -----
@@ -83,7 +86,8 @@ def measure(curvature: Curvature, rule: Optimizer, phase: Tensor, t: int) -> dic
         scales = rule.preconditioner(phase, gradient, t).to("cpu", torch.float64).numpy()
         point = curvature.at(weights, statistics, None)
         inverse = 1.0 / np.sqrt(scales)
-        decay = 0.0 if rule.decoupled else rule.weight_decay
+        added = torch.as_tensor(rule.decay_curvature(weights))
+        decay = added.to("cpu", torch.float64).numpy()
 
         def preconditioned(vector: Array) -> Array:
             scaled = inverse * vector.ravel()

@@ -19,10 +19,12 @@ from nndyn.words.text import escaped
 #: What torch calls the buffers behind the weights in a phase, in their order.
 NAMES: dict[str, tuple[str, ...]] = {
     "sgd": ("momentum_buffer",),
-    "adam": ("exp_avg", "exp_avg_sq"),
-    "adamw": ("exp_avg", "exp_avg_sq"),
+    "adam": ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"),
+    "adamw": ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"),
     "nadam": ("exp_avg", "exp_avg_sq"),
     "rmsprop": ("square_avg", "momentum_buffer"),
+    "adagrad": ("sum",),
+    "lion": ("exp_avg",),
 }
 #: Functions of the number of steps, which are not kept.
 _COUNTS = ("step", "mu_product")
@@ -37,11 +39,14 @@ class Buffers:
     values : (b, D) float64
         In the order of the phase.
     since : int
-        Time at which they were fresh.
+        Updates after which they were fresh.
+    average_since : int
+        The same of an average of the weights, where there is one.
     """
 
     values: Array
     since: int
+    average_since: int = 0
 
     @property
     def digest(self) -> str:
@@ -55,6 +60,7 @@ def buffers(
     count: int,
     parameters: Sequence[Parameter],
     every: Sequence[str],
+    groups: Sequence[Sequence[str]],
     step: int,
     label: str,
 ) -> Buffers | None:
@@ -67,13 +73,15 @@ def buffers(
     optimizer : str
         One of `NAMES`.
     count : int
-        Buffers that the optimizer here has.
+        Buffers of torch's that the optimizer here has.
     parameters : sequence of Parameter
         Those that train.
     every : sequence of str
         Names of all parameters of the model, in its order.
+    groups : sequence of sequence of str
+        Names of the parameters in the groups of the optimizer here, where it has groups.
     step : int
-        At which the state was kept.
+        Updates after which the state was kept.
     label : str
         What messages call it.
 
@@ -90,7 +98,7 @@ def buffers(
         If a number is not finite.
     """
     label = f"{label}: the optimizer's state"
-    of = _by_name(state, [p.name for p in parameters], every, label)
+    of = by_name(state, [p.name for p in parameters], every, groups, label)
     if optimizer not in NAMES:
         raise UsageError(
             f"{label} cannot be taken over by {optimizer}; known: {', '.join(NAMES)}; leave it out "
@@ -126,19 +134,25 @@ def buffers(
     return Buffers(values, step - steps.pop() if steps else 0)
 
 
-def _by_name(
-    state: Mapping[str, Any], trained: Sequence[str], every: Sequence[str], label: str
+def by_name(
+    state: Mapping[str, Any],
+    trained: Sequence[str],
+    every: Sequence[str],
+    groups: Sequence[Sequence[str]],
+    label: str,
 ) -> dict[str, Mapping[str, Any]]:
-    """Return the state of each parameter by its name."""
-    groups = state["param_groups"]
-    ids = [i for group in groups for i in group["params"]]
-    if groups and all("param_names" in group for group in groups):
-        names = [str(name) for group in groups for name in group["param_names"]]
-    elif len(groups) == 1 and len(ids) in (len(trained), len(every)):
+    """Return the state of each parameter by its name; see `buffers`."""
+    kept = state["param_groups"]
+    ids = [i for group in kept for i in group["params"]]
+    if kept and all("param_names" in group for group in kept):
+        names = [str(name) for group in kept for name in group["param_names"]]
+    elif groups and [len(group["params"]) for group in kept] == [len(own) for own in groups]:
+        names = [name for own in groups for name in own]
+    elif len(kept) == 1 and len(ids) in (len(trained), len(every)):
         names = list(trained if len(ids) == len(trained) else every)
-    elif len(groups) > 1:
+    elif len(kept) > 1:
         raise UsageError(
-            f"{label} has {len(groups)} groups, and does not say of which parameters; make the "
+            f"{label} has {len(kept)} groups, and does not say of which parameters; make the "
             "optimizer of model.named_parameters(), or of groups of them: its state has names then"
         )
     else:

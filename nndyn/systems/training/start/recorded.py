@@ -12,7 +12,7 @@ from nndyn import header
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.systems.training.start.optimizer_state import Buffers
-from nndyn.systems.training.start.start import Start
+from nndyn.systems.training.start.start import SHAPING, Start
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,6 +55,11 @@ def of(recording: xr.Dataset, label: str, step: int | None) -> Start:
     system = manifest.get("system", {})
     if "optimizer" not in system or "layers" not in system:
         raise UsageError(f"{label} is no recording of a nndyn.Training, which alone has a phase")
+    if "optimizer_class" in system:
+        raise UsageError(
+            f"{label} was recorded with {system['optimizer']}, which stepped for each row itself, "
+            "and its state is not what a training begins with; resume it, or give a checkpoint"
+        )
     if recording.sizes["time"] == 0:
         raise UsageError(f"{label} has no times yet")
     last = int(recording["time"].values[-1])
@@ -79,13 +84,19 @@ def of(recording: xr.Dataset, label: str, step: int | None) -> Start:
         size = int(np.prod(shape, dtype=np.int64))
         weights[name] = torch.from_numpy(row[end - size : end].copy()).reshape(shape)
         end -= size
-    since = system.get("start", {}).get("since", 0)
+    begun = system.get("start", {})
+    shape = [name for name in SHAPING if system.get(name) not in (None, False)]
     return Start(
         weights,
         step,
         label,
-        recorded=Buffers(row[D:end].reshape(-1, D).astype(np.float64), int(since)),
+        recorded=Buffers(
+            row[D:end].reshape(-1, D).astype(np.float64),
+            int(begun.get("since", 0)),
+            int(begun.get("average_since", 0)),
+        ),
         rule=str(system["optimizer"]),
+        shape=tuple(f"accumulate={system[n]}" if n == "accumulate" else n for n in shape),
         partial=True,
     )
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from nndyn.errors import DataError, UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.start import optimizer_state
 from nndyn.systems.training.start.optimizer_state import Buffers
-from nndyn.words.text import escaped
+from nndyn.words.text import escaped, raised
 
 #: Names in a message.
 _SHOWN = 4
+#: Options by which a rule has other buffers.
+SHAPING = ("amsgrad", "ema", "accumulate")
 #: What wrappers of a module put before the names of its weights.
 _WRAPPED = ("module.", "_orig_mod.", "model.")
 
@@ -43,6 +46,8 @@ class Start:
         Of a recording, as nndyn's optimizer has them.
     rule : str
         Name of the optimizer that a recording had.
+    shape : tuple of str
+        What else decides what its buffers are; see `shape_of`.
     partial : bool
         Whether there may be less than the whole state: a recording has what changes.
     files : tuple of Path
@@ -55,6 +60,7 @@ class Start:
     optimizer: Mapping[str, Any] | None = None
     recorded: Buffers | None = None
     rule: str = ""
+    shape: tuple[str, ...] = ()
     partial: bool = False
     files: tuple[Path, ...] = ()
 
@@ -106,9 +112,15 @@ class Start:
         return given
 
     def buffers(
-        self, rule: Optimizer, name: str, parameters: Sequence[Parameter], every: Sequence[str]
+        self,
+        rule: Optimizer,
+        name: str,
+        parameters: Sequence[Parameter],
+        every: Sequence[str],
+        initial: Array,
+        groups: Sequence[Sequence[str]] = (),
     ) -> Buffers:
-        """Return the buffers of an optimizer, zeros where there is no state of one.
+        """Return the buffers of an optimizer, fresh ones where there is no state of one.
 
         Parameters
         ----------
@@ -119,10 +131,15 @@ class Start:
             Those that train.
         every : sequence of str
             Names of all parameters of the model, frozen ones too, in its order.
+        initial : (D,)
+            The weights.
+        groups : sequence of sequence of str
+            Names of the parameters in the groups of the optimizer here, where it has groups.
 
         Returns
         -------
         Buffers
+            An average of the weights and a sum of gradients are fresh, but for a recording's.
 
         Raises
         ------
@@ -134,33 +151,100 @@ class Start:
         UserWarning
             If there is no state.
         """
-        size = sum(parameter.size for parameter in parameters)
         if self.recorded is not None:
-            if self.rule != name or len(self.recorded.values) != rule.buffers:
+            there = self.rule, len(self.recorded.values), set(self.shape)
+            if there != (name, rule.buffers, set(shape_of(rule.structure))):
                 raise UsageError(
-                    f"{self.label} was recorded with {self.rule} and {len(self.recorded.values)} "
-                    f"buffers, {name} here has {rule.buffers}; give the weights alone, by a dict "
-                    "with model and step, to begin with fresh ones"
+                    f"{self.label} was recorded with {', '.join((self.rule, *self.shape))} and "
+                    f"{len(self.recorded.values)} buffers, "
+                    f"{', '.join((name, *shape_of(rule.structure)))} here has {rule.buffers}; give "
+                    "the weights alone, by a dict with model and step, to begin with fresh ones"
                 )
             return self.recorded
+        if self.step % rule.every:
+            raise UsageError(
+                f"{self.label} is of step {self.step}, and an update is of {rule.every} steps "
+                "(accumulate): it lacks the sum of the gradients since the last update; begin at a "
+                f"multiple of {rule.every}"
+            )
+        updates = rule.updates(self.step)
+        values = rule.fresh(initial)
         found = None
         if self.optimizer is not None:
             found = optimizer_state.buffers(
-                self.optimizer, name, rule.buffers, parameters, every, self.step, self.label
+                self.optimizer, name, rule.own, parameters, every, groups, updates, self.label
             )
         if found is not None:
-            return found
-        if rule.buffers:
-            warnings.warn(
-                f"{self.label} has no state of the optimizer: {name} begins afresh at step "
-                f"{self.step}, with buffers of 0",
-                stacklevel=4,
-            )
-        return Buffers(np.zeros((rule.buffers, size)), self.step)
+            values[: rule.own] = found.values
+            return Buffers(values, found.since, updates)
+        if rule.own:
+            self._warn_of_fresh(name)
+        return Buffers(values, updates, updates)
 
-    def describe(self, buffers: Buffers) -> dict[str, Any]:
+    def give(
+        self,
+        optimizer: torch.optim.Optimizer,
+        groups: Sequence[Sequence[str]],
+        every: Sequence[str],
+    ) -> None:
+        """Give an optimizer of torch its state.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer
+            Keeps its own hyperparameters.
+        groups : sequence of sequence of str
+            Names of the parameters in its groups.
+        every : sequence of str
+            Names of all parameters of the model, in its order.
+
+        Raises
+        ------
+        UsageError
+            If the state is of another optimizer, of other parameters, or in a recording.
+
+        Warns
+        -----
+        UserWarning
+            If there is no state.
+        """
+        name = type(optimizer).__name__
+        if self.recorded is not None:
+            raise UsageError(
+                f"{self.label} was recorded with {self.rule}, whose state is none of {name}; give "
+                "the weights alone, by a dict with model and step, to begin with a fresh one"
+            )
+        if self.optimizer is None:
+            self._warn_of_fresh(name)
+            return
+        where = f"{self.label}: the optimizer's state"
+        trained = [one for group in groups for one in group]
+        found = optimizer_state.by_name(self.optimizer, trained, every, groups, where)
+        own = optimizer.state_dict()
+        ids = [i for group in own["param_groups"] for i in group["params"]]
+        state = {i: found[one] for i, one in zip(ids, trained, strict=True) if found.get(one)}
+        try:
+            optimizer.load_state_dict({**own, "state": copy.deepcopy(state)})
+        except Exception as error:
+            raise UsageError(f"{where} is not one of {name}: {raised(error)}") from error
+
+    def _warn_of_fresh(self, name: str) -> None:
+        warnings.warn(
+            f"{self.label} has no state of the optimizer: {name} begins afresh at step "
+            f"{self.step}, with fresh buffers",
+            stacklevel=5,
+        )
+
+    def describe(self, rule: Optimizer, buffers: Buffers) -> dict[str, Any]:
         """Return what a recording keeps and compares, beside the hash of the weights."""
-        return {"step": self.step, "since": buffers.since, "buffers_sha256": buffers.digest}
+        found = {"step": self.step, "since": buffers.since, "buffers_sha256": buffers.digest}
+        averages = "ema" in rule.structure
+        return found | ({"average_since": buffers.average_since} if averages else {})
+
+
+def shape_of(structure: Sequence[str]) -> tuple[str, ...]:
+    """Return what of the structure of a rule decides what its buffers are, beside its name."""
+    return tuple(one for one in structure if one.partition("=")[0] in SHAPING)
 
 
 def _place(value: torch.Tensor) -> tuple[int, torch.Size]:

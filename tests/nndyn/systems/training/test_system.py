@@ -35,8 +35,10 @@ def blocks_equal(a, b):
 
 
 def test_signature_is_the_public_one():
-    names = "model data test loss optimizer lr momentum nesterov weight_decay betas alpha clip_norm"
-    names += " batch_size schedule start activation init samples data_dir seed dtype device"
+    names = "model data test loss optimizer lr momentum nesterov dampening weight_decay betas"
+    names += " amsgrad alpha eps lr_decay initial_accumulator_value groups clip_norm clip_value"
+    names += " accumulate ema batch_size schedule start activation init samples data_dir seed"
+    names += " dtype device"
     assert " ".join(inspect.signature(Training).parameters) == names
 
 

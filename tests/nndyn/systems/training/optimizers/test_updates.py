@@ -10,15 +10,18 @@ from torch.optim import lr_scheduler
 
 from nndyn.errors import UsageError
 from nndyn.systems.training.optimizers import schedules
-from nndyn.systems.training.optimizers.adam import Adam, AdamW
-from nndyn.systems.training.optimizers.base import clipped
-from nndyn.systems.training.optimizers.nadam import NAdam
-from nndyn.systems.training.optimizers.rmsprop import RMSprop
-from nndyn.systems.training.optimizers.sgd import SGD
+from nndyn.systems.training.optimizers.formula import clipped
+from nndyn.systems.training.optimizers.formulas.adagrad import Adagrad
+from nndyn.systems.training.optimizers.formulas.adam import Adam, AdamW
+from nndyn.systems.training.optimizers.formulas.lion import Lion
+from nndyn.systems.training.optimizers.formulas.nadam import NAdam
+from nndyn.systems.training.optimizers.formulas.rmsprop import RMSprop
+from nndyn.systems.training.optimizers.formulas.sgd import SGD
 from nndyn.systems.training.optimizers.stacked import BLOCK, stack
 from tests.recorders import plain_loops
 
 ROWS, SIZE = 3, 11
+AMSGRAD = {"amsgrad": True}
 RULES = [
     (SGD(0.1), torch.optim.SGD, {}),
     (SGD(0.02, 0.9), torch.optim.SGD, {"momentum": 0.9}),
@@ -30,13 +33,28 @@ RULES = [
     (NAdam(0.01), plain_loops.NAdam, {}),
     (NAdam(0.01, (0.5, 0.8)), plain_loops.NAdam, {"betas": (0.5, 0.8)}),
     (NAdam(0.01, (0.999, 0.9)), plain_loops.NAdam, {"betas": (0.999, 0.9)}),
+    (SGD(0.02, 0.9, dampening=0.3), torch.optim.SGD, {"momentum": 0.9, "dampening": 0.3}),
+    (Adam(0.01, eps=1e-3), torch.optim.Adam, {"eps": 1e-3}),
+    (Adam(0.01, (0.5, 0.3), amsgrad=True), torch.optim.Adam, {"betas": (0.5, 0.3), **AMSGRAD}),
+    (AdamW(0.01, amsgrad=True), torch.optim.AdamW, {"weight_decay": 0.0, **AMSGRAD}),
+    (NAdam(0.01, eps=1e-2), plain_loops.NAdam, {"eps": 1e-2}),
     (RMSprop(0.01), torch.optim.RMSprop, {}),
+    (RMSprop(0.01, eps=1e-2), torch.optim.RMSprop, {"eps": 1e-2}),
     (RMSprop(0.01, 0.9, 0.5), torch.optim.RMSprop, {"momentum": 0.9, "alpha": 0.5}),
+    (Adagrad(0.1), torch.optim.Adagrad, {}),
+    (
+        Adagrad(0.1, 0.05, 0.5, 1e-3),
+        torch.optim.Adagrad,
+        {"lr_decay": 0.05, "initial_accumulator_value": 0.5, "eps": 1e-3},
+    ),
+    (Lion(0.01), plain_loops.Lion, {}),
+    (Lion(0.01, (0.5, 0.8)), plain_loops.Lion, {"betas": (0.5, 0.8)}),
 ]
 CASES = [
     ({}, "constant"),
     ({"weight_decay": 0.01}, "cosine:250"),
     ({"clip_norm": 1.5}, "step:60:0.5"),
+    ({"clip_value": 0.7}, "constant"),
     ({"weight_decay": 0.01, "clip_norm": 1.5}, "warmup:20,cosine:200"),
 ]
 SCHEDULES = {
@@ -71,7 +89,8 @@ def gradient_of(weights, t, batches):
 def start_of(rule, dtype=torch.float64, seed=3, rows=ROWS):
     generator = torch.Generator().manual_seed(seed)
     weights = torch.randn(rows, SIZE, dtype=dtype, generator=generator)
-    return torch.cat([weights, torch.zeros(rows, rule.buffers * SIZE, dtype=dtype)], 1)
+    buffers = torch.from_numpy(rule.fresh(weights[0].numpy())).to(dtype).reshape(1, -1)
+    return torch.cat([weights, buffers.expand(rows, -1)], 1)
 
 
 @pytest.mark.parametrize("batches", [False, True], ids=["full", "batches"])
@@ -95,6 +114,8 @@ def test_rule_equals_torch_over_200_steps(rule, kind, arguments, options, schedu
         assert torch.equal(gradient, inputs[1])
         phase, out = out, phase
         expected.grad = gradient_of(expected.detach(), t, batches)
+        if rule.clip_value is not None:
+            torch.nn.utils.clip_grad_value_([expected], rule.clip_value)
         if rule.clip_norm is not None:
             for row in expected.grad:
                 one = torch.nn.Parameter(row.clone())
@@ -106,6 +127,10 @@ def test_rule_equals_torch_over_200_steps(rule, kind, arguments, options, schedu
         assert (error <= 1e-12 * torch.linalg.vector_norm(expected.detach(), dim=1)).all()
 
 
+FAMILIES = ["sgd", "nesterov", "dampening", "adam", "amsgrad", "adamw", "nadam", "rmsprop"]
+FAMILIES += ["adagrad", "lion", "clip_value"]
+
+
 def family(kind):
     """Return three runs of one structure, no two equal in any hyperparameter."""
     plan = [schedules.parse(spec) for spec in ("constant", "cosine:70", "warmup:80,step:3")]
@@ -115,12 +140,30 @@ def family(kind):
             (0.1, 0.03, 0.7), plan, (0.1, 0.3, 0.01), (1.5, 0.1, 3.0), strict=True
         )
     ]
+    if kind == "clip_value":
+        return [SGD(one["lr"], clip_value=one["clip_norm"]) for one in common]
     own = {
         "sgd": (SGD, [{"momentum": m} for m in (0.9, 0.3, 0.99)]),
         "nesterov": (SGD, [{"momentum": m, "nesterov": True} for m in (0.9, 0.3, 0.99)]),
         "adam": (Adam, [{"betas": b} for b in ((0.9, 0.999), (0.5, 0.9), (0.0, 0.3))]),
         "adamw": (AdamW, [{"betas": b} for b in ((0.9, 0.999), (0.5, 0.9), (0.0, 0.3))]),
         "nadam": (NAdam, [{"betas": b} for b in ((0.9, 0.999), (0.5, 0.9), (0.0, 0.3))]),
+        "dampening": (SGD, [{"momentum": m, "dampening": m / 2} for m in (0.9, 0.3, 0.99)]),
+        "amsgrad": (
+            Adam,
+            [
+                {"betas": b, "eps": b[0] / 10, "amsgrad": True}
+                for b in ((0.9, 0.9), (0.5, 0.3), (0.1, 0.3))
+            ],
+        ),
+        "adagrad": (
+            Adagrad,
+            [
+                {"lr_decay": d, "initial_accumulator_value": i, "eps": e}
+                for d, i, e in ((0.0, 1.0, 0.1), (0.1, 0.0, 1e-10), (0.5, 0.5, 1e-3))
+            ],
+        ),
+        "lion": (Lion, [{"betas": b} for b in ((0.9, 0.99), (0.5, 0.9), (0.0, 0.3))]),
         "rmsprop": (
             RMSprop,
             [{"momentum": m, "alpha": a} for m, a in ((0.9, 0.99), (0.3, 0.5), (0.1, 0.9))],
@@ -132,7 +175,7 @@ def family(kind):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("kind", ["sgd", "nesterov", "adam", "adamw", "nadam", "rmsprop"])
+@pytest.mark.parametrize("kind", FAMILIES)
 def test_stacked_runs_have_the_bits_of_the_runs_alone(kind, dtype, device):
     rules, replicas = family(kind), 2
     together = stack(rules, replicas, dtype, device)
@@ -175,6 +218,8 @@ def test_stack_of_equal_runs_is_the_rule_itself():
         ([RMSprop(0.1), RMSprop(0.1, 0.9)], "run 1 has momentum, run 0 has none"),
         ([SGD(0.1), SGD(0.1, weight_decay=0.1)], "run 1 has weight_decay, run 0 has none"),
         ([SGD(0.1, clip_norm=1.0), SGD(0.1)], "run 0 has clip_norm, run 1 has none"),
+        ([SGD(0.1, clip_value=1.0), SGD(0.1)], "run 0 has clip_value, run 1 has none"),
+        ([Adam(0.1, amsgrad=True), Adam(0.1)], "run 0 has amsgrad, run 1 has none"),
     ],
 )
 def test_runs_of_different_structure_are_refused(rules, message):
@@ -197,6 +242,8 @@ rules = st.one_of(
     st.builds(Adam, rates, st.tuples(fractions, fractions), **common),
     st.builds(AdamW, rates, st.tuples(fractions, fractions), **common),
     st.builds(RMSprop, rates, fractions, fractions, **common),
+    st.builds(Adagrad, rates, fractions, fractions, **common),
+    st.builds(Lion, rates, st.tuples(fractions, fractions), **common),
 )
 
 

@@ -57,7 +57,7 @@ def test_weights_alone_are_of_step_0_and_the_optimizer_begins_afresh(tmp_path):
     weights = network().state_dict()
     torch.save(weights, tmp_path / "a.pt")
     for start in (weights, {"model": weights}, tmp_path / "a.pt", {"state_dict": network()}):
-        with pytest.warns(UserWarning, match="sgd begins afresh at step 0, with buffers of 0"):
+        with pytest.warns(UserWarning, match="sgd begins afresh at step 0, with fresh buffers"):
             assert training(start).first_step == 0
     assert training((weights, 30), momentum=0).first_step == 30
 

@@ -9,13 +9,14 @@ from typing import ClassVar
 
 import torch
 
-from nndyn.systems.training.optimizers.adam import Adam
-from nndyn.systems.training.optimizers.base import Parts, Tensor
+from nndyn.systems.training.optimizers.base import Check, Tensor
 from nndyn.systems.training.optimizers.differentials import (
     Differential,
     Pushforward,
     root_derivative,
 )
+from nndyn.systems.training.optimizers.formula import Coefficients, Parts, small
+from nndyn.systems.training.optimizers.formulas.adam import Adam, two_fractions
 
 #: Of the exponent in the momentum's warm-up, as in torch.
 _DECAY = 0.004
@@ -35,16 +36,16 @@ class NAdam(Adam):
     Dozat, 2016, https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ.
     """
 
-    linear: ClassVar[bool] = False
+    takes: ClassVar[Mapping[str, Check]] = {"betas": two_fractions, "eps": small}
 
     @property
     def volume_factor(self) -> float | None:
         """None: the gradient enters the weights directly, and volumes depend on the loss."""
         return None
 
-    def coefficients(self, t: int) -> dict[str, float]:
+    def numbers(self, t: int) -> dict[str, float]:
         """Return what enters `update`; the first step is the one from `since`."""
-        found = super().coefficients(t)
+        found = super().numbers(t)
         rate, (first, _) = self.lr * self.schedule(t), self.betas
         t = self.age(t)
         product = math.prod(_momentum(first, i) for i in range(min(t + 1, _NEGLIGIBLE)))
@@ -56,31 +57,23 @@ class NAdam(Adam):
         }
 
     def update(
-        self,
-        c: Mapping[str, float | Tensor],
-        gradient: Tensor,
-        old: Parts,
-        new: Sequence[Tensor | None],
+        self, c: Coefficients, gradient: Tensor, old: Parts, new: Sequence[Tensor | None]
     ) -> Parts:
         """Return weights, first and second moment."""
         g = gradient + c["decay"] * old[0] if self.weight_decay else gradient
         mean = torch.add(c["first"] * old[1], c["1-first"] * g, out=new[1])
         square = torch.add(c["second"] * old[2], c["1-second"] * (g * g), out=new[2])
-        root = c["scale"] * torch.sqrt(square) + c["epsilon"]
+        root = c["scale"] * torch.sqrt(square) + c["eps"]
         direction = c["by_mean"] * mean + c["by_gradient"] * g
         return torch.sub(old[0], direction / root, out=new[0]), mean, square
 
     def derivative(
-        self,
-        c: Mapping[str, float],
-        gradient_change: Pushforward,
-        gradient: Tensor,
-        buffers: Parts,
+        self, c: Coefficients, gradient_change: Pushforward, gradient: Tensor, buffers: Parts
     ) -> Differential:
         """Return the derivative of a step, as two factors: see `Adam`."""
         mean = c["first"] * buffers[0] + c["1-first"] * gradient
         square = c["second"] * buffers[1] + c["1-second"] * (gradient * gradient)
-        root = c["scale"] * torch.sqrt(square) + c["epsilon"]
+        root = c["scale"] * torch.sqrt(square) + c["eps"]
         direction = c["by_mean"] * mean + c["by_gradient"] * gradient
         by_mean, by_gradient = -c["by_mean"] / root, -c["by_gradient"] / root
         by_square = direction / (root * root) * c["scale"] * root_derivative(square)

@@ -1,0 +1,127 @@
+"""Advancing: the rows of one training, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
+from nndyn.systems.protocol import Block
+from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.execution.team import Together
+from nndyn.systems.training.execution.trajectories import check_times
+from nndyn.systems.training.optimizers.base import Optimizer
+from nndyn.systems.training.task import Task
+from nndyn.systems.training.torch_state import device as devices
+from nndyn.systems.training.torch_state.threads import threads_for
+
+
+class Advancing:
+    """What of a training moves its rows; see `nndyn.systems.protocol.System`.
+
+    Attributes
+    ----------
+    task : Task
+    order : Order
+    rule : Optimizer
+    dtype : numpy.dtype
+    device : torch.device
+    dimension : int
+        Components of a phase.
+    first_step : int
+        Step at which it begins; times below are counted from there.
+    """
+
+    task: Task
+    order: Order
+    rule: Optimizer
+    dtype: np.dtype[Any]
+    device: torch.device
+    dimension: int
+    first_step: int
+    _alone: Together
+
+    def one_by_one(self, replicas: int) -> str | None:
+        """Return why `replicas` rows are computed one after the other; see `protocol.InTurn`."""
+        return self.task.one_by_one(self.order, replicas)
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether trainings like this may advance at once, each in a thread of its own.
+
+        Not on a GPU, where one batch of all is the faster, and not modules, for which torch's
+        random state and some of its switches, which belong to the whole process, are set.
+        """
+        return self.task.concurrent
+
+    def check_steps(self, steps: int) -> None:
+        """Check that the schedule has so many steps; see `nndyn.systems.protocol.Begun`."""
+        self.rule.schedule.check(self.rule.updates(self.first_step + steps))
+
+    def work(self, replicas: int) -> float:
+        """Rough floating-point operations of one step of `replicas` rows."""
+        return replicas * self.task.work(self.order)
+
+    def advance(
+        self,
+        phase: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        *,
+        evaluate: Sequence[int] = (),
+        part: slice | None = None,
+    ) -> Block:
+        """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
+        if steps < 1:
+            raise UsageError(f"steps is {steps}, expected 1 or more")
+        self.check_steps(start + steps)
+        return self._run(phase, start, steps, keep, evaluate, part)
+
+    def observe(
+        self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
+    ) -> Block:
+        """Return the Block of the time `t` alone, equal to what `advance` stores there."""
+        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part)
+
+    @staticmethod
+    def one_thread() -> AbstractContextManager[None]:
+        """Let torch use one thread, for where several runs have one each."""
+        return threads_for(0.0)
+
+    def bare(self, phase: Array, start: int, steps: int) -> Array:
+        """Return the phase ``(R, P)`` after `steps` steps that record nothing, for timing."""
+        rows = self._rows(phase)
+        with self.computing(len(rows)):
+            return np.asarray(self._alone.bare(rows[None], start, steps)[0])
+
+    def _run(
+        self,
+        phase: Array,
+        start: int,
+        steps: int,
+        keep: Sequence[int],
+        evaluate: Sequence[int],
+        part: slice | None,
+    ) -> Block:
+        phase = self._rows(phase)
+        check_times(start, steps, keep=keep, evaluate=evaluate)
+        with self.computing(len(phase)):
+            return self._alone.run(phase[None], start, steps, keep, evaluate, part)[0]
+
+    @contextmanager
+    def computing(self, replicas: int) -> Iterator[None]:
+        """Have torch compute steps of `replicas` rows fast and repeatably."""
+        with threads_for(self.work(replicas)), devices.repeatable(self.device):
+            yield
+
+    def _rows(self, phase: Array) -> Array:
+        rows = np.ascontiguousarray(phase, dtype=self.dtype)
+        if rows.ndim != 2 or rows.shape[1] != self.dimension or len(rows) == 0:
+            raise UsageError(f"phase has shape {np.shape(phase)}, not (rows, {self.dimension})")
+        return rows

@@ -1,0 +1,1 @@
+"""Update rules made of others: groups of weights, sums of gradients, averages of weights."""

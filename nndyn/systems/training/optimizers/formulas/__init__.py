@@ -1,0 +1,1 @@
+"""Update rules with one set of hyperparameters, one file each."""
