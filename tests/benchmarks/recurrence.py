@@ -146,7 +146,7 @@ def states(rounds: int, times: int, components: int, part: int) -> None:
     from sklearn.metrics import pairwise_distances
 
     x = np.cumsum(np.random.default_rng(0).standard_normal((times, components)), axis=0)
-    recording = nndyn.from_array(x)
+    recording = nndyn.from_array(x[:, None])  # of one replica: rows are times
     tasks = {
         "l1": lambda: nndyn.recurrence(recording, norm="l1"),
         "pdist": lambda: pdist(x[:part], "cityblock"),
