@@ -19,7 +19,7 @@ def subjects(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("count", "seed"), [(10, 1), pytest.param(300, 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("count", "seed"), [(6, 1), pytest.param(300, 2, marks=pytest.mark.slow)])
 def test_every_answer_is_a_refusal_or_right(subjects, count, seed):
     beside = "PYTEST_XDIST_WORKER" in os.environ  # other tests, on the other core
     workers = 1 if beside else min(2, os.cpu_count() or 1)

@@ -20,6 +20,9 @@ from recorders import request
 from tests.nndyn.systems.training.loop import loops
 
 OPTIONS = {"replicas": 2, "epsilon": 1e-3, "progress": False}
+#: Of what is alike in what outlives a step, one in the default tests.
+ALIKE = ("sgd", "tied", "frozen", "bound_method", "vae", "own_average", "enabled_scaler")
+ALIKE += ("one_cycle", "sequential", "lambda_lr", "accumulation", "dict_batch", "dampening")
 
 
 def same(one, other):
@@ -29,7 +32,10 @@ def same(one, other):
             np.testing.assert_array_equal(left[name].values, right[name].values, err_msg=name)
 
 
-@pytest.mark.parametrize("kind", [k for k in loops.ALL if k != "bf16"])
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=[pytest.mark.slow] * (k in ALIKE)) for k in loops.ALL if k != "bf16"],
+)
 def test_a_run_in_two_parts_is_the_run_in_one(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(request, "_BLOCK_STEPS", 16)
     whole, parts = tmp_path / "whole.nc", tmp_path / "parts.nc"
