@@ -94,6 +94,7 @@ def test_a_network_of_ones_own_is_recorded_by_python(tmp_path, monkeypatch, caps
     assert printed.splitlines()[-1] == f"{result.attrs['verdict']}: {result.attrs['reason']}"
 
 
+@pytest.mark.slow  # docs/own_loop.md is run by default
 def test_a_loop_of_ones_own_is_recorded_and_drawn(tmp_path):
     path = tmp_path / "figure.png"
     printed = output(sys.executable, EXAMPLES / "own_loop.py", "--steps=12", "--output", path)
@@ -103,6 +104,7 @@ def test_a_loop_of_ones_own_is_recorded_and_drawn(tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_two_networks_against_each_other_are_recorded_and_drawn(tmp_path):
     path = tmp_path / "figure.png"
     printed = output(sys.executable, EXAMPLES / "gan.py", "--steps=12", "--output", path)

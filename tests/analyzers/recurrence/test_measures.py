@@ -64,7 +64,7 @@ LENGTHS = st.integers(1, 5)
 def test_recurrence_with_itself(pairs, monkeypatch):
     held(pairs, monkeypatch)
 
-    @settings(deadline=None, max_examples=40)
+    @settings(deadline=None, max_examples=20)
     @given(trajectories(), NORMS, LENGTHS, LENGTHS, st.integers(0, 9), st.integers(1, 4))
     def check(both, norm, min_diagonal, min_vertical, theiler, width):
         monkeypatch.setattr(narrow, "WIDTH", width)

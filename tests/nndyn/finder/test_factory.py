@@ -58,6 +58,7 @@ def test_a_function_that_was_changed_since_is_not_mixed_with_its_former_runs(tmp
         nndyn.find_onset(changed, path=tmp_path / "runs", **call)
 
 
+@pytest.mark.slow  # as of a Training, in tests/nndyn/test_finder.py
 def test_no_growth_within_the_bounds_is_a_null_with_the_reason():
     call = {**CALL, "lr": (0.1, 0.3), "seeds": 3}
     found = nndyn.find_onset(tiny, **call)
@@ -91,7 +92,7 @@ def test_what_is_made_elsewhere_is_the_same(function):
     ("function", "warned"),
     [
         (tiny, False),
-        (lambda lr, seed: tiny(lr, 0), True),
+        pytest.param(lambda lr, seed: tiny(lr, 0), True, marks=pytest.mark.slow),
         (lambda lr: tiny(lr, 0), True),
     ],
     ids=["drawn", "not drawn", "no seed"],
