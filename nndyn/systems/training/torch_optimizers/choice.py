@@ -241,6 +241,11 @@ def _take_off_schedulers(optimizer: torch.optim.Optimizer, schedule: Any, name: 
     for group in optimizer.param_groups:
         if "initial_lr" not in group:
             continue
+        if "max_momentum" in group:
+            raise UsageError(
+                f"optimizer {name} has a scheduler that has begun to cycle its momentum; give what "
+                "makes an optimizer, a function of the model"
+            )
         if schedule == "constant":
             raise UsageError(
                 f"optimizer {name} has a scheduler, which is left out here; give what makes it of "
