@@ -284,3 +284,28 @@ def test_the_code_of_an_optimizer_of_ones_own_is_compared():
 def test_steps_that_need_a_closure_are_refused():
     with pytest.raises(UsageError, match="optimizer is LBFGS"):
         nndyn.Training(plain.network(), plain.data(), optimizer=torch.optim.LBFGS)
+
+
+class Idle(torch.nn.Module):
+    """Has a layer that no loss depends on."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.unused = plain.network(), torch.nn.Linear(3, 3).double()
+
+    def forward(self, x):
+        return self.used(x)
+
+
+def test_weights_without_a_gradient_do_not_decay_as_in_torch():
+    def decaying(model):
+        return torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
+
+    model = Idle()
+    with pytest.warns(UserWarning, match="unused.weight has no gradient, and decaying does not"):
+        system = nndyn.Training(model, plain.data(), optimizer=decaying)
+    found = plain.trained(model, decaying(model), system.order, plain.data(), 5)
+    last = system.advance(system.initial()[None], 0, 5, ()).phase[0, system.components]
+    np.testing.assert_array_equal(last, found)
+    with pytest.warns(UserWarning, match="has no gradient, and weight decay moves it"):
+        nndyn.Training(Idle(), plain.data(), optimizer="adamw", lr=0.01, weight_decay=0.1)
