@@ -7,6 +7,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -171,7 +172,10 @@ def _parts(one: Any) -> list[Any]:
 
 def _saved(one: Any) -> Iterator[torch.Tensor]:
     """Give the tensors that an object of a class of the user's saves, such as a copy of a model."""
-    waiting = [one.state_dict()] if _of_the_user(one) and hasattr(one, "state_dict") else []
+    waiting: list[Any] = []
+    if _of_the_user(one) and hasattr(one, "state_dict"):
+        with suppress(AttributeError):  # of a wrapper that was not made as torch makes one
+            waiting.append(one.state_dict())
     for tree in waiting:
         if isinstance(tree, torch.Tensor):
             yield tree

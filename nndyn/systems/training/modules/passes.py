@@ -388,8 +388,8 @@ def _collect(
     out: Tensor, gradients: Sequence[Tensor], places: Sequence[Parameter], *, add: bool
 ) -> None:
     for place, gradient in zip(places, gradients, strict=True):
-        target = _at(out, place)
+        target, dense = _at(out, place), gradient.to_dense()
         if add:
-            target += gradient.reshape(target.shape)
+            target += dense.reshape(target.shape)
         else:
-            target.copy_(gradient.reshape(target.shape))
+            target.copy_(dense.reshape(target.shape))

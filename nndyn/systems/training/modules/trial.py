@@ -146,6 +146,18 @@ def observe(module: nn.Module, batch: Batch, criterion: Criterion) -> Behaviour:
     )
 
 
+def without_gradient(module: nn.Module, batch: Batch, criterion: Criterion) -> list[str]:
+    """Return the parameters that train and that the loss of a step on `batch` does not reach."""
+    own = copy.deepcopy(module)
+    x = entering(batch.x, criterion, graph=True)
+    output, _ = _step(own, x)
+    with seeded(0, x.device), torch.enable_grad():
+        loss = criterion(output, batch.target, x, len(x))
+    names, weights = zip(*trained(own), strict=True)
+    found = torch.autograd.grad(loss, weights, allow_unused=True)
+    return [name for name, gradient in zip(names, found, strict=True) if gradient is None]
+
+
 def suffices(module: nn.Module, batch: Batch, criterion: Criterion) -> bool:
     """Return whether the loss of these samples is a finite number, as it may not be of few."""
     try:

@@ -7,6 +7,7 @@ factors.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ _PLATEAU = (
     "schedule: ReduceLROnPlateau follows a measured loss, which is no function of t; take "
     "nndyn.Loop, whose step calls it"
 )
+#: What schedulers of torch cycle beside the rate.
+_CYCLED = ("momentum", "betas")
 _FORMS = "expected a name, a function of t that returns a factor, or a function of an optimizer"
 _FORMS += " that returns a scheduler, such as lambda optimizer: StepLR(optimizer, 30)"
 
@@ -254,10 +257,10 @@ def _of_scheduler(
         for group, before in zip(optimizer.param_groups, others, strict=True):
             changed = [key for key, value in before.items() if group[key] != value]
             if changed:
+                cure = "give cycle_momentum=False, or " if changed[0] in _CYCLED else ""
                 raise UsageError(
-                    f"schedule {name} changes the {changed[0]} as well, to {group[changed[0]]:g} "
-                    f"at t = {t}, and here that is constant; give cycle_momentum=False, or take "
-                    "nndyn.Loop"
+                    f"schedule {name} changes the {changed[0]} as well, to {group[changed[0]]} "
+                    f"at t = {t}, and here that is constant; {cure}take nndyn.Loop"
                 )
         what = f"schedule {name}: the learning rate at t = {t}"
         rates = tuple(number(what, group["lr"], least=0) for group in optimizer.param_groups)
@@ -286,7 +289,8 @@ def _alike(rates: Sequence[float], lrs: Sequence[float]) -> bool:
 
 def _optimizer(groups: Sequence[Mapping[str, Any]]) -> torch.optim.Optimizer:
     """Return an optimizer with such groups that trains nothing."""
-    made = [{**group, "params": [torch.nn.Parameter(torch.zeros(()))]} for group in groups]
+    own = copy.deepcopy(list(groups))  # a scheduler sets a rate that is a tensor in its place
+    made = [{**group, "params": [torch.nn.Parameter(torch.zeros(()))]} for group in own]
     return torch.optim.SGD(made, lr=1.0, momentum=0.9)
 
 

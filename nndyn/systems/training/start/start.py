@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -223,6 +224,10 @@ class Start:
         own = optimizer.state_dict()
         ids = [i for group in own["param_groups"] for i in group["params"]]
         state = {i: found[one] for i, one in zip(ids, trained, strict=True) if found.get(one)}
+        counted, before = _counted(optimizer), self.optimizer["param_groups"]
+        if len(before) == len(own["param_groups"]):
+            for group, old in zip(own["param_groups"], before, strict=True):
+                group.update({key: value for key, value in old.items() if key in counted})
         try:
             optimizer.load_state_dict({**own, "state": copy.deepcopy(state)})
         except Exception as error:
@@ -240,6 +245,17 @@ class Start:
         found = {"step": self.step, "since": buffers.since, "buffers_sha256": buffers.digest}
         averages = "ema" in rule.structure
         return found | ({"average_since": buffers.average_since} if averages else {})
+
+
+def _counted(optimizer: torch.optim.Optimizer) -> set[str]:
+    """Return what a user's optimizer keeps in its groups that it was not made with."""
+    if type(optimizer).__module__.partition(".")[0] == "torch":
+        return set()
+    arguments = inspect.signature(type(optimizer)).parameters.values()
+    if any(one.kind is one.VAR_KEYWORD for one in arguments):
+        return set()
+    kept = {key for group in optimizer.param_groups for key in group}
+    return kept - {one.name for one in arguments} - {"params", "param_names"}
 
 
 def shape_of(structure: Sequence[str]) -> tuple[str, ...]:

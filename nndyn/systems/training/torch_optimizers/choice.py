@@ -15,6 +15,8 @@ from nndyn.errors import UnknownNameError, UsageError
 from nndyn.systems.training.assembly import Assembled
 from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.modules.fingerprint import content_digest
+from nndyn.systems.training.modules.module import Module
+from nndyn.systems.training.modules.trial import without_gradient
 from nndyn.systems.training.optimizers import arguments, schedulers
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.optimizers.groups import listed
@@ -126,15 +128,30 @@ def of(
     schedule = schedulers.chosen(common.pop("schedule"), lr)
     make = partial(arguments.make, optimizer, lr=lr, schedule=schedule, **common, **options)
     make()  # what is wrong is said before data are read
-    return partial(_named, optimizer, partial(make, groups=groups))
+    decays = any(one.get("weight_decay") for one in (own, *(group.options for group in groups)))
+    return partial(_named, optimizer, partial(make, groups=groups), decays)
 
 
 def _named(
-    optimizer: str, make: Callable[..., Any], assemble: Callable[..., Assembled]
+    optimizer: str, make: Callable[..., Any], decays: bool, assemble: Callable[..., Assembled]
 ) -> tuple[Assembled, Chosen]:
     made = assemble()
-    rule, described = make(parameters=made.task.network.parameters)
+    network = made.task.network
+    rule, described = make(parameters=network.parameters)
+    if decays and (unused := _without_gradient(network)):
+        warnings.warn(
+            f"{unused[0]} has no gradient, and weight decay moves it all the same, as torch's does "
+            "not; freeze it in the model, by requires_grad_(False)",
+            stacklevel=3,
+        )
     return made, Chosen(rule, optimizer, described, rule.schedule)
+
+
+def _without_gradient(network: Network) -> list[str]:
+    """Return the parameters that train and that no loss depends on."""
+    if not isinstance(network, Module):
+        return []
+    return without_gradient(network.module, network.trial, network.criterion)
 
 
 def _given(
@@ -160,6 +177,15 @@ def _chosen(form: Form, network: Network, *, schedule: Any, **common: Any) -> Ch
     ours = translated(optimizer, module)
     if isinstance(ours, Ours) and not _is_common(schedule, optimizer):
         ours = "the schedule gives groups of parameters factors of their own"
+    decays = {
+        name
+        for members, group in zip(groups, optimizer.param_groups, strict=True)
+        for name in members
+        if group.get("weight_decay")
+    }
+    if isinstance(ours, Ours) and decays:
+        idle = [name for name in _without_gradient(network) if name in decays]
+        ours = f"{idle[0]} has no gradient, and {form.name} does not move it" if idle else ours
     if isinstance(ours, Ours):
         try:
             chosen = schedulers.chosen(schedule, ours.options["lr"], _scheduled(optimizer))
@@ -241,6 +267,11 @@ def _take_off_schedulers(optimizer: torch.optim.Optimizer, schedule: Any, name: 
     for group in optimizer.param_groups:
         if "initial_lr" not in group:
             continue
+        if "max_momentum" in group:
+            raise UsageError(
+                f"optimizer {name} has a scheduler that has begun to cycle its momentum; give what "
+                "makes an optimizer, a function of the model"
+            )
         if schedule == "constant":
             raise UsageError(
                 f"optimizer {name} has a scheduler, which is left out here; give what makes it of "

@@ -85,6 +85,11 @@ class Form:
                 "optimizer is LBFGS, whose step evaluates the loss as often as it likes and whose "
                 "state grows: it is no map of one update; use another optimizer"
             )
+        if not hasattr(made, "_optimizer_step_post_hooks"):
+            raise UsageError(
+                f"optimizer {self.name} is a {type(made).__name__} that torch has not made; call "
+                "super().__init__(params, defaults) where it is made"
+            )
         _check_parameters(made, module, self.name)
         _check_fresh(made, self.name, just_made=True)
         self._set_rate(made)

@@ -17,6 +17,7 @@ from nndyn.systems.numeric.one_by_one import OneByOne
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.execution.advancing import Advancing
+from nndyn.systems.training.loop.reach import reached
 from nndyn.systems.training.loop.system import Loop
 from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.modules.modes import plain
@@ -74,6 +75,12 @@ class RowsInTurn(Advancing):
         assert turns is not None
         assert isinstance(task, ModuleTask)
         self.reason, optimizer = turns.reason, turns.optimizer
+        inside = _inside(optimizer)
+        if begin is not None and begin.optimizer is not None and inside:
+            raise UsageError(
+                f"optimizer {chosen.name} holds others ({', '.join(inside)}), whose state a "
+                "checkpoint does not have; give the weights alone, by a dict with model and step"
+            )
         if begin is not None:
             begin.give(optimizer, chosen.groups, self.task.network.names)
             self._description["start"] = {"step": begin.step}
@@ -89,7 +96,7 @@ class RowsInTurn(Advancing):
                 loop = Loop(
                     step,
                     model=turns.module,
-                    stateful={"optimizer": optimizer},
+                    stateful={"optimizer": optimizer, **inside},
                     evaluate=step.evaluate,
                     seed=self.order.seed,
                 )
@@ -227,3 +234,12 @@ class RowsInTurn(Advancing):
         """Have torch compute repeatably, with as many threads as it has: as a plain loop does."""
         with plain(), devices.repeatable(self.device):
             yield
+
+
+def _inside(optimizer: torch.optim.Optimizer) -> dict[str, torch.optim.Optimizer]:
+    """Return the optimizers that one holds, by name."""
+    return {
+        f"optimizer{name.removeprefix('step')}".replace("/", "|"): one
+        for name, one in reached(optimizer)
+        if isinstance(one, torch.optim.Optimizer)
+    }

@@ -67,7 +67,8 @@ class Step:
         self._optimizer.zero_grad()
         loss = network.criterion(called(self._module, x), batch.target, x, len(batch))
         torch.autograd.backward(loss)
-        gradients = [w.grad.detach().reshape(-1) for w in self._weights if w.grad is not None]
+        gradients = [w.grad.detach() for w in self._weights if w.grad is not None]
+        gradients = [gradient.to_dense().reshape(-1) for gradient in gradients]
         norm = torch.linalg.vector_norm(torch.cat(gradients), dtype=torch.float64)
         if not self._looking:
             if self._clip is not None:

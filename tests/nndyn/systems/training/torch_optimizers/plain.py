@@ -30,6 +30,37 @@ class Signed(torch.optim.Optimizer):
                 p.add_(torch.sign(state["mean"]) * state["mean"].abs().sqrt(), alpha=-rate)
 
 
+class Both(torch.optim.Optimizer):
+    """One optimizer for matrices, another for the rest."""
+
+    def __init__(self, params, lr=0.01):
+        params = list(params)
+        super().__init__(params, {"lr": lr})
+        matrices = [p for p in params if p.dim() > 1]
+        others = [p for p in params if p.dim() < 2]
+        self.inside = [torch.optim.Muon(matrices, lr=lr), torch.optim.AdamW(others, lr=lr)]
+
+    def step(self, closure=None):
+        for one in self.inside:
+            one.step()
+
+
+class Counted(torch.optim.Optimizer):
+    """Averages with a count that is kept in its group."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr, "count": 0})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["count"] += 1
+            for p in group["params"]:
+                slow = self.state[p].setdefault("slow", p.clone())
+                slow.sub_(p.grad, alpha=group["lr"])
+                p.lerp_(slow, 1 / group["count"])
+
+
 def data(dtype=torch.float64, samples=48):
     x = torch.randn(samples, 6, dtype=dtype, generator=torch.Generator().manual_seed(1))
     return x, (x[:, 0] * x[:, 1] > 0).long()

@@ -275,6 +275,36 @@ def test_a_scheduler_already_made_of_an_instance_is_made_anew():
     np.testing.assert_array_equal(path(system), path(expected))
 
 
+def test_an_instance_whose_momentum_is_being_cycled_is_refused():
+    model = plain.network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    lr_scheduler.OneCycleLR(optimizer, 0.2, total_steps=60)
+
+    def schedule(optimizer):
+        return lr_scheduler.OneCycleLR(optimizer, 0.2, total_steps=60, cycle_momentum=False)
+
+    with pytest.raises(UsageError, match="has begun to cycle its momentum"):
+        made(optimizer, model, schedule=schedule)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.RAdam])
+@pytest.mark.filterwarnings("ignore:optimizer RAdam")
+def test_a_rate_that_is_a_tensor_is_scheduled_from_its_own_value(kind):
+    def optimizer(model):
+        rate = torch.tensor(0.01, dtype=torch.float64)
+        return kind(model.parameters(), lr=rate, foreach=False)
+
+    def schedule(optimizer):
+        return lr_scheduler.LambdaLR(optimizer, lambda t: (t + 1) / 10)
+
+    system = made(optimizer, schedule=schedule)
+    model = plain.network()
+    own = optimizer(model)
+    found = plain.trained(model, own, system.order, plain.data(), 9, schedule=schedule(own))
+    last = system.advance(system.initial()[None], 0, 9, ()).phase[0, system.components]
+    np.testing.assert_allclose(last, found, rtol=0, atol=1e-12)
+
+
 def test_groups_with_a_schedule_each_take_turns():
     def schedule(optimizer):
         return lr_scheduler.LambdaLR(optimizer, [lambda t: 0.9**t, lambda t: float(t > 3)])

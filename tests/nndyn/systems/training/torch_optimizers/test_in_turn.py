@@ -21,6 +21,7 @@ KINDS = {
     "adadelta": torch.optim.Adadelta,
     "adafactor": torch.optim.Adafactor,
     "own": plain.Signed,
+    "holds others": plain.Both,
     "rprop": torch.optim.Rprop,
     "asgd": torch.optim.ASGD,
     "adamax": torch.optim.Adamax,
@@ -138,7 +139,7 @@ def test_batches_that_are_drawn_have_a_loss_of_their_own(tmp_path):
     np.testing.assert_array_equal(run["state"].values[:, 0], run["state"].values[:, -1])
 
 
-@pytest.mark.parametrize("name", ["adafactor", "own", "asgd"])
+@pytest.mark.parametrize("name", ["adafactor", "own", "asgd", "holds others"])
 def test_a_run_in_two_parts_is_the_run_in_one(tmp_path, monkeypatch, name):
     monkeypatch.setattr(request, "_BLOCK_STEPS", 8)
     whole, parts = tmp_path / "whole.nc", tmp_path / "parts.nc"
@@ -187,6 +188,34 @@ def test_a_state_of_another_kind_is_refused_as_a_start(tmp_path):
     nndyn.record(named, tmp_path / "adam.nc", steps=3, **OPTIONS).close()
     with pytest.raises(UsageError, match="was recorded with adam, whose state is none of Signed"):
         made(plain.Signed, start=tmp_path / "adam.nc")
+
+
+def test_a_start_gives_what_steps_count_in_the_groups():
+    model = plain.network()
+    optimizer = plain.Counted(model.parameters(), lr=0.2)
+    with pytest.warns(UserWarning, match="Counted is none"):
+        order = nndyn.Training(plain.network(), plain.data(), optimizer=plain.Counted).order
+    plain.trained(model, optimizer, order, plain.data(), 7)
+    start = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": 7}
+    optimizer.param_groups[0]["lr"] = 0.1  # a rate is that of the training that goes on
+    with pytest.warns(UserWarning, match="Counted is none"):
+        later = nndyn.Training(
+            plain.network(), plain.data(), optimizer=plain.Counted, lr=0.1, start=start
+        )
+    last = later.advance(later.initial()[None], 0, 5, ()).phase[0, later.components]
+    found = plain.trained(model, optimizer, order, plain.data(), 5, start=7)
+    np.testing.assert_array_equal(last, found)
+
+
+def test_a_start_has_no_state_of_optimizers_in_another():
+    model = plain.network()
+    optimizer = plain.Both(model.parameters())
+    start = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": 7}
+    with (
+        pytest.raises(UsageError, match=r"Both holds others \(optimizer.inside"),
+        pytest.warns(UserWarning, match="Both is none"),
+    ):
+        nndyn.Training(plain.network(), plain.data(), optimizer=plain.Both, start=start)
 
 
 def test_a_start_without_a_state_begins_afresh():
@@ -284,3 +313,45 @@ def test_the_code_of_an_optimizer_of_ones_own_is_compared():
 def test_steps_that_need_a_closure_are_refused():
     with pytest.raises(UsageError, match="optimizer is LBFGS"):
         nndyn.Training(plain.network(), plain.data(), optimizer=torch.optim.LBFGS)
+
+
+class Idle(torch.nn.Module):
+    """Has a layer that no loss depends on."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.unused = plain.network(), torch.nn.Linear(3, 3).double()
+
+    def forward(self, x):
+        return self.used(x)
+
+
+def test_weights_without_a_gradient_do_not_decay_as_in_torch():
+    def decaying(model):
+        return torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
+
+    model = Idle()
+    with pytest.warns(UserWarning, match="unused.weight has no gradient, and decaying does not"):
+        system = nndyn.Training(model, plain.data(), optimizer=decaying)
+    found = plain.trained(model, decaying(model), system.order, plain.data(), 5)
+    last = system.advance(system.initial()[None], 0, 5, ()).phase[0, system.components]
+    np.testing.assert_array_equal(last, found)
+    with pytest.warns(UserWarning, match="has no gradient, and weight decay moves it"):
+        nndyn.Training(Idle(), plain.data(), optimizer="adamw", lr=0.01, weight_decay=0.1)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.SparseAdam])
+@pytest.mark.filterwarnings("ignore:optimizer SparseAdam")
+def test_gradients_may_be_sparse(kind):
+    x = torch.randint(5, (12, 3), generator=torch.Generator().manual_seed(1))
+
+    def model():
+        torch.manual_seed(0)
+        made = nn.Sequential(nn.Embedding(5, 4, sparse=True), nn.Flatten(1))
+        return made.double()
+
+    system = nndyn.Training(model(), (x, x[:, 0]), optimizer=kind, lr=0.01)
+    own = model()
+    found = plain.trained(own, kind(own.parameters(), lr=0.01), system.order, (x, x[:, 0]), 5)
+    last = system.advance(system.initial()[None], 0, 5, ()).phase[0, system.components]
+    np.testing.assert_allclose(last, found, rtol=0, atol=1e-12)
