@@ -21,7 +21,8 @@ def canonical(value: Any) -> Any:
     """
     if isinstance(value, str):
         name, colon, options = value.lower().partition(":")
-        return name.replace("_", "-").removeprefix("torch.") + colon + options
+        name = name.replace("_", "-").removeprefix("torch.").removeprefix("optim.")
+        return name + colon + options
     if isinstance(value, np.dtype) or (
         isinstance(value, type) and issubclass(value, np.floating | float)
     ):

@@ -33,6 +33,7 @@ SHORT = {"steps": 3, "replicas": 1, "control": False}
         ("dtype", np.dtype("f4"), "float32"),
         ("optimizer", "Adam", "adam"),
         ("optimizer", "SGD", "sgd"),
+        ("optimizer", "torch.optim.SGD", "sgd"),
         ("optimizer", "RMSProp", "rmsprop"),
         ("optimizer", "AdamW", "adamw"),
         ("loss", "MSE", "mse"),

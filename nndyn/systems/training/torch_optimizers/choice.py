@@ -28,7 +28,7 @@ from nndyn.systems.training.torch_optimizers.step import Clip
 from nndyn.systems.training.torch_optimizers.translation import Ours, translated
 
 #: Optimizers of torch without a rule here.
-_IN_TURN = ("Adadelta", "Adafactor", "Adamax", "ASGD", "Muon", "RAdam", "Rprop")
+_IN_TURN = ("Adadelta", "Adafactor", "Adamax", "ASGD", "Muon", "RAdam", "Rprop", "SparseAdam")
 #: What only chooses how torch computes a step.
 _COMPUTING = ("foreach", "fused", "capturable", "differentiable")
 #: What every optimizer of torch holds.
