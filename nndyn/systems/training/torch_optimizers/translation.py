@@ -16,7 +16,6 @@ NAMES: dict[type[torch.optim.Optimizer], str] = {
     torch.optim.SGD: "sgd",
     torch.optim.Adam: "adam",
     torch.optim.AdamW: "adamw",
-    torch.optim.NAdam: "nadam",
     torch.optim.RMSprop: "rmsprop",
     torch.optim.Adagrad: "adagrad",
 }
@@ -55,6 +54,8 @@ def translated(made: torch.optim.Optimizer, module: nn.Module) -> Ours | str:
     kind = type(made)
     name = NAMES.get(kind, "")
     label = kind.__name__
+    if kind is torch.optim.NAdam:
+        return "optimizer NAdam keeps in float32 what `nadam`, by name, computes in float64"
     if name not in OPTIMIZERS:
         return f"optimizer {label} is none of nndyn's own"
     if any(getattr(made, hooks, None) for hooks in _HOOKS):

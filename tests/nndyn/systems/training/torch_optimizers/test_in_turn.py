@@ -26,13 +26,15 @@ KINDS = {
     "asgd": torch.optim.ASGD,
     "adamax": torch.optim.Adamax,
     "radam": torch.optim.RAdam,
+    "nadam": torch.optim.NAdam,
     "maximize": lambda model: torch.optim.SGD(model.parameters(), lr=0.01, maximize=True),
 }
 
 
 def made(optimizer, model=None, sets=None, **options):
     model, sets = model or plain.network(), sets or plain.data()
-    with pytest.warns(UserWarning, match=r"is none of nndyn's own; replicas run one|has not;"):
+    reasons = r"is none of nndyn's own; replicas run one|has not;|in float64;"
+    with pytest.warns(UserWarning, match=reasons):
         return nndyn.Training(model, sets, optimizer=optimizer, **{"batch_size": 20, **options})
 
 
