@@ -183,6 +183,13 @@ VARIABLES: dict[str, Variable] = {
         Variable("distance_l2", _TR, "float64", "1", "l2 distance to the reference"),
         Variable("distance_linf", _TR, "float64", "1", "max-norm distance to the reference"),
         Variable(
+            "distance_l2_parameter",
+            (*_TR, "parameter"),
+            "float64",
+            "1",
+            "l2 distance to the reference by parameter",
+        ),
+        Variable(
             "distance_output",
             _TR,
             "float64",
