@@ -197,6 +197,13 @@ VARIABLES: dict[str, Variable] = {
             "l2 distance of the test-set outputs to those of the reference",
         ),
         Variable(
+            "prediction_disagreement",
+            _TR,
+            "float64",
+            "1",
+            "share of the test set of which the predicted class is not that of the reference",
+        ),
+        Variable(
             "deviation_alignment",
             _T,
             "float64",

@@ -16,6 +16,7 @@ from analyzers.lyapunov.alternatives import Alternatives, alternatives
 from analyzers.lyapunov.curves import curves, finite_time, replica_exponents, replicas
 from analyzers.lyapunov.estimators import along_stationary, along_transient, leave_out_kinks
 from analyzers.lyapunov.labels import diverged, numbers, summary
+from analyzers.lyapunov.parameters import NAMES, by_parameter, coordinate, parted
 from analyzers.lyapunov.tangent_continuation import continued
 from analyzers.lyapunov.verdict import Verdict
 from nndyn.checks import choice, number, share
@@ -36,6 +37,8 @@ def lyapunov(
     drift: float = 0.005,
     window: Window | None = None,
     horizon: float | None = None,
+    parameter: str | None = None,
+    by: Literal["parameter", "layer"] = "parameter",
 ) -> xr.Dataset:
     """Maximum Lyapunov exponent from the separation of perturbed replicas.
 
@@ -63,6 +66,10 @@ def lyapunov(
         Times between which to measure the exponent; by default those that the curve gives.
     horizon : float, optional
         Longest time over which the finite-time exponents are taken; by default all that is valid.
+    parameter : str, optional
+        Name of a parameter, or of a layer, whose growth and share are told too, or all.
+    by : {"parameter", "layer"}, default "parameter"
+        Of what they are told: of parameters, or of all that belong to a module.
 
     Returns
     -------
@@ -84,7 +91,10 @@ def lyapunov(
     Raises
     ------
     UsageError
-        If an option is out of range, or the window holds fewer than three times.
+        If an option is out of range, the window holds fewer than three times, or distances by
+        parameter are asked for in another norm than l2.
+    UnknownNameError
+        If there is no such parameter.
     DataError
         If there is no perturbed replica or distance to use, a stationary recording has fewer than
         10 usable times, deviations cannot be used in the window, or the horizon is shorter than the
@@ -114,6 +124,15 @@ def lyapunov(
     ``quadratic_growth``, what the same deviations do in the same window, and over the time of the
     growth, on the quadratic expansion of the loss at the start.
 
+    With `parameter` or `by`, in the window and the valid region of the whole run:
+    ``parameter_growth`` (parameter,), ``parameter_exponent``, the share of the squared distance at
+    its start, its end and in the mean (``parameter_share_start``, ``_end``, ``_mean``) and
+    ``parameter_relative``, distance over length of the weights where states are stored; curves
+    ``parameter_log_separation``, ``parameter_share`` and ``parameter_local_exponent`` (time,
+    parameter). Parameters that act on each other have one exponent in common once deviations point
+    the same way: which of them carries the growth is what the shares say. Without stored distances
+    by parameter: one pass over ``state``.
+
     References
     ----------
     Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980) 9, doi:10.1007/BF02128236; signs:
@@ -122,6 +141,9 @@ def lyapunov(
     """
     require(recording)
     _check(distance, confidence, burn_in, min_growth, drift, horizon)
+    if by != "parameter" and parameter is None:
+        parameter = "all"
+    _check_parameter(parameter, by, distance)
     if window is not None:
         window = _window(window)
     parameters = {
@@ -132,6 +154,8 @@ def lyapunov(
         "drift": drift,
         "window": None if window is None else list(window),
         "horizon": horizon,
+        "parameter": parameter,
+        "by": by,
     }
     ended = escape(recording)
     if ended and int(recording.attrs.get("stationary", 0)) and not ends_before(recording, window):
@@ -220,6 +244,13 @@ def _estimate(
     quantities["log_separation"] = replicas(sep)
     quantities["replica_exponent"] = replica_exponents(found, sep, steps, dt, no_replicas)
     quantities |= beside.quantities
+    names, coords = beside.names, beside.coords
+    if parameters["parameter"] is not None:
+        of = parted(recording, sep, steps, parameters["parameter"], parameters["by"])
+        quantities |= by_parameter(
+            recording, sep, found, of, dt, stationary=stationary, until=tangent_from
+        )
+        names, coords = (*names, *NAMES), {**coords, **coordinate(of)}
     horizons, rates = finite_time(steps, found.start, region.stop, longest)
     quantities["finite_time_exponent"] = Quantity(
         rates / dt,
@@ -232,7 +263,7 @@ def _estimate(
         analyzer="lyapunov",
         recording=recording,
         parameters=parameters,
-        summary=summary(stationary, *beside.names),
+        summary=summary(stationary, *names),
         verdict=found.verdict.name,
         reason="; ".join([found.verdict.reason, *beside.reasons]),
         warnings=warnings,
@@ -244,7 +275,7 @@ def _estimate(
                 horizons * dt,
                 {"units": sep.unit, "long_name": "time over which growth is taken"},
             ),
-            **beside.coords,
+            **coords,
         },
     )
 
@@ -273,6 +304,16 @@ def _check(
     number("drift", drift, least=0, what="a rate")
     if horizon is not None:
         number("horizon", horizon, above=0, what="a time")
+
+
+def _check_parameter(parameter: str | None, by: str, distance: str) -> None:
+    choice("by", by, ("parameter", "layer"))
+    if parameter is None:
+        return
+    if not isinstance(parameter, str):
+        raise UsageError(f"parameter is {parameter!r}, expected a name, or 'all'")
+    if distance != "l2":
+        raise UsageError(f"distances by parameter are l2; leave out distance={distance!r}")
 
 
 def _samples(horizon: float | None, dt: float, sep: Separation) -> int | None:

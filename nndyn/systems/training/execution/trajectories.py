@@ -18,6 +18,8 @@ from nndyn.systems.training.torch_state.device import Snapshots
 
 Tensor = torch.Tensor
 
+DISAGREEMENT = "prediction_disagreement"
+
 
 class Trajectories:
     """M runs of R rows on their way, and the buffers this takes.
@@ -129,6 +131,8 @@ class Trajectories:
             evaluated = {name: self._joined(rows) for name, rows in found.items()}
             for prefix, count in self.counts.items() if self.labelled else ():
                 evaluated[prefix + "accuracy"] /= count
+                if prefix:
+                    evaluated[DISAGREEMENT] /= count
             series = {"gradient_norm": norms}
             arrival = {"step_length": lengths} if steps else {}
             # of batches that are drawn nobody can tell the loss later
@@ -206,12 +210,15 @@ def _note(
     loss: Tensor,
     correct: Tensor | None,
     distance: Tensor | None = None,
+    differing: Tensor | None = None,
 ) -> None:
     found[prefix + "loss"].append(loss)
     if correct is not None:
         found[prefix + "accuracy"].append(correct)
     if distance is not None:
         found["distance_output"].append(distance)
+    if differing is not None:
+        found[DISAGREEMENT].append(differing)
 
 
 def check_times(start: int, steps: int, **asked: Sequence[int]) -> None:
@@ -240,7 +247,9 @@ def evaluations(counts: Iterable[str], *, labelled: bool) -> tuple[str, ...]:
     """Return the names of what is evaluated on the training set, "", and the test set, "test_"."""
     names = ["loss", "accuracy"] if labelled else ["loss"]
     found = tuple(prefix + name for prefix in counts for name in names)
-    return (*found, "distance_output") if "test_" in counts else found
+    if "test_" not in counts:
+        return found
+    return (*found, "distance_output", *([DISAGREEMENT] if labelled else []))
 
 
 def _blocks(
