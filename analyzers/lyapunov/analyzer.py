@@ -15,6 +15,7 @@ from analyzers.growth.valid_region import valid_region
 from analyzers.lyapunov.alternatives import Alternatives, alternatives
 from analyzers.lyapunov.curves import curves, finite_time, replica_exponents, replicas
 from analyzers.lyapunov.estimators import along_stationary, along_transient, leave_out_kinks
+from analyzers.lyapunov.functions import functions
 from analyzers.lyapunov.labels import diverged, numbers, summary
 from analyzers.lyapunov.parameters import NAMES, by_parameter, coordinate, parted
 from analyzers.lyapunov.tangent_continuation import continued
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 def lyapunov(
     recording: xr.Dataset,
     *,
-    distance: Literal["l1", "l2", "linf"] = "l2",
+    distance: Literal["l1", "l2", "linf", "output"] = "l2",
     burn_in: float | None = None,
     confidence: float = 0.95,
     min_growth: float = 3.0,
@@ -51,8 +52,9 @@ def lyapunov(
     ----------
     recording : xarray.Dataset
         A recording with perturbed replicas. Attribute ``stationary`` chooses the branch.
-    distance : {"l1", "l2", "linf"}, default "l2"
-        Norm of the deviations; whether they are infinitesimal is decided in l2.
+    distance : {"l1", "l2", "linf", "output"}, default "l2"
+        Norm of the deviations, or the distance of the outputs on the test set; whether deviations
+        are infinitesimal is decided in l2, of the weights.
     burn_in : float, optional
         Time left out at the start; by default a twentieth of the usable part of a stationary
         recording, and the first step of a transient.
@@ -132,6 +134,11 @@ def lyapunov(
     parameter). Parameters that act on each other have one exponent in common once deviations point
     the same way: which of them carries the growth is what the shares say. Without stored distances
     by parameter: one pass over ``state``.
+
+    With ``distance="output"`` every number is of the function on the test set, at the times of
+    evaluations, and beside them stand ``weights_growth`` and ``outputs_growth`` over the same time,
+    as long as deviations of the weights are infinitesimal, and ``prediction_disagreement`` at the
+    end; `reason` says whether the functions part with the weights.
 
     References
     ----------
@@ -244,13 +251,18 @@ def _estimate(
     quantities["log_separation"] = replicas(sep)
     quantities["replica_exponent"] = replica_exponents(found, sep, steps, dt, no_replicas)
     quantities |= beside.quantities
-    names, coords = beside.names, beside.coords
+    names, coords, reasons = beside.names, beside.coords, beside.reasons
+    if parameters["distance"] == "output":
+        last = region.stop if tangent_from is None else tangent_from
+        learned = functions(recording, sep, found.start, last, parameters["min_growth"])
+        quantities |= learned.quantities
+        names, reasons = [*names, *learned.names], [*reasons, *learned.reasons]
     if parameters["parameter"] is not None:
         of = parted(recording, sep, steps, parameters["parameter"], parameters["by"])
         quantities |= by_parameter(
             recording, sep, found, of, dt, stationary=stationary, until=tangent_from
         )
-        names, coords = (*names, *NAMES), {**coords, **coordinate(of)}
+        names, coords = [*names, *NAMES], {**coords, **coordinate(of)}
     horizons, rates = finite_time(steps, found.start, region.stop, longest)
     quantities["finite_time_exponent"] = Quantity(
         rates / dt,
@@ -265,7 +277,7 @@ def _estimate(
         parameters=parameters,
         summary=summary(stationary, *names),
         verdict=found.verdict.name,
-        reason="; ".join([found.verdict.reason, *beside.reasons]),
+        reason="; ".join([found.verdict.reason, *reasons]),
         warnings=warnings,
         coords={
             "time": ("time", sep.time, {"units": sep.unit, "long_name": "time of the state"}),
@@ -296,7 +308,7 @@ def _check(
     drift: float,
     horizon: float | None,
 ) -> None:
-    choice("distance", distance, ("l1", "l2", "linf"))
+    choice("distance", distance, ("l1", "l2", "linf", "output"))
     share("confidence", confidence)
     if burn_in is not None:
         number("burn_in", burn_in, least=0, what="a time")
