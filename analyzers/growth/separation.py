@@ -312,11 +312,9 @@ def _stored(
     """Yield the stored distances, as `scan` does those of states."""
     names: set[str] = {distance, "l2"}
     variables = {name: recording[f"distance_{name}"] for name in names}
+    index = {"time": at}
     for part in parts(T, recording.sizes["replica"]):
-        found = {
-            name: rows(v, part, at if v.dims[0] == "time" else None, slice(None))
-            for name, v in variables.items()
-        }
+        found = {n: rows(v, part, index.get(v.dims[0]), slice(None)) for n, v in variables.items()}
         yield part, found, None
 
 
