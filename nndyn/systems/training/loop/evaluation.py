@@ -54,8 +54,8 @@ class Evaluation:
         -------
         dict of str to float or array
             By the names of variables; ``distance_output`` is the output itself, float64, and
-            ``prediction_disagreement`` the class that it gives each sample, where it gives any:
-            where there is an accuracy, and an output of (samples, classes).
+            ``prediction_disagreement`` the class of each sample: ``predicted``, or the largest
+            entry of an output of (samples, classes) where there is an accuracy.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Evaluation:
         if not isinstance(said, Mapping):
             raise UsageError(f"evaluate returns {type(said).__name__}, expected a dict of numbers")
         said = dict(said)
-        output = said.pop("output", None)
+        output, predicted = said.pop("output", None), said.get("predicted")
         found: dict[str, Any] = numbers(
             {name: said[name] for name in _SCHEMA if name in said}, "", "", "evaluate"
         )
@@ -89,6 +89,12 @@ class Evaluation:
             if accuracy and output.ndim == 2 and output.shape[1] > 1:
                 found[_CLASSES] = output.detach().argmax(1).cpu().numpy()
             found[_OUTPUT] = output.detach().cpu().to(torch.float64).numpy().reshape(-1)
+        if (
+            isinstance(predicted, torch.Tensor)
+            and predicted.ndim
+            and not predicted.is_floating_point()
+        ):
+            found[_CLASSES] = said.pop("predicted").cpu().numpy()
         others = {name: value for name, value in said.items() if name not in _SCHEMA}
         return found | numbers(others, "metric_", "", "evaluate")
 
