@@ -65,6 +65,7 @@ def disagreement(run, test):
     return [(one != said[0]).mean() for one in said]
 
 
+@pytest.mark.filterwarnings("ignore:optimizer Adadelta")
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_what_is_recorded_equals_what_the_states_say(tmp_path, name):
     path = tmp_path / "r.nc"

@@ -19,6 +19,7 @@ from recorders.join import joined
 from tests.recorders.apart import same_exponent, single, singles
 
 DERIVED = ("distance_l1", "distance_l2", "distance_linf", "deviation_alignment", "step_length")
+DERIVED += ("distance_l2_parameter",)
 
 
 @pytest.fixture(scope="module")
