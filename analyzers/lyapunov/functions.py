@@ -61,7 +61,7 @@ def functions(
     grown = float(filled(whole.increments()[low:high]).sum())
     outputs = float(filled(sep.increments()[start : max(start, stop)]).sum())
     over = f"{sep.unit} {sep.time[start]:g} to {sep.time[max(start, stop)]:g}"
-    differing, note = _disagreement(recording)
+    differing, note = _disagreement(recording, rescaled=sep.rescaled)
     quantities = {
         "weights_growth": Quantity(grown, "1", f"e-foldings of the weights' deviation over {over}"),
         "outputs_growth": Quantity(
@@ -87,10 +87,12 @@ def functions(
     return Beside(quantities, [said + differs])
 
 
-def _disagreement(recording: xr.Dataset) -> tuple[float | None, str]:
+def _disagreement(recording: xr.Dataset, *, rescaled: bool) -> tuple[float | None, str]:
     """Return the share of predictions that differ at the last evaluation, or why there is none."""
     if "prediction_disagreement" not in recording:
         return None, "not recorded: of trainings on classes with a test set"
+    if rescaled:
+        return None, "replicas are rescaled, which keeps them near the reference"
     found = recording["prediction_disagreement"]
     perturbed = np.flatnonzero(np.asarray(recording["role"].values) == PERTURBED)
     if not found.shape[0]:
