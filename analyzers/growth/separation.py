@@ -312,10 +312,9 @@ def _stored(
     """Yield the stored distances, as `scan` does those of states."""
     names: set[str] = {distance, "l2"}
     variables = {name: recording[f"distance_{name}"] for name in names}
-    index = {"time": at}
+    index = {name: at if v.dims[0] == "time" else None for name, v in variables.items()}
     for part in parts(T, recording.sizes["replica"]):
-        found = {n: rows(v, part, index.get(v.dims[0]), slice(None)) for n, v in variables.items()}
-        yield part, found, None
+        yield part, {n: rows(v, part, index[n], slice(None)) for n, v in variables.items()}, None
 
 
 def _asymmetry(recording: xr.Dataset, replicas: Array, pair: Array, time: Array) -> Array:

@@ -12,12 +12,12 @@ from analyzers.growth.cures import earlier, in_force
 from analyzers.growth.divergence import ends_before, escape, leaving
 from analyzers.growth.separation import Separation, require, separation
 from analyzers.growth.valid_region import valid_region
-from analyzers.lyapunov.alternatives import Alternatives, alternatives
+from analyzers.lyapunov.beside.alternatives import Alternatives, alternatives
+from analyzers.lyapunov.beside.functions import functions
+from analyzers.lyapunov.beside.parameters import NAMES, by_parameter, coordinate, parted
 from analyzers.lyapunov.curves import curves, finite_time, replica_exponents, replicas
 from analyzers.lyapunov.estimators import along_stationary, along_transient, leave_out_kinks
-from analyzers.lyapunov.functions import functions
 from analyzers.lyapunov.labels import diverged, numbers, summary
-from analyzers.lyapunov.parameters import NAMES, by_parameter, coordinate, parted
 from analyzers.lyapunov.tangent_continuation import continued
 from analyzers.lyapunov.verdict import Verdict
 from nndyn.checks import choice, number, share

@@ -38,6 +38,7 @@ def test_what_is_joined_is_what_was_recorded_together(run, tmp_path):
     assert verify(tmp_path / "j.nc").problems == ()
     assert set(run.variables) - set(found.variables) == {
         "distance_output",
+        "prediction_disagreement",
         "perturbed_share",  # of what was to be perturbed, which no file says
         "checkpoint",
         "checkpoint_step",

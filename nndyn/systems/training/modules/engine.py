@@ -15,14 +15,7 @@ from nndyn.systems.training.modules.curvature import ModuleCurvature
 from nndyn.systems.training.modules.layout import vector
 from nndyn.systems.training.modules.modes import plain
 from nndyn.systems.training.modules.module import Module, not_batched
-from nndyn.systems.training.modules.passes import (
-    Batch,
-    Batched,
-    Evaluation,
-    Pass,
-    RowByRow,
-    differing,
-)
+from nndyn.systems.training.modules.passes import Batch, Batched, Evaluation, Pass, RowByRow
 from nndyn.systems.training.modules.trial import elsewhere
 from nndyn.systems.training.torch_state.randomness import evaluation_key, step_key
 
@@ -197,7 +190,7 @@ class Modules:
         if batch.labels is None:
             return torch.cat(distances), loss, None, None
         right = torch.cat([here.correct for here in found])
-        other = torch.cat([differing(here.outputs[0], batch.labels) for here in found])
+        other = torch.cat([_differing(here.outputs[0], batch.labels) for here in found])
         return torch.cat(distances), loss, right, other
 
     def evaluation(
@@ -293,6 +286,23 @@ def _distance(outputs: Sequence[Tensor]) -> Tensor:
     ]
     whole: Tensor = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     return norms[0] if len(norms) == 1 else whole
+
+
+def _differing(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the labels that count whose prediction is another than in the first row.
+
+    Parameters
+    ----------
+    outputs : (G, samples, classes, ...)
+    labels : (samples, ...)
+
+    Returns
+    -------
+    (G,) float64
+    """
+    predicted = outputs.argmax(2)
+    other = (predicted != predicted[:1]) & (labels >= 0)
+    return other.flatten(1).sum(1, dtype=torch.float64)
 
 
 class ModuleTask(task.Task):

@@ -355,23 +355,6 @@ def _right(outputs: Tensor, labels: Tensor, classes: int) -> Tensor:
     return outputs.argmax(classes) == labels
 
 
-def differing(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the labels that count whose prediction is another than in the first row.
-
-    Parameters
-    ----------
-    outputs : (G, samples, classes, ...)
-    labels : (samples, ...)
-
-    Returns
-    -------
-    (G,) float64
-    """
-    predicted = outputs.argmax(2)
-    other = (predicted != predicted[:1]) & (labels >= 0)
-    return other.flatten(1).sum(1, dtype=torch.float64)
-
-
 def _at(rows: Tensor, place: Parameter) -> Tensor:
     return rows[..., place.start : place.start + place.size]
 
