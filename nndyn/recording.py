@@ -7,7 +7,6 @@ is all that they share about it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -183,11 +182,25 @@ VARIABLES: dict[str, Variable] = {
         Variable("distance_l2", _TR, "float64", "1", "l2 distance to the reference"),
         Variable("distance_linf", _TR, "float64", "1", "max-norm distance to the reference"),
         Variable(
+            "distance_l2_parameter",
+            (*_TR, "parameter"),
+            "float64",
+            "1",
+            "l2 distance to the reference by parameter",
+        ),
+        Variable(
             "distance_output",
             _TR,
             "float64",
             "1",
             "l2 distance of the test-set outputs to those of the reference",
+        ),
+        Variable(
+            "prediction_disagreement",
+            _TR,
+            "float64",
+            "1",
+            "share of the test set of which the predicted class is not that of the reference",
         ),
         Variable(
             "deviation_alignment",
@@ -299,27 +312,6 @@ _BOOKKEEPING = (
     *("log_rescale", "role", "perturbation", "perturbed_share", "pair", "diverged_at"),
     *("parameter_name", "parameter_start", "parameter_size", *CHECKPOINTS, "checkpoint_step"),
 )
-
-
-def own_tangent_start(kind: str) -> str:
-    """Return where tangent vectors begin unless it is said, of a system of that kind."""
-    return "weights" if kind == "training" else "random"
-
-
-def tangent_start(options: Mapping[str, Any]) -> str:
-    """Return where the tangent vectors of a recording began, from its options.
-
-    Parameters
-    ----------
-    options : mapping of str to value
-        Of a manifest, or of a study. Those that do not say it, as before there was a choice for
-        trainings, mean ``random``.
-
-    Returns
-    -------
-    str
-    """
-    return str(options.get("tangent_start") or "random")
 
 
 def arranged(recording: xr.Dataset) -> xr.Dataset:

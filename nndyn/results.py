@@ -200,7 +200,8 @@ def to_dict(ds: xr.Dataset) -> dict[str, Any]:
     dict
         Keys ``analyzer``, ``source``, ``parameters``, ``results``, ``verdict``, ``reason``,
         ``warnings``; each of ``results`` has ``value``, ``ci``, ``unit``, and ``note`` and
-        ``interval_over`` where there are any.
+        ``interval_over`` where there are any; several values that have names have these under that
+        of their dimension.
     """
     results: dict[str, Any] = {}
     for name in json.loads(ds.attrs["summary"]):
@@ -211,6 +212,9 @@ def to_dict(ds: xr.Dataset) -> dict[str, Any]:
             interval = ds[f"{name}_ci"]
             entry["ci"] = _bounds(interval.values)
             entry["interval_over"] = interval.attrs["interval_over"]
+        dim = labelled(ds, name)
+        if dim:
+            entry[dim] = ds[dim].values.tolist()
         if "note" in variable.attrs:
             entry["note"] = variable.attrs["note"]
         results[name] = entry
@@ -223,6 +227,14 @@ def to_dict(ds: xr.Dataset) -> dict[str, Any]:
         "reason": ds.attrs["reason"],
         "warnings": json.loads(ds.attrs["warnings"]),
     }
+
+
+def labelled(ds: xr.Dataset, name: str) -> str:
+    """Return the dimension along which the values of an estimate have names, empty without."""
+    dims = ds[name].dims
+    dim = str(dims[0]) if len(dims) == 1 else ""
+    named = dim not in ("", "bound") and dim in ds.coords and ds[dim].dtype.kind in "OUT"
+    return dim if named else ""
 
 
 def labels(ds: xr.Dataset, name: str) -> list[str]:

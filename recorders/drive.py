@@ -112,7 +112,8 @@ class Drive:
             steps = min(steps, 2 * self._taken)
         else:
             steps = _SEGMENT_WORK / (first.plan.work(first.system) * runs)
-        return max(1, min(int(steps), _GRAM_BYTES // (8 * rows * rows * runs)))
+        width = rows + first.plan.by_parameter(first.system)
+        return max(1, min(int(steps), _GRAM_BYTES // (8 * rows * width * runs)))
 
 
 def _leg(t: int, kept: list[int], evaluated: list[int], block: Block) -> Leg:

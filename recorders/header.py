@@ -37,6 +37,7 @@ _FIXED = (
 def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
     """Variables of the file, on the dimensions they have there."""
     names = [*_FIXED, "time", "distance_l1", "distance_l2", "distance_linf", "log_rescale"]
+    names += ["distance_l2_parameter"] if plan.by_parameter(system) else []
     names += [*system.arrival, *system.series]
     if system.steps_per_epoch:
         names.append("epoch")

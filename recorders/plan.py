@@ -10,7 +10,7 @@ from nndyn.numerics.arrays import Array
 from nndyn.recording import Variable
 from nndyn.runtime.provenance import digest
 from nndyn.store import Writer
-from nndyn.systems.protocol import System, WithRest
+from nndyn.systems.protocol import ByParameter, System, WithRest
 from recorders.followers.follower import Follower
 
 if TYPE_CHECKING:
@@ -144,6 +144,11 @@ class Plan:
         """Return the times in [start, stop) at which the system is evaluated."""
         return multiples(self.evaluate, start, stop, self.steps)
 
+    def by_parameter(self, system: System) -> int:
+        """Return how many parameters distances are stored by, 0 where they are of all alone."""
+        told = isinstance(system, ByParameter) and system.by_parameter
+        return len(system.parameters) if told and self.replicas else 0
+
     @property
     def _epsilon(self) -> float | str:
         return "auto" if self.auto else self.epsilon
@@ -184,7 +189,9 @@ class Plan:
         """Return the expected size of the file."""
         width = system.dimension if self.whole_phase else size_of_state(system)
         state = count(self.keep_every, self.steps) * self.rows * width * system.dtype.itemsize
-        columns = 3 + self.rows * (4 + len(system.arrival + system.series))
+        columns = 3 + self.rows * (
+            4 + len(system.arrival + system.series) + self.by_parameter(system)
+        )
         evaluations = count(self.evaluate, self.steps) * self.rows * len(system.evaluations)
         rows = 8 * (self.whole_blocks() * columns + evaluations)
         beside = sum(each.bytes(system, self) for each in self.followed)

@@ -114,6 +114,7 @@ def make(
         floor_steps=0 if system.reordered() is None else min(50, steps // 10),
         followed=beside,
     )
+    bytes_a_step += 8 * rows * plan.by_parameter(system)
     work = max(_BLOCK_WORK, _CHECKPOINT_WORK * plan.checkpoints(system) / 2)
     of_work = max(work / plan.work(system), _SHORTEST)
     block = min(_BLOCK_BYTES / bytes_a_step, of_work, most)

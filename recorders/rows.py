@@ -100,6 +100,9 @@ def gather(
             ),
         },
     )
+    squares = [b.squares for b in blocks if b.squares is not None]
+    if squares:
+        times.values["distance_l2_parameter"] = np.sqrt(_join(squares))
     if system.steps_per_epoch:
         times.values["epoch"] = (first_step(system) + steps) / system.steps_per_epoch
     if pairs[0].size:

@@ -94,9 +94,8 @@ class Run:
         self.cut_short = False
         self._ended = False
         self._held: _Checkpoint | None = None
-        self.names = {v.name for v in variables(system, plan)}
-        if not self.floor_steps:  # as the file has it, which a longer run may continue
-            self.names -= {"floor_time", "rounding_distance"}
+        # a file that is continued may have fewer: it was begun shorter, or by an older version
+        self.names = {v.name for v in variables(system, plan)} & set(writer.names)
         self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
         self.recorded = writer.n_committed
         #: Times from which a step is committed; none is from the last time of a finished run.

@@ -20,7 +20,7 @@ from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 if TYPE_CHECKING:
     import xarray as xr
 
-Norm = Literal["l1", "l2", "linf"]
+Norm = Literal["l1", "l2", "linf", "output"]
 
 #: First times, in which the rounding error of a step is measured.
 EARLY = 51
@@ -181,8 +181,9 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
     recording : xarray.Dataset
         With ``distance_*``, or with ``state`` alone; lazy and dask-backed variables are read block
         by block.
-    distance : {"l1", "l2", "linf"}
-        Norm of the curve; validity is decided in l2 in any case.
+    distance : {"l1", "l2", "linf", "output"}
+        Norm of the curve, or the l2 distance of outputs, at the times of evaluations; validity is
+        decided in l2, of the weights, in any case.
 
     Returns
     -------
@@ -207,16 +208,17 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
             cure = "its tangents have a spectrum; record with `replicas=5` for their separation"
         raise DataError(f"the recording has no perturbed replica: {cure}")
     stored = f"distance_{distance}" in recording and "distance_l2" in recording
-    if not stored and "state" not in recording:
+    source_of = "evaluations of a test set" if distance == "output" else "state"
+    if not stored and source_of not in recording:
         raise DataError(
-            f"the recording has neither distance_{distance} nor state; "
+            f"the recording has neither distance_{distance} nor {source_of}; "
             "use another distance or record it again"
         )
     pairs = np.asarray(recording["pair"].values)[replicas]
     column = {int(r): i for i, r in enumerate(replicas)}
     pair = np.array([column.get(int(p), -1) for p in pairs], dtype=np.int64)
     mirrored = bool((pair >= 0).any()) and "state" in recording
-    axis = "time" if stored else str(recording["state"].dims[0])
+    axis = str(recording[f"distance_{distance}" if stored else "state"].dims[0])
     time = np.asarray(recording[axis].values, dtype=np.float64)
     if time.size < 3:
         raise DataError(f"the recording has {time.size} times, at least 3 are needed")
@@ -228,7 +230,7 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
         if mirrored:
             asymmetry = np.full(time.size, np.nan)
     else:
-        source = _stored(recording, distance, time.size)
+        source = _stored(recording, distance, time.size, at)
         if mirrored:
             asymmetry = _asymmetry(recording, replicas, pair, time)
     unit = str(recording["time"].attrs.get("units", "step"))
@@ -305,16 +307,14 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
 
 
 def _stored(
-    recording: xr.Dataset, distance: Norm, T: int
+    recording: xr.Dataset, distance: Norm, T: int, at: Array | None
 ) -> Iterator[tuple[slice, dict[str, Array], None]]:
     """Yield the stored distances, as `scan` does those of states."""
     names: set[str] = {distance, "l2"}
     variables = {name: recording[f"distance_{name}"] for name in names}
+    index = {name: at if v.dims[0] == "time" else None for name, v in variables.items()}
     for part in parts(T, recording.sizes["replica"]):
-        found = {
-            name: np.asarray(v.variable[part].values, np.float64) for name, v in variables.items()
-        }
-        yield part, found, None
+        yield part, {n: rows(v, part, index[n], slice(None)) for n, v in variables.items()}, None
 
 
 def _asymmetry(recording: xr.Dataset, replicas: Array, pair: Array, time: Array) -> Array:

@@ -12,7 +12,9 @@ from analyzers.growth.cures import earlier, in_force
 from analyzers.growth.divergence import ends_before, escape, leaving
 from analyzers.growth.separation import Separation, require, separation
 from analyzers.growth.valid_region import valid_region
-from analyzers.lyapunov.alternatives import Alternatives, alternatives
+from analyzers.lyapunov.beside.alternatives import Alternatives, alternatives
+from analyzers.lyapunov.beside.functions import functions
+from analyzers.lyapunov.beside.parameters import NAMES, by_parameter, coordinate, parted
 from analyzers.lyapunov.curves import curves, finite_time, replica_exponents, replicas
 from analyzers.lyapunov.estimators import along_stationary, along_transient, leave_out_kinks
 from analyzers.lyapunov.labels import diverged, numbers, summary
@@ -29,13 +31,15 @@ if TYPE_CHECKING:
 def lyapunov(
     recording: xr.Dataset,
     *,
-    distance: Literal["l1", "l2", "linf"] = "l2",
+    distance: Literal["l1", "l2", "linf", "output"] = "l2",
     burn_in: float | None = None,
     confidence: float = 0.95,
     min_growth: float = 3.0,
     drift: float = 0.005,
     window: Window | None = None,
     horizon: float | None = None,
+    parameter: str | None = None,
+    by: Literal["parameter", "layer"] = "parameter",
 ) -> xr.Dataset:
     """Maximum Lyapunov exponent from the separation of perturbed replicas.
 
@@ -48,8 +52,9 @@ def lyapunov(
     ----------
     recording : xarray.Dataset
         A recording with perturbed replicas. Attribute ``stationary`` chooses the branch.
-    distance : {"l1", "l2", "linf"}, default "l2"
-        Norm of the deviations; whether they are infinitesimal is decided in l2.
+    distance : {"l1", "l2", "linf", "output"}, default "l2"
+        Norm of the deviations, or the distance of the outputs on the test set; whether deviations
+        are infinitesimal is decided in l2, of the weights.
     burn_in : float, optional
         Time left out at the start; by default a twentieth of the usable part of a stationary
         recording, and the first step of a transient.
@@ -63,6 +68,10 @@ def lyapunov(
         Times between which to measure the exponent; by default those that the curve gives.
     horizon : float, optional
         Longest time over which the finite-time exponents are taken; by default all that is valid.
+    parameter : str, optional
+        Name of a parameter, or of a layer, whose growth and share are told too, or all.
+    by : {"parameter", "layer"}, default "parameter"
+        Of what they are told: of parameters, or of all that belong to a module.
 
     Returns
     -------
@@ -84,7 +93,10 @@ def lyapunov(
     Raises
     ------
     UsageError
-        If an option is out of range, or the window holds fewer than three times.
+        If an option is out of range, the window holds fewer than three times, or distances by
+        parameter are asked for in another norm than l2.
+    UnknownNameError
+        If there is no such parameter.
     DataError
         If there is no perturbed replica or distance to use, a stationary recording has fewer than
         10 usable times, deviations cannot be used in the window, or the horizon is shorter than the
@@ -114,6 +126,20 @@ def lyapunov(
     ``quadratic_growth``, what the same deviations do in the same window, and over the time of the
     growth, on the quadratic expansion of the loss at the start.
 
+    With `parameter` or `by`, in the window and the valid region of the whole run:
+    ``parameter_growth`` (parameter,), ``parameter_exponent``, the share of the squared distance at
+    its start, its end and in the mean (``parameter_share_start``, ``_end``, ``_mean``) and
+    ``parameter_relative``, distance over length of the weights where states are stored; curves
+    ``parameter_log_separation``, ``parameter_share`` and ``parameter_local_exponent`` (time,
+    parameter). Parameters that act on each other have one exponent in common once deviations point
+    the same way: which of them carries the growth is what the shares say. Without stored distances
+    by parameter: one pass over ``state``.
+
+    With ``distance="output"`` every number is of the function on the test set, at the times of
+    evaluations, and beside them stand ``weights_growth`` and ``outputs_growth`` over the same time,
+    as long as deviations of the weights are infinitesimal, and ``prediction_disagreement`` at the
+    end; `reason` says whether the functions part with the weights.
+
     References
     ----------
     Benettin, Galgani, Giorgilli and Strelcyn, Meccanica 15 (1980) 9, doi:10.1007/BF02128236; signs:
@@ -122,6 +148,9 @@ def lyapunov(
     """
     require(recording)
     _check(distance, confidence, burn_in, min_growth, drift, horizon)
+    if by != "parameter" and parameter is None:
+        parameter = "all"
+    _check_parameter(parameter, by, distance)
     if window is not None:
         window = _window(window)
     parameters = {
@@ -132,6 +161,8 @@ def lyapunov(
         "drift": drift,
         "window": None if window is None else list(window),
         "horizon": horizon,
+        "parameter": parameter,
+        "by": by,
     }
     ended = escape(recording)
     if ended and int(recording.attrs.get("stationary", 0)) and not ends_before(recording, window):
@@ -220,6 +251,18 @@ def _estimate(
     quantities["log_separation"] = replicas(sep)
     quantities["replica_exponent"] = replica_exponents(found, sep, steps, dt, no_replicas)
     quantities |= beside.quantities
+    names, coords, reasons = beside.names, beside.coords, beside.reasons
+    if parameters["distance"] == "output":
+        last = region.stop if tangent_from is None else tangent_from
+        learned = functions(recording, sep, found.start, last, parameters["min_growth"])
+        quantities |= learned.quantities
+        names, reasons = [*names, *learned.names], [*reasons, *learned.reasons]
+    if parameters["parameter"] is not None:
+        of = parted(recording, sep, steps, parameters["parameter"], parameters["by"])
+        quantities |= by_parameter(
+            recording, sep, found, of, dt, stationary=stationary, until=tangent_from
+        )
+        names, coords = [*names, *NAMES], {**coords, **coordinate(of)}
     horizons, rates = finite_time(steps, found.start, region.stop, longest)
     quantities["finite_time_exponent"] = Quantity(
         rates / dt,
@@ -232,9 +275,9 @@ def _estimate(
         analyzer="lyapunov",
         recording=recording,
         parameters=parameters,
-        summary=summary(stationary, *beside.names),
+        summary=summary(stationary, *names),
         verdict=found.verdict.name,
-        reason="; ".join([found.verdict.reason, *beside.reasons]),
+        reason="; ".join([found.verdict.reason, *reasons]),
         warnings=warnings,
         coords={
             "time": ("time", sep.time, {"units": sep.unit, "long_name": "time of the state"}),
@@ -244,7 +287,7 @@ def _estimate(
                 horizons * dt,
                 {"units": sep.unit, "long_name": "time over which growth is taken"},
             ),
-            **beside.coords,
+            **coords,
         },
     )
 
@@ -265,7 +308,7 @@ def _check(
     drift: float,
     horizon: float | None,
 ) -> None:
-    choice("distance", distance, ("l1", "l2", "linf"))
+    choice("distance", distance, ("l1", "l2", "linf", "output"))
     share("confidence", confidence)
     if burn_in is not None:
         number("burn_in", burn_in, least=0, what="a time")
@@ -273,6 +316,16 @@ def _check(
     number("drift", drift, least=0, what="a rate")
     if horizon is not None:
         number("horizon", horizon, above=0, what="a time")
+
+
+def _check_parameter(parameter: str | None, by: str, distance: str) -> None:
+    choice("by", by, ("parameter", "layer"))
+    if parameter is None:
+        return
+    if not isinstance(parameter, str):
+        raise UsageError(f"parameter is {parameter!r}, expected a name, or 'all'")
+    if distance != "l2":
+        raise UsageError(f"distances by parameter are l2; leave out distance={distance!r}")
 
 
 def _samples(horizon: float | None, dt: float, sep: Separation) -> int | None:

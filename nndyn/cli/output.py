@@ -58,7 +58,7 @@ def print_result(result: xr.Dataset) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from nndyn.results import labels, to_dict
+    from nndyn.results import labelled, labels, to_dict
 
     values = to_dict(result)
     console, piped = terminal()
@@ -70,9 +70,13 @@ def print_result(result: xr.Dataset) -> None:
     for heading in ("", "value", "interval", "unit"):
         table.add_column(heading, overflow="fold")
     notes: dict[str, str] = {}
+    named: dict[str, list[str]] = {}
     for name, entry in values["results"].items():
         value, ci = entry["value"], entry["ci"]
-        if isinstance(value, list) and isinstance(ci, list):  # one row for each of several
+        dim = labelled(result, name)
+        if dim:
+            named.setdefault(dim, []).append(name)
+        elif isinstance(value, list) and isinstance(ci, list):  # one row for each of several
             for label, one, bounds in zip(labels(result, name), value, ci, strict=True):
                 add_row(table, label, show(one), show(bounds), entry["unit"])
         else:
@@ -81,10 +85,30 @@ def print_result(result: xr.Dataset) -> None:
             notes[name] = entry["note"]
     if table.row_count:
         print_table(console, table)
+    for dim, names in named.items():
+        click.echo()
+        print_table(console, _columns(result, dim, names))
     for name, note in notes.items():
         console.print(Text(flags(escaped(f"{name}: {note}")), style="dim"), soft_wrap=piped)
     for warning in values["warnings"]:
         say(f"warning: {warning}", err=True)
+
+
+def _columns(result: xr.Dataset, dim: str, names: list[str]) -> Table:
+    """Return values that have names in common as a table, a row for each of these."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(dim, overflow="fold")
+    for name in names:
+        unit = str(result[name].attrs["units"])
+        heading = name.removeprefix(f"{dim}_").replace("_", " ")
+        table.add_column(heading + ("" if unit == "1" else f"\n{unit}"), justify="right")
+    for i, label in enumerate(result[dim].values.tolist()):
+        values = [float(result[name].values[i]) for name in names]
+        cells = [show(None if value != value else float(f"{value:.4g}")) for value in values]
+        add_row(table, label, *cells)
+    return table
 
 
 def add_row(table: Table, *cells: object) -> None:

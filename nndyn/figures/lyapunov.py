@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from nndyn.errors import DataError
+from nndyn.figures.parameters import separations, shares
 from nndyn.figures.sheet import drawn
 from nndyn.figures.source import known_of, rescaled_every
 from nndyn.figures.style import Look, colours, require, smoothed, span, thinned, unit, verdict
@@ -30,7 +31,8 @@ def lyapunov(
         What ``nndyn.lyapunov`` returned. Of a stationary recording the running estimate of the
         exponent is drawn instead, with the interval that shrinks towards the one reported, and the
         exponent that is known, where one is. Where sharpness was recorded a panel below shows it
-        over its limit.
+        over its limit, and where growth is told by parameter two more the deviation and the share
+        of each.
     ax : matplotlib.axes.Axes or sequence of them, optional
         Where to draw the separation alone, or both panels; a new figure by default.
     **look
@@ -54,6 +56,8 @@ def lyapunov(
     panels = [partial(_running if stationary else _separation, result)]
     if "sharpness_ratio" in result:
         panels.append(partial(_instability, result))
+    if "parameter_share" in result:
+        panels += [partial(separations, result), partial(shares, result)]
     measured = _measured(result)
     caption = verdict(result)
     if not stationary and measured:
@@ -63,8 +67,8 @@ def lyapunov(
         ax,
         caption,
         short=f"{result.attrs['verdict']}: {measured}" if measured else result.attrs["verdict"],
-        ratios=(2.0, 1.0) if len(panels) == 2 else (),
-        height=4.2,
+        ratios=(2.0, *[1.0] * (len(panels) - 1)) if len(panels) > 1 else (),
+        height=4.2 + 1.3 * max(0, len(panels) - 2),
         **look,
     )
 

@@ -55,6 +55,23 @@ def _separate_few(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: 
 
 
 @numba.njit(cache=True, nogil=True)
+def _add_squares(deviation: Array, first: int, n: int, ends: Array, out: Array) -> None:
+    """Add the squares of n numbers, those of the components from `first` on, by parameter."""
+    lanes, begin = np.empty(8), 0
+    p = np.searchsorted(ends, first, side="right")
+    while begin < n:
+        end = min(ends[p] - first, n)
+        whole = (end - begin) // 8 * 8
+        lanes[:] = 0.0
+        add_products(deviation[begin:end], deviation[begin:end], whole, lanes)
+        total = _folded_of(lanes)
+        for i in range(begin + whole, end):
+            total += deviation[i] * deviation[i]
+        out[p] += total
+        begin, p = end, p + 1
+
+
+@numba.njit(cache=True, nogil=True)
 def separate(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array) -> None:
     """Write distances and inner products of the deviations of `rows` from ``rows[0]``.
 
@@ -77,10 +94,55 @@ def separate(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array
     memory or which others there are. Components are taken some at a time, so that the deviations
     of all rows stay in the cache; a row that is there equal to the reference costs no product.
     """
-    R = rows.shape[0]
     if size < 8:
         _separate_few(rows, size, t, l1, linf, gram)
+    else:
+        none = np.empty(0, np.int64), np.empty((rows.shape[0], 0))
+        _separate_many(rows, size, t, l1, linf, gram, *none)
+
+
+@numba.njit(cache=True, nogil=True)
+def separate_by_parameter(
+    rows: Array, ends: Array, t: int, l1: Array, linf: Array, gram: Array, squares: Array
+) -> None:
+    """Do what `separate` does, and write the squares of deviations by parameter, in one pass.
+
+    Parameters
+    ----------
+    rows, t, l1, linf, gram
+        As of `separate`, to the bit.
+    ends : (k,) int64
+        Where each parameter ends; the first begins at component 0, each other one where the one
+        before ends, and no component after the last counts.
+    squares : (n, R, k) float64, written
+        ``Σ (rows[r] - rows[0])²`` over the components of each: together the diagonal of `gram`, to
+        rounding. Not finite where a number of that parameter is not.
+    """
+    size = ends[-1]
+    squares[t] = 0.0
+    if size >= 8:
+        _separate_many(rows, size, t, l1, linf, gram, ends, squares[t])
         return
+    _separate_few(rows, size, t, l1, linf, gram)
+    deviation = np.empty(size)
+    for r in range(rows.shape[0]):
+        _apart(rows[r], rows[0], size, deviation)
+        _add_squares(deviation, 0, size, ends, squares[t, r])
+
+
+@numba.njit(cache=True, nogil=True)
+def _separate_many(
+    rows: Array,
+    size: int,
+    t: int,
+    l1: Array,
+    linf: Array,
+    gram: Array,
+    ends: Array,
+    squares: Array,
+) -> None:
+    """Do what `separate` does; add squares (R, k) by parameter, where there is any."""
+    R, by_parameter = rows.shape[0], ends.size > 0
     whole = size - size % 8
     deviations = np.empty((R, _CACHED))
     total, largest, products = np.zeros((R, 8)), np.zeros((R, 8)), np.zeros((R, R, 8))
@@ -93,6 +155,8 @@ def separate(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array
             if apart[r]:
                 add_sizes(deviations[r], n, total[r], largest[r])
                 finite &= np.isfinite(_folded_of(total[r]))
+                if by_parameter:
+                    _add_squares(deviations[r], start, n, ends, squares[r])
         for r in range(R):
             for s in range(r + 1):
                 if not finite or (apart[r] and apart[s]):
@@ -100,6 +164,8 @@ def separate(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array
     rest = np.empty((R, size - whole))
     for r in range(R):
         _apart(rows[r, whole:size], rows[0, whole:size], size - whole, rest[r])
+        if by_parameter:
+            _add_squares(rest[r], whole, size - whole, ends, squares[r])
         length, most = _folded_of(total[r]), np.max(largest[r])
         for i in range(size - whole):
             length += abs(rest[r, i])

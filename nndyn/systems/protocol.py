@@ -51,6 +51,8 @@ class Block:
     gram : (n, R, R) float64
         Inner products of the deviations ``x_r - x_0`` over `components`, by direct differences:
         its diagonal is the squared l2 distance.
+    squares : (n, R, parameters) float64, or None
+        Squared l2 distances by parameter, of systems that tell them: see `ByParameter`.
     arrival : dict of (steps, R) float64
         Quantities of the step that *leads to* the times ``start + 1 … start + steps``:
         ``step_length``. Empty from `observe`.
@@ -71,6 +73,7 @@ class Block:
     distance_l1: Array
     distance_linf: Array
     gram: Array
+    squares: Array | None = None
     arrival: dict[str, Array] = field(default_factory=dict)
     series: dict[str, Array] = field(default_factory=dict)
     evaluations: dict[str, Array] = field(default_factory=dict)
@@ -273,6 +276,15 @@ class WithRest(Protocol):
 
     def computed(self, phase: Array) -> tuple[str, Array] | None:
         """Return the dtype that steps round weights to, if any, and rows ``(R, P)`` so rounded."""
+
+
+@runtime_checkable
+class ByParameter(Protocol):
+    """What a recorder needs of a system that may tell distances by parameter."""
+
+    @property
+    def by_parameter(self) -> bool:
+        """Whether its Blocks have `Block.squares`."""
 
 
 @runtime_checkable

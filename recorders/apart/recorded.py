@@ -23,6 +23,7 @@ _NOT_TAKEN = (
     "log_rescale",
     "quadratic_log_growth",
     "distance_output",
+    "prediction_disagreement",
     "tangent_alignment",
 )
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 16 * 2**20
 #: Fewest times that share a chunk.
 _SHORTEST = 64
+_BY_PARAMETER = "distance_l2_parameter"
 _DERIVED = ("distance_l1", "distance_l2", "distance_linf")
 
 
@@ -100,6 +101,8 @@ class _Plan:
     pairs : Pairs
     partner : (R,) int32
     perturbation : (R,) float64
+    ends : list of int
+        Where parameters end, by which distances are told too; empty where they are not.
     shared : dict of str to list of Quantity
         By member.
     """
@@ -112,6 +115,7 @@ class _Plan:
     pairs: Pairs
     partner: Array
     perturbation: Array
+    ends: list[int]
     shared: dict[str, list[Quantity]]
 
     @property
@@ -124,7 +128,8 @@ def _plan(ensemble: Ensemble) -> _Plan:
     reference, R = ensemble.members[0], len(ensemble.members)
     width, item = reference.width, reference.dtype.itemsize
     compared = reference.layout[-1].start + reference.layout[-1].size
-    row = R * (width * item + 8 * (8 + R))
+    ends = _ends(ensemble)
+    row = R * (width * item + 8 * (8 + R + len(ends)))
     part = width if row <= _BLOCK_BYTES else max(8, _BLOCK_BYTES // (R * item) // 8 * 8)
     rows = max(1, min(len(ensemble.times), _BLOCK_BYTES // row))
     shared = ensemble.shared()
@@ -144,8 +149,16 @@ def _plan(ensemble: Ensemble) -> _Plan:
         pairs=independent(ensemble.role, partner),
         partner=partner,
         perturbation=start.linf[0],
+        ends=ends,
         shared=shared,
     )
+
+
+def _ends(ensemble: Ensemble) -> list[int]:
+    """Return where parameters end, of several that are more than the numbers of a state."""
+    layout = ensemble.members[0].layout
+    several = len(layout) > 1 and any(p.size > 1 for p in layout)
+    return [p.start + p.size for p in layout] if several else []
 
 
 def _states(ensemble: Ensemble, start: int, stop: int, first: int, last: int) -> Array:
@@ -161,6 +174,7 @@ def _variables(ensemble: Ensemble, plan: _Plan) -> tuple[Variable, ...]:
     names = ["role", "perturbation", "pair", "diverged_at"]
     names += ["parameter_name", "parameter_start", "parameter_size"]
     names += ["time", *_DERIVED, "log_rescale", "state"]
+    names += [_BY_PARAMETER] if plan.ends else []
     names += ["deviation_alignment"] if plan.pairs[0].size else []
     found = [VARIABLES[name] for name in names]
     if "step_length" not in plan.shared:
@@ -219,7 +233,8 @@ def _header(ensemble: Ensemble, plan: _Plan) -> Header:
         },
         time_unit=ensemble.unit,
         dtype=plan.dtype.name,
-        expected_bytes=T * R * (plan.width * plan.dtype.itemsize + 96) + 64 * 2**10,
+        expected_bytes=T * R * (plan.width * plan.dtype.itemsize + 96 + 8 * len(plan.ends))
+        + 64 * 2**10,
     )
 
 
@@ -263,7 +278,8 @@ class _Writing:
 
     def _read(self, start: int, stop: int) -> tuple[Sums, Array | None]:
         """Return what is known of some times, and the states where they are held."""
-        sums, compared = Sums(stop - start, len(self.ensemble.members)), self.plan.compared
+        sums = Sums(stop - start, len(self.ensemble.members), self.plan.ends)
+        compared = self.plan.compared
         if not self.plan.in_parts:
             states = _states(self.ensemble, start, stop, 0, self.plan.width)
             sums.add(states[:, :, :compared], self.before)
@@ -294,7 +310,7 @@ class _Writing:
             over = np.concatenate([[1.0], self.steps])[start:stop]
             rows["step_length"] = sums.steps[:n] / over[:, None]
         gone = self._gone(np.arange(start, stop))
-        for name in (*_DERIVED, "step_length"):
+        for name in (*_DERIVED, _BY_PARAMETER, "step_length"):
             if name in rows:
                 rows[name][gone] = np.nan
         controls = rows["distance_l2"][:, self.ensemble.role == CONTROL]

@@ -44,7 +44,12 @@ def test_the_buffers_in_a_phase_do_not_count_in_distances(paired):
     [
         ("run.nc", {}, UsageError, r"open a file with nndyn\.open"),
         (xr.Dataset(), {}, DataError, "variable 'time' is missing"),
-        (None, {"distance": "l3"}, UsageError, "distance is 'l3', expected 'l1', 'l2' or 'linf'"),
+        (
+            None,
+            {"distance": "l3"},
+            UsageError,
+            "distance is 'l3', expected 'l1', 'l2', 'linf' or 'output'",
+        ),
         (None, {"window": [5]}, UsageError, r"window is \[5\], expected two times"),
         (None, {"confidence": "high"}, UsageError, "confidence is 'high', expected a number"),
         (None, {"horizon": -1.0}, UsageError, "horizon is -1.0, expected a time above 0"),

@@ -19,6 +19,7 @@ from recorders.join import joined
 from tests.recorders.apart import same_exponent, single, singles
 
 DERIVED = ("distance_l1", "distance_l2", "distance_linf", "deviation_alignment", "step_length")
+DERIVED += ("distance_l2_parameter",)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,7 @@ def test_what_is_joined_is_what_was_recorded_together(run, tmp_path):
     assert verify(tmp_path / "j.nc").problems == ()
     assert set(run.variables) - set(found.variables) == {
         "distance_output",
+        "prediction_disagreement",
         "perturbed_share",  # of what was to be perturbed, which no file says
         "checkpoint",
         "checkpoint_step",

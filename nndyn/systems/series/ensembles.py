@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numba
 import numpy as np
 
 from nndyn.numerics.arrays import Array
-from nndyn.numerics.separation import moved, separate
+from nndyn.numerics.separation import moved, separate_by_parameter
 from nndyn.recording import PERTURBED
 
 #: First and second rows of every pair of perturbed replicas that are not mirror images.
@@ -22,6 +24,8 @@ class Sums:
     ----------
     times, replicas : int
         n and R.
+    ends : sequence of int, optional
+        Where each parameter ends, of several by which distances are told too.
 
     Attributes
     ----------
@@ -29,13 +33,17 @@ class Sums:
         Distances to replica 0; NaN where either state is not finite.
     gram : (n, R, R) float64
         Inner products of the deviations from it.
+    squares : (n, R, k) float64
+        Squares of the l2 distances by parameter.
     steps : (n, R) float64
         l2 distance of each state to the one before it; 0 where there is none.
     """
 
-    def __init__(self, times: int, replicas: int) -> None:
+    def __init__(self, times: int, replicas: int, ends: Sequence[int] = ()) -> None:
+        self._ends, self._seen = np.array(ends, np.int64), 0
         self.l1, self.linf = np.zeros((times, replicas)), np.zeros((times, replicas))
         self.gram = np.zeros((times, replicas, replicas))
+        self.squares = np.zeros((times, replicas, len(ends)))
         self.steps = np.zeros((times, replicas))
 
     def add(self, states: Array, before: Array | None) -> None:
@@ -49,10 +57,15 @@ class Sums:
         """
         states = np.ascontiguousarray(states)
         l1, linf, gram = (np.zeros_like(x) for x in (self.l1, self.linf, self.gram))
-        _separated(states, l1, linf, gram)
+        size = states.shape[2]
+        ends = np.clip(self._ends - self._seen, 0, size) if self._ends.size else np.array([size])
+        squares = np.zeros((*self.l1.shape, ends.size))
+        _separated(states, ends, l1, linf, gram, squares)
+        self._seen += size
         self.l1 += l1
         self.linf = np.maximum(self.linf, linf)
         self.gram += gram
+        self.squares += squares[..., : self._ends.size]
         steps = np.zeros_like(self.steps)
         if before is not None:
             _lengths(np.ascontiguousarray(before), states[0], steps[0])
@@ -83,15 +96,19 @@ class Sums:
         dict of str to array
         """
         found = {"distance_l1": self.l1, "distance_l2": self.l2, "distance_linf": self.linf}
+        if self._ends.size:
+            found["distance_l2_parameter"] = np.sqrt(self.squares)
         if pairs[0].size:
             found["deviation_alignment"] = alignment(self.gram, pairs)
         return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _separated(states: Array, l1: Array, linf: Array, gram: Array) -> None:
+def _separated(
+    states: Array, ends: Array, l1: Array, linf: Array, gram: Array, squares: Array
+) -> None:
     for i in range(states.shape[0]):
-        separate(states[i], states.shape[2], i, l1, linf, gram)
+        separate_by_parameter(states[i], ends, i, l1, linf, gram, squares)
 
 
 @numba.njit(cache=True, nogil=True)

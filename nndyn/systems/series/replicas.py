@@ -61,14 +61,15 @@ def as_recording(
         series = replace(series, names=found, sizes=sizes)
     role = check_roles(roles, R)
     more = losses(loss, T, R)
-    sums = Sums(T, R)
+    sums = Sums(T, R, np.cumsum(series.sizes).tolist() if len(series.sizes) > 1 and R > 1 else ())
     sums.add(rows, None)
     diverged = _diverged(rows)
     pair = partners(role, sums.gram[0])
     more |= {**sums.rows(independent(role, pair)), "step_length": sums.steps}
     for r in np.flatnonzero(diverged >= 0):
-        for name in ("distance_l1", "distance_l2", "distance_linf", "step_length"):
-            more[name][diverged[r] :, r] = np.nan
+        for name, values in more.items():
+            if name.startswith("distance_") or name == "step_length":
+                values[diverged[r] :, r] = np.nan
     more |= {
         "role": role,
         "perturbation": sums.linf[0],

@@ -108,7 +108,9 @@ class Engine(Protocol):
     def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return loss ``(M·R,)`` and correct samples over the training set, as evaluations do."""
 
-    def test(self, replicas: int, *, correct: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
+    def test(
+        self, replicas: int, *, correct: bool = False
+    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
         """Return what the test set says of the first `replicas` rows of every run.
 
         Returns
@@ -117,6 +119,8 @@ class Engine(Protocol):
         correct : (M, replicas) or None
         distance : (M, replicas) float64
             l2 distance of the outputs to those of the run's first row.
+        differing : (M, replicas) float64 or None
+            Samples that are put in another class than by that row, as `correct` where asked.
         """
 
 

@@ -324,6 +324,11 @@ class Training(Advancing, Differentiable):
         return self._moved
 
     @property
+    def by_parameter(self) -> bool:
+        """Whether it tells distances by parameter: it has several."""
+        return len(self.parameters) > 1
+
+    @property
     def evaluations(self) -> tuple[str, ...]:
         """Names of what is evaluated."""
         return evaluations(self.counts, labelled=self.labelled)

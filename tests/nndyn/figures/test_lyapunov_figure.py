@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
+import nndyn
 from analyzers.lyapunov.analyzer import lyapunov as analyze
 from nndyn.errors import UsageError
 from nndyn.figures.lyapunov import lyapunov
@@ -65,3 +66,23 @@ def test_given_axes_are_drawn_on_and_pyplot_is_left_alone():
 def test_other_results_are_refused():
     with pytest.raises(UsageError, match="needs the result of lyapunov, got 'recurrence'"):
         lyapunov(xr.Dataset(attrs={"analyzer": "recurrence"}))
+
+
+@pytest.mark.parametrize("count", [2, 12])
+def test_growth_by_parameter_has_two_more_panels(tmp_path, count):
+    rng = np.random.default_rng(0)
+    t = np.arange(60)[:, None]
+    states = np.zeros((60, 3, 2 * count))
+    states += np.sin(t)[..., None]
+    states[:, 1:] += (1e-8 * np.exp(0.2 * t))[..., None] * rng.normal(size=(2, 2 * count))
+    names = {f"layer{i}.weight": 2 for i in range(count)}
+    figure = lyapunov(analyze(nndyn.from_array(states, names=names), parameter="all"))
+    assert [ax.get_ylabel() for ax in figure.axes[1:]] == [
+        "ln separation of each",
+        "share of squared distance",
+    ]
+    legend = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
+    named = [text for text in legend if text.startswith("layer")]
+    assert len(named) == min(count, 7)
+    assert ("5 others" in legend) == (count == 12)
+    figure.savefig(tmp_path / "figure.png")

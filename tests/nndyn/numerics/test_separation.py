@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nndyn.numerics.separation import moved, separate
+from nndyn.numerics.separation import moved, separate, separate_by_parameter
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -78,3 +78,33 @@ def test_distances_of_many_components_equal_numpy(size):
         if bad is not None:
             assert np.isnan([l1[0, 2], linf[0, 2]]).all()
             assert not np.isfinite(gram[0, 2, 2])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("sizes", [[3, 4], [7, 1, 0, 30], [1020, 9, 2000, 3], [1, 1024], [5000]])
+def test_squares_by_parameter_equal_numpy_and_leave_the_others_alone(sizes, dtype):
+    ends = np.cumsum(sizes)
+    rows = np.random.default_rng(0).normal(size=(4, ends[-1] + 5)).astype(dtype)
+    rows[3] = rows[0]
+    found = [np.empty((2, 4)), np.empty((2, 4)), np.empty((2, 4, 4))]
+    squares = np.full((2, 4, len(sizes)), np.nan)
+    separate_by_parameter(rows, ends, 1, *found, squares)
+    delta = rows.astype(np.float64) - rows[0]
+    parts = np.split(delta[:, : ends[-1]], ends[:-1], axis=1)
+    np.testing.assert_allclose(squares[1].T, [(p**2).sum(axis=1) for p in parts], rtol=1e-13)
+    np.testing.assert_allclose(squares[1].sum(axis=1), np.diag(found[2][1]), rtol=1e-12)
+    alone = [np.empty((2, 4)), np.empty((2, 4)), np.empty((2, 4, 4))]
+    separate(rows, ends[-1], 1, *alone)
+    for one, other in zip(found, alone, strict=True):
+        assert np.array_equal(one[1], other[1])
+
+
+def test_squares_of_a_parameter_that_is_not_finite_are_not():
+    rows = np.random.default_rng(0).normal(size=(3, 40))
+    rows[1, 25] = np.inf
+    squares = np.empty((1, 3, 2))
+    ends = np.array([20, 40])
+    separate_by_parameter(
+        rows, ends, 0, np.empty((1, 3)), np.empty((1, 3)), np.empty((1, 3, 3)), squares
+    )
+    assert np.isfinite(squares[0]).tolist() == [[True, True], [True, False], [True, True]]

@@ -132,6 +132,7 @@ class Together:
             found = self._cached[key] = Trajectories(
                 first.task.engine([system.order for system in systems], replicas),
                 stack(rules, replicas, first.torch_dtype, first.device),
+                ends=[p.start + p.size for p in first.task.network.parameters],
                 counts=first.counts,
                 labelled=first.labelled,
                 dtype=first.torch_dtype,

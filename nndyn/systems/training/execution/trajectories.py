@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
-from nndyn.numerics.separation import separate
+from nndyn.numerics.separation import separate_by_parameter
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
 from nndyn.systems.training.torch_state.device import Snapshots
 
 Tensor = torch.Tensor
+
+DISAGREEMENT = "prediction_disagreement"
 
 
 class Trajectories:
@@ -26,6 +29,8 @@ class Trajectories:
     engine : Engine
     rule : Rule
         Of all rows.
+    ends : sequence of int
+        Where each parameter ends in a row of weights.
     counts : dict of str to int
         Samples of the training set, ``""``, and of the test set, ``"test_"``, where there is one.
     labelled : bool
@@ -44,6 +49,7 @@ class Trajectories:
         engine: Engine,
         rule: Rule,
         *,
+        ends: Sequence[int],
         counts: dict[str, int],
         labelled: bool,
         dtype: torch.dtype,
@@ -51,6 +57,7 @@ class Trajectories:
     ) -> None:
         self.engine = engine
         self.rule = rule
+        self._ends = np.array(ends, dtype=np.int64)
         self.counts = counts
         self.labelled = labelled
         self.device = device
@@ -92,7 +99,8 @@ class Trajectories:
             states = Snapshots(M, len(keep), R, width, here)
             l1, linf = self._zeros(2, M, n, R)
             norms, lengths, losses = self._zeros(3, n, M, R)
-            gram = self._zeros(M, n, R, R)
+            gram, squares = self._zeros(M, n, R, R), self._zeros(M, n, R, len(self._ends))
+            apart = l1, linf, gram, squares
             names = evaluations(self.counts, labelled=self.labelled)
             found: dict[str, list[Tensor]] = {name: [] for name in names}
             for i, t in enumerate(times):
@@ -100,7 +108,7 @@ class Trajectories:
                 asked = t in evaluate_at
                 if t in keep_at:
                     states.keep(here[:, part])
-                self._separate(here, i, l1, linf, gram)
+                self._separate(here, i, apart)
                 self._enter(here)
                 if asked:
                     self._evaluate(found, linf[:, i])
@@ -123,12 +131,14 @@ class Trajectories:
             evaluated = {name: self._joined(rows) for name, rows in found.items()}
             for prefix, count in self.counts.items() if self.labelled else ():
                 evaluated[prefix + "accuracy"] /= count
+                if prefix:
+                    evaluated[DISAGREEMENT] /= count
             series = {"gradient_norm": norms}
             arrival = {"step_length": lengths} if steps else {}
             # of batches that are drawn nobody can tell the loss later
             batch = {"batch_loss": losses} if steps and "" not in self.counts else {}
             named = (arrival, series, evaluated, batch)
-            return _blocks(end, states.host(), (l1, linf, gram), named)
+            return _blocks(end, states.host(), apart, named)
 
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=torch.float64, device=self.device)
@@ -147,18 +157,23 @@ class Trajectories:
         self.rule(here[:, : self._moved], gradient, t, there[:, : self._moved])
         there[:, self._moved :] = self.engine.statistics
 
-    def _separate(self, here: Tensor, i: int, l1: Tensor, linf: Tensor, gram: Tensor) -> None:
-        """Write the distances to the first row of each run and the deviations' inner products."""
+    def _separate(self, here: Tensor, i: int, out: tuple[Tensor, ...]) -> None:
+        """Write l1, linf, inner products and squares by parameter of deviations from each first."""
         D = self.engine.size
         runs = here.view(self.engine.runs, self.engine.replicas, -1)
         if here.is_cuda:
             deviation = runs[..., :D].to(torch.float64) - runs[:, :1, :D]
+            l1, linf, gram, squares = out
             torch.bmm(deviation, deviation.mT, out=gram[:, i])
             torch.sum(deviation.abs_(), 2, out=l1[:, i])
             torch.amax(deviation, 2, out=linf[:, i])
+            start = 0
+            for p, end in enumerate(self._ends.tolist()):
+                torch.sum(deviation[..., start:end].square_(), 2, out=squares[:, i, :, p])
+                start = end
             return
-        for rows, *written in zip(runs, l1, linf, gram, strict=True):
-            separate(rows.numpy(), D, i, *(one.numpy() for one in written))
+        for rows, *written in zip(runs, *out, strict=True):
+            separate_by_parameter(rows.numpy(), self._ends, i, *(one.numpy() for one in written))
 
     def _evaluate(self, found: dict[str, list[Tensor]], linf: Tensor) -> None:
         """Note what the test set and, in minibatches, the training set say of the rows.
@@ -195,12 +210,15 @@ def _note(
     loss: Tensor,
     correct: Tensor | None,
     distance: Tensor | None = None,
+    differing: Tensor | None = None,
 ) -> None:
     found[prefix + "loss"].append(loss)
     if correct is not None:
         found[prefix + "accuracy"].append(correct)
     if distance is not None:
         found["distance_output"].append(distance)
+    if differing is not None:
+        found[DISAGREEMENT].append(differing)
 
 
 def check_times(start: int, steps: int, **asked: Sequence[int]) -> None:
@@ -229,17 +247,21 @@ def evaluations(counts: Iterable[str], *, labelled: bool) -> tuple[str, ...]:
     """Return the names of what is evaluated on the training set, "", and the test set, "test_"."""
     names = ["loss", "accuracy"] if labelled else ["loss"]
     found = tuple(prefix + name for prefix in counts for name in names)
-    return (*found, "distance_output") if "test_" in counts else found
+    if "test_" not in counts:
+        return found
+    return (*found, "distance_output", *([DISAGREEMENT] if labelled else []))
 
 
 def _blocks(
     end: Array,
     states: Tensor,
-    distances: tuple[Tensor, Tensor, Tensor],
+    distances: tuple[Tensor, ...],
     named: tuple[dict[str, Tensor], ...],
 ) -> list[Block]:
     """Return a Block a run of arrays over (time, run, …), or of distances (run, time, …)."""
-    l1, linf, gram = (torch.nan_to_num(v, *[torch.nan] * 3).cpu().numpy() for v in distances)
+    l1, linf, gram, squares = (
+        torch.nan_to_num(v, *[torch.nan] * 3).cpu().numpy() for v in distances
+    )
     kinds = [{name: v.cpu().numpy() for name, v in values.items()} for values in named]
     of_run = [
         [{k: v[:, m].copy() for k, v in kind.items()} for kind in kinds] for m in range(len(end))
@@ -251,6 +273,7 @@ def _blocks(
             l1[m],
             linf[m],
             gram[m],
+            squares[m],
             arrival=of_run[m][0],
             series=of_run[m][1],
             evaluations=of_run[m][2],

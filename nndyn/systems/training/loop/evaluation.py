@@ -17,7 +17,7 @@ from nndyn.systems.training.torch_state.streams import seed_all
 
 #: Names of the schema, in its order.
 _SCHEMA = ("loss", "accuracy", "test_loss", "test_accuracy")
-_OUTPUT = "distance_output"
+_OUTPUT, _CLASSES = "distance_output", "prediction_disagreement"
 
 
 class Evaluation:
@@ -53,7 +53,9 @@ class Evaluation:
         Returns
         -------
         dict of str to float or array
-            By the names of variables; ``distance_output`` is the output itself, float64.
+            By the names of variables; ``distance_output`` is the output itself, float64, and
+            ``prediction_disagreement`` the class of each sample: ``predicted``, or the largest
+            entry of an output of (samples, classes) where there is an accuracy.
 
         Raises
         ------
@@ -74,7 +76,7 @@ class Evaluation:
         if not isinstance(said, Mapping):
             raise UsageError(f"evaluate returns {type(said).__name__}, expected a dict of numbers")
         said = dict(said)
-        output = said.pop("output", None)
+        output, predicted = said.pop("output", None), said.get("predicted")
         found: dict[str, Any] = numbers(
             {name: said[name] for name in _SCHEMA if name in said}, "", "", "evaluate"
         )
@@ -83,7 +85,16 @@ class Evaluation:
                 raise UsageError(
                     f"evaluate returns {type(output).__name__} as 'output', expected a tensor"
                 )
+            accuracy = any(name.endswith("accuracy") for name in found)
+            if accuracy and output.ndim == 2 and output.shape[1] > 1:
+                found[_CLASSES] = output.detach().argmax(1).cpu().numpy()
             found[_OUTPUT] = output.detach().cpu().to(torch.float64).numpy().reshape(-1)
+        if (
+            isinstance(predicted, torch.Tensor)
+            and predicted.ndim
+            and not predicted.is_floating_point()
+        ):
+            found[_CLASSES] = said.pop("predicted").cpu().numpy()
         others = {name: value for name, value in said.items() if name not in _SCHEMA}
         return found | numbers(others, "metric_", "", "evaluate")
 
@@ -108,7 +119,11 @@ class Evaluation:
                     odd = min(row.keys() ^ set(self.names))
                     raise UsageError(f"evaluate does not always return {odd!r}")
                 for name, value in row.items():
-                    values[name][i, r] = _distance(value, rows[0]) if name == _OUTPUT else value
+                    if name == _OUTPUT:
+                        value = _distance(value, rows[0])
+                    elif name == _CLASSES:
+                        value = _disagreement(value, rows[0])
+                    values[name][i, r] = value
         return values
 
 
@@ -117,3 +132,10 @@ def _distance(output: Array, reference: dict[str, Any] | None) -> float:
     if reference is None or reference[_OUTPUT].shape != output.shape:
         return float("nan")
     return float(np.linalg.norm(output - reference[_OUTPUT]))
+
+
+def _disagreement(classes: Array, reference: dict[str, Any] | None) -> float:
+    """Return the share of samples in other classes than the reference's, NaN where it has none."""
+    if reference is None or reference[_CLASSES].shape != classes.shape:
+        return float("nan")
+    return float(np.mean(classes != reference[_CLASSES]))

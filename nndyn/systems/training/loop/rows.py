@@ -11,7 +11,7 @@ import torch
 
 from nndyn.errors import NndynError
 from nndyn.numerics.arrays import Array
-from nndyn.numerics.separation import separate
+from nndyn.numerics.separation import separate_by_parameter
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.loop import blame
 from nndyn.systems.training.loop.evaluation import Evaluation
@@ -55,7 +55,8 @@ class Rows:
         self._states, self._memory = states, memory
         phase = np.ascontiguousarray(phase, weights.dtype)
         self._first = phase, rest
-        self._size = sum(parameter.size for parameter in seat.parameters)
+        self._ends = np.cumsum([parameter.size for parameter in seat.parameters])
+        self._size = int(self._ends[-1])
         #: Weights before a step, at first with what follows them, and memory for those after it.
         self._here, (self._there, self._next) = phase, weights
         self._alive = self._finite()
@@ -77,7 +78,7 @@ class Rows:
             self._alike = self._equal()
         R, n = len(self._states), max(steps, 1)
         l1, linf, lengths = (np.zeros((n, R)) for _ in range(3))
-        gram = np.zeros((n, R, R))
+        gram, squares = np.zeros((n, R, R)), np.zeros((n, R, len(self._ends)))
         values = {name: np.full((n, R), np.nan) for name in self._steps.names}
         width = len(range(*part.indices(self._seat.size)))
         states, seen = np.empty((len(set(keep)), R, width), self._here.dtype), 0
@@ -85,7 +86,7 @@ class Rows:
         kept, evaluated, ended, done = set(keep), set(evaluate), "", 0
         for i in range(n):
             t = start + i
-            separate(self._here, self._size, i, l1, linf, gram)
+            separate_by_parameter(self._here, self._ends, i, l1, linf, gram, squares)
             if t in kept:
                 states[seen] = self._part(part)
                 seen += 1
@@ -111,6 +112,7 @@ class Rows:
             l1[:count],
             linf[:count],
             np.where(np.isfinite(gram), gram, np.nan)[:count],
+            np.where(np.isfinite(squares), squares, np.nan)[:count],
             arrival={"step_length": lengths[:done]} if steps else {},
             evaluations=self._evaluation.rows(found, R),
             batch={name: rows[:done] for name, rows in values.items()} if steps else {},

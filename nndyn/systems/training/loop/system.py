@@ -146,6 +146,7 @@ class Loop:
         self.batch_values = self._steps.names
         self.evaluations = self._evaluation.names
         self.parameters = self._seat.parameters
+        self.by_parameter = len(self.parameters) > 1
         self.dimension = self.tangent_size = self._seat.size
         self.components = slice(0, sum(p.size for p in self.parameters))
         self.dtype = np.dtype("float64" if self._seat.dtype == torch.float64 else "float32")

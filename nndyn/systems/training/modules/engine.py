@@ -145,17 +145,20 @@ class Modules:
 
     def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return loss and correct samples over the training set; see `Engine.evaluate`."""
-        _, loss, right = self._evaluate(self._first if self._full else self._train, None)
+        _, loss, right, _ = self._evaluate(self._first if self._full else self._train, None)
         return loss, right if correct else None
 
-    def test(self, replicas: int, *, correct: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return loss, correct samples and output distance of the test set; see `Engine.test`.
+    def test(
+        self, replicas: int, *, correct: bool = False
+    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+        """Return what the test set says of the first `replicas` rows; see `Engine.test`.
 
         Returns
         -------
         loss : (M, replicas)
         correct : (M, replicas) or None
         distance : (M, replicas) float64
+        differing : (M, replicas) float64 or None
 
         Raises
         ------
@@ -164,14 +167,16 @@ class Modules:
         """
         if self._test is None:
             raise RuntimeError("this engine was made without a test set")
-        distance, loss, right = self._evaluate(self._test, replicas)
+        distance, loss, right, other = self._evaluate(self._test, replicas)
         shape = (self.runs, replicas)
-        if right is not None:
-            right = right.view(shape)
-        return loss.view(shape), right if correct else None, distance.view(shape)
+        if right is None or other is None or not correct:
+            return loss.view(shape), None, distance.view(shape), None
+        return loss.view(shape), right.view(shape), distance.view(shape), other.view(shape)
 
-    def _evaluate(self, batch: Batch, replicas: int | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return distance, loss and correct samples of the first `replicas` rows of every run."""
+    def _evaluate(
+        self, batch: Batch, replicas: int | None
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Return distance, loss, correct and differing samples of the first rows of every run."""
         count = self.replicas if replicas is None else replicas
         found: list[Evaluation] = []
         distances = []
@@ -181,8 +186,12 @@ class Modules:
                 here = self.evaluation(self._weights[rows], self.statistics[rows], batch, order)
                 found.append(here)
                 distances.append(_distance(here.outputs))
-        right = None if batch.labels is None else torch.cat([here.correct for here in found])
-        return torch.cat(distances), torch.cat([here.loss for here in found]), right
+        loss = torch.cat([here.loss for here in found])
+        if batch.labels is None:
+            return torch.cat(distances), loss, None, None
+        right = torch.cat([here.correct for here in found])
+        other = torch.cat([_differing(here.outputs[0], batch.labels) for here in found])
+        return torch.cat(distances), loss, right, other
 
     def evaluation(
         self, weights: Tensor, statistics: Tensor, batch: Batch, order: Order
@@ -277,6 +286,23 @@ def _distance(outputs: Sequence[Tensor]) -> Tensor:
     ]
     whole: Tensor = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     return norms[0] if len(norms) == 1 else whole
+
+
+def _differing(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the labels that count whose prediction is another than in the first row.
+
+    Parameters
+    ----------
+    outputs : (G, samples, classes, ...)
+    labels : (samples, ...)
+
+    Returns
+    -------
+    (G,) float64
+    """
+    predicted = outputs.argmax(2)
+    other = (predicted != predicted[:1]) & (labels >= 0)
+    return other.flatten(1).sum(1, dtype=torch.float64)
 
 
 class ModuleTask(task.Task):

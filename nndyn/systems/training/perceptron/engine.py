@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import torch
 
 from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.perceptron import kernels
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
 from nndyn.systems.training.perceptron.losses import Loss
@@ -192,18 +193,20 @@ class Perceptrons:
 
     def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return loss and correct samples over the training set."""
-        loss, right, _ = self._over(self._training, self.replicas, distance=False, correct=correct)
+        loss, right, *_ = self._over(self._training, self.replicas, distance=False, correct=correct)
         return loss.flatten(), _flat(right)
 
-    def test(self, replicas: int, *, correct: bool = False) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return loss, correct samples and output distance of the first `replicas` rows."""
+    def test(
+        self, replicas: int, *, correct: bool = False
+    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+        """Return what the test set says of the first `replicas` rows; see `Engine.test`."""
         return self._over(self._tested, replicas, distance=True, correct=correct)
 
     def _over(
         self, pieces: list[Inputs], replicas: int, *, distance: bool, correct: bool
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
+    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
         count = sum(piece.targets.count for piece in pieces)
-        apart, loss, right = torch.zeros((3, self.runs, replicas), dtype=torch.float64)
+        apart, loss, right, other = torch.zeros((4, self.runs, replicas), dtype=torch.float64)
         for piece in pieces:
             batches, n = [piece] * self.runs, piece.targets.count
             outputs = self._forward(batches, replicas)[-1].value
@@ -212,11 +215,14 @@ class Perceptrons:
                 difference[..., n:] = 0.0
                 norm = torch.linalg.vector_norm(difference.flatten(2), dim=2, dtype=torch.float64)
                 torch.hypot(apart, norm, out=apart)
+                for run, differing in zip(outputs, other, strict=True) if correct else ():
+                    kernels.differing(run.numpy(), n, differing.numpy())
             one, found = self._losses(outputs, batches, gradient=False, correct=correct)
             loss += one if len(pieces) == 1 else one * (n / count)
             if found is not None:
                 right += found
-        return loss, right if correct else None, apart
+        asked = (right, other) if correct else (None, None)
+        return loss, asked[0], apart, asked[1]
 
     def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[_Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""

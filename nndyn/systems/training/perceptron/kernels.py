@@ -51,6 +51,39 @@ def shift(outputs: Array, labels: Array, picked: Array, correct: Array, count: i
         correct[r] = total
 
 
+@numba.njit(cache=True, nogil=True)
+def differing(outputs: Array, count: int, found: Array) -> None:
+    """Add the samples whose largest output, the first of equals, is another than in the first row.
+
+    Parameters
+    ----------
+    outputs : (R, C, columns)
+        A column whose first output is NaN has its maximum there.
+    count : int
+        Columns that are samples: the first ones.
+    found : (R,) float64, written
+    """
+    R, C, _ = outputs.shape
+    largest = np.empty(count, outputs.dtype)
+    where, first = np.empty(count, np.int16), np.empty(count, np.int16)
+    for r in range(R):
+        for j in range(count):
+            largest[j] = outputs[r, 0, j]
+            where[j] = 0
+        for c in range(1, C):
+            for j in range(count):
+                value = outputs[r, c, j]
+                above = value > largest[j]
+                largest[j] = value if above else largest[j]
+                where[j] = c if above else where[j]
+        if r == 0:
+            first[:] = where
+        total = 0
+        for j in range(count):
+            total += where[j] != first[j]
+        found[r] += total
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def gradient(outputs: Array, labels: Array, total: Array, count: int) -> None:
     """Turn exponentials of shifted outputs into the gradient of the mean cross-entropy.

@@ -111,4 +111,6 @@ class Step:
             if prefix:
                 outputs = [leaf.reshape(-1).to(torch.float64) for leaf in seen.outputs]
                 found["output"] = torch.cat(outputs)
+                if samples.labels is not None:
+                    found["predicted"] = seen.outputs[0][0].argmax(1)[samples.labels >= 0]
         return found

@@ -81,7 +81,7 @@ def test_rows_with_equal_weights_stay_bitwise_equal(kind, batched):
         gradient, loss, _ = run.gradient(0)
         assert torch.equal(gradient[0], gradient[4])
         assert loss[0] == loss[4]
-        _, _, distance = run.test(5)
+        _, _, distance, _ = run.test(5)
         assert distance[0, 0] == distance[0, 4] == 0 < distance[0, 1]
     # where that holds by chance only, rows are not batched
     assert found.batched or kind not in ("layer norm", "transformer", "embedding", "dropout")
@@ -132,7 +132,7 @@ def test_training_equals_a_plain_torch_loop(kind, batched, batch_size):
     # evaluations: in eval mode, whatever the mode of steps
     run.load(weights, statistics)
     loss, correct = run.evaluate(correct=True)
-    tested, right, distance = run.test(3, correct=True)
+    tested, right, distance, _ = run.test(3, correct=True)
     outputs = [net.eval()(batch.x).detach() for net in nets]
     for r, output in enumerate(outputs):
         assert close(loss[r], nn.functional.cross_entropy(output, batch.target), 1e-11)
@@ -216,7 +216,7 @@ def test_runs_together_equal_runs_alone_bit_for_bit(kind, batch_size):
     second = first.flip(1)
     both.load(torch.cat([first, second]), statistics.repeat(2, 1))
     gradient, loss, correct = both.gradient(4, correct=True)
-    _, _, distance = both.test(2)
+    _, _, distance, _ = both.test(2)
     moved = both.statistics.clone()
     for m, (seed, weights) in enumerate(((1, first), (2, second))):
         rows = slice(3 * m, 3 * m + 3)

@@ -1,0 +1,1 @@
+"""What stands beside an exponent: other causes, parts of a network, its function."""
