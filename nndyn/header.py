@@ -75,6 +75,7 @@ _RUN = {
     "replicas": whole(),
     "epsilon": null_or(number()),
     "perturb": null_or(TEXT),
+    "perturb_at": whole(),
     "pairs": FLAG,
     "control": FLAG,
     "rescale": null_or(whole()),
@@ -131,6 +132,7 @@ _MANIFEST = table(
     {
         "system": Kind("an object", lambda v: isinstance(v, dict), _of_system),
         "recording": table({}, _RUN),
+        "perturbed": table({"lengths": items(number(0.0))}),
         "steps": null_or(whole()),
         "one_by_one": TEXT,
         "exponent_sum": null_or(number()),

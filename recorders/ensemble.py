@@ -25,6 +25,7 @@ def record(
     replicas: int = 5,
     epsilon: float | Literal["auto"] | None = None,
     perturb: str = "weights",
+    perturb_at: int | None = None,
     perturbations: Any = None,
     pairs: bool = False,
     control: bool = True,
@@ -67,7 +68,17 @@ def record(
         they are rescaled every 5 steps unless `rescale` is given. What it found is in the manifest,
         and goes for a resumed file as well.
     perturb : str, default "weights"
-        ``weights``, ``all`` (biases too), or ``parameters:NAME,…``: what is perturbed.
+        ``weights``, ``all`` (biases too), or ``parameters:NAME,…``: what is perturbed; or
+        ``gradient``: each replica along the gradient, where it is perturbed, of a minibatch of its
+        own, as long as a perturbation of ``all`` is on average (trainings that nndyn steps).
+        The minibatch of replica r is drawn by (seed, 6, r) from the training set, as many samples
+        as a step has, at most 32 of a full batch; of a DataLoader whose batches are drawn it is
+        that of the step r - 1 steps later.
+    perturb_at : int, optional
+        The step at which the replicas are perturbed; the first unless given. Before it the
+        reference alone is computed, and in the file the replicas equal it. From it on all is as
+        in a recording that begins there: rescaling counts from it, ``auto`` chooses `epsilon`
+        there, and the analyzers begin there.
     perturbations : array_like, (replicas, D), optional
         Deviations added to the initial state as given, instead of drawn ones. Rows that are each
         other's negative are recognized as pairs.
@@ -174,6 +185,7 @@ def record(
         replicas=replicas,
         epsilon=epsilon,
         perturb=perturb,
+        perturb_at=perturb_at,
         perturbations=perturbations,
         pairs=pairs,
         control=control,

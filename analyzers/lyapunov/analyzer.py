@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from analyzers.common.begins import from_perturbation
 from analyzers.common.progress import part
 from analyzers.growth.attractor import attractor
 from analyzers.growth.cures import earlier, in_force
@@ -122,6 +123,7 @@ def lyapunov(
     """
     require(recording)
     _check(distance, confidence, burn_in, min_growth, drift, horizon)
+    recording = from_perturbation(recording)
     if window is not None:
         window = _window(window)
     parameters = {

@@ -239,6 +239,18 @@ class WithLoss(Protocol):
 
 
 @runtime_checkable
+class WithGradient(Protocol):
+    """What a recorder needs of a system that descends on a loss, to perturb along its gradient."""
+
+    @property
+    def no_gradient(self) -> str:
+        """Why `batch_gradient` cannot be called, empty where it can."""
+
+    def batch_gradient(self, phase: Array, t: int, key: Sequence[int]) -> Array:
+        """Return the gradient ``(D,)`` at a `phase` ``(P,)`` of a minibatch that `key` draws."""
+
+
+@runtime_checkable
 class WithRest(Protocol):
     """What a recorder needs of a system whose state is not all in the phase.
 
