@@ -71,9 +71,11 @@ TRAINED = {
     "device": TEXT,
     "seed": whole(most=None),
 }
+#: Before replicas part from the reference nobody knows what a trial there chooses.
+_SIZE = Kind("a finite number, null or auto", lambda v: v == "auto" or null_or(number()).fits(v))
 _RUN = {
     "replicas": whole(),
-    "epsilon": null_or(number()),
+    "epsilon": _SIZE,
     "perturb": null_or(TEXT),
     "perturb_at": whole(),
     "pairs": FLAG,

@@ -107,7 +107,7 @@ class Run:
         self.followers = [f.begin(system, plan, writer, start) for f in plan.followed]
         self.twin = system.reordered() if self.t < self._at + self.floor_steps else None
         self.twin_phase, self.twin_rest = start[:1], rest_at_start(system, 1)
-        if self.twin is not None and self.t > self._at:
+        if self.twin is not None and self.recorded and self.t >= self._at:
             self._twin_again()
 
     @property
@@ -185,7 +185,8 @@ class Run:
         if stop == start:
             return False
         finite = is_finite(block)
-        at = -1 if finite else int(first_not_finite(block)[0])
+        gone = np.full(1, -1) if finite else first_not_finite(block)
+        at = int(gone[0])
         if at < 0:
             self._follow(leg, stop)
         else:
@@ -199,7 +200,7 @@ class Run:
             block.states = block.states[np.isin(leg.kept, kept)]
         self.phase, self.rest, self.t = block.phase, block.rest, stop
         if not finite:
-            self._note_divergence(first_not_finite(block), start)
+            self._note_divergence(gone, start)
             if self.diverged_at[0] >= 0:
                 self._stop(*first, start)
                 return True
@@ -282,6 +283,10 @@ class Run:
 
     def _twin_again(self) -> None:
         """Bring the twin of a run that goes on to where that is."""
+        if self.t == self._at:
+            self.twin_phase = self.phase[:1]
+            self.twin_rest = checkpoint.rest(self.system, self.writer, self.t, 1)
+            return
         if self._at:
             rest = beside(self.twin_rest)
             block = self.system.advance(self.twin_phase, 0, self._at, (), **rest)
