@@ -87,6 +87,7 @@ _RUN = {
     "tangent_every": whole(1),
     "tangent_start": TEXT,
     "sharpness": TEXT,
+    "critical_sharpness": TEXT,
     "quadratic_model": FLAG,
     "perturbations": null_or(TEXT),
     "tangents": whole(),

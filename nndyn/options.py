@@ -323,6 +323,14 @@ OPTIONS: tuple[Option, ...] = (
         of_trainings="alone",
     ),
     Option(
+        "critical_sharpness",
+        "text",
+        "Find every K steps along the next update the step length that raises the loss, by at most "
+        "ten forward passes.",
+        metavar="every:K",
+        of_trainings="alone",
+    ),
+    Option(
         "quadratic_model",
         "switch",
         "Follow the perturbations on the quadratic expansion of the initial loss as well.",

@@ -38,6 +38,7 @@ def record(
     tangent_every: int = 1,
     tangent_start: TangentStart | None = None,
     sharpness: str | None = None,
+    critical_sharpness: str | None = None,
     quadratic_model: bool = False,
     resume: bool = False,
     mix: bool = False,
@@ -112,6 +113,11 @@ def record(
     sharpness : str, optional
         ``every:K``: at each K-th step and the last, the extreme eigenvalues of the Hessian of the
         reference's loss over the whole training set, with residuals; trainings only.
+    critical_sharpness : str, optional
+        ``every:K``: at each K-th step, 2 over the smallest s > 0 at which the loss of the reference
+        over the whole training set is higher at w - s u than at w, u being the next update without
+        its learning rate; and that rate over s, above 1 where the update raises this loss. Ten
+        passes forward at most, and no second derivatives; trainings that nndyn steps.
     quadratic_model : bool, default False
         Follow the same perturbations on the quadratic expansion of the loss at the start as well,
         and store how they grow there; trainings only.
@@ -176,6 +182,7 @@ def record(
         tangent_every=tangent_every,
         tangent_start=tangent_start,
         sharpness=sharpness,
+        critical_sharpness=critical_sharpness,
         quadratic_model=quadratic_model,
         resume=resume,
         mix=mix,

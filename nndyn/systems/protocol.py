@@ -251,6 +251,18 @@ class WithGradient(Protocol):
 
 
 @runtime_checkable
+class WithUpdate(Protocol):
+    """What a recorder needs of a system that descends on a loss, to look along its next update."""
+
+    @property
+    def no_critical(self) -> str:
+        """Why `critical` cannot be called, empty where it can."""
+
+    def critical(self, phase: Array, t: int) -> dict[str, float]:
+        """Return the variables ``critical_…`` of a recording at a `phase` ``(P,)``."""
+
+
+@runtime_checkable
 class WithRest(Protocol):
     """What a recorder needs of a system whose state is not all in the phase.
 

@@ -159,3 +159,6 @@ class Curvature(Protocol):
         t : int or None
             None for the whole training set, as a step of full batch from time 0 takes it.
         """
+
+    def loss(self, weights: Tensor, statistics: Tensor, t: int | None) -> float:
+        """Return the loss that `at` gives the derivatives of, by one pass forward."""

@@ -111,11 +111,26 @@ class PerceptronCurvature:
         self.size = network.size
         self._buffers: dict[tuple[str, int, int], Tensor] = {}
 
-    def at(self, weights: Tensor, statistics: Tensor, t: int | None) -> Point:
-        """Return gradient and Hessian at `weights`; see `Curvature.at`."""
+    def loss(self, weights: Tensor, statistics: Tensor, t: int | None) -> float:
+        """Return the loss at `weights`; see `Curvature.loss`."""
+        count, pieces = self._pieces(t)
+        total = 0.0
+        for piece in pieces:
+            _, _, value = self._forward(weights, piece)
+            top = self._buffer("top", 0, *value.shape).copy_(value)
+            found, _ = self._loss(top[None], piece.targets, gradient=False, correct=False)
+            total += float(found[0]) * piece.targets.count / count
+        return total
+
+    def _pieces(self, t: int | None) -> tuple[int, list[Inputs]]:
+        """Return how many samples the step from `t` sees, and them in parts."""
         whole = self._training if t is None else self._feed.at(t)[0]
         count = whole.targets.count
-        pieces = tiles(whole, TILE) if count > TILE else [whole]
+        return count, tiles(whole, TILE) if count > TILE else [whole]
+
+    def at(self, weights: Tensor, statistics: Tensor, t: int | None) -> Point:
+        """Return gradient and Hessian at `weights`; see `Curvature.at`."""
+        count, pieces = self._pieces(t)
         make = partial(self._forward_and_back, weights, count=count)
         kept = [make(pieces[0])] if len(pieces) == 1 else None
 
@@ -138,7 +153,8 @@ class PerceptronCurvature:
 
         return Point(gradient, hvp)
 
-    def _forward_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
+    def _forward(self, weights: Tensor, piece: Inputs) -> tuple[list[_Level], list[Tensor], Tensor]:
+        """Return the layers, their preactivations, and the outputs."""
         levels: list[_Level] = []
         preactivations: list[Tensor] = []
         below, start = piece.x.t(), 0
@@ -163,6 +179,10 @@ class PerceptronCurvature:
             preactivations.append(preactivation)
             below = value
             start += layer.size
+        return levels, preactivations, below
+
+    def _forward_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
+        levels, preactivations, below = self._forward(weights, piece)
         gradient = self._buffer("top", 0, *below.shape).copy_(below)
         self._loss(gradient[None], piece.targets, gradient=True, correct=False)
         done = _Pass(piece, piece.targets.count / count, levels, gradient)
