@@ -21,6 +21,12 @@ FARTHEST = 1e6
 #: Largest factor by which the search goes on from a step that lowers the loss: where the bend of
 #: the loss is seen above its rounding, and where it is not.
 _LEAP, _BLIND = 1024.0, 16.0
+#: Tries in which the search is to halve, on a scale of logarithms, what it has left.
+_PATIENCE = 5
+#: Factor between the places at which a parabola is looked at.
+_STRIDE = 1.02
+#: Halvings in which the place where a parabola is 0 is found.
+_HALVINGS = 60
 #: Roundings of the loss below which a difference of two says nothing.
 _ROUNDINGS = 16.0
 
@@ -177,10 +183,10 @@ class _Search:
     def __init__(self, slope: float, tolerance: float) -> None:
         self._tolerance = tolerance
         self.low, self.high = 0.0, math.inf
-        self._of_low, self._of_high = -slope, math.inf
-        self._before = 0.0, -slope  # the step that was `low`
+        #: The mean slope by step, the latest last.
+        self._known = {0.0: -slope}
         self._widths: list[float] = []
-        self._leap = _BLIND
+        self._seen = False
 
     @property
     def narrow(self) -> bool:
@@ -189,19 +195,43 @@ class _Search:
 
     def note(self, step: float, rise: float, *, seen: bool) -> None:
         """Note how much the loss at a step is above the start, and whether it is seen to bend."""
-        self._leap = _LEAP if seen else _BLIND
+        self._seen = seen
+        if math.isfinite(rise):
+            self._known[step] = rise / step
         if rise <= 0:
-            self._before = self.low, self._of_low
-            self.low, self._of_low = step, rise / step
+            self.low = step
         else:
-            self.high, self._of_high = step, rise / step if math.isfinite(rise) else math.inf
+            self.high = step
         self._widths.append(self.high / self.low if self.low else math.inf)
 
     def root(self) -> float:
-        """Return where the secant of the mean slope crosses 0, between the two."""
-        if not math.isfinite(self._of_high):
+        """Return where the mean slope crosses 0 between the two, by a parabola through three."""
+        low, high = self.low, self.high
+        if high not in self._known:
             return self._middle()
-        return _crossing((self.low, self._of_low), (self.high, self._of_high))
+        parabola = self._parabola(low, high)
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            if parabola(middle) > 0:
+                high = middle
+            else:
+                low = middle
+        return 0.5 * (low + high)
+
+    def _parabola(self, one: float, other: float) -> Callable[[float], float]:
+        """Return the parabola through the mean slopes of two steps and of the one nearest to them.
+
+        A line, where there is no third.
+        """
+        known = self._known
+        first = (known[other] - known[one]) / (other - one)
+        second = 0.0
+        others = [step for step in known if step not in (one, other)]
+        if others:
+            third = min(others, key=lambda step: min(abs(step - one), abs(step - other)))
+            further = (known[third] - known[other]) / (third - other)
+            second = (further - first) / (third - one)
+        return lambda s: known[one] + (s - one) * (first + second * (s - other))
 
     def _middle(self) -> float:
         return math.sqrt(self.low * self.high) if self.low else self.high / _BLIND
@@ -210,18 +240,26 @@ class _Search:
         """Return the next step to try."""
         margin = self._tolerance / 3
         if math.isinf(self.high):
-            ahead = _crossing(self._before, (self.low, self._of_low)) * (1 + margin)
-            least, most = self.low * (1 + self._tolerance), min(self.low * self._leap, FARTHEST)
-            return min(max(ahead, least), most)
-        slow = len(self._widths) > 3 and self._widths[-1] > math.sqrt(self._widths[-3])
-        if slow or not math.isfinite(self._of_high):
+            return self._forward(margin)
+        slow = len(self._widths) > _PATIENCE and self._widths[-1] > math.sqrt(
+            self._widths[-_PATIENCE]
+        )
+        if slow or self.high not in self._known:
             return self._middle()
         root = self.root()
         nearer = root * (1 - margin) if root > self.low * (1 + 2 * margin) else root * (1 + margin)
         return nearer if self.low < nearer < self.high else self._middle()
 
-
-def _crossing(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Return where the line through two points (step, mean slope) is 0; infinity where it falls."""
-    (a, f), (b, g) = one, other
-    return b - g * (b - a) / (g - f) if g > f else math.inf
+    def _forward(self, margin: float) -> float:
+        """Return a step beyond those that lower the loss: where the mean slope may be 0."""
+        before, here = list(self._known)[-2:]
+        bend = (self._known[here] - self._known[before]) / (here - before)
+        if before == 0:
+            ahead = math.inf if bend <= 0 else -self._known[0.0] / bend * (1 + margin)
+            ahead = min(ahead, here * (_LEAP if self._seen else _BLIND))
+        else:
+            parabola = self._parabola(before, here)
+            ahead = here * (1 + self._tolerance)
+            while parabola(ahead) <= 0 and ahead < 2 * here:
+                ahead *= _STRIDE
+        return min(max(ahead, here * (1 + self._tolerance)), FARTHEST)
