@@ -19,14 +19,12 @@ TOLERANCE = 0.05
 #: Steps, of those the optimizer takes, up to which the critical one is looked for.
 FARTHEST = 1e6
 #: Largest factor by which the search goes on from a step that lowers the loss: where the bend of
-#: the loss is seen above its rounding, and where it is not.
-_LEAP, _BLIND = 1024.0, 16.0
+#: the loss is first seen above its rounding, where it is not, and where it was seen before.
+_LEAP, _BLIND, _KNOWN = 1024.0, 16.0, 4.0
 #: Tries in which the search is to halve, on a scale of logarithms, what it has left.
-_PATIENCE = 5
-#: Factor between the places at which a parabola is looked at.
-_STRIDE = 1.02
-#: Halvings in which the place where a parabola is 0 is found.
-_HALVINGS = 60
+_PATIENCE = 8
+#: Smallest power of the step that a bend is taken for, and the largest logarithm of a factor.
+_FLATTEST, _RANGE = 0.2, 30.0
 #: Roundings of the loss below which a difference of two says nothing.
 _ROUNDINGS = 16.0
 
@@ -75,10 +73,10 @@ def measure(
     Notes
     -----
     L is the loss that `nndyn.systems.training.second_order.sharpness.measure` takes the Hessian of.
-    The mean slope ``(L(w - s u) - L(w)) / s`` is linear in s on a quadratic: by its secant the
-    search finds the critical step, first forward, and then between two
-    steps of which one lowers the loss and the other does not. Of several crossings it may miss
-    the first where the loss rises and falls again between two of its steps.
+    By how much the mean slope ``(L(w - s u) - L(w)) / s`` is above that at 0 is proportional to s
+    on a quadratic, and taken for a power of s: so the search finds the critical step, first
+    forward, then between two steps of which one lowers the loss and the other does not. Of several
+    crossings it may miss the first where the loss rises and falls again between two of its steps.
 
     References
     ----------
@@ -160,7 +158,7 @@ def critical_step(
     step = min(max(1.0, 64 * noise / slope), FARTHEST)
     while count < evaluations:
         rise, count = loss(step) - start, count + 1
-        search.note(step, rise, seen=rise + slope * step > noise)
+        search.note(step, rise, noise)
         if search.low >= FARTHEST:
             return math.nan, BEYOND, count
         if search.narrow:
@@ -172,7 +170,10 @@ def critical_step(
 
 
 class _Search:
-    """Two steps, of which the shorter lowers the loss, and the mean slope to each.
+    """Two steps, of which the shorter lowers the loss, and how the loss bends up to each.
+
+    The bend is the mean slope to a step less the slope at 0: proportional to the step on a
+    quadratic, and about a power of it elsewhere. At the critical step it is what the slope was.
 
     Parameters
     ----------
@@ -181,23 +182,22 @@ class _Search:
     """
 
     def __init__(self, slope: float, tolerance: float) -> None:
-        self._tolerance = tolerance
+        self._slope, self._tolerance = slope, tolerance
         self.low, self.high = 0.0, math.inf
-        #: The mean slope by step, the latest last.
-        self._known = {0.0: -slope}
+        #: The bend by step, where it is above the rounding of the loss.
+        self._bends: dict[float, float] = {}
         self._widths: list[float] = []
-        self._seen = False
 
     @property
     def narrow(self) -> bool:
         """Whether the two are as near as asked for."""
         return self.high <= self.low * (1 + self._tolerance)
 
-    def note(self, step: float, rise: float, *, seen: bool) -> None:
-        """Note how much the loss at a step is above the start, and whether it is seen to bend."""
-        self._seen = seen
-        if math.isfinite(rise):
-            self._known[step] = rise / step
+    def note(self, step: float, rise: float, noise: float) -> None:
+        """Note how much the loss at a step is above the start, and the rounding of that."""
+        bend = rise + self._slope * step
+        if math.isfinite(bend) and bend > noise:
+            self._bends[step] = bend / step
         if rise <= 0:
             self.low = step
         else:
@@ -205,33 +205,21 @@ class _Search:
         self._widths.append(self.high / self.low if self.low else math.inf)
 
     def root(self) -> float:
-        """Return where the mean slope crosses 0 between the two, by a parabola through three."""
-        low, high = self.low, self.high
-        if high not in self._known:
-            return self._middle()
-        parabola = self._parabola(low, high)
-        for _ in range(_HALVINGS):
-            middle = 0.5 * (low + high)
-            if parabola(middle) > 0:
-                high = middle
-            else:
-                low = middle
-        return 0.5 * (low + high)
+        """Return where the bend is as large as the slope, between the two."""
+        found = self.high
+        if self.high in self._bends:
+            found = self._where(self.high, self._power(self.low, self.high))
+        return found if self.low < found < self.high else self._middle()
 
-    def _parabola(self, one: float, other: float) -> Callable[[float], float]:
-        """Return the parabola through the mean slopes of two steps and of the one nearest to them.
+    def _power(self, one: float, other: float) -> float:
+        """Return the power of the step that the bend is between two; 1 where that is not known."""
+        f, g = self._bends.get(one, 0.0), self._bends.get(other, 0.0)
+        return math.log(g / f) / math.log(other / one) if 0 < f < g else 1.0
 
-        A line, where there is no third.
-        """
-        known = self._known
-        first = (known[other] - known[one]) / (other - one)
-        second = 0.0
-        others = [step for step in known if step not in (one, other)]
-        if others:
-            third = min(others, key=lambda step: min(abs(step - one), abs(step - other)))
-            further = (known[third] - known[other]) / (third - other)
-            second = (further - first) / (third - one)
-        return lambda s: known[one] + (s - one) * (first + second * (s - other))
+    def _where(self, step: float, power: float) -> float:
+        """Return where a power law through the bend at a step is as large as the slope."""
+        exponent = math.log(self._slope / self._bends[step]) / max(power, _FLATTEST)
+        return step * math.exp(min(max(exponent, -_RANGE), _RANGE))
 
     def _middle(self) -> float:
         return math.sqrt(self.low * self.high) if self.low else self.high / _BLIND
@@ -240,26 +228,27 @@ class _Search:
         """Return the next step to try."""
         margin = self._tolerance / 3
         if math.isinf(self.high):
-            return self._forward(margin)
-        slow = len(self._widths) > _PATIENCE and self._widths[-1] > math.sqrt(
-            self._widths[-_PATIENCE]
-        )
-        if slow or self.high not in self._known:
+            return self._forward() * (1 + margin)
+        widths = self._widths
+        if len(widths) > _PATIENCE and widths[-1] > math.sqrt(widths[-_PATIENCE]):
             return self._middle()
-        root = self.root()
+        root = self._beyond() or self.root()
         nearer = root * (1 - margin) if root > self.low * (1 + 2 * margin) else root * (1 + margin)
         return nearer if self.low < nearer < self.high else self._middle()
 
-    def _forward(self, margin: float) -> float:
-        """Return a step beyond those that lower the loss: where the mean slope may be 0."""
-        before, here = list(self._known)[-2:]
-        bend = (self._known[here] - self._known[before]) / (here - before)
-        if before == 0:
-            ahead = math.inf if bend <= 0 else -self._known[0.0] / bend * (1 + margin)
-            ahead = min(ahead, here * (_LEAP if self._seen else _BLIND))
-        else:
-            parabola = self._parabola(before, here)
-            ahead = here * (1 + self._tolerance)
-            while parabola(ahead) <= 0 and ahead < 2 * here:
-                ahead *= _STRIDE
-        return min(max(ahead, here * (1 + self._tolerance)), FARTHEST)
+    def _beyond(self) -> float:
+        """Return the root that the last two tell of, where both were too long; 0 where not."""
+        last = list(self._bends)[-2:]
+        if len(last) < 2 or last[1] != self.high or not self.high < last[0] < math.inf:
+            return 0.0
+        found = self._where(self.high, self._power(self.high, last[0]))
+        return found if self.low < found < self.high else 0.0
+
+    def _forward(self) -> float:
+        """Return a step beyond the one that lowers the loss: where the bend may be large enough."""
+        here, known = self.low, list(self._bends)
+        leap, ahead = _BLIND, math.inf
+        if known and known[-1] == here:
+            leap = _LEAP if len(known) == 1 else _KNOWN
+            ahead = self._where(here, self._power(known[-2], here) if len(known) > 1 else 1.0)
+        return min(max(ahead, here * (1 + self._tolerance)), here * leap, FARTHEST)

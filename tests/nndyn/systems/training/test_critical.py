@@ -222,8 +222,9 @@ def test_it_is_refused_where_there_is_no_update_to_look_along(tmp_path):
         (lambda s: -s + s**3 / 49, 7.0),
         (lambda s: -s + s**2 / 0.2, 0.2),
         (lambda s: -1e-3 * s if s < 3 else np.inf, 3.0),
-        (lambda s: -s + 2 * s**1.5 - 0.9 * s**2 if s < 1 else s - 0.9, None),
+        (lambda s: -s + 0.4 * s**1.5 + 0.1 * s**3, None),
     ],
+    ids=["square", "cube", "short", "wall", "bent"],
 )
 def test_the_search_finds_the_step_of_a_made_up_loss(rise, expected):
     found, reason, count = critical.critical_step(
