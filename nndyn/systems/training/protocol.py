@@ -131,10 +131,13 @@ class Point:
     hvp : callable
         Takes vectors ``(k, D)`` and returns their products with the Hessian ``(k, D)``, a buffer
         that the next call overwrites.
+    loss : callable
+        Returns the loss; after `gradient`, without a further pass.
     """
 
     gradient: Callable[[], Tensor]
     hvp: Callable[[Tensor], Tensor]
+    loss: Callable[[], float]
 
 
 class Curvature(Protocol):

@@ -89,12 +89,15 @@ class ModuleCurvature:
         def gradient() -> Tensor:
             return known[0] if known else self._sum(here, weights[None, :0])[0]
 
+        def loss() -> float:
+            return here.seen or self.loss(weights, statistics, t)
+
         def hvp(vectors: Tensor) -> Tensor:
             total, out = self._sum(here, vectors)
             known[:] = [total]
             return out
 
-        return Point(gradient, hvp)
+        return Point(gradient, hvp, loss)
 
     def _sum(self, here: _Here, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradient (D,) and the products (k, D)."""
@@ -144,6 +147,8 @@ class _Here:
         seed: int,
     ) -> None:
         self.module, self.weights, self.batch = module, weights, batch
+        #: The loss, summed over the parts whose gradient alone was taken.
+        self.seen = 0.0
         self._key = step_key(seed, t)
         self._statistics = statistics
         self._counters = {
@@ -173,9 +178,9 @@ class _Here:
         """Return the gradient (D,)."""
         with self._recorded():
             leaves = self._leaves()
-            found = torch.autograd.grad(
-                self._loss(leaves, part), list(leaves.values()), materialize_grads=True
-            )
+            loss = self._loss(leaves, part)
+            found = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
+        self.seen += float(loss.detach())
         return _row(found)
 
     def forward(self, part: slice, vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -75,12 +75,15 @@ class _Pass:
     levels : list of _Level
     gradient : (outputs, columns)
         Of the loss at the outputs.
+    loss : float
+        Their share in it.
     """
 
     samples: Inputs
     share: float
     levels: list[_Level]
     gradient: Tensor
+    loss: float
 
 
 class PerceptronCurvature:
@@ -137,12 +140,20 @@ class PerceptronCurvature:
         def passes() -> Iterable[_Pass]:
             return kept or map(make, pieces)  # of several, made one by one in every round
 
+        seen: list[float] = []
+
         def gradient() -> Tensor:
             out = torch.zeros(self.size, dtype=self._dtype)
+            total = 0.0
             for one in passes():
+                total += one.loss
                 for level in one.levels:
                     self._gather(out, level, one.share)
+            seen[:] = [total]
             return out
+
+        def loss() -> float:
+            return seen[0] if seen else sum(one.loss for one in passes())
 
         def hvp(vectors: Tensor) -> Tensor:
             out = self._buffer("hvp", 0, len(vectors), self.size).zero_()
@@ -151,7 +162,7 @@ class PerceptronCurvature:
                     self._add(vectors[rows], out[rows], one)
             return out
 
-        return Point(gradient, hvp)
+        return Point(gradient, hvp, loss)
 
     def _forward(self, weights: Tensor, piece: Inputs) -> tuple[list[_Level], list[Tensor], Tensor]:
         """Return the layers, their preactivations, and the outputs."""
@@ -184,8 +195,9 @@ class PerceptronCurvature:
     def _forward_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
         levels, preactivations, below = self._forward(weights, piece)
         gradient = self._buffer("top", 0, *below.shape).copy_(below)
-        self._loss(gradient[None], piece.targets, gradient=True, correct=False)
-        done = _Pass(piece, piece.targets.count / count, levels, gradient)
+        loss, _ = self._loss(gradient[None], piece.targets, gradient=True, correct=False)
+        share = piece.targets.count / count
+        done = _Pass(piece, share, levels, gradient, share * float(loss[0]))
         value = below
         for level, preactivation in zip(reversed(levels), reversed(preactivations), strict=True):
             if level.first is not None and level.second is not None:

@@ -18,12 +18,13 @@ PASSES = 10
 TOLERANCE = 0.05
 #: Steps, of those the optimizer takes, up to which the critical one is looked for.
 FARTHEST = 1e6
-#: Largest factor by which the search goes on from a step that lowers the loss: where the bend of
-#: the loss is first seen above its rounding, where it is not, and where it was seen before.
-_LEAP, _BLIND, _KNOWN = 1024.0, 16.0, 4.0
-#: Tries in which the search is to halve, on a scale of logarithms, what it has left.
-_PATIENCE = 8
-#: Smallest power of the step that a bend is taken for, and the largest logarithm of a factor.
+#: Largest factor by which the search goes on from a step that lowers the loss.
+_LEAP = 64.0
+#: Of two steps as far apart the search is to halve the logarithm of their ratio in two tries.
+_WIDE = 1.5
+#: Share of the tolerance that two estimates in a row may differ by, to be taken for the step.
+_AGREE = 0.2
+#: Smallest power of the step that a bend is taken for further on; largest logarithm of a factor.
 _FLATTEST, _RANGE = 0.2, 30.0
 #: Roundings of the loss below which a difference of two says nothing.
 _ROUNDINGS = 16.0
@@ -85,12 +86,14 @@ def measure(
     D, double = curvature.size, phase.to(torch.float64)
     moved = D * (1 + rule.buffers)
     weights, statistics = phase[:D], phase[moved:]
-    gradient = curvature.at(weights, statistics, t).gradient().to(torch.float64)
+    point = curvature.at(weights, statistics, t)
+    gradient = point.gradient().to(torch.float64)
     # in double precision: it is the difference of two rows of weights
     after = rule(double[None, :moved], gradient[None], t)[0]
     update, taken = double[:D] - after[:D], 1
     if order.batch_size is not None or random:
-        gradient, taken = curvature.at(weights, statistics, None).gradient().to(double), 2
+        point = curvature.at(weights, statistics, None)
+        gradient, taken = point.gradient().to(double), 2
     slope, rate = float(gradient @ update), rule.rate(t)
     step, reason = math.nan, ASCENDS
     if not (bool(torch.isfinite(update).all()) and math.isfinite(slope)):
@@ -104,6 +107,7 @@ def measure(
 
         step, reason, trials = critical_step(
             loss,
+            point.loss(),
             slope,
             float(torch.finfo(phase.dtype).eps),
             tolerance=tolerance,
@@ -121,6 +125,7 @@ def nothing() -> dict[str, float]:
 
 def critical_step(
     loss: Callable[[float], float],
+    start: float,
     slope: float,
     unit: float,
     *,
@@ -132,14 +137,16 @@ def critical_step(
     Parameters
     ----------
     loss : callable
-        Takes a step from 0 on, 1 being that of the optimizer.
+        Takes a step above 0, 1 being that of the optimizer.
+    start : float
+        The loss at 0.
     slope : float
         How fast it falls at 0, a number above 0.
     unit : float
         Relative rounding of the loss.
     tolerance : float, default 0.05
     evaluations : int, default 10
-        Of the loss, at most, that at 0 included.
+        Of the loss, at most.
 
     Returns
     -------
@@ -150,9 +157,9 @@ def critical_step(
     evaluations : int
         As many as were made.
     """
-    start, count = loss(0.0), 1
     if not math.isfinite(start):
-        return math.nan, NOT_FINITE, count
+        return math.nan, NOT_FINITE, 0
+    count = 0
     noise = _ROUNDINGS * unit * abs(start)
     search = _Search(slope, tolerance)
     step = min(max(1.0, 64 * noise / slope), FARTHEST)
@@ -187,14 +194,22 @@ class _Search:
         #: The bend by step, where it is above the rounding of the loss.
         self._bends: dict[float, float] = {}
         self._widths: list[float] = []
+        self._roots: list[float] = []
+        self._tried = 0.0
 
     @property
     def narrow(self) -> bool:
-        """Whether the two are as near as asked for."""
-        return self.high <= self.low * (1 + self._tolerance)
+        """Whether the two are as near as asked for, or what lies between is known so well."""
+        if self.high <= self.low * (1 + self._tolerance):
+            return True
+        last = self._roots[-2:]
+        agree = len(last) == 2 and abs(last[1] - last[0]) <= _AGREE * self._tolerance * last[1]
+        near = agree and abs(self._tried - last[1]) <= self._tolerance * last[1]
+        return near and self.high in self._bends and self.low in self._bends
 
     def note(self, step: float, rise: float, noise: float) -> None:
         """Note how much the loss at a step is above the start, and the rounding of that."""
+        self._tried = step
         bend = rise + self._slope * step
         if math.isfinite(bend) and bend > noise:
             self._bends[step] = bend / step
@@ -203,6 +218,8 @@ class _Search:
         else:
             self.high = step
         self._widths.append(self.high / self.low if self.low else math.inf)
+        if math.isfinite(self.high):
+            self._roots.append(self.root())
 
     def root(self) -> float:
         """Return where the bend is as large as the slope, between the two."""
@@ -218,11 +235,11 @@ class _Search:
 
     def _where(self, step: float, power: float) -> float:
         """Return where a power law through the bend at a step is as large as the slope."""
-        exponent = math.log(self._slope / self._bends[step]) / max(power, _FLATTEST)
+        exponent = math.log(self._slope / self._bends[step]) / power
         return step * math.exp(min(max(exponent, -_RANGE), _RANGE))
 
     def _middle(self) -> float:
-        return math.sqrt(self.low * self.high) if self.low else self.high / _BLIND
+        return math.sqrt(self.low * self.high) if self.low else self.high / _LEAP
 
     def next(self) -> float:
         """Return the next step to try."""
@@ -230,7 +247,7 @@ class _Search:
         if math.isinf(self.high):
             return self._forward() * (1 + margin)
         widths = self._widths
-        if len(widths) > _PATIENCE and widths[-1] > math.sqrt(widths[-_PATIENCE]):
+        if len(widths) > 3 and widths[-1] > _WIDE and widths[-1] > math.sqrt(widths[-3]):
             return self._middle()
         root = self._beyond() or self.root()
         nearer = root * (1 - margin) if root > self.low * (1 + 2 * margin) else root * (1 + margin)
@@ -247,8 +264,10 @@ class _Search:
     def _forward(self) -> float:
         """Return a step beyond the one that lowers the loss: where the bend may be large enough."""
         here, known = self.low, list(self._bends)
-        leap, ahead = _BLIND, math.inf
+        ahead, least = math.inf, 1 + self._tolerance
         if known and known[-1] == here:
-            leap = _LEAP if len(known) == 1 else _KNOWN
-            ahead = self._where(here, self._power(known[-2], here) if len(known) > 1 else 1.0)
-        return min(max(ahead, here * (1 + self._tolerance)), here * leap, FARTHEST)
+            several = len(known) > 1  # the power law has failed once
+            power = self._power(known[-2], here) if several else 1.0
+            ahead = self._where(here, max(power, _FLATTEST))
+            least = 2.0 if several else least
+        return min(max(ahead, here * least), here * _LEAP, FARTHEST)
