@@ -71,10 +71,13 @@ TRAINED = {
     "device": TEXT,
     "seed": whole(most=None),
 }
+#: Before replicas part from the reference nobody knows what a trial there chooses.
+_SIZE = Kind("a finite number, null or auto", lambda v: v == "auto" or null_or(number()).fits(v))
 _RUN = {
     "replicas": whole(),
-    "epsilon": null_or(number()),
+    "epsilon": _SIZE,
     "perturb": null_or(TEXT),
+    "perturb_at": whole(),
     "pairs": FLAG,
     "control": FLAG,
     "rescale": null_or(whole()),
@@ -84,6 +87,7 @@ _RUN = {
     "tangent_every": whole(1),
     "tangent_start": TEXT,
     "sharpness": TEXT,
+    "critical_sharpness": TEXT,
     "quadratic_model": FLAG,
     "perturbations": null_or(TEXT),
     "tangents": whole(),
@@ -131,6 +135,7 @@ _MANIFEST = table(
     {
         "system": Kind("an object", lambda v: isinstance(v, dict), _of_system),
         "recording": table({}, _RUN),
+        "perturbed": table({"lengths": items(number(0.0))}),
         "steps": null_or(whole()),
         "one_by_one": TEXT,
         "exponent_sum": null_or(number()),

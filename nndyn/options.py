@@ -234,11 +234,19 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "perturb",
         "choice",
-        "What is perturbed: the weights alone, the biases too, or the parameters named.",
+        "What is perturbed: the weights alone, the biases too, or the parameters named; or all "
+        "along the gradient of a minibatch.",
         "weights",
-        metavar="weights|all|parameters:NAME,…",
-        values=("weights", "all", "parameters:NAME,…"),
+        metavar="weights|all|gradient|parameters:NAME,…",
+        values=("weights", "all", "gradient", "parameters:NAME,…"),
         of_trainings="taken",
+    ),
+    Option(
+        "perturb_at",
+        "whole",
+        "Step at which the replicas are perturbed; before it they are the reference.  [default: "
+        "the first]",
+        metavar="T",
     ),
     Option("perturbations", "", "Perturbations to add to the initial state, (R, D)."),
     Option("pairs", "switch", "Draw the perturbations in mirrored pairs (±).", False),
@@ -311,6 +319,14 @@ OPTIONS: tuple[Option, ...] = (
         "sharpness",
         "text",
         "Compute the extreme eigenvalues of the Hessian every K steps and at the last.",
+        metavar="every:K",
+        of_trainings="alone",
+    ),
+    Option(
+        "critical_sharpness",
+        "text",
+        "Find every K steps along the next update the step length that raises the loss, by at most "
+        "ten forward passes.",
         metavar="every:K",
         of_trainings="alone",
     ),

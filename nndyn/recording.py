@@ -32,6 +32,7 @@ GROWING = (
     "floor_time",
     "tangent_time",
     "sharpness_time",
+    "critical_time",
     "batch_time",
 )
 
@@ -78,7 +79,7 @@ class Variable:
 
 
 _T, _TR = ("time",), ("time", "replica")
-_S = ("sharpness_time",)
+_S, _C = ("sharpness_time",), ("critical_time",)
 
 #: Every variable of schema 1, by name.
 VARIABLES: dict[str, Variable] = {
@@ -145,6 +146,41 @@ VARIABLES: dict[str, Variable] = {
         Variable(
             "preconditioned_sharpness_residual", _S, "float64", "1", "length of A v - its value v"
         ),
+        Variable(
+            "critical_time",
+            _C,
+            "float64",
+            "time",
+            "times at which the loss is looked at along the next update",
+        ),
+        Variable(
+            "critical_sharpness",
+            _C,
+            "float64",
+            "1",
+            "2 over the smallest step length along the next update that raises the loss",
+        ),
+        Variable(
+            "critical_ratio",
+            _C,
+            "float64",
+            "1",
+            "learning rate over that step length; above 1 the update raises the loss",
+        ),
+        Variable(
+            "critical_reason",
+            _C,
+            "int8",
+            "1",
+            "why there is no such step length: the update goes up the loss, it is beyond a million "
+            "updates, there is no update, it is not found in ten passes or above rounding, or not "
+            "finite",
+            {
+                "flag_values": [0, 1, 2, 3, 4, 5],
+                "flag_meanings": "found ascends beyond still unresolved not_finite",
+            },
+        ),
+        Variable("critical_passes", _C, "int8", "1", "forward passes that the look took"),
         Variable(
             "quadratic_log_growth",
             _TR,

@@ -148,6 +148,8 @@ def record_batch(
             m: settled(systems[m], plans[m]) for m in unless_interrupted(every) if m not in writers
         }
         plans = [found[m][0] if m in found else plan for m, plan in enumerate(plans)]
+        for m in unless_interrupted(found):
+            ensembles.check_early(systems[m], plans[m])
         starts = {
             m: ensembles.ensemble(systems[m], plans[m])
             for m in unless_interrupted(every)

@@ -25,6 +25,7 @@ def record(
     replicas: int = 5,
     epsilon: float | Literal["auto"] | None = None,
     perturb: str = "weights",
+    perturb_at: int | None = None,
     perturbations: Any = None,
     pairs: bool = False,
     control: bool = True,
@@ -37,6 +38,7 @@ def record(
     tangent_every: int = 1,
     tangent_start: TangentStart | None = None,
     sharpness: str | None = None,
+    critical_sharpness: str | None = None,
     quadratic_model: bool = False,
     resume: bool = False,
     mix: bool = False,
@@ -67,7 +69,17 @@ def record(
         they are rescaled every 5 steps unless `rescale` is given. What it found is in the manifest,
         and goes for a resumed file as well.
     perturb : str, default "weights"
-        ``weights``, ``all`` (biases too), or ``parameters:NAME,…``: what is perturbed.
+        ``weights``, ``all`` (biases too), or ``parameters:NAME,…``: what is perturbed; or
+        ``gradient``: each replica along the gradient, where it is perturbed, of a minibatch of its
+        own, as long as a perturbation of ``all`` is on average (trainings that nndyn steps).
+        The minibatch of replica r is drawn by (seed, 6, r) from the training set, as many samples
+        as a step has, at most 32 of a full batch; of a DataLoader whose batches are drawn it is
+        that of the step r - 1 steps later.
+    perturb_at : int, optional
+        The step at which the replicas are perturbed; the first unless given. Before it the
+        reference alone is computed, and in the file the replicas equal it. From it on all is as
+        in a recording that begins there: rescaling counts from it, ``auto`` chooses `epsilon`
+        there, and the analyzers begin there.
     perturbations : array_like, (replicas, D), optional
         Deviations added to the initial state as given, instead of drawn ones. Rows that are each
         other's negative are recognized as pairs.
@@ -101,6 +113,11 @@ def record(
     sharpness : str, optional
         ``every:K``: at each K-th step and the last, the extreme eigenvalues of the Hessian of the
         reference's loss over the whole training set, with residuals; trainings only.
+    critical_sharpness : str, optional
+        ``every:K``: at each K-th step, 2 over the smallest s > 0 at which the loss of the reference
+        over the whole training set is higher at w - s u than at w, u being the next update without
+        its learning rate; and that rate over s, above 1 where the update raises this loss. Ten
+        passes forward at most, and no second derivatives; trainings that nndyn steps.
     quadratic_model : bool, default False
         Follow the same perturbations on the quadratic expansion of the loss at the start as well,
         and store how they grow there; trainings only.
@@ -165,6 +182,7 @@ def record(
         tangent_every=tangent_every,
         tangent_start=tangent_start,
         sharpness=sharpness,
+        critical_sharpness=critical_sharpness,
         quadratic_model=quadratic_model,
         resume=resume,
         mix=mix,
@@ -174,6 +192,7 @@ def record(
         replicas=replicas,
         epsilon=epsilon,
         perturb=perturb,
+        perturb_at=perturb_at,
         perturbations=perturbations,
         pairs=pairs,
         control=control,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nndyn import header as header_of
-from nndyn.errors import UsageError
+from nndyn.errors import RecordingError, UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.recording import VARIABLES, Variable, variable
 from nndyn.runtime import provenance
@@ -141,6 +141,38 @@ def _in_turn(system: System, plan: Plan) -> dict[str, str]:
     """Return why rows are computed one after the other, where they are."""
     reason = system.one_by_one(plan.rows) if isinstance(system, InTurn) else None
     return {} if reason is None else {"one_by_one": reason}
+
+
+def perturbed(plan: Plan, writer: Writer, lengths: Array, found: Calibration | None) -> None:
+    """Note in the file that its replicas were perturbed after its first time, and by how much.
+
+    Parameters
+    ----------
+    plan : Plan
+        Settled.
+    writer : Writer
+    lengths : (R,) float64
+        l2 lengths of the deviations, which a run that goes on rescales to.
+    found : Calibration or None
+        What chose their length.
+    """
+    manifest = _manifest(writer)
+    manifest["recording"] |= {"epsilon": plan.options()["epsilon"], "rescale": plan.rescale}
+    manifest["perturbed"] = {"lengths": lengths.tolist()}
+    if found is not None:
+        manifest["calibration"] = found.noted()
+    writer.set_attrs(manifest=json.dumps(manifest))
+
+
+def lengths_of(plan: Plan, writer: Writer) -> Array:
+    """Return the l2 lengths (R,) of the deviations that `perturbed` noted."""
+    noted = _manifest(writer).get("perturbed", {}).get("lengths", [])
+    if len(noted) != plan.rows:
+        raise RecordingError(
+            f"{writer.path} is damaged: it does not say how long its perturbations were; "
+            f"{header_of.CURE}"
+        )
+    return np.array(noted, dtype=np.float64)
 
 
 def as_begun(plan: Plan, writer: Writer) -> Plan:

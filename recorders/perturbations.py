@@ -1,19 +1,21 @@
-"""The initial ensemble, and putting deviations back to their first length."""
+"""The ensemble where it is perturbed, and putting deviations back to their first length."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from nndyn.errors import DataError, UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
-from nndyn.systems.protocol import Parameter, System, WithRest
-from recorders.plan import NAMED, Plan
+from nndyn.systems.protocol import Parameter, System, WithGradient, WithRest
+from recorders.origin import Origin, first
+from recorders.plan import GRADIENT, NAMED, Plan
 
 #: Keys of the random streams drawn from a recording's seed; systems own 0 and 1, tangents 4 and 5.
-_PERTURBATION, _REDRAW = 2, 3
+_PERTURBATION, _REDRAW, _BATCH = 2, 3, 6
 #: Numbers of deviations that are held at a time, or one row.
 _AT_ONCE = 2**20
 #: Roundings of the largest component that a perturbation is as large as, at least.
@@ -28,42 +30,83 @@ def roles(plan: Plan) -> Array:
     return np.array([REFERENCE, *[PERTURBED] * plan.replicas, *last], dtype=np.int8)
 
 
-def ensemble(system: System, plan: Plan) -> Array:
-    """Make the phases at time 0: the reference, its perturbed replicas, its control.
+def ensemble(system: System, plan: Plan, origin: Origin | None = None) -> Array:
+    """Make the phases at a time: the reference, its perturbed replicas, its control.
 
     Each perturbation has a random stream of its own, so that it does not depend on how many there
     are.
 
+    Parameters
+    ----------
+    system : System
+    plan : Plan
+    origin : Origin, optional
+        The reference where they part from it; its first state unless given.
+
     Returns
     -------
     (R, P) array
+        Before the time of the perturbation, of the first state: all rows equal.
 
     Raises
     ------
     DataError
-        If the initial state is not finite.
+        If the first state is not finite.
     UsageError
         If a perturbation vanishes, or nearly, in the rounding of the state.
     """
-    reference = system.initial(plan.seed)
-    if not np.isfinite(reference).all():
+    here = first(system, plan.seed) if origin is None else origin
+    if not np.isfinite(here.phase).all():
         raise DataError(f"the initial state of {system.name} is not finite")
-    phase = np.repeat(reference[None], plan.rows, axis=0)
+    phase = np.repeat(here.phase[None], plan.rows, axis=0)
+    if plan.replicas and here.t >= plan.perturb_at:
+        phase = _perturbed(system, plan, here, phase)
+        _check_size(system, plan, phase)
+    for followed in plan.followed:
+        followed.check_start(system, plan, phase)
+    return phase
+
+
+def check_early(system: System, plan: Plan) -> None:
+    """Check at the first state perturbations that come later: a run of hours is not to end by them.
+
+    Raises
+    ------
+    UsageError
+        As `ensemble`. Those whose size or direction is found later are left to that.
+    """
+    if plan.perturb_at and not plan.auto and plan.perturb != GRADIENT:
+        ensemble(system, replace(plan, perturb_at=0))
+
+
+def _perturbed(system: System, plan: Plan, here: Origin, phase: Array) -> Array:
+    """Return the rows, which are equal, with the perturbations added."""
+    phase = phase.copy()
     for r in range(1, plan.replicas + 1):
         if plan.perturbations is not None:
             deviation = plan.perturbations[r - 1]
         elif plan.pairs and r % 2 == 0:
             deviation = -deviation
+        elif plan.perturb == GRADIENT:
+            deviation = _along_gradient(system, plan, here, r)
         else:
             deviation = perturbation(system.parameters, plan.epsilon, plan.seed, r, plan.perturb)
         phase[r, system.components] += deviation.astype(system.dtype)
-    if isinstance(system, WithRest):
-        phase = system.representable(phase)
-    if plan.replicas:
-        _check_size(system, plan, phase)
-    for followed in plan.followed:
-        followed.check_start(system, plan, phase)
-    return phase
+    return system.representable(phase) if isinstance(system, WithRest) else phase
+
+
+def _along_gradient(system: System, plan: Plan, here: Origin, r: int) -> Array:
+    """Return the perturbation (D,) of replica `r` along a gradient, as long as a uniform one."""
+    assert isinstance(system, WithGradient)
+    found = system.batch_gradient(here.phase, here.t, [plan.seed, _BATCH, r]).astype(np.float64)
+    length = np.linalg.norm(found)
+    if not (np.isfinite(length) and length > 0):
+        raise UsageError(
+            f"perturb is 'gradient', and that of replica {r} is "
+            f"{'0' if length == 0 else 'not finite'} where the perturbation is due; use 'all'"
+        )
+    along: Array = found * (plan.epsilon * np.sqrt(found.size / 3.0) / length)
+    return along
 
 
 def perturbed(parameters: Sequence[Parameter], perturb: str) -> list[Parameter]:
@@ -73,7 +116,8 @@ def perturbed(parameters: Sequence[Parameter], perturb: str) -> list[Parameter]:
     ----------
     parameters : sequence of Parameter
     perturb : str
-        ``weights``, ``all`` or ``parameters:NAME,…``, whose names are those of parameters.
+        ``weights``, ``all``, ``gradient`` (which moves all) or ``parameters:NAME,…``, whose names
+        are those of parameters.
 
     Returns
     -------
@@ -82,7 +126,7 @@ def perturbed(parameters: Sequence[Parameter], perturb: str) -> list[Parameter]:
     if perturb.startswith(NAMED):
         names = perturb.removeprefix(NAMED).split(",")
         return [p for p in parameters if p.name in names]
-    return [p for p in parameters if perturb == "all" or not p.is_bias]
+    return [p for p in parameters if perturb in ("all", GRADIENT) or not p.is_bias]
 
 
 def changed(system: System, plan: Plan, phase: Array) -> Array:
@@ -110,7 +154,7 @@ def changed(system: System, plan: Plan, phase: Array) -> Array:
 def swallowed(system: System, plan: Plan, phase: Array) -> str:
     """Return how much of the perturbations steps do not see, in words; empty where all of it."""
     seen = system.computed(phase) if isinstance(system, WithRest) and plan.replicas else None
-    if seen is None:
+    if seen is None or not (phase[1:] != phase[:1]).any():  # or perturbed later
         return ""
     dtype, rows = seen
     share = float(np.mean(changed(system, plan, rows)[1 : plan.replicas + 1]))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Begins a `perturb` that names parameters.
 NAMED = "parameters:"
+#: The `perturb` along the gradient of a minibatch.
+GRADIENT = "gradient"
 
 
 class Followed:
@@ -72,6 +74,10 @@ class Followed:
         """Return the rough floating-point operations that it takes a step."""
         raise NotImplementedError
 
+    def needs_perturbations(self) -> str:
+        """Return the option by which it begins with the perturbations, empty where it does not."""
+        return ""
+
     def bytes(self, system: System, plan: Plan) -> int:
         """Return what it adds to the expected size of the file."""
         raise NotImplementedError
@@ -97,7 +103,11 @@ class Plan:
     auto : bool
         Whether `epsilon` is still to be chosen.
     perturb : str
-        ``weights`` or ``all``.
+        ``weights``, ``all``, ``gradient`` or ``parameters:NAME,…``.
+    perturb_at : int
+        Time at which the replicas part from the reference, counted from the first one.
+    first_step : int
+        The step that is the first time.
     perturbations : (replicas, D) or None
     pairs, control : bool
     keep_every : int
@@ -130,6 +140,8 @@ class Plan:
     floor_steps: int
     followed: tuple[Followed, ...] = ()
     auto: bool = False
+    perturb_at: int = 0
+    first_step: int = 0
 
     @property
     def rows(self) -> int:
@@ -169,6 +181,7 @@ class Plan:
             "evaluate": self.evaluate,
             "seed": self.seed,
             # what is not asked for is not there, as in older files
+            **({"perturb_at": self.first_step + self.perturb_at} if self.perturb_at else {}),
             **{name: value for each in self.followed for name, value in each.options().items()},
         }
 
@@ -176,6 +189,11 @@ class Plan:
         """Return the rough floating-point operations of a step, with all that follows it."""
         followed = sum(each.work(system, self) for each in self.followed)
         return system.work(self.rows) + followed
+
+    def whole_work(self, system: System) -> float:
+        """Return those of all steps, of which those before the perturbation are of one row."""
+        spared = system.work(self.rows) - system.work(1)
+        return self.work(system) * self.steps - spared * self.perturb_at
 
     def whole_blocks(self) -> int:
         """Return the times that the blocks of the file have room for."""

@@ -12,16 +12,17 @@ from nndyn.checks import choice, every, number, whole
 from nndyn.errors import UnknownNameError, UsageError, is_one_of
 from nndyn.numerics.arrays import Array
 from nndyn.options import DEFAULTS
-from nndyn.systems.protocol import Begun, System
+from nndyn.systems.protocol import Begun, System, WithGradient, first_step
 from nndyn.words.names import did_you_mean
 from recorders import perturbations as ensembles
+from recorders.followers.critical import CriticalSharpness
 from recorders.followers.curvature import Curvature
 from recorders.followers.expansion import Expansion
 from recorders.followers.tangents import Tangents
-from recorders.plan import NAMED, Followed, Plan, size_of_state
+from recorders.plan import GRADIENT, NAMED, Followed, Plan, size_of_state
 
 #: What may be followed beside the replicas.
-FOLLOWED: tuple[type[Followed], ...] = (Tangents, Curvature, Expansion)
+FOLLOWED: tuple[type[Followed], ...] = (Tangents, Curvature, CriticalSharpness, Expansion)
 
 #: Size of perturbations in float64, unless given.
 EPSILON = 1e-8
@@ -41,6 +42,7 @@ def make(
     replicas: int = 5,
     epsilon: float | Literal["auto"] | None = None,
     perturb: str = "weights",
+    perturb_at: int | None = None,
     perturbations: Any = None,
     pairs: bool = False,
     control: bool = True,
@@ -78,6 +80,7 @@ def make(
         )
     control = bool(control) and replicas > 0
     perturb = _perturb(system, perturb)
+    begin = _perturb_at(system, perturb_at, steps, replicas, beside)
     choice("state", state, ("weights", "phase"))
     if pairs and replicas % 2:
         raise UsageError(f"pairs needs an even number of replicas, got {replicas}")
@@ -111,8 +114,10 @@ def make(
         evaluate=evaluate,
         seed=seed,
         block=1,
-        floor_steps=0 if system.reordered() is None else min(50, steps // 10),
+        floor_steps=0 if system.reordered() is None else min(50, (steps - begin) // 10),
         followed=beside,
+        perturb_at=begin,
+        first_step=first_step(system),
     )
     bytes_a_step += 8 * rows * plan.by_parameter(system)
     work = max(_BLOCK_WORK, _CHECKPOINT_WORK * plan.checkpoints(system) / 2)
@@ -124,7 +129,10 @@ def make(
 def _perturb(system: System, perturb: Any) -> str:
     """Check what is perturbed; of several parameters each is named once, in their order."""
     if not (isinstance(perturb, str) and perturb.startswith(NAMED)):
-        choice("perturb", perturb, ("weights", "all"), others=f"{NAMED}NAME,…")
+        choice("perturb", perturb, ("weights", "all", GRADIENT), others=f"{NAMED}NAME,…")
+        fault = _no_gradient(system) if perturb == GRADIENT else ""
+        if fault:
+            raise UsageError(f"perturb is {GRADIENT!r}, and {fault}; use 'all'")
         return str(perturb)
     known = [p.name for p in system.parameters]
     names = perturb.removeprefix(NAMED).split(",")
@@ -135,6 +143,35 @@ def _perturb(system: System, perturb: Any) -> str:
                 f"{', '.join(known)}{did_you_mean(name, known)}"
             )
     return NAMED + ",".join(name for name in known if name in names)
+
+
+def _no_gradient(system: System) -> str:
+    """Return why there is no gradient of a minibatch to perturb along, empty where there is."""
+    if not isinstance(system, WithGradient):
+        return f"{system.name} has no loss that nndyn takes the gradient of"
+    return system.no_gradient
+
+
+def _perturb_at(
+    system: System, step: Any, steps: int, replicas: int, beside: Sequence[Followed]
+) -> int:
+    """Return the time at which replicas are perturbed, counted from the first one."""
+    begin = first_step(system)
+    if step is None:
+        return 0
+    last = begin + steps - 1
+    time = whole("perturb_at", step, begin, last, cure=", a step of the run before its last")
+    if time == begin:
+        return 0
+    if replicas == 0:
+        raise UsageError(f"perturb_at is {time}, and there are no replicas to perturb")
+    for each in beside:
+        if what := each.needs_perturbations():
+            raise UsageError(
+                f"perturb_at is {time}, and {what} is about perturbations of the first step; "
+                f"record from step {time} on instead (`start`)"
+            )
+    return time - begin
 
 
 def _epsilon(system: System, epsilon: Any) -> tuple[bool, float]:

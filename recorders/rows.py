@@ -66,6 +66,17 @@ class Rows:
             self.steps = self.steps[chosen]
 
 
+def widen(block: Block, rows: int) -> None:
+    """Give a block of the reference alone `rows` rows, which all equal it."""
+    n = len(block.gram)
+    block.states = np.repeat(block.states, rows, axis=1)
+    block.gram = np.zeros((n, rows, rows)) + block.gram  # NaN where the reference is not finite
+    for name in ("distance_l1", "distance_linf"):
+        setattr(block, name, np.repeat(getattr(block, name), rows, axis=1))
+    for found in (block.arrival, block.series, block.evaluations, block.batch):
+        found.update({name: np.repeat(values, rows, axis=1) for name, values in found.items()})
+
+
 def gather(
     pieces: Sequence[Piece], system: System, pairs: Pairs, arrived: dict[str, Array]
 ) -> dict[str, Rows]:

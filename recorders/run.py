@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 import numpy as np
 
 from nndyn import header
-from nndyn.errors import RecordingError, UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.recording import GROWING
 from nndyn.store import Writer
-from nndyn.systems.protocol import Block, System, WithRest, beside, first_step
+from nndyn.systems.protocol import Block, System, beside, first_step
 from nndyn.systems.series.ensembles import independent
+from recorders import checkpoint
 from recorders import perturbations as ensembles
-from recorders.header import variables
+from recorders.checkpoint import Checkpoint
+from recorders.header import lengths_of, perturbed, variables
+from recorders.origin import Origin
 from recorders.plan import Plan, rest_at_start
-from recorders.rows import Piece, first_not_finite, gather, is_finite
+from recorders.rows import Piece, first_not_finite, gather, is_finite, widen
+from recorders.trials.calibration import settled
 
 
 @dataclass
@@ -40,23 +44,6 @@ class Leg:
     kept: list[int]
     evaluated: list[int]
     block: Block
-
-
-@dataclass
-class _Checkpoint:
-    """The last time of a block, and what a run needs to go on from there.
-
-    Attributes
-    ----------
-    phase : (R, P)
-    beside : dict of str to array
-        Of the followers, by variable.
-    t : int
-    """
-
-    phase: Array
-    beside: dict[str, Array]
-    t: int
 
 
 class Run:
@@ -82,7 +69,8 @@ class Run:
     ) -> None:
         self.system, self.plan, self.writer, self.progress = system, plan, writer, progress
         self.pairs = independent(ensembles.roles(plan), ensembles.pairs(plan))
-        self.targets = ensembles.lengths(start) if plan.rescale else np.zeros(plan.rows)
+        self._at = plan.perturb_at
+        self.targets = self._targets(start)
         size = len(range(*system.components.indices(system.dimension)))
         self._width = system.dimension if plan.whole_phase else size
         self.block = writer.attrs["block"]
@@ -93,7 +81,7 @@ class Run:
         self.pending: list[Piece] = []
         self.cut_short = False
         self._ended = False
-        self._held: _Checkpoint | None = None
+        self._held: Checkpoint | None = None
         # a file that is continued may have fewer: it was begun shorter, or by an older version
         self.names = {v.name for v in variables(system, plan)} & set(writer.names)
         self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
@@ -102,20 +90,24 @@ class Run:
         self._stepped = writer.committed.get("batch_time", 0)
         self._news = not self.recorded  # whether there is anything that is not committed
         if self.recorded:
-            self.phase, self.t = writer.checkpoint()
-            self.rest = _rest(system, writer, self.t)
+            phase, self.t = writer.checkpoint()
+            parted = self.t >= self._at
+            self.phase = phase if parted else phase[:1]
+            self.rest = checkpoint.rest(system, writer, self.t, len(self.phase))
+            if self._at and parted:
+                self.targets = lengths_of(plan, writer)
             self.log_rescale = writer.read("log_rescale", last=1)[0]
             self.diverged_at = _moved(writer.read("diverged_at"), -first)
         else:
-            self.phase, self.t = start, 0
-            self.rest = rest_at_start(system, plan.rows)
+            self.phase, self.t = (start[:1] if self._at else start), 0
+            self.rest = rest_at_start(system, len(self.phase))
             self.log_rescale = np.zeros(plan.rows)
             self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
         self.followers = [f.begin(system, plan, writer, start) for f in plan.followed]
-        self.twin = system.reordered() if self.t < self.floor_steps else None
+        self.twin = system.reordered() if self.t < self._at + self.floor_steps else None
         self.twin_phase, self.twin_rest = start[:1], rest_at_start(system, 1)
-        if self.twin is not None and self.t:
-            self._advance_twin(0, self.t, ())
+        if self.twin is not None and self.recorded and self.t >= self._at:
+            self._twin_again()
 
     @property
     def part(self) -> slice:
@@ -152,7 +144,7 @@ class Run:
         if self.t < end and not interrupted:
             return self._limit(end)
         if self.recorded <= steps:
-            self._held = _Checkpoint(self.phase, self._beside, self.t)
+            self._held = Checkpoint(self.phase, self._beside, self.t)
             if self.t < steps:
                 return self.t + 1
             self._close()
@@ -173,15 +165,18 @@ class Run:
     @property
     def _beside(self) -> dict[str, Array]:
         found = {name: v for f in self.followers for name, v in f.checkpoint.items()}
-        return found | _encoded(self.system, self.rest, self.t)
+        return found | checkpoint.encoded(self.system, self.rest, self.t)
 
     def _limit(self, end: int) -> int:
-        """`end`, or the next rescaling before it."""
-        every = self.plan.rescale
-        return min(end, (self.t // every + 1) * every) if every else end
+        """`end`, or the perturbation or the next rescaling before it."""
+        every, since = self.plan.rescale, self.t - self._at
+        if since < 0:
+            return min(end, self._at)
+        return min(end, self._at + (since // every + 1) * every) if every else end
 
     def _floor(self, start: int, stop: int) -> list[int]:
-        return list(range(start, min(stop, self.floor_steps + 1))) if self.twin else []
+        last = self._at + self.floor_steps
+        return list(range(max(start, self._at), min(stop, last + 1))) if self.twin else []
 
     def _move(self, leg: Leg) -> bool:
         """Note the times of `leg` and move to its end; true if that ended the run."""
@@ -189,26 +184,28 @@ class Run:
         if stop == start:
             return False
         finite = is_finite(block)
-        at = -1 if finite else int(first_not_finite(block)[0])
+        gone = np.full(1, -1) if finite else first_not_finite(block)
+        at = int(gone[0])
         if at < 0:
             self._follow(leg, stop)
         else:
             self._follow(leg, start + max(at - 1, 0), ends=True)
         kept, floor = self.plan.kept(start, stop), self._floor(start, stop)
         piece = Piece(start, stop, kept, leg.evaluated, floor, self.log_rescale, block)
-        self._cut(block)
+        self._note(piece)
         if floor:
             piece.rounding = self._twin_distance(piece, block.states[np.isin(leg.kept, floor), 0])
         if kept != leg.kept:
             block.states = block.states[np.isin(leg.kept, kept)]
-        self.pending.append(piece)
         self.phase, self.rest, self.t = block.phase, block.rest, stop
         if not finite:
-            self._note_divergence(first_not_finite(block), start)
+            self._note_divergence(gone, start)
             if self.diverged_at[0] >= 0:
                 self._stop(*first, start)
                 return True
-        if self.plan.rescale and stop % self.plan.rescale == 0:
+        if stop == self._at:
+            self._perturb()
+        elif stop > self._at and self.plan.rescale and (stop - self._at) % self.plan.rescale == 0:
             self.phase, factor, redrawn = ensembles.rescale(
                 self.system, self.plan, self.phase, self.targets, stop
             )
@@ -218,10 +215,33 @@ class Run:
         self.writer.keep_alive()
         return False
 
-    def _cut(self, block: Block) -> None:
-        """Leave in the states of a block what is stored, where followers wanted whole phases."""
+    def _targets(self, phase: Array) -> Array:
+        """Return the lengths (R,) that deviations are rescaled to."""
+        return ensembles.lengths(phase) if self.plan.rescale else np.zeros(self.plan.rows)
+
+    def _perturb(self) -> None:
+        """Let the replicas, which have been the reference so far, part from it."""
+        origin = Origin(self.phase[0], self.t, self.rest)
+        self.plan, found = settled(self.system, self.plan, origin)
+        self.phase = ensembles.ensemble(self.system, self.plan, origin)
+        self.rest = origin.rests(self.system, self.plan.rows)
+        self.twin_phase, self.twin_rest = self.phase[:1], origin.rests(self.system, 1)
+        self.targets = self._targets(self.phase)
+        state = self.phase[:, self.system.components]
+        self.writer.set("perturbation", ensembles.sizes(state))
+        self.writer.set("perturbed_share", ensembles.changed(self.system, self.plan, self.phase))
+        perturbed(self.plan, self.writer, self.targets, found)
+        if said := ensembles.swallowed(self.system, self.plan, self.phase):
+            warnings.warn(said, stacklevel=2)
+
+    def _note(self, piece: Piece) -> None:
+        """Keep of a piece what is stored: no whole phases of followers, and all rows."""
+        block = piece.block
         if block.states.shape[2] > self._width:
             block.states = np.ascontiguousarray(block.states[..., self.system.components])
+        if piece.start < self._at:
+            widen(block, self.plan.rows)
+        self.pending.append(piece)
 
     def _follow(self, leg: Leg, stop: int, *, ends: bool = False) -> None:
         """Let the followers go on to `stop`, which may be the last time with a finite reference."""
@@ -243,15 +263,14 @@ class Run:
         kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
         asked: dict[str, Any] = {"evaluate": bool(evaluated), "part": self.part}
         block = self.system.observe(self.phase, t, **asked, **beside(self.rest))
-        self._cut(block)
         block.states = block.states[: len(kept)]
-        self.pending.append(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
+        self._note(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
 
     def _twin_distance(self, piece: Piece, reference: Array) -> Array:
         """Distance ``(n,)`` of the reference to its twin in another summation order."""
         assert self.twin is not None  # the caller has looked
         block = self._advance_twin(piece.start, len(piece.floor), piece.floor)
-        if piece.stop > self.floor_steps or block.ended:
+        if piece.stop > self._at + self.floor_steps or block.ended:
             self.twin = None
         if self.plan.whole_phase:
             reference = reference[:, self.system.components]
@@ -260,6 +279,18 @@ class Run:
         distance = np.full(len(reference), np.nan)  # where the twin's own step failed
         distance[: len(difference)] = np.sqrt(np.einsum("td,td->t", difference, difference))
         return distance
+
+    def _twin_again(self) -> None:
+        """Bring the twin of a run that goes on to where that is."""
+        if self.t == self._at:
+            self.twin_phase = self.phase[:1]
+            self.twin_rest = checkpoint.rest(self.system, self.writer, self.t, 1)
+            return
+        if self._at:
+            rest = beside(self.twin_rest)
+            block = self.system.advance(self.twin_phase, 0, self._at, (), **rest)
+            self.twin_phase, self.twin_rest = block.phase, block.rest
+        self._advance_twin(self._at, self.t - self._at, ())
 
     def _advance_twin(self, start: int, steps: int, keep: Sequence[int]) -> Block:
         assert self.twin is not None
@@ -272,13 +303,13 @@ class Run:
         """Note where replicas stop being finite, and let them be NaN from there on."""
         new = (self.diverged_at < 0) & (first >= 0)
         self.diverged_at = np.where(new, start + first, self.diverged_at)
-        self.phase[self.diverged_at >= 0] = np.nan
+        self.phase[self.diverged_at[: len(self.phase)] >= 0] = np.nan
 
     def _end(self, reason: str) -> None:
         """End a run from which no further step can be taken: commit what there is, and say why."""
         if self.t >= self.recorded:
             self._close()
-            self._commit(_Checkpoint(self.phase, self._beside, self.t))
+            self._commit(Checkpoint(self.phase, self._beside, self.t))
         self.writer.finish(
             "stopped", f"{reason}; the recording ends at step {self._first + self.t}"
         )
@@ -291,8 +322,8 @@ class Run:
             if at - 1 > start:
                 block = self.system.advance(phase, start, at - 1 - start, (), **beside(rest))
                 phase, rest = block.phase, block.rest
-            followed = self._beside | _encoded(self.system, rest, at - 1)
-            self._commit(_Checkpoint(phase, followed, at - 1))
+            followed = self._beside | checkpoint.encoded(self.system, rest, at - 1)
+            self._commit(Checkpoint(phase, followed, at - 1))
         else:  # a resumed run that had one finite state left, committed before
             self.writer.set("diverged_at", _moved(self.diverged_at, self._first))
         step = self._first + at
@@ -302,7 +333,7 @@ class Run:
             f"{step - 1}",
         )
 
-    def _commit(self, at: _Checkpoint) -> None:
+    def _commit(self, at: Checkpoint) -> None:
         """Write what is pending up to the time `at.t`, from which a run can go on."""
         t = at.t
         arrays: dict[str, Array] = {}
@@ -325,7 +356,7 @@ class Run:
         redrawn = [[r, self._first + step] for r, step in self.redrawn if step <= t]
         self.writer.set_attrs(redrawn=json.dumps(redrawn))
         self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
-        self.writer.commit(at.phase, t, at.beside)
+        self.writer.commit(*at.of(self.plan.rows))
         self.pending.clear()
         self.recorded = t + 1
         self._held, self._news = None, False
@@ -336,22 +367,3 @@ def _moved(steps: Array, by: int) -> Array:
     """Return steps counted from another one, where they are not -1."""
     moved: Array = np.where(steps >= 0, steps + by, steps)
     return moved
-
-
-def _rest(system: System, writer: Writer, t: int) -> Any:
-    """Return the rest of rows from where a run goes on."""
-    if not isinstance(system, WithRest):
-        return None
-    try:
-        return system.decode_rest(writer.checkpoint_of("checkpoint_rest"), t)
-    except UsageError:
-        raise
-    except ValueError as error:
-        raise RecordingError(f"{writer.path} is damaged: checkpoint_rest is {error}") from None
-
-
-def _encoded(system: System, rest: Any, t: int) -> dict[str, Array]:
-    """Return the rest of rows at time `t` as a variable of the file."""
-    if not isinstance(system, WithRest):
-        return {}
-    return {"checkpoint_rest": system.encode_rest(rest, t)}

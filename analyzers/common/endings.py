@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analyzers.common.begins import FIRST_ROW
 from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def row_of(recording: xr.Dataset, step: int) -> int:
     """
     time = recording["time"]
     if time.attrs.get("units", "step") != "step":
-        return step
+        return step - int(recording.attrs.get(FIRST_ROW, 0))
     return int(np.searchsorted(time.values, step))
 
 

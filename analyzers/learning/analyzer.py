@@ -59,8 +59,10 @@ def learning(
         and perturbed replicas; ``gradient_flow_time``, the former times a constant learning rate;
         ``best_accuracy`` and ``final_accuracy`` of the reference; ``sharpness_limit``, above which
         a minimum repels the optimizer, and ``sharpness_ratio``, the largest sharpness over it,
-        where ``sharpness`` was recorded. ``training_time_earliest`` and
-        ``training_time_held_earliest``, after the evaluation before each;
+        where ``sharpness`` was recorded; ``critical_ratio``, the largest learning rate over the
+        step length along an update that raises the loss, where that was.
+        ``training_time_earliest`` and ``training_time_held_earliest``, after the evaluation before
+        each;
         ``replica_training_time``, ``replica_training_time_held`` (replica,), with the interval
         between evaluations; ``accuracy`` (time, replica). The verdict is ``learned``, ``not
         learned`` or ``diverged``.
@@ -133,12 +135,13 @@ def learning(
     quantities |= _flow_time(quantities["training_time"], system, unit)
     quantities |= _sharpness(recording, system)
     verdict, reason = _verdict(recording, quantities, unit, end, threshold, on)
+    sought = ("critical_ratio",) if "critical_ratio" in quantities else ()
     return result(
         quantities,
         analyzer="learning",
         recording=recording,
         parameters={"threshold": threshold, "on": on, "confidence": confidence},
-        summary=_SUMMARY,
+        summary=(*_SUMMARY, *sought),
         verdict=verdict,
         reason=reason,
         coords={
@@ -249,9 +252,24 @@ def _sharpness(recording: xr.Dataset, system: dict[str, Any]) -> dict[str, Quant
         note = f"{found.variable} was not recorded"
     names = ("sharpness at which the optimizer turns unstable", "largest sharpness over its limit")
     return {
+        **_critical(recording),
         "sharpness_limit": Quantity(found.value, "1", names[0], note=found.why or None),
         "sharpness_ratio": Quantity(largest, "1", names[1], note=note or None),
     }
+
+
+def _critical(recording: xr.Dataset) -> dict[str, Quantity]:
+    """Return how far updates went beyond the step length that raises the loss, if it was sought."""
+    if "critical_ratio" not in recording:
+        return {}
+    values = np.asarray(recording["critical_ratio"].values, np.float64)
+    known = values[np.isfinite(values)]
+    note = f"above 1 at {int((known > 1).sum())} of {known.size} looks"
+    if known.size < values.size:
+        note += f"; at {values.size - known.size} more there was none, see critical_reason"
+    largest = float(known.max()) if known.size else None
+    what = "largest learning rate over the step length that raises the loss"
+    return {"critical_ratio": Quantity(largest, "1", what, note=note)}
 
 
 def _verdict(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from analyzers.common.begins import from_perturbation
 from analyzers.common.progress import part
 from analyzers.growth.attractor import attractor
 from analyzers.growth.cures import earlier, in_force
@@ -151,6 +152,7 @@ def lyapunov(
     if by != "parameter" and parameter is None:
         parameter = "all"
     _check_parameter(parameter, by, distance)
+    recording = from_perturbation(recording)
     if window is not None:
         window = _window(window)
     parameters = {

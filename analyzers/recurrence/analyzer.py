@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
+from analyzers.common.begins import from_perturbation
 from analyzers.common.progress import part
 from analyzers.growth.separation import require_dataset
 from analyzers.recurrence.counting import Lines, count
@@ -173,6 +174,9 @@ def recurrence(
     )
     threshold = parse(radius)
     theiler = _check(recording, parameters)
+    if window is None:
+        recording = from_perturbation(recording)
+        other = from_perturbation(other) if is_recording(other) else other
     dimension, delay, stride = (parameters[name] for name in ("dimension", "delay", "stride"))
     min_diagonal, min_vertical = parameters["min_diagonal"], parameters["min_vertical"]
     sliding_width, sliding_step = parameters["sliding_width"], parameters["sliding_step"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyzers.common.begins import from_perturbation
 from analyzers.common.manifest import manifest
 from analyzers.growth.attractor import attractor
 from analyzers.growth.cures import earlier, in_force
@@ -116,6 +117,7 @@ def spectrum(
     doi:10.1007/BF02584795.
     """
     _check(recording, burn_in, horizon, confidence)
+    recording = from_perturbation(recording)
     parameters = {
         "burn_in": burn_in,
         "horizon": horizon,

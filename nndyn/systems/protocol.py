@@ -242,6 +242,30 @@ class WithLoss(Protocol):
 
 
 @runtime_checkable
+class WithGradient(Protocol):
+    """What a recorder needs of a system that descends on a loss, to perturb along its gradient."""
+
+    @property
+    def no_gradient(self) -> str:
+        """Why `batch_gradient` cannot be called, empty where it can."""
+
+    def batch_gradient(self, phase: Array, t: int, key: Sequence[int]) -> Array:
+        """Return the gradient ``(D,)`` at a `phase` ``(P,)`` of a minibatch that `key` draws."""
+
+
+@runtime_checkable
+class WithUpdate(Protocol):
+    """What a recorder needs of a system that descends on a loss, to look along its next update."""
+
+    @property
+    def no_critical(self) -> str:
+        """Why `critical` cannot be called, empty where it can."""
+
+    def critical(self, phase: Array, t: int) -> dict[str, float]:
+        """Return the variables ``critical_…`` of a recording at a `phase` ``(P,)``."""
+
+
+@runtime_checkable
 class WithRest(Protocol):
     """What a recorder needs of a system whose state is not all in the phase.
 

@@ -41,6 +41,10 @@ class Expansion(Followed):
         """Return that it is there."""
         return {"quadratic_model": True}
 
+    def needs_perturbations(self) -> str:
+        """Return its option."""
+        return "quadratic_model"
+
     def variables(self, system: System) -> list[Variable]:
         """Return the growth, and what a run needs to go on."""
         return [VARIABLES["quadratic_log_growth"], VARIABLES["checkpoint_quadratic"]]

@@ -82,6 +82,10 @@ class Tangents(Followed):
             return self
         return replace(self, start=tangent_start(options))
 
+    def needs_perturbations(self) -> str:
+        """Return where vectors begin if that is with the replicas."""
+        return "tangent_start 'replicas'" if self.start == "replicas" else ""
+
     def check_start(self, system: System, plan: Plan, start: Array) -> None:
         """Check that they can begin with the deviations of the replicas, where they are to."""
         if self.start == "replicas":

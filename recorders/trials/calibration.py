@@ -14,7 +14,8 @@ from nndyn.numerics.series import rounding_of_a_step
 from nndyn.recording import FLOOR_MARGIN, STEP_SHARE
 from nndyn.systems.protocol import System, beside
 from recorders import perturbations as ensembles
-from recorders.plan import Plan, rest_at_start
+from recorders.origin import Origin, first
+from recorders.plan import Plan
 
 #: Steps of the trial, at most.
 STEPS = 50
@@ -32,9 +33,9 @@ class Trial:
     Attributes
     ----------
     start : (P,)
-        Phase of the reference at the first time.
+        Phase of the reference where the trial begins.
     growth : (n + 1,) float64
-        Natural logarithm of the growth of a small deviation since the first time.
+        Natural logarithm of the growth of a small deviation since then.
     steps : (n,) float64
         l2 lengths of the steps of the reference.
     rounding : float
@@ -84,8 +85,18 @@ class Calibration:
         }
 
 
-def settled(system: System, plan: Plan) -> tuple[Plan, Calibration | None]:
+def settled(
+    system: System, plan: Plan, origin: Origin | None = None
+) -> tuple[Plan, Calibration | None]:
     """Return a plan whose `epsilon` is a number, and what that rests on where a trial chose it.
+
+    Parameters
+    ----------
+    system : System
+    plan : Plan
+    origin : Origin, optional
+        Where the perturbations are due. A plan of perturbations after the first time stays as it
+        is without: the trial is made there.
 
     Returns
     -------
@@ -99,9 +110,9 @@ def settled(system: System, plan: Plan) -> tuple[Plan, Calibration | None]:
     DataError
         If the initial state is not finite.
     """
-    if not plan.auto:
+    if not plan.auto or (origin is None and plan.perturb_at):
         return plan, None
-    found = calibrate(system, plan)
+    found = calibrate(system, plan, origin)
     if found.rescale and not plan.rescale:
         warnings.warn(
             f"rounding to {system.dtype.name} leaves deviations little room to grow: they are "
@@ -112,7 +123,7 @@ def settled(system: System, plan: Plan) -> tuple[Plan, Calibration | None]:
     return replace(plan, auto=False, epsilon=found.epsilon, rescale=found.rescale), found
 
 
-def calibrate(system: System, plan: Plan) -> Calibration:
+def calibrate(system: System, plan: Plan, origin: Origin | None = None) -> Calibration:
     """Choose the length of the first deviations, and whether they have to be rescaled.
 
     They are to stay ten times above the rounding errors that pile up over the steps of a trial, or
@@ -124,6 +135,8 @@ def calibrate(system: System, plan: Plan) -> Calibration:
     ----------
     system : System
     plan : Plan
+    origin : Origin, optional
+        Where the perturbations are due; the first state unless given.
 
     Returns
     -------
@@ -138,7 +151,7 @@ def calibrate(system: System, plan: Plan) -> Calibration:
     -----
     At most `STEPS` steps of three rows are taken, and nothing of them is kept.
     """
-    tried = trial(system, plan)
+    tried = trial(system, plan, origin or first(system, plan.seed))
     n = len(tried.steps)
     parts = ensembles.perturbed(system.parameters, plan.perturb)
     spread = float(np.sqrt(sum(part.size for part in parts) / 3.0))  # of an epsilon of 1
@@ -156,14 +169,16 @@ def calibrate(system: System, plan: Plan) -> Calibration:
         if not any(each.alone for each in plan.followed):
             raise UsageError(_refusal(system, tried, float(np.exp(least)), float(np.exp(limit))))
         least = max(limit - _LEAST_ROOM, float(np.log(unit)))
-    wanted = least + np.log(max(1.0, plan.steps / n))  # above what piles up over all steps
+    wanted = least + np.log(
+        max(1.0, (plan.steps - plan.perturb_at) / n)
+    )  # above what piles up over all steps
     length = float(np.exp(max(least, min(wanted, limit - most))))
     epsilon = max(length / spread, fewest)
     return Calibration(epsilon, rescale, length, float(np.exp(limit)), tried)
 
 
-def trial(system: System, plan: Plan) -> Trial:
-    """Take the first steps of the reference, a small deviation, and a twin in another order.
+def trial(system: System, plan: Plan, origin: Origin) -> Trial:
+    """Take the next steps of the reference, a small deviation, and a twin in another order.
 
     Returns
     -------
@@ -178,20 +193,20 @@ def trial(system: System, plan: Plan) -> Trial:
     one = replace(
         plan,
         auto=False,
-        epsilon=_guess(system, plan),
+        epsilon=_guess(system, origin),
         replicas=1,
         perturbations=None,
         pairs=False,
         control=False,
         followed=(),
     )
-    phase = ensembles.ensemble(system, one)
-    start, rest = phase[0], rest_at_start(system, 2)
+    phase = ensembles.ensemble(system, one, origin)
+    start, rest = phase[0], origin.rests(system, 2)
     targets = ensembles.lengths(phase)
     twin = system.reordered()
-    other, other_rest = phase[:1], rest_at_start(system, 1)
+    other, other_rest = phase[:1], origin.rests(system, 1)
     growth, floor, steps, apart = [0.0], [0.0], [], []
-    for t in range(min(STEPS, plan.steps)):
+    for t in range(origin.t, min(origin.t + STEPS, plan.steps)):
         block = system.advance(phase, t, 1, (), **beside(rest))
         if block.ended or not np.isfinite(block.phase[0]).all():
             break
@@ -229,10 +244,10 @@ def _tried(
     return Trial(start, grown, np.array(steps), rounding, carriers)
 
 
-def _guess(system: System, plan: Plan) -> float:
+def _guess(system: System, origin: Origin) -> float:
     """Return an epsilon for the trial: between rounding and what is infinitesimal, halfway."""
-    start = system.initial(plan.seed)
-    block = system.advance(start[None], 0, 1, (), **beside(rest_at_start(system, 1)))
+    start = origin.phase
+    block = system.advance(start[None], origin.t, 1, (), **beside(origin.rests(system, 1)))
     unit = ensembles.resolution(system, start)
     step = float(np.abs(block.phase[0] - start)[system.components].max(initial=0.0))
     halfway = np.sqrt(unit * STEP_SHARE * step) if np.isfinite(step) else 0.0

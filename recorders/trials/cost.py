@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from nndyn.numerics.arrays import Array
 from nndyn.systems.protocol import System
 from recorders.perturbations import ensemble
 from recorders.plan import Plan
@@ -59,7 +60,7 @@ def estimate(system: System, *, timed: bool = True, **options: Any) -> Estimate:
         components=sum(p.size for p in system.parameters),
         block=plan.block,
         bytes=plan.bytes(system),
-        work=plan.work(system) * plan.steps,
+        work=plan.whole_work(system),
         seconds=seconds,
     )
 
@@ -68,8 +69,12 @@ def _seconds(system: System, plan: Plan) -> float:
     plan, _ = settled(system, plan)
     start = ensemble(system, plan)
 
-    def advance(n: int) -> None:
-        system.advance(start, 0, n, plan.kept(0, n), evaluate=plan.evaluated(0, n))
+    def spent(rows: Array, steps: int) -> float:
+        def advance(n: int) -> None:
+            system.advance(rows, 0, n, plan.kept(0, n), evaluate=plan.evaluated(0, n))
+
+        return timing.seconds(advance, steps) if steps else 0.0
 
     followed = sum(each.seconds(system, plan, start) for each in plan.followed)
-    return timing.seconds(advance, plan.steps) + followed
+    alone = spent(start[:1], plan.perturb_at)
+    return alone + spent(start, plan.steps - plan.perturb_at) + followed

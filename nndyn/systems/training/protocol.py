@@ -135,10 +135,13 @@ class Point:
     hvp : callable
         Takes vectors ``(k, D)`` and returns their products with the Hessian ``(k, D)``, a buffer
         that the next call overwrites.
+    loss : callable
+        Returns the loss; after `gradient`, without a further pass.
     """
 
     gradient: Callable[[], Tensor]
     hvp: Callable[[Tensor], Tensor]
+    loss: Callable[[], float]
 
 
 class Curvature(Protocol):
@@ -163,3 +166,6 @@ class Curvature(Protocol):
         t : int or None
             None for the whole training set, as a step of full batch from time 0 takes it.
         """
+
+    def loss(self, weights: Tensor, statistics: Tensor, t: int | None) -> float:
+        """Return the loss that `at` gives the derivatives of, by one pass forward."""

@@ -20,6 +20,9 @@ from nndyn.systems.training.task import Task
 from nndyn.systems.training.torch_state import device as devices
 from nndyn.systems.training.torch_state.threads import threads_for
 
+#: Samples of the minibatch whose gradient is a direction, where steps are of a full batch.
+FEW = 32
+
 
 class Advancing:
     """What of a training moves its rows; see `nndyn.systems.protocol.System`.
@@ -33,6 +36,8 @@ class Advancing:
     device : torch.device
     dimension : int
         Components of a phase.
+    components : slice
+        The weights in it.
     first_step : int
         Step at which it begins; times below are counted from there.
     """
@@ -43,6 +48,7 @@ class Advancing:
     dtype: np.dtype[Any]
     device: torch.device
     dimension: int
+    components: slice
     first_step: int
     _alone: Together
 
@@ -113,6 +119,41 @@ class Advancing:
         check_times(start, steps, keep=keep, evaluate=evaluate)
         with self.computing(len(phase)):
             return self._alone.run(phase[None], start, steps, keep, evaluate, part)[0]
+
+    @property
+    def no_gradient(self) -> str:
+        """See `nndyn.systems.protocol.WithGradient`: there is one wherever a rule takes it."""
+        return ""
+
+    def batch_gradient(self, phase: Array, t: int, key: Sequence[int]) -> Array:
+        """Return the gradient ``(D,)`` at a `phase` ``(P,)`` of a minibatch that `key` draws.
+
+        Returns
+        -------
+        (D,)
+
+        Notes
+        -----
+        As many samples as a step has, at most `FEW` of a full batch. Of batches that are drawn as
+        the run goes on it is that of the step from `t`, or as many later as the last of `key` is
+        above 1.
+        """
+        row = self._rows(phase[None])
+        size = len(range(*self.components.indices(self.dimension)))
+        statistics = row[:, size * (1 + self.rule.buffers) :]
+        t += self.first_step
+        if self.task.kept:
+            few = min(self.order.batch_size or FEW, self.order.count)
+            seed = int(np.random.SeedSequence(list(key)).generate_state(1)[0])
+            order = Order(self.order.count, batch_size=few, seed=seed)
+        else:
+            order, t = self.order, t + key[-1] - 1
+        with self.computing(1), torch.no_grad():
+            engine = self.task.engine([order], 1)
+            here = [torch.from_numpy(part).to(self.device) for part in (row[:, :size], statistics)]
+            engine.load(*here)
+            gradient, _, _ = engine.gradient(0 if self.task.kept else t)
+            return np.asarray(gradient[0].cpu().numpy().copy())
 
     @contextmanager
     def computing(self, replicas: int) -> Iterator[None]:

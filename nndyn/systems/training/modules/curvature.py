@@ -64,26 +64,40 @@ class ModuleCurvature:
             warnings.filterwarnings("ignore", message=".*torch.jit.script", category=Warning)
             jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
 
-    def at(self, weights: Tensor, statistics: Tensor, t: int | None) -> Point:
-        """Return gradient and Hessian at `weights`; see `Curvature.at`."""
+    def loss(self, weights: Tensor, statistics: Tensor, t: int | None) -> float:
+        """Return the loss at `weights`; see `Curvature.loss`."""
+        here = self._here(weights, statistics, t)
+        count = len(here.batch)
+        size, _ = self._sizes(count)
+        return sum(here.loss(slice(start, start + size)) for start in range(0, count, size))
+
+    def _here(self, weights: Tensor, statistics: Tensor, t: int | None) -> _Here:
+        """Return the samples of the step from `t`, or all, at some weights."""
         batch = self._training
         drawn = None if t is None else self._order.drawn(t)
         if drawn is not None:
             batch = self._module.batch(drawn.x, drawn.y)
         elif t is not None and (self._order.batch_size is not None or self._order.reverse):
             batch = batch.take(torch.from_numpy(self._order.rows(t)).to(weights.device))
-        here = _Here(self._module, weights, statistics, batch, t or 0, self._order.seed)
+        return _Here(self._module, weights, statistics, batch, t or 0, self._order.seed)
+
+    def at(self, weights: Tensor, statistics: Tensor, t: int | None) -> Point:
+        """Return gradient and Hessian at `weights`; see `Curvature.at`."""
+        here = self._here(weights, statistics, t)
         known: list[Tensor] = []
 
         def gradient() -> Tensor:
             return known[0] if known else self._sum(here, weights[None, :0])[0]
+
+        def loss() -> float:
+            return here.seen or self.loss(weights, statistics, t)
 
         def hvp(vectors: Tensor) -> Tensor:
             total, out = self._sum(here, vectors)
             known[:] = [total]
             return out
 
-        return Point(gradient, hvp)
+        return Point(gradient, hvp, loss)
 
     def _sum(self, here: _Here, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradient (D,) and the products (k, D)."""
@@ -133,6 +147,8 @@ class _Here:
         seed: int,
     ) -> None:
         self.module, self.weights, self.batch = module, weights, batch
+        #: The loss, summed over the parts whose gradient alone was taken.
+        self.seen = 0.0
         self._key = step_key(seed, t)
         self._statistics = statistics
         self._counters = {
@@ -153,13 +169,18 @@ class _Here:
         pieces = _split(self.weights, self.module.parameters)
         return {name: piece.requires_grad_() for name, piece in pieces.items()}
 
+    def loss(self, part: slice) -> float:
+        """Return the share of a part of the samples in the loss."""
+        with self._recorded(), torch.set_grad_enabled(self.module.graph):
+            return float(self._loss(_split(self.weights, self.module.parameters), part))
+
     def gradient(self, part: slice) -> Tensor:
         """Return the gradient (D,)."""
         with self._recorded():
             leaves = self._leaves()
-            found = torch.autograd.grad(
-                self._loss(leaves, part), list(leaves.values()), materialize_grads=True
-            )
+            loss = self._loss(leaves, part)
+            found = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
+        self.seen += float(loss.detach())
         return _row(found)
 
     def forward(self, part: slice, vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -112,6 +112,10 @@ class Optimizer(ABC):
         return t // self.every
 
     @abstractmethod
+    def rate(self, t: int) -> float:
+        """Return the learning rate of the step from ``t``; where groups differ, the common one."""
+
+    @abstractmethod
     def fresh(self, weights: Array) -> Array:
         """Return the buffers ``(b, D)`` with which a run from the weights ``(D,)`` begins."""
 

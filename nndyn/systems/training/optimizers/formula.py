@@ -106,9 +106,13 @@ class Formula(Optimizer):
         """Return the rule whose buffers were fresh after `since` updates."""
         return replace(self, since=since)
 
+    def rate(self, t: int) -> float:
+        """Return the learning rate of the step from ``t``."""
+        return self.lr * self.schedule(t)
+
     def numbers(self, t: int) -> dict[str, float]:
         """Return the coefficients of the step from ``t``, under the same names at all times."""
-        found = {"rate": self.lr * self.schedule(t), "decay": self.weight_decay}
+        found = {"rate": self.rate(t), "decay": self.weight_decay}
         clip = self.clip_norm if self.clip_value is None else self.clip_value
         return found if clip is None else {**found, "clip": clip}
 

@@ -75,12 +75,15 @@ class _Pass:
     levels : list of _Level
     gradient : (outputs, columns)
         Of the loss at the outputs.
+    loss : float
+        Their share in it.
     """
 
     samples: Inputs
     share: float
     levels: list[_Level]
     gradient: Tensor
+    loss: float
 
 
 class PerceptronCurvature:
@@ -111,23 +114,46 @@ class PerceptronCurvature:
         self.size = network.size
         self._buffers: dict[tuple[str, int, int], Tensor] = {}
 
-    def at(self, weights: Tensor, statistics: Tensor, t: int | None) -> Point:
-        """Return gradient and Hessian at `weights`; see `Curvature.at`."""
+    def loss(self, weights: Tensor, statistics: Tensor, t: int | None) -> float:
+        """Return the loss at `weights`; see `Curvature.loss`."""
+        count, pieces = self._pieces(t)
+        total = 0.0
+        for piece in pieces:
+            _, _, value = self._forward(weights, piece)
+            top = self._buffer("top", 0, *value.shape).copy_(value)
+            found, _ = self._loss(top[None], piece.targets, gradient=False, correct=False)
+            total += float(found[0]) * piece.targets.count / count
+        return total
+
+    def _pieces(self, t: int | None) -> tuple[int, list[Inputs]]:
+        """Return how many samples the step from `t` sees, and them in parts."""
         whole = self._training if t is None else self._feed.at(t)[0]
         count = whole.targets.count
-        pieces = tiles(whole, TILE) if count > TILE else [whole]
+        return count, tiles(whole, TILE) if count > TILE else [whole]
+
+    def at(self, weights: Tensor, statistics: Tensor, t: int | None) -> Point:
+        """Return gradient and Hessian at `weights`; see `Curvature.at`."""
+        count, pieces = self._pieces(t)
         make = partial(self._forward_and_back, weights, count=count)
         kept = [make(pieces[0])] if len(pieces) == 1 else None
 
         def passes() -> Iterable[_Pass]:
             return kept or map(make, pieces)  # of several, made one by one in every round
 
+        seen: list[float] = []
+
         def gradient() -> Tensor:
             out = torch.zeros(self.size, dtype=self._dtype)
+            total = 0.0
             for one in passes():
+                total += one.loss
                 for level in one.levels:
                     self._gather(out, level, one.share)
+            seen[:] = [total]
             return out
+
+        def loss() -> float:
+            return seen[0] if seen else sum(one.loss for one in passes())
 
         def hvp(vectors: Tensor) -> Tensor:
             out = self._buffer("hvp", 0, len(vectors), self.size).zero_()
@@ -136,9 +162,10 @@ class PerceptronCurvature:
                     self._add(vectors[rows], out[rows], one)
             return out
 
-        return Point(gradient, hvp)
+        return Point(gradient, hvp, loss)
 
-    def _forward_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
+    def _forward(self, weights: Tensor, piece: Inputs) -> tuple[list[_Level], list[Tensor], Tensor]:
+        """Return the layers, their preactivations, and the outputs."""
         levels: list[_Level] = []
         preactivations: list[Tensor] = []
         below, start = piece.x.t(), 0
@@ -163,9 +190,14 @@ class PerceptronCurvature:
             preactivations.append(preactivation)
             below = value
             start += layer.size
+        return levels, preactivations, below
+
+    def _forward_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
+        levels, preactivations, below = self._forward(weights, piece)
         gradient = self._buffer("top", 0, *below.shape).copy_(below)
-        self._loss(gradient[None], piece.targets, gradient=True, correct=False)
-        done = _Pass(piece, piece.targets.count / count, levels, gradient)
+        loss, _ = self._loss(gradient[None], piece.targets, gradient=True, correct=False)
+        share = piece.targets.count / count
+        done = _Pass(piece, share, levels, gradient, share * float(loss[0]))
         value = below
         for level, preactivation in zip(reversed(levels), reversed(preactivations), strict=True):
             if level.first is not None and level.second is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from nndyn.numerics.arrays import Array
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.optimizers.base import Optimizer
-from nndyn.systems.training.second_order import sharpness
+from nndyn.systems.training.second_order import critical, sharpness
 from nndyn.systems.training.second_order.expansion import Expansion
 from nndyn.systems.training.second_order.measures import SecondOrder
 from nndyn.systems.training.task import Task
@@ -44,6 +44,10 @@ class Differentiable(ABC):
         part: slice | None = None,
     ) -> Block:
         """Advance rows; see `nndyn.systems.protocol.System`."""
+
+    @abstractmethod
+    def check_steps(self, steps: int) -> None:
+        """Check that so many steps can be taken; see `nndyn.systems.protocol.Begun`."""
 
     @abstractmethod
     def computing(self, replicas: int) -> AbstractContextManager[None]:
@@ -97,6 +101,22 @@ class Differentiable(ABC):
         """Return extreme eigenvalues of the Hessian; see `sharpness.measure`."""
         with self.computing(1):
             return self._second.curvature(phase, self.first_step + t)
+
+    @property
+    def no_critical(self) -> str:
+        """See `nndyn.systems.protocol.WithUpdate`."""
+        return (
+            "" if self.task.kept else "batches are drawn anew, and there is no whole training set"
+        )
+
+    def critical(self, phase: Array, t: int) -> dict[str, float]:
+        """Return the critical sharpness along the next update; see `critical.measure`."""
+        try:
+            self.check_steps(t + 1)
+        except Exception:  # of the schedule, which may be the user's: there is no next update
+            return critical.nothing()
+        with self.computing(1):
+            return self._second.critical(phase, self.first_step + t)
 
     def expansion(self, origin: Array) -> Expansion:
         """Return this training on the expansion of its loss around the phase `origin` (P,)."""

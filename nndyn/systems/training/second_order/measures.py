@@ -15,7 +15,7 @@ from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.modules.module import Module
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.protocol import Curvature
-from nndyn.systems.training.second_order import sharpness
+from nndyn.systems.training.second_order import critical, sharpness
 from nndyn.systems.training.second_order.derivatives import Examined, examine
 from nndyn.systems.training.second_order.expansion import Expansion
 from nndyn.systems.training.second_order.tangents import Pusher
@@ -47,6 +47,11 @@ class SecondOrder:
     @cached_property
     def _curvature(self) -> Curvature:
         return self._task.curvature(self._order, forward=self._examined.forward)
+
+    @cached_property
+    def _values(self) -> Curvature:
+        """What gives losses and gradients: second derivatives need not be there."""
+        return self._task.curvature(self._order, forward=False)
 
     @cached_property
     def _pusher(self) -> Pusher:
@@ -102,6 +107,12 @@ class SecondOrder:
         self.require()
         with torch.no_grad():
             return sharpness.measure(self._curvature, self._rule, self._tensor(phase), t)
+
+    def critical(self, phase: Array, t: int) -> dict[str, float]:
+        """Return the critical sharpness at `phase` (P,); see `critical.measure`."""
+        with torch.no_grad():
+            here, random = self._tensor(phase), self._task.random
+            return critical.measure(self._values, self._rule, self._order, here, t, random=random)
 
     def expansion(
         self,

@@ -123,6 +123,16 @@ class RowsInTurn(Advancing):
         """Why there are none."""
         return f"{self.reason}, and its step has no derivative here; compare replicas instead"
 
+    @property
+    def no_gradient(self) -> str:
+        """Why there is no direction of a gradient."""
+        return f"{self.reason}: nndyn does not know where its phase has what a gradient needs"
+
+    @property
+    def no_critical(self) -> str:
+        """Why nothing is known of the next update."""
+        return f"{self.reason}: nndyn does not know its next update before it is made"
+
     def check_steps(self, steps: int) -> None:
         """Check that the schedule has so many steps."""
         self._schedule.check(self.first_step + steps)

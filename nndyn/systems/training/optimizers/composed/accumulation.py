@@ -42,6 +42,10 @@ class Accumulated(Around):
         """Steps to an update of the weights."""
         return self.count
 
+    def rate(self, t: int) -> float:
+        """Return the learning rate of the update that the step from ``t`` is of."""
+        return self.rule.rate(self.updates(t))
+
     @property
     def structure(self) -> tuple[str, ...]:
         """That of the rule inside, and how many gradients make an update."""

@@ -44,6 +44,10 @@ class Around(Optimizer):
         """Factor on the learning rate."""
         return self.rule.schedule
 
+    def rate(self, t: int) -> float:
+        """Return the learning rate of the step from ``t``."""
+        return self.rule.rate(t)
+
     @property
     def preconditioned(self) -> bool:
         """Whether a step divides the gradient."""

@@ -100,6 +100,10 @@ class Grouped(Optimizer):
         """Factor on the learning rates of all groups."""
         return self.leader.schedule
 
+    def rate(self, t: int) -> float:
+        """Return the common learning rate of the step from ``t``."""
+        return self.rules[0].rate(t)
+
     @property
     def preconditioned(self) -> bool:
         """Whether the gradient is divided; where it is by the common rate over another, too."""
