@@ -304,3 +304,24 @@ def _json(attrs: Mapping[str, Any], name: str, otherwise: str, source: str) -> A
 
 def _damaged(source: str) -> str:
     return f"{source} is damaged"
+
+
+def own_tangent_start(kind: str) -> str:
+    """Return where tangent vectors begin unless it is said, of a system of that kind."""
+    return "weights" if kind == "training" else "random"
+
+
+def tangent_start(options: Mapping[str, Any]) -> str:
+    """Return where the tangent vectors of a recording began, from its options.
+
+    Parameters
+    ----------
+    options : mapping of str to value
+        Of a manifest, or of a study. Those that do not say it, as before there was a choice for
+        trainings, mean ``random``.
+
+    Returns
+    -------
+    str
+    """
+    return str(options.get("tangent_start") or "random")

@@ -7,7 +7,6 @@ is all that they share about it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,9 @@ REFERENCE, PERTURBED, CONTROL = 0, 1, 2
 
 #: A deviation is signal above so many rounding floors, and small below that share of a median step.
 FLOOR_MARGIN, STEP_SHARE = 10.0, 0.02
+
+#: Of the map of sketches, see `nndyn.numerics.sketch`.
+SKETCH_SEED = 0
 
 #: Dimensions that grow while a run is recorded; each has a coordinate of its own name.
 GROWING = (
@@ -179,6 +181,17 @@ VARIABLES: dict[str, Variable] = {
         ),
         Variable("pair", ("replica",), "int32", "1", "index of the mirrored partner, -1 if none"),
         Variable("state", ("time", "replica", "component"), "float", "1", "state of the system"),
+        Variable(
+            "sketch",
+            ("time", "replica", "bucket"),
+            "float64",
+            "1",
+            "sketch of the way from the first state (the reference), of the deviation (the others)",
+            {
+                "seed": SKETCH_SEED,
+                "method": "random signs, random rotations of rows of weights, sum",
+            },
+        ),
         Variable("distance_l1", _TR, "float64", "1", "l1 distance to the reference"),
         Variable("distance_l2", _TR, "float64", "1", "l2 distance to the reference"),
         Variable("distance_linf", _TR, "float64", "1", "max-norm distance to the reference"),
@@ -294,32 +307,11 @@ REQUIRED = ("time", "role", "perturbation", "pair", "diverged_at", "log_rescale"
 DISTANCES = ("distance_l1", "distance_l2", "distance_linf")
 
 #: What a reader of a recording looks at first, and what is kept for the analyzers and for resuming.
-_FIRST = ("state", "loss", "accuracy", "test_loss", "test_accuracy")
+_FIRST = ("state", "sketch", "loss", "accuracy", "test_loss", "test_accuracy")
 _BOOKKEEPING = (
     *("log_rescale", "role", "perturbation", "perturbed_share", "pair", "diverged_at"),
     *("parameter_name", "parameter_start", "parameter_size", *CHECKPOINTS, "checkpoint_step"),
 )
-
-
-def own_tangent_start(kind: str) -> str:
-    """Return where tangent vectors begin unless it is said, of a system of that kind."""
-    return "weights" if kind == "training" else "random"
-
-
-def tangent_start(options: Mapping[str, Any]) -> str:
-    """Return where the tangent vectors of a recording began, from its options.
-
-    Parameters
-    ----------
-    options : mapping of str to value
-        Of a manifest, or of a study. Those that do not say it, as before there was a choice for
-        trainings, mean ``random``.
-
-    Returns
-    -------
-    str
-    """
-    return str(options.get("tangent_start") or "random")
 
 
 def arranged(recording: xr.Dataset) -> xr.Dataset:

@@ -102,6 +102,8 @@ class Plan:
     pairs, control : bool
     keep_every : int
         States are kept every so many steps, and at the end; 0 keeps none, 1 keeps all.
+    sketch : int
+        Numbers of the sketch that is kept in place of a state; 0 where states are.
     whole_phase : bool
         Whether ``state`` holds the whole phase.
     evaluate : int
@@ -130,6 +132,7 @@ class Plan:
     floor_steps: int
     followed: tuple[Followed, ...] = ()
     auto: bool = False
+    sketch: int = 0
 
     @property
     def rows(self) -> int:
@@ -137,12 +140,21 @@ class Plan:
         return 1 + self.replicas + self.control
 
     def kept(self, start: int, stop: int) -> list[int]:
-        """Return the times in [start, stop) whose state is kept."""
+        """Return the times in [start, stop) whose state, or its sketch, is kept."""
         return multiples(self.keep_every, start, stop, self.steps)
 
     def evaluated(self, start: int, stop: int) -> list[int]:
         """Return the times in [start, stop) at which the system is evaluated."""
         return multiples(self.evaluate, start, stop, self.steps)
+
+    @property
+    def _store(self) -> str:
+        """Return what is kept as the option has it."""
+        every = f"every:{self.keep_every}"
+        if self.sketch:
+            kept = f"sketch:{self.sketch}"
+            return kept if self.keep_every == 1 else f"{every},{kept}"
+        return {0: "distances", 1: "full"}.get(self.keep_every, every)
 
     @property
     def _epsilon(self) -> float | str:
@@ -159,7 +171,7 @@ class Plan:
             "pairs": self.pairs,
             "control": self.control,
             "rescale": self.rescale,
-            "store": {0: "distances", 1: "full"}.get(self.keep_every, f"every:{self.keep_every}"),
+            "store": self._store,
             "state": "phase" if self.whole_phase else "weights",
             "evaluate": self.evaluate,
             "seed": self.seed,
@@ -172,6 +184,13 @@ class Plan:
         followed = sum(each.work(system, self) for each in self.followed)
         return system.work(self.rows) + followed
 
+    def width(self, system: System) -> int:
+        """Return the bytes of what is kept of a row at a time."""
+        if self.sketch:
+            return 8 * self.sketch
+        components = system.dimension if self.whole_phase else size_of_state(system)
+        return components * system.dtype.itemsize
+
     def whole_blocks(self) -> int:
         """Return the times that the blocks of the file have room for."""
         return -(-(self.steps + 1) // self.block) * self.block
@@ -182,8 +201,7 @@ class Plan:
 
     def bytes(self, system: System) -> int:
         """Return the expected size of the file."""
-        width = system.dimension if self.whole_phase else size_of_state(system)
-        state = count(self.keep_every, self.steps) * self.rows * width * system.dtype.itemsize
+        state = count(self.keep_every, self.steps) * self.rows * self.width(system)
         columns = 3 + self.rows * (4 + len(system.arrival + system.series))
         evaluations = count(self.evaluate, self.steps) * self.rows * len(system.evaluations)
         rows = 8 * (self.whole_blocks() * columns + evaluations)

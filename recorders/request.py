@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nndyn.checks import choice, every, number, whole
+from nndyn.checks import choice, number, whole
 from nndyn.errors import UnknownNameError, UsageError, is_one_of
 from nndyn.numerics.arrays import Array
 from nndyn.options import DEFAULTS
@@ -18,6 +18,7 @@ from recorders import perturbations as ensembles
 from recorders.followers.curvature import Curvature
 from recorders.followers.expansion import Expansion
 from recorders.followers.tangents import Tangents
+from recorders.keeping import keeping
 from recorders.plan import NAMED, Followed, Plan, size_of_state
 
 #: What may be followed beside the replicas.
@@ -86,14 +87,11 @@ def make(
         epsilon = EPSILON
     auto, size = _epsilon(system, epsilon)
     rescaled = 0 if rescale is None else whole("rescale", rescale, 1)
-    keep_every = _keep(store)
+    keep_every, sketch = keeping(system, store, state)
     if evaluate is None:
         evaluate = system.evaluate_every
     evaluate = whole("evaluate", evaluate, 0) if system.evaluations else 0
     rows = 1 + replicas + control
-    width = system.dimension if state == "phase" else size_of_state(system)
-    bytes_a_step = rows * width * system.dtype.itemsize / max(keep_every, 1) if keep_every else 0
-    bytes_a_step += 8 * rows * (12 + rows)
     # a short run gets short chunks, yet one that can be extended
     most = min(_BLOCK_STEPS, max(steps + 1, 64))
     plan = Plan(
@@ -113,7 +111,10 @@ def make(
         block=1,
         floor_steps=0 if system.reordered() is None else min(50, steps // 10),
         followed=beside,
+        sketch=sketch,
     )
+    bytes_a_step = rows * plan.width(system) / keep_every if keep_every else 0
+    bytes_a_step += 8 * rows * (12 + rows)
     work = max(_BLOCK_WORK, _CHECKPOINT_WORK * plan.checkpoints(system) / 2)
     of_work = max(work / plan.work(system), _SHORTEST)
     block = min(_BLOCK_BYTES / bytes_a_step, of_work, most)
@@ -152,12 +153,6 @@ def _followed(system: System, replicas: int, options: dict[str, Any]) -> tuple[F
         raise TypeError(f"record() got an unexpected keyword argument {name!r}")
     asked = (kind.asked(system, replicas, {**DEFAULTS, **options}) for kind in FOLLOWED)
     return tuple(each for each in asked if each is not None)
-
-
-def _keep(store: str) -> int:
-    if is_one_of(store, ("full", "distances")):
-        return int(store == "full")
-    return every("store", store, "full", "distances")
 
 
 def _given(system: System, replicas: int, pairs: bool, perturbations: Sequence[Any]) -> Array:

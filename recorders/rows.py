@@ -20,7 +20,7 @@ class Piece:
     ----------
     start, stop : int
     kept, evaluated, floor : list of int
-        Times of the states, of the evaluations and of `rounding`.
+        Times of the states, or of their sketches, of the evaluations and of `rounding`.
     log_rescale : (R,) float64
         In force over these times.
     block : Block
@@ -115,7 +115,11 @@ def gather(
         found = [p.block.evaluations[name] for p in pieces if p.evaluated]
         evaluations.values[name] = _join(found) if found else np.zeros((0, gram.shape[1]))
     kept = np.array([t for p in pieces for t in p.kept], dtype=np.int64)
-    states = Rows(kept, {"state": _join([b.states for b in blocks])})
+    sketches = [b.sketches for b in blocks if b.sketches is not None]
+    named = (
+        {"sketch": _join(sketches)} if sketches else {"state": _join([b.states for b in blocks])}
+    )
+    states = Rows(kept, named)
     floor = np.array([t for p in pieces for t in p.floor], dtype=np.int64)
     rounding = Rows(floor, {"rounding_distance": _join([p.rounding for p in pieces])})
     return {

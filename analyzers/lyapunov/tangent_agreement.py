@@ -10,7 +10,7 @@ from analyzers.common.manifest import manifest
 from analyzers.growth.separation import ALIGNED
 from analyzers.growth.stretching import SAMPLES, SHORTEST, Stretching
 from analyzers.lyapunov.transient import ALIGNED_FOR, first_aligned
-from nndyn.recording import tangent_start
+from nndyn.header import tangent_start
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -173,8 +173,8 @@ _ASKED = ("perturbations", "control", "rescale", "evaluate", "seed")
 
 def _config(path: Path, manifest: dict[str, Any]) -> str:
     """Return the options that make a recording again, as TOML."""
+    from nndyn.header import tangent_start
     from nndyn.options import RECORDING, TRAINING
-    from nndyn.recording import tangent_start
 
     code = ""
     system, options = dict(manifest["system"]), dict(manifest["recording"])

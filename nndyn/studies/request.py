@@ -16,8 +16,8 @@ import numpy as np
 from nndyn import kinds
 from nndyn.checks import whole
 from nndyn.errors import UsageError, is_number, is_whole
+from nndyn.header import own_tangent_start, tangent_start
 from nndyn.kinds import Kind, shown
-from nndyn.recording import own_tangent_start, tangent_start
 from nndyn.systems.recipe import Recipe
 from nndyn.systems.spelling import canonical
 

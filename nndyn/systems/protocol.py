@@ -60,6 +60,9 @@ class Block:
         Quantities at the times in `evaluate`: ``loss``, ``test_accuracy``, ``distance_output``, ….
     batch : dict of (steps, R) float64
         Quantities of the batches of the steps from the times: ``batch_loss``. Empty from `observe`.
+    sketches : (times, R, K) float64, or None
+        Of the states at the times that were asked for, see `Sketched`: that of row 0, and those of
+        the deviations of the others from it.
     rest : object
         Of the system's own, what belongs to `phase` beside it; None of most. See `WithRest`.
     ended : str
@@ -75,6 +78,7 @@ class Block:
     series: dict[str, Array] = field(default_factory=dict)
     evaluations: dict[str, Array] = field(default_factory=dict)
     batch: dict[str, Array] = field(default_factory=dict)
+    sketches: Array | None = None
     rest: Any = None
     ended: str = ""
 
@@ -273,6 +277,19 @@ class WithRest(Protocol):
 
     def computed(self, phase: Array) -> tuple[str, Array] | None:
         """Return the dtype that steps round weights to, if any, and rows ``(R, P)`` so rounded."""
+
+
+@runtime_checkable
+class Sketched(Protocol):
+    """What a recorder needs of a system whose states may be too large to keep.
+
+    `System.advance`, `System.observe` and `Team.advance` take a further keyword ``sketch``,
+    `nndyn.numerics.sketch.Sketches`, which they give as `Block.sketches`.
+    """
+
+    @property
+    def sketched(self) -> bool:
+        """Whether it can; always true."""
 
 
 @runtime_checkable

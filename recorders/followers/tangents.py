@@ -14,8 +14,9 @@ import numpy as np
 
 from nndyn.checks import choice, whole
 from nndyn.errors import UsageError, is_one_of
+from nndyn.header import own_tangent_start, tangent_start
 from nndyn.numerics.arrays import Array
-from nndyn.recording import VARIABLES, Variable, own_tangent_start, tangent_start
+from nndyn.recording import VARIABLES, Variable
 from nndyn.store import Writer
 from nndyn.systems.protocol import Forgetting, Integrated, System, WithCompanion
 from recorders.followers.follower import Follower, Notes
