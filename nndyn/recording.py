@@ -189,7 +189,7 @@ VARIABLES: dict[str, Variable] = {
             "sketch of the way from the first state (the reference), of the deviation (the others)",
             {
                 "seed": SKETCH_SEED,
-                "method": "random signs, random rotations of rows of weights, sum",
+                "method": "random signs, rotations and a permutation of rows, their sum",
             },
         ),
         Variable("distance_l1", _TR, "float64", "1", "l1 distance to the reference"),

@@ -102,14 +102,20 @@ def half_width(whole: Any, folds: Any, confidence: float) -> Any:
     ----------
     whole : float or (n,) float64
     folds : (8,) or (8, n) float64
+        NaN of a fold that tells nothing: energy in a few weights need not reach all.
     confidence : float
 
     Returns
     -------
     float or (n,) float64
-        Student's, over the folds, whose errors are √8 times as large; with the bias of the whole,
-        which grows as the inverse of the length of a sketch and is an eighth of theirs.
+        Student's, over the folds, whose errors are √8 times as large, and with the bias of the
+        whole, where that of the folds is √8 times as large too. (Where it is a curvature that makes
+        it, it is 8 times as large; where sketches break lines, it is not.)
     """
-    mean, spread = np.mean(folds, axis=0), np.std(folds, axis=0, ddof=1)
-    error = t_quantile(confidence, FOLDS - 1) * spread / FOLDS**0.5
-    return np.hypot(error, (mean - whole) / (FOLDS - 1))
+    values = np.asarray(folds, np.float64)
+    known = int(np.isfinite(values).reshape(FOLDS, -1).all(axis=1).sum())
+    if known < 2:
+        return np.full(values.shape[1:], np.nan)[()]
+    mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0, ddof=1)
+    error = t_quantile(confidence, known - 1) * spread / FOLDS**0.5
+    return np.hypot(error, (mean - whole) / (FOLDS**0.5 - 1.0))

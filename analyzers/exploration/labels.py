@@ -116,7 +116,7 @@ def numbers(
     ):
         known = bool(np.isfinite(values[0]))
         ci, over = _prediction(values[once], confidence), "perturbations"
-        if known and name in errors:
+        if known and np.isfinite(errors.get(name, np.nan)):
             ci, over = _with_error(ci, float(values[0]), float(errors[name]))
         found[name] = Quantity(
             values[0] if known else None,

@@ -52,7 +52,7 @@ def with_intervals(
     Returns
     -------
     dict of str to Quantity
-        Those without a number in a fold have no interval.
+        A radius that was given has none.
     """
     if not any(t.sketched for t in which):
         return quantities
@@ -62,10 +62,12 @@ def with_intervals(
             found.append(plot([replace(t, fold=fold) for t in which]))
     out = dict(quantities)
     for name, quantity in quantities.items():
-        values = [numbers[name] for numbers in found]
-        if quantity.value is None or None in values:
+        values = np.array([numbers.get(name) for numbers in found], np.float64)  # NaN for None
+        if quantity.value is None:
             continue
         value = float(quantity.value)
-        half = float(half_width(value, np.array(values, np.float64), CONFIDENCE))
+        half = float(half_width(value, values, CONFIDENCE))
+        if not np.isfinite(half):
+            continue
         out[name] = replace(quantity, ci=(value - half, value + half), interval_over=OVER)
     return out

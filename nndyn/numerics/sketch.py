@@ -1,9 +1,11 @@
 """Sketches: long rows of numbers in short ones, which keep l2 lengths to a known error.
 
 A row of D numbers is cut into rows of K, every number gets a random sign, every row is rotated by
-a random number of places, and the rows are added. That is a linear map S of fixed seed. The mean
-of ``|S x|²`` is ``|x|²``, and the standard deviation of ``ln |S x|`` is ``1 / √(2 K)`` at most,
-wherever x is large: two numbers of one row never meet, two of different rows do in one case of K.
+a random number of places after one permutation of all, and the rows are added. That is a linear map
+S of fixed seed. The mean of ``|S x|²`` is ``|x|²``, and the standard deviation of ``ln |S x|`` is
+``1 / √(2 K)`` at most, wherever x is large: two numbers of one row never meet, two of different
+rows do in one case of K. Without the permutation those of a unit, which lie at even intervals,
+would meet all or none.
 """
 
 from __future__ import annotations
@@ -65,8 +67,14 @@ class Sketch:
         return np.asarray(words, np.uint64).reshape(self.rows, -1)
 
     @cached_property
+    def sources(self) -> Array:
+        """Permutation ``(K,)``, int64, of every row: the place from which each number comes."""
+        drawn = np.random.PCG64([self.seed, 2]).random_raw(self.size)
+        return np.argsort(np.asarray(drawn, np.uint64), kind="stable")
+
+    @cached_property
     def turns(self) -> Array:
-        """Places ``(rows,)``, int64, by which every row is rotated towards higher indices."""
+        """Places ``(rows,)``, int64, by which each is then rotated towards higher indices."""
         drawn = np.random.PCG64([self.seed, 1]).random_raw(self.rows)
         return (np.asarray(drawn, np.uint64) % np.uint64(self.size)).astype(np.int64)
 
@@ -87,7 +95,7 @@ class Sketch:
         while left > 1:
             levels, left = levels + 1, -(-left // TOGETHER)
         sums = np.zeros((levels, len(rows), self.size))
-        _add_rows(rows, self.components, self.signs, self.turns, sums)
+        _add_rows(rows, self.components, self.signs, self.sources, self.turns, sums)
         found: Array = sums[-1].copy()
         return found
 
@@ -134,7 +142,15 @@ def _add(total: Array, numbers: Array) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_rows(rows: Array, size: int, signs: Array, turns: Array, sums: Array) -> None:
+def _add_from(total: Array, numbers: Array, sources: Array) -> None:
+    for i in range(sources.size):
+        total[i] += numbers[sources[i]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_rows(
+    rows: Array, size: int, signs: Array, sources: Array, turns: Array, sums: Array
+) -> None:
     """Add the rows of K numbers of every row, to the last of `sums` (levels, R, K), all zero.
 
     A level holds a sum of at most `TOGETHER` sums of the one below; the lowest is of rows.
@@ -150,8 +166,8 @@ def _add_rows(rows: Array, size: int, signs: Array, turns: Array, sums: Array) -
             reference = rows[0, first:last] if r else nothing[: last - first]
             _apart(rows[r, first:last], reference, held[: last - first])
             _turn_over(bits, signs[n])
-            _add(sums[0, r, turn:], held[: K - turn])
-            _add(sums[0, r, :turn], held[K - turn :])
+            _add_from(sums[0, r, turn:], held, sources[: K - turn])
+            _add_from(sums[0, r, :turn], held, sources[K - turn :])
         done = n + 1
         for level in range(levels - 1):
             if done % TOGETHER and n + 1 < turns.size:

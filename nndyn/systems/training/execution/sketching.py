@@ -36,7 +36,8 @@ class Sketching:
         self._signs = (1 - 2 * bits).to(torch.int8).view(self.map.rows, -1)
         turns = torch.from_numpy(self.map.turns).to(device)
         place = torch.arange(self.map.size, device=device)
-        self._places = (place - turns[:, None]) % self.map.size
+        sources = torch.from_numpy(self.map.sources).to(device)
+        self._sources = sources[(place - turns[:, None]) % self.map.size]
 
     def of(self, rows: Tensor) -> Tensor:
         """Return what `Sketch.of` gives of rows ``(R, P)``, on their device."""
@@ -53,7 +54,7 @@ class Sketching:
             flat.copy_(row[:D])
             if r:
                 flat -= rows[0, :D]
-            found[r] = _sum((whole * self._signs).gather(1, self._places))
+            found[r] = _sum((whole * self._signs).gather(1, self._sources))
         return found
 
 
