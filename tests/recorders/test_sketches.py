@@ -22,6 +22,7 @@ def in_turn():
 
 
 def module():
+    torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 12), nn.Tanh(), nn.BatchNorm1d(12), nn.Linear(12, 3))
     return nndyn.Training(net, "iris", lr=0.05, optimizer="adam", batch_size=32, dtype="float32")
 
@@ -138,4 +139,4 @@ def test_where_there_are_none_it_is_said(tmp_path):
     with pytest.raises(NndynError, match="state"):
         run.nndyn.layer("0.weight")
     with pytest.raises(DataError, match="store='full'"):
-        nndyn.join(path, [path], tmp_path / "joined.nc")
+        nndyn.join(run.isel(replica=[0]), [run.isel(replica=[1])], tmp_path / "joined.nc")
