@@ -260,9 +260,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "store",
         "text",
-        "States to store; distances are always stored.",
+        "States to store: all, every K-th, sketches of K numbers in place of large ones, or none; "
+        "distances are always stored.",
         "full",
-        metavar="full|every:K|distances",
+        metavar="full|every:K|[every:J,]sketch:K|distances",
+        elsewhere={
+            "help": "States to store; distances are always stored.",
+            "metavar": "full|every:K|distances",
+        },
     ),
     Option(
         "state",

@@ -1,4 +1,4 @@
-"""Recording contract (schema 1): names, dimensions, units, and the validity of a Dataset.
+"""Recording contract (schema 1): names, dimensions and units.
 
 A recording is an ``xarray.Dataset`` holding one reference trajectory (``replica`` 0), its perturbed
 replicas and its control. Recorders produce it, the store keeps it, analyzers read it; this module
@@ -10,10 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nndyn.errors import RecordingError
-from nndyn.header import CURE, read
-from nndyn.kinds import shown
-
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -23,6 +19,9 @@ REFERENCE, PERTURBED, CONTROL = 0, 1, 2
 
 #: A deviation is signal above so many rounding floors, and small below that share of a median step.
 FLOOR_MARGIN, STEP_SHARE = 10.0, 0.02
+
+#: Of the map of sketches, see `nndyn.numerics.sketch`.
+SKETCH_SEED = 0
 
 #: Dimensions that grow while a run is recorded; each has a coordinate of its own name.
 GROWING = (
@@ -214,6 +213,17 @@ VARIABLES: dict[str, Variable] = {
         ),
         Variable("pair", ("replica",), "int32", "1", "index of the mirrored partner, -1 if none"),
         Variable("state", ("time", "replica", "component"), "float", "1", "state of the system"),
+        Variable(
+            "sketch",
+            ("time", "replica", "bucket"),
+            "float64",
+            "1",
+            "sketch of the way from the first state (the reference), of the deviation (the others)",
+            {
+                "seed": SKETCH_SEED,
+                "method": "random signs, rotations and a permutation of rows, their sum",
+            },
+        ),
         Variable("distance_l1", _TR, "float64", "1", "l1 distance to the reference"),
         Variable("distance_l2", _TR, "float64", "1", "l2 distance to the reference"),
         Variable("distance_linf", _TR, "float64", "1", "max-norm distance to the reference"),
@@ -335,15 +345,12 @@ def variable(name: str) -> Variable | None:
     return None
 
 
-#: Dimensions on which what is not taken at every time may lie.
-_OTHER_TIMES = ("state_time", "evaluation_time", "tangent_time")
-
 #: What a recording cannot be read without.
 REQUIRED = ("time", "role", "perturbation", "pair", "diverged_at", "log_rescale")
 DISTANCES = ("distance_l1", "distance_l2", "distance_linf")
 
 #: What a reader of a recording looks at first, and what is kept for the analyzers and for resuming.
-_FIRST = ("state", "loss", "accuracy", "test_loss", "test_accuracy")
+_FIRST = ("state", "sketch", "loss", "accuracy", "test_loss", "test_accuracy")
 _BOOKKEEPING = (
     *("log_rescale", "role", "perturbation", "perturbed_share", "pair", "diverged_at"),
     *("parameter_name", "parameter_start", "parameter_size", *CHECKPOINTS, "checkpoint_step"),
@@ -360,69 +367,3 @@ def arranged(recording: xr.Dataset) -> xr.Dataset:
     shown = recording.drop_vars(found).assign(order)
     shown.attrs = {"status": shown.attrs["status"], **shown.attrs}
     return shown
-
-
-def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset:
-    """Return `recording` if it keeps the contract; raise with the first thing that breaks it.
-
-    Parameters
-    ----------
-    recording : xarray.Dataset
-    source : str
-        What messages call it: a path, usually.
-
-    Returns
-    -------
-    xarray.Dataset
-        The same object.
-
-    Raises
-    ------
-    RecordingError
-        If an attribute or variable is missing or of another kind, a dimension is not the schema's,
-        the schema is newer than this version reads, or the reference is not replica 0.
-
-    Notes
-    -----
-    Reads coordinates and per-replica variables only: no pass over the data.
-    """
-    read(recording.attrs, source)
-    missing = [name for name in REQUIRED if name not in recording.variables]
-    if missing:
-        raise RecordingError(f"{source} is incomplete: variable {missing[0]!r} is missing")
-    if "state" not in recording.variables and "distance_l2" not in recording.variables:
-        raise RecordingError(f"{source} has neither state nor distances: nothing to analyze")
-    for name in map(str, recording.variables):
-        known = variable(name)
-        if known is None:
-            continue
-        allowed = [known.dims] + [known.on(d).dims for d in _OTHER_TIMES]
-        found = recording[name]
-        if found.dims not in allowed:
-            raise RecordingError(
-                f"{source}: {name} has dimensions {found.dims}, the schema has {known.dims}"
-            )
-        _check_kind(known, found, source)
-    roles = recording["role"].values
-    if roles.size == 0 or roles[0] != REFERENCE or (roles[1:] == REFERENCE).any():
-        raise RecordingError(
-            f"{source}: replica 0 and no other must be the reference, roles are {roles.tolist()}"
-        )
-    return recording
-
-
-def _check_kind(variable: Variable, found: xr.DataArray, source: str) -> None:
-    """Check of which type values are, and that what labels them is text."""
-    kinds = {"f": "f", "i": "iu", "u": "u", "s": "OSU"}[variable.dtype[0]]
-    if found.dtype.kind not in kinds:
-        raise RecordingError(
-            f"{source} is damaged: {variable.name} is of type {found.dtype}, expected "
-            f"{variable.dtype}; {CURE}"
-        )
-    for name in ("units", "long_name"):
-        label = found.attrs.get(name, "")
-        if not isinstance(label, str):
-            raise RecordingError(
-                f"{source} is damaged: {name} of {variable.name} is {shown(label)}, expected a "
-                f"text; {CURE}"
-            )

@@ -77,6 +77,7 @@ class Drive:
         # of one run, which may be large, no copy is made
         phases = np.stack([run.phase for run in runs]) if len(runs) > 1 else first.phase[None]
         asked: dict[str, Any] = {"evaluate": evaluated, "part": first.part}
+        asked |= first.sketched(stop)
         if first.rest is not None:
             asked["rests"] = [run.rest for run in runs]
         blocks = self._team.advance(phases, t, stop - t, kept, **asked)

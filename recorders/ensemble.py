@@ -91,7 +91,11 @@ def record(
         Every so many steps, divide the whole deviation of each replica back to its initial length.
     store : str, default "full"
         ``full`` keeps every state, ``every:K`` each K-th and the last, ``distances`` none;
-        distances and diagnostics are always kept.
+        distances and diagnostics are always kept. ``sketch:K`` and ``every:J,sketch:K`` keep K
+        numbers in place of a state (trainings with more weights than that; K is a multiple of 64):
+        a random projection of the way of the reference from its first state, and of the deviation
+        of the others, whose l2 lengths are known to a standard deviation of 1 / √(2 K). Analyzers
+        of states take it in their place; see `nndyn.numerics.sketch`.
     state : {"weights", "phase"}, default "weights"
         Whether ``state`` holds optimizer buffers too.
     evaluate : int, optional

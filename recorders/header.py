@@ -52,10 +52,11 @@ def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
         out += [_known(name) for name in ("batch_time", *system.batch_values)]
     for followed in plan.followed:
         out += followed.variables(system)
+    kept = VARIABLES["sketch" if plan.sketch else "state"]
     if plan.keep_every == 1:
-        out.append(VARIABLES["state"])
+        out.append(kept)
     elif plan.keep_every:
-        out += [VARIABLES["state_time"], VARIABLES["state"].on("state_time")]
+        out += [VARIABLES["state_time"], kept.on("state_time")]
     if plan.evaluate == 1:
         out += [_known(name) for name in system.evaluations]
     elif plan.evaluate:
@@ -109,6 +110,7 @@ def header(
             "slot": 2,
             "phase": system.dimension,
             "vector": 0,
+            "bucket": plan.sketch,
             **({"byte": system.rest_size} if isinstance(system, WithRest) else {}),
             **{name: size for each in plan.followed for name, size in each.sizes().items()},
         },

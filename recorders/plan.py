@@ -112,6 +112,8 @@ class Plan:
     pairs, control : bool
     keep_every : int
         States are kept every so many steps, and at the end; 0 keeps none, 1 keeps all.
+    sketch : int
+        Numbers of the sketch that is kept in place of a state; 0 where states are.
     whole_phase : bool
         Whether ``state`` holds the whole phase.
     evaluate : int
@@ -142,6 +144,7 @@ class Plan:
     auto: bool = False
     perturb_at: int = 0
     first_step: int = 0
+    sketch: int = 0
 
     @property
     def rows(self) -> int:
@@ -149,7 +152,7 @@ class Plan:
         return 1 + self.replicas + self.control
 
     def kept(self, start: int, stop: int) -> list[int]:
-        """Return the times in [start, stop) whose state is kept."""
+        """Return the times in [start, stop) whose state, or its sketch, is kept."""
         return multiples(self.keep_every, start, stop, self.steps)
 
     def evaluated(self, start: int, stop: int) -> list[int]:
@@ -160,6 +163,15 @@ class Plan:
         """Return how many parameters distances are stored by, 0 where they are of all alone."""
         told = isinstance(system, ByParameter) and system.by_parameter
         return len(system.parameters) if told and self.replicas else 0
+
+    @property
+    def _store(self) -> str:
+        """Return what is kept as the option has it."""
+        every = f"every:{self.keep_every}"
+        if self.sketch:
+            kept = f"sketch:{self.sketch}"
+            return kept if self.keep_every == 1 else f"{every},{kept}"
+        return {0: "distances", 1: "full"}.get(self.keep_every, every)
 
     @property
     def _epsilon(self) -> float | str:
@@ -176,7 +188,7 @@ class Plan:
             "pairs": self.pairs,
             "control": self.control,
             "rescale": self.rescale,
-            "store": {0: "distances", 1: "full"}.get(self.keep_every, f"every:{self.keep_every}"),
+            "store": self._store,
             "state": "phase" if self.whole_phase else "weights",
             "evaluate": self.evaluate,
             "seed": self.seed,
@@ -195,6 +207,13 @@ class Plan:
         spared = system.work(self.rows) - system.work(1)
         return self.work(system) * self.steps - spared * self.perturb_at
 
+    def width(self, system: System) -> int:
+        """Return the bytes of what is kept of a row at a time."""
+        if self.sketch:
+            return 8 * self.sketch
+        components = system.dimension if self.whole_phase else size_of_state(system)
+        return components * system.dtype.itemsize
+
     def whole_blocks(self) -> int:
         """Return the times that the blocks of the file have room for."""
         return -(-(self.steps + 1) // self.block) * self.block
@@ -205,8 +224,7 @@ class Plan:
 
     def bytes(self, system: System) -> int:
         """Return the expected size of the file."""
-        width = system.dimension if self.whole_phase else size_of_state(system)
-        state = count(self.keep_every, self.steps) * self.rows * width * system.dtype.itemsize
+        state = count(self.keep_every, self.steps) * self.rows * self.width(system)
         columns = 3 + self.rows * (
             4 + len(system.arrival + system.series) + self.by_parameter(system)
         )

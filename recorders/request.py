@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -11,8 +12,9 @@ import numpy as np
 from nndyn.checks import choice, every, number, whole
 from nndyn.errors import UnknownNameError, UsageError, is_one_of
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.sketch import WORD
 from nndyn.options import DEFAULTS
-from nndyn.systems.protocol import Begun, System, WithGradient, first_step
+from nndyn.systems.protocol import Begun, Sketched, System, WithGradient, first_step
 from nndyn.words.names import did_you_mean
 from recorders import perturbations as ensembles
 from recorders.followers.critical import CriticalSharpness
@@ -89,14 +91,11 @@ def make(
         epsilon = EPSILON
     auto, size = _epsilon(system, epsilon)
     rescaled = 0 if rescale is None else whole("rescale", rescale, 1)
-    keep_every = _keep(store)
+    keep_every, sketch = _keeping(system, store, state)
     if evaluate is None:
         evaluate = system.evaluate_every
     evaluate = whole("evaluate", evaluate, 0) if system.evaluations else 0
     rows = 1 + replicas + control
-    width = system.dimension if state == "phase" else size_of_state(system)
-    bytes_a_step = rows * width * system.dtype.itemsize / max(keep_every, 1) if keep_every else 0
-    bytes_a_step += 8 * rows * (12 + rows)
     # a short run gets short chunks, yet one that can be extended
     most = min(_BLOCK_STEPS, max(steps + 1, 64))
     plan = Plan(
@@ -118,7 +117,10 @@ def make(
         followed=beside,
         perturb_at=begin,
         first_step=first_step(system),
+        sketch=sketch,
     )
+    bytes_a_step = rows * plan.width(system) / keep_every if keep_every else 0
+    bytes_a_step += 8 * rows * (12 + rows)
     bytes_a_step += 8 * rows * plan.by_parameter(system)
     work = max(_BLOCK_WORK, _CHECKPOINT_WORK * plan.checkpoints(system) / 2)
     of_work = max(work / plan.work(system), _SHORTEST)
@@ -192,12 +194,6 @@ def _followed(system: System, replicas: int, options: dict[str, Any]) -> tuple[F
     return tuple(each for each in asked if each is not None)
 
 
-def _keep(store: str) -> int:
-    if is_one_of(store, ("full", "distances")):
-        return int(store == "full")
-    return every("store", store, "full", "distances")
-
-
 def _given(system: System, replicas: int, pairs: bool, perturbations: Sequence[Any]) -> Array:
     if pairs:
         raise UsageError(
@@ -218,3 +214,47 @@ def _given(system: System, replicas: int, pairs: bool, perturbations: Sequence[A
         if not good.all():
             raise UsageError(f"perturbations row {int(np.argmin(good))} is {flaw}")
     return rows
+
+
+def _keeping(system: System, store: Any, state: str) -> tuple[int, int]:
+    """Check the option `store`: states are kept, all or every K-th, or sketches of them, or none.
+
+    Parameters
+    ----------
+    system : System
+    store : str
+    state : str
+        The option of that name.
+
+    Returns
+    -------
+    int
+        States are kept every so many steps; 0 for none.
+    int
+        Numbers of their sketches; 0 where they are kept themselves.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or sketches are no use.
+    """
+    if is_one_of(store, ("full", "distances")):
+        return int(store == "full"), 0
+    found = re.fullmatch("(?:(.*),)?sketch:(.*)", store) if isinstance(store, str) else None
+    others = "full", "distances", "sketch:K", "every:J,sketch:K"
+    if not found:
+        return every("store", store, *others), 0
+    steps = every("store", found[1], *others) if found[1] is not None else 1
+    size = int(found[2]) if found[2].isdecimal() else 0
+    if size == 0 or size % WORD:
+        raise UsageError(
+            f"store is {store!r}, expected a sketch of K numbers, K a multiple of {WORD}"
+        )
+    if state == "phase":
+        raise UsageError("store is a sketch, which is of the weights; leave out `state`")
+    width = size_of_state(system)
+    if not isinstance(system, Sketched) or width <= size:
+        raise UsageError(
+            f"store is {store!r}, and a state of {system.name} has {width} numbers; use 'full'"
+        )
+    return steps, size

@@ -20,7 +20,7 @@ class Piece:
     ----------
     start, stop : int
     kept, evaluated, floor : list of int
-        Times of the states, of the evaluations and of `rounding`.
+        Times of the states, or of their sketches, of the evaluations and of `rounding`.
     log_rescale : (R,) float64
         In force over these times.
     block : Block
@@ -71,10 +71,15 @@ def widen(block: Block, rows: int) -> None:
     n = len(block.gram)
     block.states = np.repeat(block.states, rows, axis=1)
     block.gram = np.zeros((n, rows, rows)) + block.gram  # NaN where the reference is not finite
-    for name in ("distance_l1", "distance_linf"):
-        setattr(block, name, np.repeat(getattr(block, name), rows, axis=1))
-    for found in (block.arrival, block.series, block.evaluations, block.batch):
-        found.update({name: np.repeat(values, rows, axis=1) for name, values in found.items()})
+    for name in ("distance_l1", "distance_linf", "squares"):
+        if (values := getattr(block, name)) is not None:
+            setattr(block, name, np.repeat(values, rows, axis=1))
+    if block.sketches is not None:  # of the others that of their deviation
+        found = np.repeat(block.sketches, rows, axis=1)
+        found[:, 1:] *= 0
+        block.sketches = found
+    for named in (block.arrival, block.series, block.evaluations, block.batch):
+        named.update({name: np.repeat(values, rows, axis=1) for name, values in named.items()})
 
 
 def gather(
@@ -129,7 +134,11 @@ def gather(
         found = [p.block.evaluations[name] for p in pieces if p.evaluated]
         evaluations.values[name] = _join(found) if found else np.zeros((0, gram.shape[1]))
     kept = np.array([t for p in pieces for t in p.kept], dtype=np.int64)
-    states = Rows(kept, {"state": _join([b.states for b in blocks])})
+    sketches = [b.sketches for b in blocks if b.sketches is not None]
+    named = (
+        {"sketch": _join(sketches)} if sketches else {"state": _join([b.states for b in blocks])}
+    )
+    states = Rows(kept, named)
     floor = np.array([t for p in pieces for t in p.floor], dtype=np.int64)
     rounding = Rows(floor, {"rounding_distance": _join([p.rounding for p in pieces])})
     return {

@@ -12,7 +12,8 @@ import numpy as np
 
 from nndyn import header
 from nndyn.numerics.arrays import Array
-from nndyn.recording import GROWING
+from nndyn.numerics.sketch import Sketch, Sketches
+from nndyn.recording import GROWING, SKETCH_SEED
 from nndyn.store import Writer
 from nndyn.systems.protocol import Block, System, beside, first_step
 from nndyn.systems.series.ensembles import independent
@@ -73,6 +74,9 @@ class Run:
         self.targets = self._targets(start)
         size = len(range(*system.components.indices(system.dimension)))
         self._width = system.dimension if plan.whole_phase else size
+        self._sketch = Sketch(size, plan.sketch, SKETCH_SEED) if plan.sketch else None
+        if self._sketch:  # of the first state, which sketches of the reference are counted from
+            self._origin = self._sketch.of(start[:1, system.components])
         self.block = writer.attrs["block"]
         self.floor_steps = writer.attrs.get("floor_steps", 0)
         self._first = first = first_step(system)
@@ -117,8 +121,16 @@ class Run:
 
     def kept(self, stop: int) -> list[int]:
         """Return the times from `t` up to `stop`, without it, whose states it wants."""
-        wanted = {*self.plan.kept(self.t, stop), *self._floor(self.t, stop)}
+        wanted = {*self._floor(self.t, stop)}
+        if not self.plan.sketch:
+            wanted.update(self.plan.kept(self.t, stop))
         return sorted(wanted.union(*(f.wants(self.t, stop) for f in self.followers)))
+
+    def sketched(self, stop: int) -> dict[str, Sketches]:
+        """Return what a system is asked for, beside states, from `t` up to `stop`."""
+        if not self._sketch:
+            return {}
+        return {"sketch": Sketches(self._sketch, self.plan.kept(self.t, stop))}
 
     def next_stop(self, *, interrupted: bool = False) -> int | None:
         """Return the last time up to which `phase` may be advanced from `t` in one go.
@@ -195,8 +207,7 @@ class Run:
         self._note(piece)
         if floor:
             piece.rounding = self._twin_distance(piece, block.states[np.isin(leg.kept, floor), 0])
-        if kept != leg.kept:
-            block.states = block.states[np.isin(leg.kept, kept)]
+        self._leave(block, leg.kept, kept)
         self.phase, self.rest, self.t = block.phase, block.rest, stop
         if not finite:
             self._note_divergence(gone, start)
@@ -243,6 +254,14 @@ class Run:
             widen(block, self.plan.rows)
         self.pending.append(piece)
 
+    def _leave(self, block: Block, found: list[int], kept: list[int]) -> None:
+        """Leave of the states of a block, those of the times `found`, what is stored."""
+        if block.sketches is not None:
+            block.sketches[:, :1] -= self._origin
+            kept = []
+        if kept != found:
+            block.states = block.states[np.isin(found, kept)]
+
     def _follow(self, leg: Leg, stop: int, *, ends: bool = False) -> None:
         """Let the followers go on to `stop`, which may be the last time with a finite reference."""
         if not self.followers:
@@ -262,8 +281,9 @@ class Run:
             follower.close(self.phase[0], t)
         kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
         asked: dict[str, Any] = {"evaluate": bool(evaluated), "part": self.part}
+        asked |= self.sketched(t + 1)
         block = self.system.observe(self.phase, t, **asked, **beside(self.rest))
-        block.states = block.states[: len(kept)]
+        self._leave(block, [t], kept)
         self._note(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
 
     def _twin_distance(self, piece: Piece, reference: Array) -> Array:

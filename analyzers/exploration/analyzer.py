@@ -9,11 +9,12 @@ import numpy as np
 from analyzers.common.begins import from_perturbation
 from analyzers.common.endings import called, ends, why
 from analyzers.common.progress import part
-from analyzers.common.states import weights
+from analyzers.common.sketches import FOLDS, components, is_sketched, trajectories
 from analyzers.exploration.diffusion import kind
 from analyzers.exploration.displacements import panel_rows
 from analyzers.exploration.labels import Rows, companion, numbers, per_replica, series
 from analyzers.exploration.path import Explored, explore
+from analyzers.exploration.sketched import Errors, of_sketch
 from analyzers.growth.separation import require_dataset
 from nndyn.checks import share, whole
 from nndyn.errors import DataError, UsageError
@@ -53,7 +54,8 @@ def exploration(
     ----------
     recording : xarray.Dataset
         With ``state``. Of a recording that keeps every K-th state, steps lead from one kept state
-        to the next; the path length is that of the steps recorded, where they were.
+        to the next; the path length is that of the steps recorded, where they were. With ``sketch``
+        alone, numbers are estimates from that: see the notes.
     max_lag : int, optional
         Longest lag of the mean-squared displacement, in kept states; a tenth of them by default,
         and a quarter at most.
@@ -100,6 +102,12 @@ def exploration(
     two perturbed replicas or more, are over perturbations: Student's t prediction of where one
     more perturbed run would come to lie.
 
+    From sketches of K numbers lengths have a relative standard deviation of 1 / √(2 K), constant in
+    time along one direction, and cosines one of 1 / √K. The participation ratio is corrected for
+    directions that a sketch mixes, and null above K / 4. Intervals, of the mean-squared
+    displacement too, hold Student's over the eight parts, of K / 8 numbers, scaled down by √8.
+    Memory is as for states of K numbers.
+
     An exponent near 2 is faked by a run that converges, since few large steps dominate the mean; a
     trajectory whose steps shrink to less than half gets none.
 
@@ -117,7 +125,7 @@ def exploration(
     _check(recording, parameters)
     recording = from_perturbation(recording)
     max_lag, walks, seed = parameters["max_lag"], parameters["walks"], parameters["seed"]
-    state = weights(recording)
+    state, sketched = trajectories(recording), is_sketched(recording)
     role = per_replica(recording, "role", np.r_[REFERENCE, [PERTURBED] * (state.shape[1] - 1)])
     last = ends(recording, state)
     T, D = int(last[0]), state.shape[2]
@@ -128,30 +136,32 @@ def exploration(
         return _diverged(recording, parameters, why(recording, state, 0, T))
     longest = _longest(max_lag, T)
     found: dict[int, Explored] = {}
+    errors: dict[int, Errors] = {}
     held = np.empty((panel_rows(T, D), D))  # once: new memory costs as much as filling it
+    held_fold = np.empty((panel_rows(T, D // FOLDS), D // FOLDS)) if sketched else held
     for r in range(state.shape[1]):
         if last[r] < T:
             continue
         if role[r] == CONTROL and _coincides(recording, r):
             found[r] = found[0]
+            errors |= {r: errors[0]} if sketched else {}
             continue
+        options: dict[str, Any] = {"longest": longest, "confidence": confidence}
         with part(r, state.shape[1], called(r)):
-            found[r] = explore(
-                state[:T, r],
-                called(r),
-                held,
-                longest=longest,
-                confidence=confidence,
-            )
+            found[r] = explore(state[:T, r], called(r), held, **options)
+            if sketched:
+                folds = [trajectories(recording, fold)[:T, r] for fold in range(FOLDS)]
+                parts = [explore(fold, called(r), held_fold, **options) for fold in folds]
+                found[r], errors[r] = of_sketch(found[r], parts, D, confidence)
     lost = [r for r in range(state.shape[1]) if r not in found]
     warnings = [
         f"replica {r} diverged: it has no exploration metrics" for r in lost if role[r] == PERTURBED
     ]
     unit = str(state[axis].attrs.get("units", "step"))
     times = np.asarray(state[axis].values[:T], np.float64)
-    rows = Rows(found, state.shape[1])
+    rows = Rows(found, state.shape[1], errors)
     quantities = numbers(recording, rows, times, role, confidence)
-    quantities |= companion(T, D, walks, seed, confidence)
+    quantities |= companion(T, components(recording, state), walks, seed, confidence)
     quantities |= series(recording, rows, times, role)
     spacing = (times[-1] - times[0]) / (T - 1)
     verdict, reason = _verdict(found[0], spacing, unit)
@@ -189,11 +199,14 @@ def _check(recording: Any, given: dict[str, Any]) -> None:
         if name != "max_lag" or given[name] is not None:
             given[name] = whole(name, given[name], least)
     share("confidence", given["confidence"])
-    if "state" not in recording:
-        raise DataError("the recording keeps no states; record with `store='full'` or 'every:K'")
-    if recording["state"].ndim != 3 or 0 in recording["state"].shape[1:]:
+    if "state" not in recording and "sketch" not in recording:
         raise DataError(
-            f"state has dimensions {dict(recording['state'].sizes)}, expected (time, replica, "
+            "the recording keeps no states; record with `store='full'`, 'every:K' or 'sketch:K'"
+        )
+    name = "sketch" if is_sketched(recording) else "state"
+    if recording[name].ndim != 3 or 0 in recording[name].shape[1:]:
+        raise DataError(
+            f"{name} has dimensions {dict(recording[name].sizes)}, expected (time, replica, "
             "component), none of them empty"
         )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyzers.common.sketches import OVER
 from analyzers.exploration.diffusion import Exponent
 from analyzers.exploration.path import Explored
 from analyzers.exploration.random_walk import random_walk_participation
+from analyzers.exploration.sketched import Errors
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.series import t_quantile
 from nndyn.recording import PERTURBED
@@ -17,6 +19,11 @@ from nndyn.results import Quantity
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+_UNTOLD = (
+    "the state does not move, or in more directions than a quarter of the numbers of its sketch"
+)
 
 
 def per_replica(recording: xr.Dataset, name: str, default: Array) -> Array:
@@ -27,8 +34,12 @@ def per_replica(recording: xr.Dataset, name: str, default: Array) -> Array:
 class Rows:
     """What was found, one row a replica; NaN for those that diverged."""
 
-    def __init__(self, found: dict[int, Explored], replicas: int) -> None:
+    def __init__(
+        self, found: dict[int, Explored], replicas: int, errors: dict[int, Errors] | None = None
+    ) -> None:
         self.found, self.replicas = found, replicas
+        #: Of what is told from sketches.
+        self.errors = errors or {}
 
     def numbers(self, of: Callable[[Explored], float | None]) -> Array:
         """Return a number of every replica (R,)."""
@@ -60,6 +71,9 @@ def numbers(
     pair = per_replica(recording, "pair", np.full(len(role), -1))
     once = (role == PERTURBED) & ((pair < 0) | (pair > np.arange(len(role))))
     still = "the state does not move"
+    errors = dict(rows.errors.get(0, {}))
+    if errors:
+        errors["tortuosity"] = tortuosity[0] * errors["displacement"] / displacement[0]
     found: dict[str, Quantity] = {}
     for name, values, unit, long_name, note in (
         ("path_length", path, "1", "length of the path through the states", ""),
@@ -90,7 +104,7 @@ def numbers(
             rows.numbers(lambda e: e.participation_ratio),
             "1",
             "effective number of directions of the states: (tr C)² / tr C² of their covariance",
-            still,
+            _UNTOLD if rows.errors else still,
         ),
         (
             "loss_rise_fraction",
@@ -100,14 +114,16 @@ def numbers(
             "the recording has no two evaluations of a loss",
         ),
     ):
-        ci = _prediction(values[once], confidence)
         known = bool(np.isfinite(values[0]))
+        ci, over = _prediction(values[once], confidence), "perturbations"
+        if known and np.isfinite(errors.get(name, np.nan)):
+            ci, over = _with_error(ci, float(values[0]), float(errors[name]))
         found[name] = Quantity(
             values[0] if known else None,
             unit,
             long_name,
             ci=ci if known else None,
-            interval_over="perturbations",
+            interval_over=over,
             note=None if known else note,
         )
         found[f"replica_{name}"] = _of_replicas(values, unit, long_name)
@@ -125,6 +141,7 @@ def _exponent(
     long_name = f"exponent of the mean-squared displacement over the {which} decade of lags"
     reference = rows.found[0]
     exponent, value, ci = of(reference), None, None
+    over = f"time and {OVER}" if rows.errors else "time"
     note = exponent.note or None
     if reference.shrinks:
         note = f"withheld: displacements shrink ({reference.shrinks})"
@@ -135,7 +152,7 @@ def _exponent(
     lags = {} if exponent.lags is None else {"lags": list(exponent.lags)}
     values = rows.numbers(lambda e: None if e.shrinks else of(e).value)
     return {
-        name: Quantity(value, "1", long_name, ci=ci, interval_over="time", note=note, attrs=lags),
+        name: Quantity(value, "1", long_name, ci=ci, interval_over=over, note=note, attrs=lags),
         f"replica_{name}": _of_replicas(values, "1", long_name),
     }
 
@@ -194,6 +211,7 @@ def series(recording: xr.Dataset, rows: Rows, times: Array, role: Array) -> dict
             "1",
             "mean squared displacement over all starts",
             ("lag", "replica"),
+            **_msd_interval(rows),
         ),
     }
     perturbed = np.flatnonzero(role == PERTURBED)
@@ -214,7 +232,8 @@ def series(recording: xr.Dataset, rows: Rows, times: Array, role: Array) -> dict
 
 def _path_length(recording: xr.Dataset, rows: Rows, times: Array) -> Array:
     """Return the sum of the steps recorded where states were left out, else of those between."""
-    if "step_length" in recording and len(times) < recording.sizes["time"]:
+    known = "step_length" in recording
+    if known and (rows.errors or len(times) < recording.sizes["time"]):
         inside = recording["time"].values <= times[-1]
         steps = np.asarray(recording["step_length"].values, np.float64)[inside]
         total: Array = np.where(np.isfinite(rows.numbers(lambda e: 0.0)), steps.sum(axis=0), np.nan)
@@ -233,6 +252,27 @@ def _rises(recording: xr.Dataset, times: Array, replicas: int) -> Array:
     rises: Array = np.mean(values[1:] > values[:-1], axis=0)
     rises[~np.isfinite(values).all(axis=0)] = np.nan
     return rises
+
+
+def _with_error(
+    ci: tuple[float, float] | None, value: float, error: float
+) -> tuple[tuple[float, float], str]:
+    """Return an interval that holds the error of a sketch, and what it is over."""
+    if ci is None:
+        return (value - error, value + error), OVER
+    middle, half = 0.5 * (ci[0] + ci[1]), float(np.hypot(0.5 * (ci[1] - ci[0]), error))
+    return (middle - half, middle + half), f"perturbations and {OVER}"
+
+
+def _msd_interval(rows: Rows) -> dict[str, Any]:
+    """Return the interval of mean-squared displacements that are told from sketches."""
+    if not rows.errors:
+        return {}
+    found = rows.series(lambda e: e.msd)
+    half = np.full(found.shape, np.nan)
+    for r, errors in rows.errors.items():
+        half[:, r] = errors["mean_squared_displacement"]
+    return {"ci": np.stack([found - half, found + half], axis=-1), "interval_over": OVER}
 
 
 def _mean(values: Array) -> float | None:

@@ -10,6 +10,7 @@ from analyzers.common.begins import from_perturbation
 from analyzers.common.progress import part
 from analyzers.growth.separation import require_dataset
 from analyzers.recurrence.counting import Lines, count
+from analyzers.recurrence.folds import check_norm, with_intervals
 from analyzers.recurrence.kernels.pairs import L1, L2, MAX
 from analyzers.recurrence.measures import MEASURES, by_length, measure, numbers
 from analyzers.recurrence.narrow import Narrow
@@ -59,7 +60,7 @@ def recurrence(
     Parameters
     ----------
     recording : xarray.Dataset
-        With ``state``.
+        With ``state``, or ``sketch`` alone.
     radius : float or str, default "rate:0.05"
         Largest distance of points that recur: a number; ``rate:R``, the smallest one for which a
         share R of the pairs at least `theiler` apart recurs; ``scale:S``, of the largest distance
@@ -137,6 +138,11 @@ def recurrence(
     Squared l2 distances of more than 64 components are taken from products of states where rounding
     cannot decide whether two points recur, and from their difference where it might.
 
+    From sketches of K numbers distances have a relative standard deviation of 1 / √(2 K). Numbers
+    then have intervals, at a level of 0.95, over plots of eight parts of each sketch. Those of
+    diagonal lines may be too narrow where steps are a random walk's: errors near the radius break
+    lines, in the whole sketch as in its parts.
+
     White noise recurs at random: at a rate p its determinism is 2 p - p². That of the logistic map
     at r = 4 is 0.66 at a rate of 5 %, with diagonal lines of 3 points in the mean; that of a
     periodic orbit is 1.
@@ -190,13 +196,18 @@ def recurrence(
         else:
             mine = replica if other is None else cast("int", other)
             which.append(Trajectory(recording, mine, second))
+    check_norm(which, norm)
     kept, end = cut(which, kind, window, stride)
     afford(which, kept, kind, dimension, stride)
-    with part(0, 4, "states"):
-        points = [
+
+    def taken(which: list[Trajectory], kept: list[xr.DataArray]) -> list[Points]:
+        return [
             take(states, t.replica, t.component, dimension, delay, t.whose)
             for t, states in zip(which, kept, strict=True)
         ]
+
+    with part(0, 4, "states"):
+        points = taken(which, kept)
     with Team() as team:
         pairs = _pairs(kind, points, norm)
         with part(1, 4, "radius"):
@@ -204,6 +215,15 @@ def recurrence(
         with part(2, 4, "lines"):
             lines = count(pairs, limits, theiler, team, picture=True)
         del pairs  # and with them the states they hold
+
+        def plot(which: list[Trajectory]) -> dict[str, Any]:
+            pairs = _pairs(kind, taken(which, cut(which, kind, window, stride)[0]), norm)
+            radii, limits = zip(*(find(p, threshold, theiler, team) for p in pairs), strict=True)
+            found = count(pairs, limits, theiler, team, picture=False)
+            numbers = measure(found, min_diagonal, min_vertical)
+            if threshold.kind == "value":
+                return numbers
+            return {"radius": radii[0], "other_radius": radii[-1], **numbers}
 
         def measured(first: int, last: int) -> dict[str, float | int | None]:
             part = _pairs(kind, [p.part(first, last) for p in points], norm)
@@ -218,10 +238,11 @@ def recurrence(
         for i, first in enumerate(starts):
             with part(3 * len(starts) + i, 4 * len(starts), "windows"):
                 sliding.append(measured(first, first + (sliding_width or 0)))
-    quantities = {"radius": _radius("radius", radii[0])}
-    if kind == "joint":
-        quantities["other_radius"] = _radius("radius of the other trajectory", radii[1])
-    quantities |= numbers(lines, min_diagonal, min_vertical)
+        quantities = {"radius": _radius("radius", radii[0])}
+        if kind == "joint":
+            quantities["other_radius"] = _radius("radius of the other trajectory", radii[1])
+        quantities |= numbers(lines, min_diagonal, min_vertical)
+        quantities = with_intervals(quantities, which, plot)
     summary = list(quantities)
     quantities |= by_length(lines)
     quantities["picture"] = Quantity(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from analyzers.common.endings import ends, why
-from analyzers.common.states import weights
+from analyzers.common.sketches import is_sketched, trajectories
 from nndyn.errors import DataError, UsageError
 from nndyn.results import Window
 
@@ -32,12 +32,20 @@ class Trajectory:
         This one alone.
     whose : str
         What messages call the recording, where it is another one than the analyzed one.
+    fold : int or None
+        Of sketches this part alone; see `analyzers.common.sketches.trajectories`.
     """
 
     recording: xr.Dataset
     replica: int
     component: int | None
     whose: str = ""
+    fold: int | None = None
+
+    @property
+    def sketched(self) -> bool:
+        """Whether sketches stand for states, which are not there."""
+        return is_sketched(self.recording)
 
     def states(self) -> xr.DataArray:
         """Return the states (T, R, D) of the recording, checked.
@@ -53,12 +61,17 @@ class Trajectory:
         DataError
             If there are no states.
         """
-        if "state" not in self.recording:
+        if "state" not in self.recording and not self.sketched:
             raise DataError(
-                f"{self.whose or 'the recording'} keeps no states; record with `store='full'` or "
-                "'every:K'"
+                f"{self.whose or 'the recording'} keeps no states; record with `store='full'`, "
+                "'every:K' or 'sketch:K'"
             )
-        state = weights(self.recording)
+        if self.sketched and self.component is not None:
+            raise UsageError(
+                f"{self.whose or 'the recording'} keeps sketches, which have no components; leave "
+                "out `component`, or record with `store='full'`"
+            )
+        state = trajectories(self.recording, self.fold)
         if state.ndim != 3 or 0 in state.shape[1:]:
             raise DataError(
                 f"state{f' of {self.whose}' * bool(self.whose)} has dimensions "
@@ -112,6 +125,7 @@ def cut(
     """
     states = [t.states() for t in which]
     if kind == "cross":
+        _check_origins(which)
         _check_widths(which, states)
     last = [int(ends(t.recording, s)[t.replica]) for t, s in zip(which, states, strict=True)]
     reasons = [
@@ -139,6 +153,16 @@ def cut(
                 f"expected at least 2 states{of}, found {k.shape[0]}{f': {end}' * bool(end)}"
             )
     return kept, end
+
+
+def _check_origins(which: list[Trajectory]) -> None:
+    """Check that sketches are counted from one state."""
+    if any(t.sketched for t in which) and which[0].recording is not which[1].recording:
+        raise DataError(
+            "a cross plot takes distances between states of two trajectories, and sketches are "
+            "counted from the first state of their own recording; record both with `store='full'`, "
+            "or ask for `kind='joint'`"
+        )
 
 
 def _check_widths(which: list[Trajectory], states: list[xr.DataArray]) -> None:

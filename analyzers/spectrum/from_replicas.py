@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analyzers.common.progress import tell
+from analyzers.common.sketches import components, is_sketched
 from analyzers.common.states import weights
 from analyzers.growth.separation import separation
 from analyzers.growth.valid_region import valid_region
@@ -24,6 +25,8 @@ TIMES = 200
 FEWEST = 3
 #: What curvature adds to a deviation at the limit of what counts as infinitesimal, as a share.
 CURVATURE = 0.02
+#: Numbers of a sketch for every deviation whose volume it is to keep.
+SKETCHED = 20
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def from_replicas(recording: xr.Dataset) -> Offline:
     Parameters
     ----------
     recording : xarray.Dataset
-        With ``state`` and perturbed replicas.
+        With ``state``, or ``sketch`` alone, and perturbed replicas.
 
     Returns
     -------
@@ -78,19 +81,21 @@ def from_replicas(recording: xr.Dataset) -> Offline:
     start. Deviations turn towards one another, so that the later elements sink below rounding and
     below what curvature adds, which grows as the square of the largest deviation: exponents are
     given as far as all elements stay `FLOOR_MARGIN` times above both. Reads at most `TIMES` states
-    of every replica.
+    of every replica. Of sketches of K numbers K / `SKETCHED` deviations at most are taken.
     """
-    if "state" not in recording:
+    sketched = is_sketched(recording)
+    if "state" not in recording and not sketched:
         raise DataError(
             "the recording has no tangents, and no states of replicas to do without them; record "
             "with `tangents='all'`, or a number of them"
         )
     sep = separation(recording)
     region = valid_region(recording, sep)
-    state = weights(recording)
+    state = recording["sketch"] if sketched else weights(recording)
+    most = state.shape[2] // SKETCHED if sketched else state.shape[2]
     partner = np.asarray(recording["pair"].values)[sep.replicas]
     chosen = [int(r) for r, other in zip(sep.replicas, partner, strict=True) if not 0 <= other < r]
-    chosen = chosen[: state.shape[2]]
+    chosen = chosen[:most]
     times = np.asarray(state[state.dims[0]].values, np.float64)
     end = sep.time[region.stop] if region.stop >= 0 else -np.inf
     usable = int(np.searchsorted(times, end, side="right"))
@@ -105,7 +110,7 @@ def from_replicas(recording: xr.Dataset) -> Offline:
     for i, t in enumerate(kept):
         tell(i, len(kept))
         rows = np.asarray(state[t].values, np.float64)
-        deviations = rows[chosen] - rows[0]
+        deviations = rows[chosen] if sketched else rows[chosen] - rows[0]
         upper = np.linalg.qr(deviations.T, mode="r")
         with np.errstate(divide="ignore"):
             logs[i] = np.log(np.abs(np.diagonal(upper)))
@@ -128,7 +133,7 @@ def from_replicas(recording: xr.Dataset) -> Offline:
         time=times[kept],
         exponents=(logs[1:] - logs[0]) / elapsed,
         replicas=len(chosen),
-        dimension=int(state.shape[2]),
+        dimension=components(recording, state),
         unit=sep.unit,
         ended_by=region.ended_by,
         warnings=region.warnings,

@@ -14,7 +14,7 @@ import numpy as np
 
 from nndyn.errors import NndynError, RecordingError, StoreError, UsageError
 from nndyn.header import CURE, PIECE, read
-from nndyn.recording import GROWING, arranged, validate
+from nndyn.recording import GROWING, arranged
 from nndyn.store import journal as journals
 from nndyn.store.checks import Checks
 from nndyn.store.committed import attributes, check_times, committed_rows
@@ -31,6 +31,7 @@ from nndyn.store.library import (
     small_cache,
 )
 from nndyn.store.locks import existing
+from nndyn.validity import validate
 
 if TYPE_CHECKING:
     import xarray as xr

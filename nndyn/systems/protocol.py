@@ -62,6 +62,8 @@ class Block:
         Quantities at the times in `evaluate`: ``loss``, ``test_accuracy``, ``distance_output``, ….
     batch : dict of (steps, R) float64
         Quantities of the batches of the steps from the times: ``batch_loss``. Empty from `observe`.
+    sketches : (times, R, K) float64, or None
+        At the times asked for, of row 0 and of the others' deviations from it; see `Sketched`.
     rest : object
         Of the system's own, what belongs to `phase` beside it; None of most. See `WithRest`.
     ended : str
@@ -78,6 +80,7 @@ class Block:
     series: dict[str, Array] = field(default_factory=dict)
     evaluations: dict[str, Array] = field(default_factory=dict)
     batch: dict[str, Array] = field(default_factory=dict)
+    sketches: Array | None = None
     rest: Any = None
     ended: str = ""
 
@@ -312,6 +315,19 @@ class ByParameter(Protocol):
 
 
 @runtime_checkable
+class Sketched(Protocol):
+    """What a recorder needs of a system whose states may be too large to keep.
+
+    `System.advance`, `System.observe` and `Team.advance` take a further keyword ``sketch``,
+    `nndyn.numerics.sketch.Sketches`, which they give as `Block.sketches`.
+    """
+
+    @property
+    def sketched(self) -> bool:
+        """Always true."""
+
+
+@runtime_checkable
 class InTurn(Protocol):
     """What a recorder needs of a system whose rows may have to be computed in turn."""
 
@@ -341,43 +357,6 @@ class Begun(Protocol):
 
     def check_steps(self, steps: int) -> None:
         """Check that so many steps from the first time on can be taken; UsageError if not."""
-
-
-@runtime_checkable
-class Integrated(Protocol):
-    """What a recorder needs of a system whose steps may approximate those of a flow."""
-
-    def volume_error(self, phase: Array, steps: int) -> float | None:
-        """Return what the integration adds to the sum of all exponents, per unit of time.
-
-        Estimated over at most `steps` steps from a `phase` ``(P,)``; None where steps are exact, or
-        as good as the tolerance of an adaptive method, or nothing can be said.
-        """
-
-
-@runtime_checkable
-class WithCompanion(Protocol):
-    """What a recorder needs of a transient, to tell when tangent vectors forget their start."""
-
-    def push_with_companion(
-        self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
-    ) -> tuple[Array, Array, Array]:
-        """Push vectors ``(P, k + 1)``, the last of which goes its own way, along an orbit.
-
-        As `System.push` with the phases ``(steps, P)`` of the times from `start` on, but at the
-        times `at` the last vector is brought to length 1 and is not made orthogonal to the others,
-        which do not feel it. Returns the vectors, the logarithms of the first k ``(len(at), k)``,
-        and the absolute cosine between the first and the last ``(len(at),)``.
-        """
-
-
-@runtime_checkable
-class Forgetting(Protocol):
-    """What a recorder needs of a system whose steps may empty a part of the phase."""
-
-    @property
-    def tangent_rank(self) -> int:
-        """Tangent vectors that stay independent; more shrink to nothing."""
 
 
 class Expansion(Protocol):

@@ -18,8 +18,9 @@ from nndyn.header import own_tangent_start, tangent_start
 from nndyn.numerics.arrays import Array
 from nndyn.recording import VARIABLES, Variable
 from nndyn.store import Writer
-from nndyn.systems.protocol import Forgetting, Integrated, System, WithCompanion
+from nndyn.systems.protocol import System
 from recorders.followers.follower import Follower, Notes
+from recorders.followers.needs import Forgetting, Integrated, WithCompanion
 from recorders.perturbations import pairs
 from recorders.plan import Followed, Plan
 from recorders.trials.timing import seconds

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.sketch import Sketches
 from nndyn.systems.protocol import Block, System, beside
 
 
@@ -29,11 +30,15 @@ class OneByOne:
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
+        sketch: Sketches | None = None,
         rests: Sequence[Any] | None = None,
     ) -> list[Block]:
         """Advance the rows ``(M, R, P)`` of M systems; see `Team.advance`."""
         given = [None] * len(phases) if rests is None else rests
+        asked: dict[str, Any] = {"evaluate": evaluate, "part": part}
+        if sketch is not None:
+            asked["sketch"] = sketch
         return [
-            system.advance(phase, start, steps, keep, evaluate=evaluate, part=part, **beside(rest))
+            system.advance(phase, start, steps, keep, **asked, **beside(rest))
             for system, phase, rest in zip(self._systems, phases, given, strict=True)
         ]

@@ -276,7 +276,7 @@ class NumericSystem:
         return out
 
     def volume_error(self, phase: Array, steps: int) -> float | None:
-        """Return what integration adds to the sum of exponents; see `protocol.Integrated`."""
+        """Return what integration adds to the sum of exponents; see `needs.Integrated`."""
         if not self._runge_kutta or self.no_tangents:
             return None
         span = min(steps, SPAN)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn import recording as contract
+from nndyn import validity
 from nndyn.errors import RecordingError, UsageError
 from nndyn.header import CURE, SCHEMA
 from nndyn.numerics.arrays import Array
@@ -90,7 +91,7 @@ def validate(recording: xr.Dataset) -> xr.Dataset:
     complete = _completed(recording)
     _warn(complete)
     try:
-        contract.validate(complete, _SAYS)
+        validity.validate(complete, _SAYS)
     except RecordingError as error:
         said = str(error).replace("is damaged", "does not keep the contract")
         raise RecordingError(said.replace(CURE, _PAGE)) from None

@@ -11,9 +11,10 @@ import numpy as np
 
 from nndyn.header import SCHEMA
 from nndyn.numerics.arrays import Array
-from nndyn.recording import CONVENTIONS, REFERENCE, VARIABLES, Variable, validate
+from nndyn.recording import CONVENTIONS, REFERENCE, VARIABLES, Variable
 from nndyn.runtime.provenance import digest
 from nndyn.systems.series.measured import Series
+from nndyn.validity import validate
 
 if TYPE_CHECKING:
     import xarray as xr

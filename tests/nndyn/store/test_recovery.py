@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from nndyn.errors import RecordingError
-from nndyn.recording import validate
 from nndyn.store import Writer, open_recording, verify
 from nndyn.store.journal import Journal
+from nndyn.validity import validate
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 
 pytestmark = pytest.mark.usefixtures("waiting_for_the_disk")

@@ -6,7 +6,7 @@ import pytest
 import nndyn
 from nndyn import systems
 from nndyn.errors import DataError
-from nndyn.systems.protocol import Integrated
+from recorders.followers.needs import Integrated
 
 
 def measured(system, steps=20_000):

@@ -11,6 +11,7 @@ import torch
 
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.sketch import Sketches
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.execution.team import Together
@@ -50,6 +51,7 @@ class Advancing:
     dimension: int
     components: slice
     first_step: int
+    sketched = True
     _alone: Together
 
     def one_by_one(self, replicas: int) -> str | None:
@@ -82,18 +84,25 @@ class Advancing:
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
+        sketch: Sketches | None = None,
     ) -> Block:
         """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
         if steps < 1:
             raise UsageError(f"steps is {steps}, expected 1 or more")
         self.check_steps(start + steps)
-        return self._run(phase, start, steps, keep, evaluate, part)
+        return self._run(phase, start, steps, keep, evaluate, part, sketch)
 
     def observe(
-        self, phase: Array, t: int, *, evaluate: bool = True, part: slice | None = None
+        self,
+        phase: Array,
+        t: int,
+        *,
+        evaluate: bool = True,
+        part: slice | None = None,
+        sketch: Sketches | None = None,
     ) -> Block:
         """Return the Block of the time `t` alone, equal to what `advance` stores there."""
-        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part)
+        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part, sketch)
 
     @staticmethod
     def one_thread() -> AbstractContextManager[None]:
@@ -114,11 +123,12 @@ class Advancing:
         keep: Sequence[int],
         evaluate: Sequence[int],
         part: slice | None,
+        sketch: Sketches | None,
     ) -> Block:
         phase = self._rows(phase)
         check_times(start, steps, keep=keep, evaluate=evaluate)
         with self.computing(len(phase)):
-            return self._alone.run(phase[None], start, steps, keep, evaluate, part)[0]
+            return self._alone.run(phase[None], start, steps, keep, evaluate, part, sketch)[0]
 
     @property
     def no_gradient(self) -> str:

@@ -10,6 +10,7 @@ import torch
 
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.sketch import Sketches
 from nndyn.options import TOGETHER
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.data.order import Order
@@ -81,11 +82,12 @@ class Together:
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
+        sketch: Sketches | None = None,
     ) -> list[Block]:
         """Advance the rows ``(M, R, P)`` of all runs; as `Training.advance`, a Block a run."""
         first = self.systems[0]
         with first.computing(phases.shape[1]):
-            return self.run(phases, start, steps, keep, evaluate, part)
+            return self.run(phases, start, steps, keep, evaluate, part, sketch)
 
     def run(
         self,
@@ -95,16 +97,21 @@ class Together:
         keep: Sequence[int],
         evaluate: Sequence[int],
         part: slice | None,
+        sketch: Sketches | None = None,
     ) -> list[Block]:
         """Advance by `steps` steps; with 0 steps look at `start` only."""
         first, R = self.systems[0], phases.shape[1]
         start += first.first_step
         keep, evaluate = ([first.first_step + t for t in times] for times in (keep, evaluate))
+        if sketch is not None:
+            sketch = sketch.later(first.first_step)
         where = first.components if part is None else part
         blocks: list[Block] = []
         for low, high in self._shares(R):
             trajectories = self._trajectories(low, high, R)
-            blocks += trajectories.run(phases[low:high], start, steps, keep, evaluate, where)
+            blocks += trajectories.run(
+                phases[low:high], start, steps, keep, evaluate, where, sketch
+            )
         return blocks
 
     def bare(self, phases: Array, start: int, steps: int) -> Array:

@@ -11,7 +11,9 @@ import torch
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.separation import separate_by_parameter
+from nndyn.numerics.sketch import Sketch, Sketches
 from nndyn.systems.protocol import Block
+from nndyn.systems.training.execution.sketching import Sketching
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
 from nndyn.systems.training.torch_state.device import Snapshots
@@ -64,6 +66,7 @@ class Trajectories:
         rows = engine.runs * engine.replicas
         self._moved = engine.size * (1 + rule.buffers)
         size = self._moved + engine.statistics.shape[1]
+        self._sketching: Sketching | None = None
         self._phases = torch.zeros((2, rows, size), dtype=dtype, device=device)
 
     def bare(self, phases: Array, start: int, steps: int) -> Array:
@@ -86,6 +89,7 @@ class Trajectories:
         keep: Sequence[int],
         evaluate: Sequence[int],
         part: slice,
+        sketch: Sketches | None,
     ) -> list[Block]:
         """Advance ``(M, R, P)`` by `steps` steps and return a Block a run; 0 steps look only."""
         engine, D = self.engine, self.engine.size
@@ -97,6 +101,8 @@ class Trajectories:
             here, there = self._load(phases)
             width = len(range(*part.indices(here.shape[1])))
             states = Snapshots(M, len(keep), R, width, here)
+            sketched_at = set() if sketch is None else set(sketch.times)
+            sketches: list[Tensor] = []
             l1, linf = self._zeros(2, M, n, R)
             norms, lengths, losses = self._zeros(3, n, M, R)
             gram, squares = self._zeros(M, n, R, R), self._zeros(M, n, R, len(self._ends))
@@ -108,6 +114,8 @@ class Trajectories:
                 asked = t in evaluate_at
                 if t in keep_at:
                     states.keep(here[:, part])
+                if sketch is not None and t in sketched_at:
+                    sketches.append(self._sketched(sketch.map, here))
                 self._separate(here, i, apart)
                 self._enter(here)
                 if asked:
@@ -138,7 +146,14 @@ class Trajectories:
             # of batches that are drawn nobody can tell the loss later
             batch = {"batch_loss": losses} if steps and "" not in self.counts else {}
             named = (arrival, series, evaluated, batch)
-            return _blocks(end, states.host(), apart, named)
+            blocks = _blocks(end, states.host(), apart, named)
+            if sketch is not None:
+                some = (
+                    torch.stack(sketches, 1) if sketches else self._zeros(M, 0, R, sketch.map.size)
+                )
+                for block, rows in zip(blocks, some.cpu().numpy(), strict=True):
+                    block.sketches = rows
+            return blocks
 
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=torch.float64, device=self.device)
@@ -174,6 +189,13 @@ class Trajectories:
             return
         for rows, *written in zip(runs, *out, strict=True):
             separate_by_parameter(rows.numpy(), self._ends, i, *(one.numpy() for one in written))
+
+    def _sketched(self, map: Sketch, here: Tensor) -> Tensor:
+        """Return the sketches ``(M, R, K)`` of all rows."""
+        if self._sketching is None or self._sketching.map != map:
+            self._sketching = Sketching(map, self.device)
+        runs = here.view(self.engine.runs, self.engine.replicas, -1)
+        return torch.stack([self._sketching.of(rows) for rows in runs])
 
     def _evaluate(self, found: dict[str, list[Tensor]], linf: Tensor) -> None:
         """Note what the test set and, in minibatches, the training set say of the rows.

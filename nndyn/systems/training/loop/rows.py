@@ -12,6 +12,7 @@ import torch
 from nndyn.errors import NndynError
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.separation import separate_by_parameter
+from nndyn.numerics.sketch import Sketches
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.loop import blame
 from nndyn.systems.training.loop.evaluation import Evaluation
@@ -69,6 +70,7 @@ class Rows:
         keep: Sequence[int],
         evaluate: Sequence[int],
         part: slice,
+        sketch: Sketches | None = None,
         *,
         nudged: bool,
     ) -> Block:
@@ -82,6 +84,8 @@ class Rows:
         values = {name: np.full((n, R), np.nan) for name in self._steps.names}
         width = len(range(*part.indices(self._seat.size)))
         states, seen = np.empty((len(set(keep)), R, width), self._here.dtype), 0
+        sketches: list[Array] = []
+        sketched = set() if sketch is None else set(sketch.times)
         found: list[list[dict[str, Any] | None]] = []
         kept, evaluated, ended, done = set(keep), set(evaluate), "", 0
         for i in range(n):
@@ -90,6 +94,8 @@ class Rows:
             if t in kept:
                 states[seen] = self._part(part)
                 seen += 1
+            if sketch is not None and t in sketched:
+                sketches.append(sketch.map.of(self._here))
             if t in evaluated:
                 found.append(self._evaluate())
             if steps:
@@ -104,6 +110,8 @@ class Rows:
         count = done if steps else 1
         states = states[: sum(t < start + count for t in keep)]
         found = found[: sum(t < start + count for t in evaluate)]
+        if sketch is not None:
+            sketches = sketches[: sum(t < start + count for t in sketch.times)]
         if ended:
             self._again(start, done, nudged=nudged)
         return Block(
@@ -116,6 +124,7 @@ class Rows:
             arrival={"step_length": lengths[:done]} if steps else {},
             evaluations=self._evaluation.rows(found, R),
             batch={name: rows[:done] for name, rows in values.items()} if steps else {},
+            sketches=None if sketch is None else np.array(sketches).reshape(-1, R, sketch.map.size),
             rest=[state.rest for state in self._states] if steps else self._first[1],
             ended=ended,
         )

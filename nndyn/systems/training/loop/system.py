@@ -15,6 +15,7 @@ from torch import nn
 from nndyn.checks import whole
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.sketch import Sketches
 from nndyn.systems.numeric.one_by_one import OneByOne
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.execution.trajectories import check_times
@@ -112,6 +113,7 @@ class Loop:
         "a step of your own has no derivative here; record replicas with `rescale` instead"
     )
     concurrent = False
+    sketched = True
 
     def __init__(
         self,
@@ -279,12 +281,13 @@ class Loop:
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
+        sketch: Sketches | None = None,
         rest: Sequence[Any] | None = None,
     ) -> Block:
         """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
         if steps < 1:
             raise UsageError(f"steps is {steps}; give at least 1")
-        return self._run(phase, start, steps, keep, evaluate, part, rest)
+        return self._run(phase, start, steps, keep, evaluate, part, sketch, rest)
 
     def observe(
         self,
@@ -293,10 +296,11 @@ class Loop:
         *,
         evaluate: bool = True,
         part: slice | None = None,
+        sketch: Sketches | None = None,
         rest: Sequence[Any] | None = None,
     ) -> Block:
         """Return the Block of the time `t` alone, equal to what `advance` stores there."""
-        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part, rest)
+        return self._run(phase, t, 0, (t,), (t,) if evaluate else (), part, sketch, rest)
 
     def reordered(self) -> Loop:
         """Return the same loop whose weights are moved by a unit in the last place at every step.
@@ -332,6 +336,7 @@ class Loop:
         keep: Sequence[int],
         evaluate: Sequence[int],
         part: slice | None,
+        sketch: Sketches | None,
         rest: Sequence[Any] | None,
     ) -> Block:
         check_times(start, steps, keep=keep, evaluate=evaluate)
@@ -343,6 +348,5 @@ class Loop:
         self._steps.forget(start)
         with preserved(), self._seat.lent():
             rows = Rows(self._seat, self._steps, self._evaluation, *memory, phase, given)
-            return rows.run(
-                start, steps, keep, evaluate, part or self.components, nudged=self._nudged
-            )
+            asked = keep, evaluate, part or self.components, sketch
+            return rows.run(start, steps, *asked, nudged=self._nudged)

@@ -60,7 +60,7 @@ class Differentiable(ABC):
 
     @property
     def tangent_rank(self) -> int:
-        """See `nndyn.systems.protocol.Forgetting`: an update empties a sum of gradients."""
+        """See `recorders.followers.needs.Forgetting`: an update empties a sum of gradients."""
         accumulates = self.rule.every > 1
         return self.task.network.size * (1 + self.rule.buffers - accumulates)
 
@@ -93,7 +93,7 @@ class Differentiable(ABC):
     def push_with_companion(
         self, orbit: Array, vectors: Array, start: int, at: Array | Sequence[int]
     ) -> tuple[Array, Array, Array]:
-        """Push one more vector; see `nndyn.systems.protocol.WithCompanion`."""
+        """Push one more vector; see `recorders.followers.needs.WithCompanion`."""
         with self.computing(vectors.shape[1]):
             return self._second.push(orbit, vectors, **self._at(start, at), companion=True)
 

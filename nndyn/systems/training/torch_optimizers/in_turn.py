@@ -13,6 +13,7 @@ import torch
 
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.sketch import Sketches
 from nndyn.systems.numeric.one_by_one import OneByOne
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.data.order import Order
@@ -179,16 +180,18 @@ class RowsInTurn(Advancing):
         *,
         evaluate: Sequence[int] = (),
         part: slice | None = None,
+        sketch: Sketches | None = None,
         rest: Sequence[Any] | None = None,
     ) -> Block:
         """Advance the rows ``(R, P)`` by `steps` >= 1; see `nndyn.systems.protocol.System`."""
         self.check_steps(start + steps)
         first = self.first_step
         keep, evaluate = [first + t for t in keep], [first + t for t in evaluate]
+        asked: dict[str, Any] = {"evaluate": evaluate, "part": part, "rest": rest}
+        if sketch is not None:
+            asked["sketch"] = sketch.later(first)
         with self.computing(len(phase)):
-            block = self._loop.advance(
-                phase, first + start, steps, keep, evaluate=evaluate, part=part, rest=rest
-            )
+            block = self._loop.advance(phase, first + start, steps, keep, **asked)
         return self._with_norms(block, block.batch.pop(_NORM))
 
     def observe(
@@ -198,12 +201,16 @@ class RowsInTurn(Advancing):
         *,
         evaluate: bool = True,
         part: slice | None = None,
+        sketch: Sketches | None = None,
         rest: Sequence[Any] | None = None,
     ) -> Block:
         """Return the Block of the time `t` alone, equal to what `advance` stores there."""
         t += self.first_step
+        asked: dict[str, Any] = {"evaluate": evaluate, "part": part, "rest": rest}
+        if sketch is not None:
+            asked["sketch"] = sketch.later(self.first_step)
         with self.computing(len(phase)):
-            block = self._loop.observe(phase, t, evaluate=evaluate, part=part, rest=rest)
+            block = self._loop.observe(phase, t, **asked)
             with self._step.looking():
                 seen = self._loop.advance(phase, t, 1, (), rest=rest).batch[_NORM]
         return self._with_norms(block, seen if len(seen) else np.full((1, len(phase)), np.nan))

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 import nndyn
 from nndyn.errors import DataError, UsageError
-from nndyn.recording import validate
+from nndyn.validity import validate
 
 numbers = st.floats(-1e9, 1e9)
 shapes = st.one_of(st.tuples(st.integers(1, 40)), st.tuples(st.integers(3, 40), st.integers(1, 3)))

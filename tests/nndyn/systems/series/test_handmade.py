@@ -9,7 +9,7 @@ import xarray as xr
 
 import nndyn
 from nndyn.errors import RecordingError, UsageError
-from nndyn.recording import validate as strict
+from nndyn.validity import validate as strict
 
 RNG = np.random.default_rng(0)
 DIMS = ("time", "replica", "component")

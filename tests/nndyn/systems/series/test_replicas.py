@@ -7,7 +7,7 @@ import xarray as xr
 import nndyn
 from nndyn import systems
 from nndyn.errors import DataError, UsageError
-from nndyn.recording import validate
+from nndyn.validity import validate
 
 RNG = np.random.default_rng(0)
 WALKS = RNG.standard_normal((40, 1, 3)) + 1e-6 * RNG.standard_normal((40, 4, 3))
