@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyzers.common.begins import from_perturbation
 from analyzers.common.endings import called, ends, why
 from analyzers.common.progress import part
 from analyzers.common.sketches import FOLDS, components, is_sketched, trajectories
@@ -104,9 +103,9 @@ def exploration(
 
     From sketches of K numbers lengths have a relative standard deviation of 1 / √(2 K), constant in
     time along one direction, and cosines one of 1 / √K. The participation ratio is corrected for
-    directions that a sketch mixes, and null above K / 4. Intervals, of the mean-squared
-    displacement too, hold Student's over the eight parts, of K / 8 numbers, scaled down by √8.
-    Memory is as for states of K numbers.
+    directions that a sketch mixes, and null above K / 4. Intervals, those of mean-squared
+    displacements too, hold Student's over eight sketches of K / 8 numbers, the parts of each, scaled
+    down by √8. Memory is as for states of K numbers.
 
     An exponent near 2 is faked by a run that converges, since few large steps dominate the mean; a
     trajectory whose steps shrink to less than half gets none.
@@ -123,7 +122,6 @@ def exploration(
         "seed": seed,
     }
     _check(recording, parameters)
-    recording = from_perturbation(recording)
     max_lag, walks, seed = parameters["max_lag"], parameters["walks"], parameters["seed"]
     state, sketched = trajectories(recording), is_sketched(recording)
     role = per_replica(recording, "role", np.r_[REFERENCE, [PERTURBED] * (state.shape[1] - 1)])

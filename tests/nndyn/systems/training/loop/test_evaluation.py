@@ -29,7 +29,8 @@ def evaluated(loop):
 def test_what_it_returns_is_recorded_under_the_names_of_the_schema(tmp_path):
     loop = loops.batch_norm()
     system = loop.system(evaluate=evaluated(loop))
-    assert system.evaluations == ("loss", "accuracy", "distance_output", "metric_entropy")
+    names = ("loss", "accuracy", "prediction_disagreement", "distance_output", "metric_entropy")
+    assert system.evaluations == names
     torch.manual_seed(5)
     before = torch.get_rng_state()
     run = nndyn.record(system, tmp_path / "r.nc", steps=20, replicas=2, epsilon=1e-3, state="phase")
