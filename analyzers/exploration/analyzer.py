@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyzers.common.begins import from_perturbation
 from analyzers.common.endings import called, ends, why
 from analyzers.common.progress import part
 from analyzers.common.sketches import FOLDS, components, is_sketched, trajectories
@@ -122,6 +123,7 @@ def exploration(
         "seed": seed,
     }
     _check(recording, parameters)
+    recording = from_perturbation(recording)
     max_lag, walks, seed = parameters["max_lag"], parameters["walks"], parameters["seed"]
     state, sketched = trajectories(recording), is_sketched(recording)
     role = per_replica(recording, "role", np.r_[REFERENCE, [PERTURBED] * (state.shape[1] - 1)])

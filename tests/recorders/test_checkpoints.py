@@ -10,7 +10,7 @@ from torch import nn
 
 import nndyn
 from nndyn.errors import DataError, InstallationError, UsageError
-from nndyn.recording import validate
+from nndyn.validity import validate
 from nndyn.store import verify
 from recorders.apart import checkpoints, together
 from tests.recorders.apart import same_exponent

@@ -11,7 +11,7 @@ import pytest
 import nndyn
 from nndyn import systems
 from nndyn.errors import DataError, RecordingError, StoreError, UsageError
-from nndyn.recording import validate
+from nndyn.validity import validate
 from nndyn.store import MissingRecordingError, Writer, verify
 from nndyn.store.session import Session
 from recorders.apart import together

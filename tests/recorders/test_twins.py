@@ -13,7 +13,7 @@ from torch.optim import optimizer as hooks
 
 import nndyn
 from nndyn.errors import UsageError
-from nndyn.recording import validate
+from nndyn.validity import validate
 from nndyn.store import verify
 from tests.recorders.twinned import Plain, X, Y, network, row, simple
 

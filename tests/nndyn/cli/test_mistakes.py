@@ -84,7 +84,7 @@ MISTAKES = [
     (f"{IRIS} --dtype double", 2, "did you mean 'float64'?"),
     (f"{IRIS} --device gpu", 2, "did you mean 'cuda'?"),
     (f"{IRIS} --perturb biases", 2, "'biases' is not one of 'weights', 'all'"),
-    (f"{IRIS} --store every", 2, "expected 'full', 'distances' or 'every:K' with K above 0"),
+    (f"{IRIS} --store every", 2, "'every:J,sketch:K' or 'every:K' with K above 0"),
     ("record map logistik --steps 10 -o a.nc", 2, "did you mean 'logistic'?"),
     ("record map lorenz63 --steps 10 -o a.nc", 2, "lorenz63 is a flow"),
     (f"{LOGISTIC} --param r:4", 2, "expected NAME=VALUE"),
