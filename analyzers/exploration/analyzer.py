@@ -104,8 +104,8 @@ def exploration(
     From sketches of K numbers lengths have a relative standard deviation of 1 / √(2 K), constant in
     time along one direction, and cosines one of 1 / √K. The participation ratio is corrected for
     directions that a sketch mixes, and null above K / 4. Intervals, those of mean-squared
-    displacements too, hold Student's over eight sketches of K / 8 numbers, the parts of each, scaled
-    down by √8. Memory is as for states of K numbers.
+    displacements too, hold Student's over eight sketches of K / 8 numbers, the parts of each, which
+    is scaled down by √8. Memory is as for states of K numbers.
 
     An exponent near 2 is faked by a run that converges, since few large steps dominate the mean; a
     trajectory whose steps shrink to less than half gets none.
