@@ -10,8 +10,8 @@ from torch import nn
 
 import nndyn
 from nndyn.errors import DataError, InstallationError, UsageError
-from nndyn.validity import validate
 from nndyn.store import verify
+from nndyn.validity import validate
 from recorders.apart import checkpoints, together
 from tests.recorders.apart import same_exponent
 

@@ -11,9 +11,9 @@ import pytest
 import nndyn
 from nndyn import systems
 from nndyn.errors import DataError, RecordingError, StoreError, UsageError
-from nndyn.validity import validate
 from nndyn.store import MissingRecordingError, Writer, verify
 from nndyn.store.session import Session
+from nndyn.validity import validate
 from recorders.apart import together
 from recorders.join import joined
 from tests.recorders.apart import same_exponent, single, singles

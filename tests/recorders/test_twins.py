@@ -13,8 +13,8 @@ from torch.optim import optimizer as hooks
 
 import nndyn
 from nndyn.errors import UsageError
-from nndyn.validity import validate
 from nndyn.store import verify
+from nndyn.validity import validate
 from tests.recorders.twinned import Plain, X, Y, network, row, simple
 
 
