@@ -80,8 +80,7 @@ def check_early(system: System, plan: Plan) -> None:
 
 
 def _perturbed(system: System, plan: Plan, here: Origin, phase: Array) -> Array:
-    """Return the rows, which are equal, with the perturbations added."""
-    phase = phase.copy()
+    """Add the perturbations to the rows, which are equal; return them as the system has them."""
     for r in range(1, plan.replicas + 1):
         if plan.perturbations is not None:
             deviation = plan.perturbations[r - 1]
