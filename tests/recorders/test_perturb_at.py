@@ -1,7 +1,6 @@
 """Replicas that part from the reference at a later step: all is as in a recording from there."""
 
 import json
-import signal
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from recorders.batch import record_batch
 from recorders.trials.cost import estimate
 from tests.nndyn.systems.training.loop import loops
 from tests.recorders.linear import Linear, assert_same, values
+from tests.recorders.pressing import Press
 
 KINDS = {
     "sgd": {"lr": 2.0, "momentum": 0.9, "schedule": "cosine:60"},
@@ -93,20 +93,6 @@ def test_before_it_replicas_are_the_reference_which_alone_is_computed(tmp_path):
 def test_a_run_that_is_cut_short_before_at_or_after_it_goes_on_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(drive, "_SEGMENT_SECONDS", 1e-9)
     monkeypatch.setattr(drive, "_SEGMENT_WORK", 1.0)
-
-    class Press:
-        """A system that presses Ctrl-C when it advances from `at`."""
-
-        def __init__(self, system, at):
-            self.system, self.at = system, at
-
-        def __getattr__(self, attribute):
-            return getattr(self.system, attribute)
-
-        def advance(self, phase, start, *arguments, **keywords):
-            if start == self.at:
-                signal.raise_signal(signal.SIGINT)
-            return self.system.advance(phase, start, *arguments, **keywords)
 
     for kind in KINDS:
         options = {"steps": 60, "replicas": 2, "perturb_at": T, "rescale": 5}

@@ -1,7 +1,6 @@
 """A run that is cut short, or finished, goes on to the arrays of one that was not."""
 
 import json
-import signal
 
 import pytest
 
@@ -9,6 +8,7 @@ import nndyn
 from nndyn.errors import UsageError
 from recorders import drive
 from tests.recorders.linear import Linear, assert_same, values
+from tests.recorders.pressing import Press
 
 SYSTEMS = {
     "sgd": lambda: nndyn.Training("mlp:4-5-3", "iris", lr=2.0),
@@ -27,20 +27,6 @@ def test_an_interrupted_run_resumes_to_the_same_arrays(tmp_path, monkeypatch, na
     monkeypatch.setattr(drive, "_SEGMENT_WORK", 1.0)
     options = {"steps": 150, "replicas": 2, **options}
     whole = values(nndyn.record(SYSTEMS[name](), tmp_path / "whole.nc", **options))
-
-    class Press:
-        """A system that presses Ctrl-C when it advances from `at`."""
-
-        def __init__(self, system, at):
-            self.system, self.at = system, at
-
-        def __getattr__(self, attribute):
-            return getattr(self.system, attribute)
-
-        def advance(self, phase, start, *arguments, **keywords):
-            if start == self.at:
-                signal.raise_signal(signal.SIGINT)
-            return self.system.advance(phase, start, *arguments, **keywords)
 
     path = tmp_path / "cut.nc"
     for at in (3, 64, 100):
