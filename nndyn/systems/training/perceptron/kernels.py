@@ -11,6 +11,23 @@ import numpy as np
 from nndyn.numerics.arrays import Array
 
 
+@numba.njit(inline="always")
+def _largest(outputs: Array, largest: Array, where: Array) -> None:
+    """Write the largest output of every column, and where it is: the first of equals.
+
+    A column whose first output is NaN has its maximum there. `outputs` is (C, columns) or wider.
+    """
+    for j in range(largest.size):
+        largest[j] = outputs[0, j]
+        where[j] = 0
+    for c in range(1, outputs.shape[0]):
+        for j in range(largest.size):
+            value = outputs[c, j]
+            above = value > largest[j]
+            largest[j] = value if above else largest[j]
+            where[j] = c if above else where[j]
+
+
 @numba.njit(cache=True, nogil=True)
 def shift(outputs: Array, labels: Array, picked: Array, correct: Array, count: int) -> None:
     """Subtract the maximum of every column; take the label's output; count the correct samples.
@@ -32,15 +49,7 @@ def shift(outputs: Array, labels: Array, picked: Array, correct: Array, count: i
     largest = np.empty(columns, outputs.dtype)
     where = np.empty(columns, outputs.dtype)  # a number like the others, for vector registers
     for r in range(R):
-        for j in range(columns):
-            largest[j] = outputs[r, 0, j]
-            where[j] = 0
-        for c in range(1, C):
-            for j in range(columns):
-                value = outputs[r, c, j]
-                above = value > largest[j]
-                largest[j] = value if above else largest[j]
-                where[j] = c if above else where[j]
+        _largest(outputs[r], largest, where)
         for c in range(C):
             for j in range(columns):
                 outputs[r, c, j] -= largest[j]
@@ -63,19 +72,10 @@ def differing(outputs: Array, count: int, found: Array) -> None:
         Columns that are samples: the first ones.
     found : (R,) float64, written
     """
-    R, C, _ = outputs.shape
     largest = np.empty(count, outputs.dtype)
     where, first = np.empty(count, np.int16), np.empty(count, np.int16)
-    for r in range(R):
-        for j in range(count):
-            largest[j] = outputs[r, 0, j]
-            where[j] = 0
-        for c in range(1, C):
-            for j in range(count):
-                value = outputs[r, c, j]
-                above = value > largest[j]
-                largest[j] = value if above else largest[j]
-                where[j] = c if above else where[j]
+    for r in range(outputs.shape[0]):
+        _largest(outputs[r], largest, where)
         if r == 0:
             first[:] = where
         total = 0
