@@ -348,6 +348,8 @@ def variable(name: str) -> Variable | None:
 #: What a recording cannot be read without.
 REQUIRED = ("time", "role", "perturbation", "pair", "diverged_at", "log_rescale")
 DISTANCES = ("distance_l1", "distance_l2", "distance_linf")
+#: What a look along the next update gives.
+CRITICAL = ("critical_sharpness", "critical_ratio", "critical_reason", "critical_passes")
 
 #: What a reader of a recording looks at first, and what is kept for the analyzers and for resuming.
 _FIRST = ("state", "sketch", "loss", "accuracy", "test_loss", "test_accuracy")

@@ -12,13 +12,12 @@ import numpy as np
 from nndyn.checks import every
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
-from nndyn.recording import VARIABLES, Variable
+from nndyn.recording import CRITICAL, VARIABLES, Variable
 from nndyn.store import Writer
 from nndyn.systems.protocol import System, WithUpdate
 from recorders.followers.follower import Follower, Notes
 from recorders.plan import Followed, Plan
 
-_NAMES = ("critical_sharpness", "critical_ratio", "critical_reason", "critical_passes")
 #: Passes forward that a look takes at most; a step is about three.
 _PASSES = 10
 
@@ -58,7 +57,7 @@ class CriticalSharpness(Followed):
 
     def variables(self, system: System) -> list[Variable]:
         """Return times, values, reasons and passes."""
-        return [VARIABLES[name] for name in ("critical_time", *_NAMES)]
+        return [VARIABLES[name] for name in ("critical_time", *CRITICAL)]
 
     def work(self, system: System, plan: Plan) -> float:
         """Return the operations of the passes forward, over the steps between looks."""
@@ -93,7 +92,7 @@ class _Critical:
     def __init__(self, system: WithUpdate, asked: CriticalSharpness) -> None:
         self._system, self._every = system, asked.every
         self._notes = Notes()
-        self._notes.add(np.zeros(0), np.zeros((0, len(_NAMES))))
+        self._notes.add(np.zeros(0), np.zeros((0, len(CRITICAL))))
 
     @property
     def checkpoint(self) -> dict[str, Array]:
@@ -113,11 +112,11 @@ class _Critical:
         """Look along the update from one time, if that is one of its own."""
         if t % self._every == 0:
             found = self._system.critical(phase, t)
-            self._notes.add(np.array([t]), np.array([[found[name] for name in _NAMES]]))
+            self._notes.add(np.array([t]), np.array([[found[name] for name in CRITICAL]]))
 
     def take(self, first: int, last: int, interval: float) -> dict[str, Array]:
         """Hand over the values, the reasons and the passes."""
         steps, rows = self._notes.take(first, last)
-        found = dict(zip(_NAMES, rows.T, strict=True))
-        small = {name: found[name].astype(np.int8) for name in _NAMES[2:]}
+        found = dict(zip(CRITICAL, rows.T, strict=True))
+        small = {name: found[name].astype(np.int8) for name in CRITICAL[2:]}
         return {"critical_time": steps * interval, **found, **small}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from nndyn.recording import CRITICAL
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.protocol import Curvature
@@ -29,7 +30,6 @@ _FLATTEST, _RANGE = 0.2, 30.0
 #: Roundings of the loss below which a difference of two says nothing.
 _ROUNDINGS = 16.0
 
-NAMES = ("critical_sharpness", "critical_ratio", "critical_reason", "critical_passes")
 #: Why there is no number, in the order of their flags: 0 means that there is one.
 FOUND, ASCENDS, BEYOND, STILL, UNRESOLVED, NOT_FINITE = range(6)
 
@@ -115,12 +115,12 @@ def measure(
         )
         taken += trials
     values = (2 / (step * rate), 1 / step) if reason == FOUND else (math.nan, math.nan)
-    return dict(zip(NAMES, (*values, float(reason), float(taken)), strict=True))
+    return dict(zip(CRITICAL, (*values, float(reason), float(taken)), strict=True))
 
 
 def nothing() -> dict[str, float]:
     """Return what `measure` gives where no update follows."""
-    return dict(zip(NAMES, (math.nan, math.nan, float(STILL), 0.0), strict=True))
+    return dict(zip(CRITICAL, (math.nan, math.nan, float(STILL), 0.0), strict=True))
 
 
 def critical_step(

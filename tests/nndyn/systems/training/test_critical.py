@@ -7,6 +7,7 @@ from torch import nn
 
 import nndyn
 from nndyn.errors import UsageError
+from nndyn.recording import CRITICAL
 from nndyn.systems.training.second_order import critical
 
 #: A linear model with mean squares: a quadratic loss of its weights.
@@ -205,7 +206,7 @@ def test_a_run_in_parts_has_the_same_looks(tmp_path):
         part.close()
     assert whole.critical_time.values.tolist() == list(range(0, 41, 5))
     found = nndyn.open(tmp_path / "p.nc")
-    for name in ("critical_time", *critical.NAMES):
+    for name in ("critical_time", *CRITICAL):
         np.testing.assert_array_equal(found[name].values, whole[name].values)
 
 
