@@ -24,8 +24,9 @@ class Option:
         ``whole``, ``number``, ``text``, ``name`` (of `values`, others may be allowed as well),
         ``terms`` (such names, numbers behind a colon, several joined by commas),
         ``choice`` (of `values` alone, of which one with a colon stands for all that begin so),
-        ``data``, ``path``, ``tangents``, ``size`` (a number or auto), or ``switch``, of which the
-        flag turns the default over; empty for what the command line does not have.
+        ``data``, ``path``, ``tangents``, ``size`` (a number or auto), ``often`` (a whole number or
+        auto), or ``switch``, of which the flag turns the default over; empty for what the command
+        line does not have.
     help : str
         What it is, as the command line says it.
     default : Any
@@ -279,9 +280,10 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "evaluate",
-        "whole",
-        "Steps between evaluations.  [default: 1 in full batch, else an epoch]",
-        metavar="K",
+        "often",
+        "Steps between evaluations; auto: as often as takes a twentieth of the work.  "
+        "[default: 1 in full batch, else an epoch]",
+        metavar="K|auto",
         of_trainings="taken",
     ),
     Option(

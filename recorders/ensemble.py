@@ -32,7 +32,7 @@ def record(
     rescale: int | None = None,
     store: str = "full",
     state: Literal["weights", "phase"] = "weights",
-    evaluate: int | None = None,
+    evaluate: int | Literal["auto"] | None = None,
     seed: int = 0,
     tangents: int | Literal["all"] = 0,
     tangent_every: int = 1,
@@ -98,9 +98,11 @@ def record(
         of states take it in their place; see `nndyn.numerics.sketch`.
     state : {"weights", "phase"}, default "weights"
         Whether ``state`` holds optimizer buffers too.
-    evaluate : int, optional
+    evaluate : int or "auto", optional
         Steps between evaluations of loss and accuracy, 0 for none; by default each step in full
-        batch, each epoch in minibatches.
+        batch, each epoch in minibatches. ``auto`` is as often as takes a twentieth of the work of
+        the steps, in operations that are counted and not timed; the number is in the manifest, and
+        the interval of a training time says between which steps nothing was evaluated.
     seed : int, default 0
         Draws perturbations, tangents and, for maps and flows, the initial state.
     tangents : int or "all", default 0

@@ -51,7 +51,7 @@ def make(
     rescale: int | None = None,
     store: str = "full",
     state: Literal["weights", "phase"] = "weights",
-    evaluate: int | None = None,
+    evaluate: int | Literal["auto"] | None = None,
     seed: int = 0,
     **followed: Any,
 ) -> Plan:
@@ -94,7 +94,9 @@ def make(
     keep_every, sketch = _keeping(system, store, state)
     if evaluate is None:
         evaluate = system.evaluate_every
-    evaluate = whole("evaluate", evaluate, 0) if system.evaluations else 0
+    elif is_one_of(evaluate, ("auto",)):
+        evaluate = system.evaluate_auto
+    evaluate = whole("evaluate", evaluate, 0, cure=" or 'auto'") if system.evaluations else 0
     rows = 1 + replicas + control
     # a short run gets short chunks, yet one that can be extended
     most = min(_BLOCK_STEPS, max(steps + 1, 64))

@@ -71,6 +71,7 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
     """A whole number, however it is written: ``1000``, ``1e3``, ``1_000``."""
 
     name = "integer"
+    others = ""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return an int."""
@@ -78,13 +79,25 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
             return int(value) if isinstance(value, str) else self._whole(value)
         with contextlib.suppress(ValueError, OverflowError):
             return self._whole(float(value))
-        self.fail(f"{value!r}, expected a whole number such as 1000 or 1e3", param, ctx)
+        self.fail(
+            f"{value!r}, expected a whole number such as 1000 or 1e3{self.others}", param, ctx
+        )
 
     @staticmethod
     def _whole(value: Any) -> int:
         if value != int(value):
             raise ValueError
         return int(value)
+
+
+class Often(Whole):
+    """A whole number, or auto."""
+
+    others = ", or auto"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return an int, or "auto" as it is."""
+        return value if value == "auto" else super().convert(value, param, ctx)
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]

@@ -9,7 +9,17 @@ import click
 
 from nndyn.cli.configuration import load_config
 from nndyn.cli.dialect import flags
-from nndyn.cli.parameters import FilePath, Name, NetcdfPath, Number, OneOf, Size, Tangents, Whole
+from nndyn.cli.parameters import (
+    FilePath,
+    Name,
+    NetcdfPath,
+    Number,
+    Often,
+    OneOf,
+    Size,
+    Tangents,
+    Whole,
+)
 from nndyn.cli.progress import quiet_option
 from nndyn.options import OPTIONS, Option
 
@@ -46,6 +56,7 @@ _KINDS: Mapping[str, Callable[[Option], Any]] = {
     "path": lambda row: FilePath(),
     "tangents": lambda row: Tangents(),
     "size": lambda row: Size(),
+    "often": lambda row: Often(),
 }
 
 

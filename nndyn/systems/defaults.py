@@ -1,7 +1,8 @@
-"""Defaults of a training: the model for a named data set, and the learning rate."""
+"""Defaults of a training: model, learning rate, how often it is evaluated where that is costly."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from nndyn.errors import UsageError
@@ -19,6 +20,8 @@ MODELS = {
 #: Learning rates where none is given.
 _RATES = {"sgd": 0.1, "adagrad": 0.01, "lion": 0.0001}
 _RATE = 0.001
+#: Share of the work of the steps that evaluations take where they are to be few.
+_EVALUATIONS = 0.05
 
 
 def model_of(model: Any, data: Any) -> Any:
@@ -49,3 +52,8 @@ def model_for(data: Any, model: Any) -> Any:
 def rate_for(optimizer: str) -> float:
     """Return the learning rate of an optimizer, where none is given."""
     return _RATES.get(optimizer, _RATE)
+
+
+def sparing(evaluation: float, step: float) -> int:
+    """Return after how many steps an evaluation is a twentieth of their work, 1 or more."""
+    return max(1, math.ceil(evaluation / (_EVALUATIONS * step)))

@@ -1,8 +1,8 @@
 """Protocol of every system: a phase is a row of numbers, and a system advances many rows.
 
-Phases cross this boundary as numpy arrays; where a system computes (numba, torch on a GPU) is its
-own affair. The map from ``t`` to ``t + 1`` may depend on ``t`` but on nothing else, so that every
-replica sees the same randomness and a run resumes from its phase and ``t`` alone.
+Phases cross this boundary as numpy arrays, wherever a system computes. The map from ``t`` to
+``t + 1`` may depend on ``t`` but on nothing else: every replica sees the same randomness, and a run
+resumes from its phase and ``t`` alone.
 """
 
 from __future__ import annotations
@@ -146,6 +146,10 @@ class System(Protocol):
         """Default number of steps between evaluations."""
 
     @property
+    def evaluate_auto(self) -> int:
+        """Steps between evaluations that are a twentieth of the work, in counted operations."""
+
+    @property
     def exponent_sum(self) -> float | None:
         """Sum of all Lyapunov exponents per unit of time, where it is known exactly."""
 
@@ -221,8 +225,7 @@ class System(Protocol):
     def together(self, others: Sequence[Any]) -> Team:
         """Let this system and `others`, which have its shape, advance as one batch.
 
-        A Team is for one thread, and so are its systems while it is used. Where the systems differ
-        in what has to be equal, UsageError says in what.
+        Both are for one thread. UsageError says in what the systems differ that has to be equal.
         """
 
     def one_thread(self) -> AbstractContextManager[object]:
@@ -346,10 +349,7 @@ class WithBatches(Protocol):
 
 @runtime_checkable
 class Begun(Protocol):
-    """What a recorder needs of a system that may begin at another step than 0, and may end.
-
-    Times that it is given and gives are counted from its first; in a file they are steps.
-    """
+    """A system that may begin at another step than 0, from which its times count, and may end."""
 
     @property
     def first_step(self) -> int:
@@ -385,8 +385,7 @@ class Team(Protocol):
     ) -> list[Block]:
         """Advance the rows ``(M, R, P)`` of M systems; see `System.advance`.
 
-        Returns the Block of every system, equal bit for bit to what that system alone gives. All
-        arrays are fresh, and `phases` is not changed.
+        Returns the Block of every system, bit for bit that of the system alone, in fresh arrays.
         """
 
 

@@ -14,7 +14,7 @@ class Linear:
 
     name, kind, stationary, interval, time_unit = "linear", "map", False, 1.0, "step"
     concurrent = True
-    steps_per_epoch, evaluate_every = None, 1
+    steps_per_epoch, evaluate_every, evaluate_auto = None, 1, 1
     series, arrival, evaluations = (), ("step_length",), ()
     exponent_sum, no_tangents, needs_orbit = None, "", False
 

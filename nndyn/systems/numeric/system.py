@@ -106,7 +106,7 @@ class NumericSystem:
         self.series: tuple[str, ...] = ()
         self.arrival = ("step_length",)
         self.evaluations: tuple[str, ...] = ()
-        self.evaluate_every = 1
+        self.evaluate_every = self.evaluate_auto = 1
         self.needs_orbit = False
         self.tangent_size = self.dimension
         self.exponent_sum = exponent_sum

@@ -50,6 +50,9 @@ class Network(Protocol):
     def work(self) -> float:
         """Floating-point operations of a forward pass of a sample, roughly."""
 
+    def tells_loss(self, batch_size: int | None) -> bool:
+        """Whether the loss of a step is that of an evaluation: `Engine.whole`."""
+
     def copied(self) -> nn.Module:
         """Return a module with its initial weights, which is the caller's own."""
 

@@ -272,6 +272,7 @@ class Training(Advancing, Differentiable):
         self.order = made.order
         self.steps_per_epoch = self.order.steps_per_epoch
         self.evaluate_every = self.steps_per_epoch or 1
+        self.evaluate_auto = self.task.evaluate_auto(self.order)
         self.batch_values = () if self.task.kept else ("batch_loss",)
         self._description = describe(
             network,

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from nndyn.systems.defaults import sparing
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.protocol import Curvature, Engine, Network
@@ -83,6 +84,12 @@ class Task(ABC):
         """Rough floating-point operations of a step of one row, an evaluation included."""
         tested = len(self.test) if self.test is not None and order.batch_size is None else 0
         return float(self.network.work * (3 * order.size + tested))
+
+    def evaluate_auto(self, order: Order) -> int:
+        """Return after how many steps an evaluation is a twentieth of their work, as counted."""
+        told = not self.kept or self.network.tells_loss(order.batch_size)
+        samples = (0 if told else len(self.training)) + (0 if self.test is None else len(self.test))
+        return sparing(samples, 3 * order.size)
 
     @abstractmethod
     def laid_out(self, samples: Samples, what: str) -> Any:

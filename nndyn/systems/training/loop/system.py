@@ -16,6 +16,7 @@ from nndyn.checks import whole
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.sketch import Sketches
+from nndyn.systems.defaults import sparing
 from nndyn.systems.numeric.one_by_one import OneByOne
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.execution.trajectories import check_times
@@ -154,6 +155,7 @@ class Loop:
         self.dtype = np.dtype("float64" if self._seat.dtype == torch.float64 else "float32")
         self.steps_per_epoch = self._steps.steps_per_epoch
         self.evaluate_every = self.steps_per_epoch or 1
+        self.evaluate_auto = sparing(found.evaluation_work, found.work)
         self.name = f"loop of {' and '.join(type(m).__name__ for m in models.values())}"
         # numbers have more digits or fewer: the same in any session that begins alike
         self.rest_size = 1 << (2 * len(encode(found.longest)) + _ROOM).bit_length()

@@ -42,8 +42,8 @@ class Trial:
     longest : list
         The longest rest seen.
     description : dict
-    work : float
-        Rough floating-point operations of a step.
+    work, evaluation_work : float
+        Rough floating-point operations of a step, and of an evaluation.
     not_resumable : str
         Why a recording cannot be gone on with, empty where it can.
     computed : torch.dtype or None
@@ -55,6 +55,7 @@ class Trial:
     longest: list[Any]
     description: dict[str, Any]
     work: float
+    evaluation_work: float
     not_resumable: str
     computed: torch.dtype | None
 
@@ -139,7 +140,9 @@ def run(
             seat.put(states[1])
             evaluation.names = tuple(_evaluated(seat, evaluation, states[1]))
             seat.put(begin)
-            work = _work(seat, steps)
+            work = _work(seat, lambda: steps.take(0), 6)
+            seat.put(begin)
+            evaluation_work = _work(seat, evaluation, 2) if evaluation.names else 0.0
             seat.put(begin)
             rebinds = _can_rebind(seat, steps, begin, states)
             if not rebinds:
@@ -170,6 +173,7 @@ def run(
         longest=max(rests, key=lambda rest: len(encode(rest))),
         description=describe(seat, steps, models, stateful, phase, begin.rest),
         work=work,
+        evaluation_work=evaluation_work,
         not_resumable=not_resumable,
         computed=max(computed, key=lambda dtype: torch.finfo(dtype).eps, default=None),
     )
@@ -359,13 +363,13 @@ def _buffers(modules: Sequence[nn.Module]) -> list[Tensor]:
     return [buffer for module in modules for buffer in module.buffers()]
 
 
-def _work(seat: Seat, steps: Steps) -> float:
-    """Return the floating-point operations of the first step, as far as torch counts them."""
-    # where nothing is counted: every weight used once, forward and backward
-    least = 6.0 * sum(p.size for p in seat.parameters)
+def _work(seat: Seat, call: Callable[[], Any], least: int) -> float:
+    """Return the floating-point operations of a call as torch counts them, or `least` a weight."""
+    # where nothing is counted every weight is used once, forward or backward too
+    fewest = float(least * sum(p.size for p in seat.parameters))
     try:
         with FlopCounterMode(display=False) as counter:
-            steps.take(0)
+            call()
     except Exception:  # of the counter, as in steps that take gradients of gradients
-        return least
-    return max(least, float(counter.get_total_flops()))
+        return fewest
+    return max(fewest, float(counter.get_total_flops()))

@@ -80,7 +80,7 @@ class Modules:
         self.replicas = replicas
         self.size = module.size
         full = orders[0].batch_size is None
-        self.whole = full and not module.differs
+        self.whole = module.tells_loss(orders[0].batch_size)
         self._orders = orders
         self._full = full
         self._kept = kept

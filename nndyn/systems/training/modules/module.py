@@ -190,6 +190,10 @@ class Module:
         """Rough floating-point operations of a forward pass of a sample: 2 a weight or value."""
         return 2.0 * self.size + self.saved_bytes / self.dtype.itemsize
 
+    def tells_loss(self, batch_size: int | None) -> bool:
+        """Whether the loss of a step is that of an evaluation: in full batch, without dropout."""
+        return batch_size is None and not self.differs
+
     def batch(self, x: Any, y: Array | Tensor, what: str = "data") -> Batch:
         """Return samples as the engine takes them, on the device of the module.
 

@@ -135,7 +135,7 @@ class Perceptrons:
         self.runs, self.replicas = len(orders), replicas
         self.size = network.size
         self.reason: str | None = None
-        self.whole = orders[0].batch_size is None
+        self.whole = network.tells_loss(orders[0].batch_size)
         self.dtype = dtype
         self._feed = Feed(training, orders)
         self._training = tiles(training, TILE)

@@ -90,6 +90,10 @@ class Network:
         """Floating-point operations of a forward pass of a sample: 2 a weight."""
         return 2.0 * self.size
 
+    def tells_loss(self, batch_size: int | None) -> bool:
+        """Whether the loss of a step is that of an evaluation: in full batch."""
+        return batch_size is None
+
     @property
     def label(self) -> str:
         """The widths as a spec: ``mlp:64-32-10``."""
