@@ -93,11 +93,12 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
 class Often(Whole):
     """A whole number, or auto."""
 
+    word = "auto"
     others = ", or auto"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return an int, or "auto" as it is."""
-        return value if value == "auto" else super().convert(value, param, ctx)
+        return value if value == self.word else super().convert(value, param, ctx)
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]
@@ -129,9 +130,11 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
 class Size(Number):
     """A number, or auto."""
 
+    word = "auto"
+
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return a float, or "auto" as it is."""
-        return value if value == "auto" else super().convert(value, param, ctx)
+        return value if value == self.word else super().convert(value, param, ctx)
 
 
 class Name(click.types.StringParamType):
@@ -196,7 +199,7 @@ class Grid(click.ParamType):  # type: ignore[type-arg]
         from nndyn.studies.grid import numbers, texts
 
         name = "value" if param is None else param.name.replace("_", "-")
-        if not isinstance(value, str):
+        if not isinstance(value, str) or value == getattr(self.kind, "word", None):
             return value
         if self.name in ("integer", "float"):
             return numbers(name, value, whole=self.name == "integer")

@@ -72,6 +72,13 @@ def test_flows_and_descent_are_swept(cli, kind):
     assert out.startswith("s: 2 runs (2 ")
 
 
+@pytest.mark.parametrize("option", ["epsilon", "evaluate"])
+def test_auto_is_one_value_of_an_option_of_numbers(cli, option):
+    few = ("--lr", "0.5,1", "--seeds", 1, "--steps", 20, "--replicas", 1)
+    assert cli(*TRAIN, *few, f"--{option}", "auto", "-o", "s")[0] == 0
+    assert index_of().sizes["lr"] == 2
+
+
 def test_lists_in_a_file_are_grids(cli):
     Path("c.toml").write_text(
         'data = "iris"\nmodel = ["mlp:4-8-3", "mlp:4-3"]\nlr = [1, 0.5]\nsteps = 10\nseeds = 2\n'
