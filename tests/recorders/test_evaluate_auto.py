@@ -62,7 +62,8 @@ def test_auto_writes_and_resumes_what_the_same_number_does(tmp_path):
     assert asked.drop_attrs().equals(given.drop_attrs())
     more = options | {"steps": 45}
     longer = nndyn.record(training(), tmp_path / "a.nc", evaluate="auto", resume=True, **more)
-    assert longer["evaluation_time"].values.tolist() == [*range(0, 30, 4), 30, *range(32, 45, 4), 45]
+    times = [*range(0, 30, 4), 30, *range(32, 45, 4), 45]
+    assert longer["evaluation_time"].values.tolist() == times
 
 
 def test_a_training_time_carries_the_gap_between_evaluations(tmp_path):
