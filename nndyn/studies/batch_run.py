@@ -203,7 +203,7 @@ def _together(
     options = recorded(request.options(cells[0].at))
     made: dict[Path, str] = {}
     record_batch(
-        [request.system(cell.at) for cell in cells],
+        request.systems([cell.at for cell in cells]),
         [folder.recording(cell) for cell in cells],
         seeds=[int(cell.at["seed"]) for cell in cells],
         workers=threads,

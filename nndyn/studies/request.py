@@ -103,6 +103,15 @@ class Request:
         """Return the system of a run."""
         return self.recipe.make(self.options(at), int(at["seed"]))
 
+    def systems(self, points: Sequence[Point]) -> list[System]:
+        """Return the systems of several runs, which share the samples that they name."""
+        if self.recipe.name != "training" or callable(self.recipe.system):
+            return [self.system(at) for at in points]
+        from nndyn.systems.training.data.loading import read_once
+
+        with read_once():
+            return [self.system(at) for at in points]
+
     def files(self) -> list[Path]:
         """Return the files of the user's that the runs read their data from."""
         if self.recipe.name != "training" or callable(self.recipe.system):

@@ -1,5 +1,7 @@
 """A sweep: every recording is the one that `nndyn.record` makes, and studies go on and grow."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,18 @@ def test_recordings_of_trainings_are_those_of_record(tmp_path):
         )
         expected = alone(tmp_path, system, at["seed"], options)
         assert_same_arrays(run_of(index, **at), expected)
+
+
+def test_the_runs_of_a_batch_share_their_samples(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "nndyn.studies.batch_run.record_batch", lambda systems, paths, **_: made.append(systems)
+    )
+    with suppress(KeyError):  # nothing was recorded
+        nndyn.sweep("training", tmp_path / "s", lr=[0.5, 2.0], seeds=2, **TRAINING)
+    first, *others = (system.task.training.x for system in made[0])
+    assert len(others) == 3
+    assert all(np.shares_memory(x, first) for x in others)
 
 
 def test_the_rate_is_that_of_the_optimizer_where_none_is_given(tmp_path):

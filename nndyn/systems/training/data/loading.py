@@ -9,6 +9,9 @@ their initial conditions alone.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,9 @@ from nndyn.systems.training.data.samples import Samples, check, from_arrays
 from nndyn.words.names import did_you_mean
 
 NAMES = (*wheel.NAMES, *images.NAMES)
+
+#: What has been read inside `read_once`, by what was asked for; None outside.
+_READ: ContextVar[dict[tuple[Any, ...], Loaded] | None] = ContextVar("_READ", default=None)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,16 @@ class Loaded:
     training: Samples
     test: Samples | None
     name: str
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Let each set that is named inside be read once: the runs of a batch share its samples."""
+    before = _READ.set({})
+    try:
+        yield
+    finally:
+        _READ.reset(before)
 
 
 def load(
@@ -93,6 +109,10 @@ def load(
     if by_name and test is not None:
         raise UsageError(f"data {os.fspath(data)!r} brings its own test set; leave test out")
     name = _name(data) if by_name else "arrays"
+    known = _READ.get() if by_name else None
+    asked = (str(data), samples, str(data_dir), classes)
+    if known is not None and asked in known:
+        return known[asked]
     if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
         raise UsageError(f"data_dir is {data_dir!r}, expected the path of a folder")
     if data_dir is not None and name not in images.NAMES:
@@ -118,7 +138,10 @@ def load(
     if name in images.NAMES:  # after the rows were chosen: a float is eight times a pixel
         training = images.unit(training)
         held_out = None if held_out is None else images.unit(held_out)
-    return Loaded(training, held_out, name)
+    found = Loaded(training, held_out, name)
+    if known is not None:
+        known[asked] = found
+    return found
 
 
 def files(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
-from nndyn.systems.training.data.loading import NAMES, load
+from nndyn.systems.training.data.loading import NAMES, load, read_once
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.data.subsets import fewer, fifth
 
@@ -33,6 +33,17 @@ def test_named_sets_never_change(name, train, test):
     assert loaded.training.describe()["sha256"][:16] == train
     assert loaded.test.describe()["sha256"][:16] == test
     assert loaded.training.image == ((1, 8, 8) if name == "digits" else None)
+
+
+def test_a_set_is_read_once_where_that_is_asked_for(tmp_path):
+    with read_once():
+        first = load("iris")
+        assert load("iris") is first
+        assert load("iris", samples=30) is not first
+        with pytest.raises(UsageError, match="data_dir applies"):
+            load("iris", data_dir=tmp_path)
+        assert load((X, Y)) is not load((X, Y))
+    assert load("iris") is not load("iris")
 
 
 def test_arrays_enter_as_given_in_their_shape_and_kind():
