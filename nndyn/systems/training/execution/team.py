@@ -70,6 +70,7 @@ class Together:
         first, *others = systems
         for other in others:
             _compare(first, other)
+            other.task.share(first.task)
         self.systems = systems
         self._cached: dict[tuple[int, int, int], Trajectories] = {}
 

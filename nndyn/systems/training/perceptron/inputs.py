@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -32,6 +33,11 @@ class Inputs:
 
     x: Tensor
     targets: Targets
+
+    @cached_property
+    def turned(self) -> Inputs:
+        """The same samples in reversed order."""
+        return _taken(self, torch.arange(self.targets.count - 1, -1, -1))
 
 
 def check_width(features: int, what: str, network: Network) -> None:
@@ -160,15 +166,12 @@ class Feed:
         self.whole = whole
         self.orders = orders
         self._gathered: dict[tuple[int, int], Inputs] = {}
-        self._turned: Inputs | None = None
 
     def at(self, t: int) -> list[Inputs]:
         """Return the samples of the step from time `t`, run by run; the next call overwrites."""
         first = self.orders[0]
         if first.batch_size is None:
-            if first.reverse and self._turned is None:
-                self._turned = self._gather(0, first.rows(t))
-            return [self._turned or self.whole] * len(self.orders)
+            return [self.whole.turned if first.reverse else self.whole] * len(self.orders)
         found: dict[int, Inputs] = {}
         for order in self.orders:
             if order.seed not in found:
@@ -176,19 +179,23 @@ class Feed:
         return [found[order.seed] for order in self.orders]
 
     def _gather(self, seed: int, order: np.ndarray) -> Inputs:
-        whole, count = self.whole, len(order)
-        batch = self._gathered.get((seed, count))
-        if batch is None:
-            outputs = whole.targets.values.shape[1]
-            labelled = whole.targets.labels is not None
-            batch = _empty(count, whole.x.shape[1], outputs, labelled, whole.x.dtype)
-            self._gathered[seed, count] = batch
-        rows = torch.from_numpy(order)
-        batch.x[:count] = whole.x[rows]
-        batch.targets.values[..., :count] = whole.targets.values[..., rows]
-        if whole.targets.labels is not None and batch.targets.labels is not None:
-            batch.targets.labels[:count] = whole.targets.labels[rows]
-        return batch
+        key = seed, len(order)
+        found = _taken(self.whole, torch.from_numpy(order), self._gathered.get(key))
+        self._gathered[key] = found
+        return found
+
+
+def _taken(whole: Inputs, rows: Tensor, batch: Inputs | None = None) -> Inputs:
+    """Return the samples in `rows`, in that order; in the memory of `batch`, if there is one."""
+    count = len(rows)
+    if batch is None:
+        outputs, labelled = whole.targets.values.shape[1], whole.targets.labels is not None
+        batch = _empty(count, whole.x.shape[1], outputs, labelled, whole.x.dtype)
+    batch.x[:count] = whole.x[rows]
+    batch.targets.values[..., :count] = whole.targets.values[..., rows]
+    if whole.targets.labels is not None and batch.targets.labels is not None:
+        batch.targets.labels[:count] = whole.targets.labels[rows]
+    return batch
 
 
 def tiles(whole: Inputs, columns: int) -> list[Inputs]:

@@ -428,6 +428,13 @@ def test_runs_together_give_the_bits_they_give_alone(data, spec, options, activa
             blocks_equal(block, alone)
 
 
+def test_runs_together_lay_their_samples_out_once():
+    one, two = (Training("mlp:4-7-3", "iris", lr=lr) for lr in (0.1, 0.2))
+    one.together([two])
+    assert two.task.inputs[0] is one.task.inputs[0]
+    assert two.reordered().task.inputs[0].turned is one.task.inputs[0].turned
+
+
 def test_runs_of_other_shapes_do_not_go_together():
     one = Training("mlp:4-7-3", "iris", lr=0.1)
     with pytest.raises(UsageError, match="must agree in model: it is mlp:4-7-3 in one and mlp:4-8"):
