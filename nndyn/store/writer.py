@@ -180,6 +180,8 @@ class Writer(Written):
     def set_attrs(self, **attrs: str | int | float) -> None:
         """Set global attributes: at once, or with the next `commit` if rows wait for it.
 
+        What is so already is not written again, which would take as long as a commit.
+
         Raises
         ------
         StoreError
@@ -333,6 +335,8 @@ class Writer(Written):
         self._session.keep_alive()
 
     def _flush_attrs(self) -> None:
-        if self._later:
-            attrs, self._later = self._later, {}
+        there = self._session.attrs
+        attrs = {name: value for name, value in self._later.items() if there.get(name) != value}
+        self._later = {}
+        if attrs:
             self._session.write_attrs(attrs)

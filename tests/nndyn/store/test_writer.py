@@ -211,6 +211,19 @@ def test_attributes_set_while_rows_wait_are_written_with_the_commit(tmp_path: Pa
         assert run.attrs["note"] == "seen"
 
 
+def test_an_attribute_that_is_so_already_is_not_written_again(tmp_path: Path, monkeypatch) -> None:
+    with Writer.create(tmp_path / "run.nc", header()) as writer:
+        writer.set_attrs(note="seen", count=3)
+        synced = []
+        monkeypatch.setattr(os, "fsync", synced.append)
+        writer.set_attrs(note="seen", count=3)
+        assert not synced
+        writer.set_attrs(note="more", count=3)
+        assert synced
+        monkeypatch.undo()
+        assert (writer.attrs["note"], writer.attrs["count"]) == ("more", 3)
+
+
 def test_an_existing_file_is_replaced_only_on_request(tmp_path: Path) -> None:
     path = tmp_path / "run.nc"
     record(path)
