@@ -59,7 +59,7 @@ def components(
         random walk of as many states: ``random_walk_score`` of one, with the variance of the path,
         and ``random_walk_share``, the median over `walks`, with the interval that holds those of
         such walks. ``path_loss`` (time), where there is one: at the last evaluation. The verdict
-        says whether the share of the first component is one that random walks have.
+        says whether the share of the first component tells it from random walks.
 
     Raises
     ------
@@ -207,11 +207,11 @@ def _project(
 def _verdict(shares: Array, limits: Array, walk: Array) -> tuple[str, str]:
     """Return whether the first component holds as much as of random walks, and the numbers."""
     inside = limits[0, 0] <= shares[0] <= limits[1, 0]
-    own = " and ".join(f"{100 * one:.3g} %" for one in shares[:2])
+    own = " and ".join(f"{round(100 * one, 3):.3g} %" for one in shares[:2])
     low, high = 100 * limits[:, 0]
     of_walks = f"{100 * walk[0]:.3g} % [{low:.3g}, {high:.3g}] and {100 * walk[1]:.3g} %"
     return (
-        "like a random walk" if inside else "unlike a random walk",
+        "not told from a random walk" if inside else "unlike a random walk",
         f"PC1 and PC2 hold {own} of the variance, of random walks of as many states {of_walks}",
     )
 

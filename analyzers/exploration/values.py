@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analyzers.growth.separation import require_dataset
-from nndyn.checks import whole
+from nndyn.checks import number, whole
 from nndyn.errors import DataError, UnknownNameError, UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.recording import GROWING
@@ -53,7 +53,7 @@ def values(
     UnknownNameError
         If there is no such quantity; lists those there are.
     UsageError
-        If an option is out of range.
+        If an option is out of range, or a number of the state is asked for where there are none.
     DataError
         If the recording has no value of it.
 
@@ -63,8 +63,8 @@ def values(
     """
     require_dataset(recording)
     replica = whole("replica", replica, 0)
-    if last is not None and not (isinstance(last, float) and 0.0 < last < 1.0):
-        last = whole("last", last, 1)
+    if last is not None:
+        last = _checked(last)
     name = quantity or ("loss" if "loss" in recording else "component:0")
     series = _series(recording, name.replace("-", "_"), replica)
     axis = recording[series.dims[0]]
@@ -81,7 +81,12 @@ def values(
     return result(
         {
             "value": Quantity(
-                found, str(series.attrs.get("units", "1")), text, ("time",), note=_note(found)
+                found,
+                str(series.attrs.get("units", "1")),
+                text,
+                ("time",),
+                note=_note(found),
+                attrs={"of_state": int(series.name == "state")},
             ),
             "diverged": Quantity(diverged, "1", "whether the run diverged"),
         },
@@ -97,6 +102,16 @@ def values(
             )
         },
     )
+
+
+def _checked(last: float) -> float:
+    """Return how many values, or which share of them."""
+    given = number("last", last, least=0.0, what="how many values, or below 1 which share of them")
+    if given == 0.0 or (given > 1.0 and not given.is_integer()):
+        raise UsageError(
+            f"last is {last}, expected a whole number of values, or below 1 which share of them"
+        )
+    return given
 
 
 def _note(found: Array) -> str | None:
@@ -134,6 +149,11 @@ def _series(recording: xr.Dataset, name: str, replica: int) -> xr.DataArray:
         found = there[name]
         if found.ndim == 2:
             found = found[:, _replica(found, replica)]
+    elif match:
+        raise UsageError(
+            f"there is no {name}: the recording keeps no states; record with `store='full'` or "
+            "'every:K'"
+        )
     else:
         states = ["component:K"] if "state" in recording else []
         raise UnknownNameError(

@@ -206,7 +206,8 @@ def _save_animation(
     except NndynError:  # no states, or of one number: the distances alone
         components = None
     bar.doing("drawing")
-    write_whole(output, animation(result, components, **look))
+    said = result.assign_attrs(reason=flags(str(result.attrs["reason"])))
+    write_whole(output, animation(said, components, **look))
 
 
 def _run_runs(

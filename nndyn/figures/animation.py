@@ -13,6 +13,7 @@ from PIL import Image
 from nndyn.errors import DataError
 from nndyn.figures.path import label_components
 from nndyn.figures.sheet import Sheet, drawn, embedded
+from nndyn.figures.source import is_stationary
 from nndyn.figures.style import Look, colours, require, thinned, unit, verdict
 from nndyn.numerics.arrays import Array
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
+#: Share of the time of an attractor that is drawn behind where its paths are.
+TAIL = 0.06
 #: Frames, milliseconds of one and of the last, dots per inch, and colours.
 FRAMES, SHOWN, HELD, DPI, COLOURS = 80, 70, 1500, 100.0, 128
 
@@ -59,7 +62,8 @@ def animation(
     panels = [partial(_separation, result, moving)]
     if components is not None and components.sizes["replica"] > 1:
         require(components, "path", "components")
-        panels.append(partial(_paths, components, moving))
+        tail = TAIL * float(np.ptp(result["time"])) if is_stationary(result) else np.inf
+        panels.append(partial(_paths, components, moving, tail))
     figure = drawn(panels, None, verdict(result), **{"dpi": DPI, **look})  # type: ignore[misc]
     assert isinstance(figure, Sheet)
     figure.draw_without_rendering()
@@ -107,10 +111,11 @@ class _Moving:
         self._point = ax.plot(x[-1:], y[-1:], "o", ms=3.5, color=color, animated=True)[0]
 
     def draw(self, time: float) -> None:
-        """Draw it as far as `time`."""
+        """Draw it as far as `time`, from a tail's length before."""
         times, x, y = self._data
         n = int(np.searchsorted(times, time, side="right"))
-        for artist, first in ((self._line, 0), (self._point, max(0, n - 1))):
+        begin = int(np.searchsorted(times, time - self._tail))
+        for artist, first in ((self._line, begin), (self._point, max(0, n - 1))):
             artist.set_data(x[first:n], y[first:n])
             self._ax.draw_artist(artist)
 
@@ -131,7 +136,7 @@ def _separation(result: xr.Dataset, moving: list[_Moving], ax: Axes) -> None:
     ax.set_ylabel("ln separation")
 
 
-def _paths(components: xr.Dataset, moving: list[_Moving], ax: Axes) -> None:
+def _paths(components: xr.Dataset, moving: list[_Moving], tail: float, ax: Axes) -> None:
     """Draw the reference and the replica that is furthest from it, in the plane of the first."""
     c = colours()
     keep = thinned(components.sizes["time"])
@@ -140,8 +145,9 @@ def _paths(components: xr.Dataset, moving: list[_Moving], ax: Axes) -> None:
     known = np.nan_to_num(apart, nan=-1.0)
     furthest = 1 + int(np.argmax(known[-1, 1:]))
     for r, color, label in ((0, c.blue, "reference"), (furthest, c.orange, f"replica {furthest}")):
-        width = 1.6 if r == 0 else 1.0
-        moving.append(_Moving(ax, time, *scores[:, r].T, color, lw=width, label=label))
+        width = 2.6 if r == 0 else 1.0  # where they are one, both are seen
+        x, y = scores[:, r].T
+        moving.append(_Moving(ax, time, x, y, color, tail, lw=width, label=label))
     ax.set_xlim(*ax.get_xlim())
     ax.set_ylim(*ax.get_ylim())
     label_components(ax, components["explained_share"].values[:2])

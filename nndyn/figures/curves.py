@@ -68,12 +68,11 @@ def curves(
     if not with_curve:
         raise DataError("there is no curve to draw: no run of the study has one")
     panel = partial(_draw, name, with_curve, along)
-    said = (
-        counts("diverged" if bool(r["diverged"]) else "finite" for _, r in with_curve)
-        if name == "curves"
-        else counts(r.attrs["verdict"] for _, r in with_curve)
-    )
-    caption = f"{len(with_curve)} runs: {said}"
+    caption = f"{len(with_curve)} runs"
+    if name != "curves":
+        caption += f": {counts(r.attrs['verdict'] for _, r in with_curve)}"
+    elif lost := sum(bool(r["diverged"]) for _, r in with_curve):
+        caption += f", of which {lost} diverged"
     without = len(runs) - len(with_curve)
     if without:
         caption += f"; {without} more {'has' if without == 1 else 'have'} no curve"
@@ -120,7 +119,8 @@ def _draw(
         ax.set_ylabel(str(first["accuracy"].attrs["long_name"]))
     elif name == "curves":
         ax.set_ylabel(named_unit(first["value"]))
-        wide_scale(ax, [r["value"].values for _, r in runs])
+        # of what diverged the beginning: the rest leaves the picture
+        wide_scale(ax, [r["value"][:1] if bool(r["diverged"]) else r["value"] for _, r in runs])
     elif "running_exponent" in first:
         ax.axhline(0.0, color=c.grey, lw=0.8, ls=":")
         ax.set_ylabel(f"exponent so far ({first['lyapunov_max'].attrs['units']})")
@@ -156,6 +156,7 @@ def _quartiles(each: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
     ]
     stacked = np.array(on)
     found = np.full((3, len(time)), np.nan)
+    stacked[~np.isfinite(stacked)] = np.nan
     most = 2 * np.isfinite(stacked).sum(axis=0) >= len(each)
     found[:, most] = np.nanquantile(stacked[:, most], [0.25, 0.5, 0.75], axis=0)
     return time, found
@@ -167,9 +168,19 @@ def named_unit(variable: xr.DataArray) -> str:
     return str(variable.attrs["long_name"]) + ("" if unit_of == "1" else f" ({unit_of})")
 
 
-def wide_scale(ax: Axes, values: Sequence[Any]) -> None:
-    """Scale the upright axis by logs where values are positive and of different magnitude."""
-    finite = np.concatenate([one[np.isfinite(one)] for one in values])
-    if finite.size and finite.min() > 0.0 and finite.max() > 30.0 * finite.min():
+def wide_scale(ax: Axes, values: Sequence[xr.DataArray]) -> None:
+    """Let the upright axis reach over values, by logs where, other than states, they are wide."""
+    found = np.concatenate([one.values for one in values])
+    finite = found[np.isfinite(found)]
+    if not finite.size:
+        return
+    low, high = float(finite.min()), float(finite.max())
+    logs = not values[0].attrs["of_state"] and low > 0.0 and high > 30.0 * low
+    if logs:
+        margin = (high / low) ** 0.05
         ax.set_yscale("log")
+        ax.set_ylim(low / margin, high * margin)
         plain_log(ax.yaxis)
+    else:
+        around = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+        ax.set_ylim(low - around, high + around)

@@ -85,23 +85,20 @@ def _draw(
 ) -> None:
     """Draw values as points, and crosses where runs diverged."""
     c = colours()
-    values = [result["value"].values for _, result in finite]
+    values = [result["value"] for _, result in finite]
     if values:
         places = np.repeat([x for x, _ in finite], [len(one) for one in values])
-        # a mark of the size of a pixel where there are so many that others would cover each other
-        size, marker = (3.0, ".") if len(places) <= MANY else (1.0, ".")
-        if len(places) > 10 * MANY:
-            marker = ","
+        many = len(places) > MANY
         ax.plot(
             places,
             np.concatenate(values),
             ls="",
-            marker=marker,
-            ms=size,
+            marker="," if len(places) > 10 * MANY else ".",
+            ms=1.0 if many else 3.0,
             mew=0.0,
             color=c.blue,
             alpha=0.6,
-            rasterized=len(places) > MANY,
+            rasterized=many,
         )
         wide_scale(ax, values)
     if lost:

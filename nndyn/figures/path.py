@@ -51,9 +51,16 @@ def path(
 
 def label_components(ax: Axes, shares: Array) -> None:
     """Label the axes of a plane of components with their shares of the variance."""
-    names = [f"PC{k + 1} ({100 * share:.2g} % of the variance)" for k, share in enumerate(shares)]
+    names = [
+        f"PC{k + 1} ({round(100 * share, 2):.2g} % of the variance)"
+        for k, share in enumerate(shares)
+    ]
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.0f} %" if share > 0.095 else f"{round(100.0 * share, 2):.2g} %"
 
 
 def ends(ax: Axes, x: Array, y: Array) -> None:
