@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Share of the time of an attractor that is drawn behind where its paths are.
 TAIL = 0.06
+#: Steps between shades of a colour, of 255.
+SHADE = 15
 #: Frames, milliseconds of one and of the last, dots per inch, and colours.
 FRAMES, SHOWN, HELD, DPI, COLOURS = 80, 70, 1500, 100.0, 128
 
@@ -62,9 +64,10 @@ def animation(
     panels = [partial(_separation, result, moving)]
     if components is not None and components.sizes["replica"] > 1:
         require(components, "path", "components")
-        tail = TAIL * float(np.ptp(result["time"])) if is_stationary(result) else np.inf
+        tail = TAIL * float(np.ptp(result["time"].values)) if is_stationary(result) else np.inf
         panels.append(partial(_paths, components, moving, tail))
-    figure = drawn(panels, None, verdict(result), **{"dpi": DPI, **look})  # type: ignore[misc]
+    look = {**look, "dpi": look.get("dpi") or DPI}
+    figure = drawn(panels, None, verdict(result), **look)
     assert isinstance(figure, Sheet)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # axes stay where they are from frame to frame
@@ -90,7 +93,9 @@ def _frames(figure: Sheet, moving: list[_Moving], times: Array) -> Iterator[Imag
             canvas.restore_region(still)
             for one in moving:
                 one.draw(float(time))
-            yield Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+            dots = np.asarray(canvas.buffer_rgba())[..., :3]
+            # few shades: what smooths edges takes no more of the palette than lines do
+            yield Image.fromarray(np.round(dots / SHADE).astype(np.uint8) * np.uint8(SHADE))
 
 
 def _palette(frame: Image.Image) -> Image.Image:
@@ -105,8 +110,17 @@ def _palette(frame: Image.Image) -> Image.Image:
 class _Moving:
     """A line that is drawn as far as a time, with a point at its end."""
 
-    def __init__(self, ax: Axes, time: Array, x: Array, y: Array, color: str, **style: Any) -> None:
-        self._data, self._ax = (time, x, y), ax
+    def __init__(
+        self,
+        ax: Axes,
+        time: Array,
+        place: tuple[Array, Array],
+        color: str,
+        tail: float = np.inf,
+        **style: Any,
+    ) -> None:
+        x, y = place
+        self._data, self._ax, self._tail = (time, x, y), ax, tail
         self._line = ax.plot(x, y, color=color, animated=True, **style)[0]
         self._point = ax.plot(x[-1:], y[-1:], "o", ms=3.5, color=color, animated=True)[0]
 
@@ -128,8 +142,8 @@ def _separation(result: xr.Dataset, moving: list[_Moving], ax: Axes) -> None:
     mean = result["mean_log_separation"].values[keep]
     for i, values in enumerate(each.T):
         label = f"{each.shape[1]} replica{'s' * (each.shape[1] != 1)}" if i == 0 else None
-        moving.append(_Moving(ax, time, time, values, c.sky, lw=0.6, label=label))
-    moving.append(_Moving(ax, time, time, mean, c.blue, lw=1.8, label="their mean"))
+        moving.append(_Moving(ax, time, (time, values), c.sky, lw=0.6, label=label))
+    moving.append(_Moving(ax, time, (time, mean), c.blue, lw=1.8, label="their mean"))
     ax.set_xlim(*ax.get_xlim())
     ax.set_ylim(*ax.get_ylim())
     ax.set_xlabel(f"time ({unit(result)})")
@@ -145,9 +159,9 @@ def _paths(components: xr.Dataset, moving: list[_Moving], tail: float, ax: Axes)
     known = np.nan_to_num(apart, nan=-1.0)
     furthest = 1 + int(np.argmax(known[-1, 1:]))
     for r, color, label in ((0, c.blue, "reference"), (furthest, c.orange, f"replica {furthest}")):
-        width = 2.6 if r == 0 else 1.0  # where they are one, both are seen
+        width = 2.2 if r == 0 else 1.0  # where they are one, both are seen
         x, y = scores[:, r].T
-        moving.append(_Moving(ax, time, x, y, color, tail, lw=width, label=label))
+        moving.append(_Moving(ax, time, (x, y), color, tail, lw=width, label=label))
     ax.set_xlim(*ax.get_xlim())
     ax.set_ylim(*ax.get_ylim())
     label_components(ax, components["explained_share"].values[:2])

@@ -110,7 +110,7 @@ def _coloured(ax: Axes, x: Array, y: Array, values: Array, what: str) -> None:
     ax.add_collection(lines)
     ax.autoscale_view()
     bar = ax.figure.colorbar(lines, ax=ax, label=what, location="top", pad=0.02, aspect=30)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     if logs:
         plain_log(bar.ax.xaxis)
 
