@@ -283,7 +283,7 @@ class Accessor:
         UsageError
             If there is no such size, resolution or style.
         """
-        from nndyn.figures import FIGURES, draw, source
+        from nndyn.figures import FIGURES, draw, result_maker
         from nndyn.figures.style import checked
 
         look = checked({"title": title, "size": size, "dpi": dpi, "style": style})
@@ -292,7 +292,7 @@ class Accessor:
         name = name or "lyapunov"
         if name not in FIGURES:
             raise UnknownNameError(f"no figure {name!r}; known: {', '.join(FIGURES)}")
-        return draw(name, source(name)(self._recording, **options), ax, **look)
+        return draw(name, result_maker(name)(self._recording, **options), ax, **look)
 
 
 def _one_of(found: Sequence[Any], name: str) -> None:

@@ -19,7 +19,7 @@ from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath, Number
 from nndyn.cli.progress import command_bar, quiet_option
 from nndyn.errors import NndynError, UsageError
-from nndyn.figures import FIGURES, draw, save, source
+from nndyn.figures import FIGURES, draw, result_maker, save
 from nndyn.figures.style import Look, checked
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _Plot(Group):
             short_help=summary,
             params=[
                 click.Argument(["path"], type=FilePath()),
-                *map(click_option, analyzers.options(source(cmd_name))),
+                *map(click_option, analyzers.options(result_maker(cmd_name))),
                 *([along()] if more else []),
                 *_drawing(cmd_name == _MOVING),
             ],
@@ -191,7 +191,7 @@ def _source(name: str, recording: xr.Dataset, bar: Bar, **options: Any) -> xr.Da
     from analyzers.common.progress import telling
 
     with telling(bar.share):
-        return source(name)(recording, **options)
+        return result_maker(name)(recording, **options)
 
 
 def _save_animation(

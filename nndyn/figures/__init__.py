@@ -67,7 +67,7 @@ FIGURES = {
 }
 
 
-def source(name: str) -> Callable[..., xr.Dataset]:
+def result_maker(name: str) -> Callable[..., xr.Dataset]:
     """Return the function from a recording to the result that the figure `name` draws.
 
     Parameters
@@ -99,7 +99,7 @@ def draw(
     name : str
         One of `FIGURES`.
     result : xarray.Dataset
-        What `source` of that name returned.
+        What `result_maker` of that name makes.
     ax : Axes or sequence of Axes, optional
         Where to draw; a new figure by default. One gets the first panel alone.
     **look
