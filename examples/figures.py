@@ -5,8 +5,8 @@
 
 A training followed by tangents with sharpness and the quadratic expansion, one at a high learning
 rate, two maps, a flow, a series with a period of eleven years, studies over one and over two
-options, one of the logistic map, and a search for the onset. Each figure is drawn 4 inches wide; the sheet is those pictures
-in columns.
+options, one of the logistic map, and a search for the onset. Each figure is drawn 4 inches wide;
+the sheet is those pictures in columns.
 """
 
 import argparse
