@@ -18,7 +18,7 @@ from nndyn.cli.lazy import Group
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath, Number
 from nndyn.cli.progress import command_bar, quiet_option
-from nndyn.errors import NndynError, UsageError
+from nndyn.errors import DataError, UsageError
 from nndyn.figures import FIGURES, draw, result_maker, save
 from nndyn.figures.style import Look, checked
 
@@ -175,18 +175,20 @@ def _run(
     if along is not None:
         raise UsageError(f"--along is of studies, and {path} is no folder")
     check_apart(output, read_from(path, options))
-    with command_bar(output.name) as bar, reading(path), open_recording(path) as recording:
-        check_window(recording, options.get("window"))
-        result = _source(name, recording, bar, **options)
+    with command_bar(output.name) as bar:
+        with reading(path), open_recording(path) as recording:
+            check_window(recording, options.get("window"))
+            result = _made(name, recording, bar, **options)
+            beside = _components(recording, bar) if form == _ANIMATION else None
+        bar.doing("drawing")
         if form == _ANIMATION:
-            _save_animation(result, recording, bar, output, look)
+            _save_animation(result, beside, output, look)
         else:
-            bar.doing("drawing")
             _save(draw(name, result, **look), output, form)
     say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
-def _source(name: str, recording: xr.Dataset, bar: Bar, **options: Any) -> xr.Dataset:
+def _made(name: str, recording: xr.Dataset, bar: Bar, **options: Any) -> xr.Dataset:
     """Return what a figure draws, and let a bar follow."""
     from analyzers.common.progress import telling
 
@@ -194,18 +196,21 @@ def _source(name: str, recording: xr.Dataset, bar: Bar, **options: Any) -> xr.Da
         return result_maker(name)(recording, **options)
 
 
+def _components(recording: xr.Dataset, bar: Bar) -> xr.Dataset | None:
+    """Return the paths to be drawn beside a separation, None of what has none."""
+    try:
+        return _made("path", recording, bar)
+    except DataError:  # no states, or of one number: the distances alone
+        return None
+
+
 def _save_animation(
-    result: xr.Dataset, recording: xr.Dataset, bar: Bar, output: Path, look: Look
+    result: xr.Dataset, components: xr.Dataset | None, output: Path, look: Look
 ) -> None:
-    """Draw a separation as it grows, beside the paths where there are any."""
+    """Save a separation that moves; the words below it name options as the command line does."""
     from nndyn.figures.animation import animation
     from nndyn.store.files import write_whole
 
-    try:
-        components = _source("path", recording, bar)
-    except NndynError:  # no states, or of one number: the distances alone
-        components = None
-    bar.doing("drawing")
     said = result.assign_attrs(reason=flags(str(result.attrs["reason"])))
     write_whole(output, animation(said, components, **look))
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Points up to which they are drawn large.
+FEW = 300
 #: Points from which on they are drawn small; from ten times as many on, as pixels.
 MANY = 2000
 
@@ -94,7 +96,7 @@ def _draw(
             np.concatenate(values),
             ls="",
             marker="," if len(places) > 10 * MANY else ".",
-            ms=1.0 if many else 3.0,
+            ms=1.0 if many else 3.0 if len(places) > FEW else 5.0,
             mew=0.0,
             color=c.blue,
             alpha=0.6,
