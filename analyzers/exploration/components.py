@@ -9,6 +9,7 @@ import numpy as np
 from analyzers.common.endings import called, ends
 from analyzers.common.progress import part, tell
 from analyzers.common.sketches import is_sketched, trajectories
+from analyzers.exploration.analyzer import require_states
 from analyzers.exploration.principal import Plane, plane, read_rows
 from analyzers.exploration.random_walk import random_walk_scores, random_walk_shares
 from analyzers.growth.separation import require_dataset
@@ -56,10 +57,10 @@ def components(
         ``score`` (time, replica, principal_component), the place of every state along the first
         six components, from the mean state of `replica`, in units of the state; NaN from where a
         replica diverged. ``explained_share`` (principal_component) of the variance. The same of a
-        random walk of as many states: ``random_walk_score`` of one, with the variance of the path,
-        and ``random_walk_share``, the median over `walks`, with the interval that holds those of
-        such walks. ``path_loss`` (time), where there is one: at the last evaluation. The verdict
-        says whether the share of the first component tells it from random walks.
+        random walk of as many states: ``random_walk_score`` of one, with the variance of the path
+        along these, and ``random_walk_share``, the median over `walks`, with the interval that
+        holds those of such walks. ``path_loss`` (time), where there is one: at the last evaluation.
+        The verdict says whether the share of the first component tells it from random walks.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def components(
     ----------
     Antognini and Sohl-Dickstein, NeurIPS 31 (2018), doi:10.48550/arXiv.1806.08805.
     """
-    _check(recording)
+    require_dataset(recording)
     given: dict[str, Any] = {
         "replica": whole("replica", replica, 0),
         "walks": whole("walks", walks, 40),
@@ -93,9 +94,11 @@ def components(
         "seed": whole("seed", seed, 0),
     }
     share("confidence", confidence)
+    require_states(recording)
+    replica, seed = given["replica"], given["seed"]
     state = trajectories(recording)
     R, D = state.shape[1:]
-    if given["replica"] >= R:
+    if replica >= R:
         raise UsageError(f"replica is {replica}, expected 0 to {R - 1}: the recording has {R}")
     if D < 2:
         raise DataError(
@@ -172,20 +175,6 @@ def components(
             ),
         },
     )
-
-
-def _check(recording: Any) -> None:
-    require_dataset(recording)
-    if "state" not in recording and "sketch" not in recording:
-        raise DataError(
-            "the recording keeps no states; record with `store='full'`, 'every:K' or 'sketch:K'"
-        )
-    name = "sketch" if is_sketched(recording) else "state"
-    if recording[name].ndim != 3 or 0 in recording[name].shape[1:]:
-        raise DataError(
-            f"{name} has dimensions {dict(recording[name].sizes)}, expected (time, replica, "
-            "component), none of them empty"
-        )
 
 
 def _project(

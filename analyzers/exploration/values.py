@@ -63,10 +63,13 @@ def values(
     """
     require_dataset(recording)
     replica = whole("replica", replica, 0)
+    count = recording.sizes.get("replica", 1)
+    if replica >= count:
+        raise UsageError(f"replica is {replica}, expected 0 to {count - 1}")
     if last is not None:
         last = _checked(last)
     name = quantity or ("loss" if "loss" in recording else "component:0")
-    series = _series(recording, name.replace("-", "_"), replica)
+    series = _series(recording, name if name in recording else name.replace("-", "_"), replica)
     axis = recording[series.dims[0]]
     diverged = "diverged_at" in recording and int(recording["diverged_at"].values[replica]) >= 0
     known = _taken(series, diverged=diverged)
@@ -144,11 +147,11 @@ def _series(recording: xr.Dataset, name: str, replica: int) -> xr.DataArray:
         components, k = state.shape[2], int(match[1])
         if k >= components:
             raise UsageError(f"component is {k}, expected 0 to {components - 1}")
-        found = state[:, _replica(state, replica), k]
+        found = state[:, replica, k]
     elif name in there:
         found = there[name]
         if found.ndim == 2:
-            found = found[:, _replica(found, replica)]
+            found = found[:, replica]
     elif match:
         raise UsageError(
             f"there is no {name}: the recording keeps no states; record with `store='full'` or "
@@ -161,10 +164,3 @@ def _series(recording: xr.Dataset, name: str, replica: int) -> xr.DataArray:
             f"{did_you_mean(name, there)}"
         )
     return found
-
-
-def _replica(variable: xr.DataArray, replica: int) -> int:
-    count = variable.sizes["replica"]
-    if replica >= count:
-        raise UsageError(f"replica is {replica}, expected 0 to {count - 1}")
-    return replica

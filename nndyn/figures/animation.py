@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from PIL import Image
 
-from nndyn.errors import DataError
+from nndyn.errors import DataError, UsageError
 from nndyn.figures.path import label_components
 from nndyn.figures.sheet import Sheet, drawn, embedded
 from nndyn.figures.source import is_stationary
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Share of the time of an attractor that is drawn behind where its paths are.
 TAIL = 0.06
+#: Most dots of a frame.
+DOTS = 2.5e6
 #: Steps between shades of a colour, of 255.
 SHADE = 15
 #: Frames, milliseconds of one and of the last, dots per inch, and colours.
@@ -48,12 +50,13 @@ def animation(
     Returns
     -------
     bytes
-        80 frames, evenly spaced in time.
+        80 frames, evenly spaced in time; as many bytes are held as they have dots.
 
     Raises
     ------
     UsageError
-        If a result is of something else, or there is no such size, resolution or style.
+        If a result is of something else, there is no such size, resolution or style, or a frame has
+        more than 2.5 million dots.
     DataError
         If the recording ended before there was anything to draw.
     """
@@ -69,12 +72,22 @@ def animation(
     look = {**look, "dpi": look.get("dpi") or DPI}
     figure = drawn(panels, None, verdict(result), **look)
     assert isinstance(figure, Sheet)
+    width, height = figure.get_size_inches()
+    if (dots := width * height * figure.dpi**2) > DOTS:
+        raise UsageError(
+            f"{width:g} x {height:g} inches with {figure.dpi:g} dots per inch are "
+            f"{dots / 1e6:.1f} million dots a frame; expected at most {DOTS / 1e6:g} million of "
+            "what moves"
+        )
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # axes stay where they are from frame to frame
     times = result["time"].values
-    frames = list(_frames(figure, moving, np.linspace(times[0], times[-1], FRAMES)))
-    palette = _palette(frames[-1])
-    small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    (last,) = _frames(figure, moving, times[-1:])
+    palette = _palette(last)
+    small = [
+        frame.quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in _frames(figure, moving, np.linspace(times[0], times[-1], FRAMES))
+    ]
     written = io.BytesIO()
     shown = [SHOWN] * (FRAMES - 1) + [HELD]
     small[0].save(
