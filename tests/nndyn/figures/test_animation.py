@@ -50,7 +50,7 @@ def test_without_paths_there_are_the_distances_alone():
 def test_other_results_are_refused():
     with pytest.raises(UsageError, match="needs the result of lyapunov"):
         animation(xr.Dataset(attrs={"analyzer": "learning"}))
-    with pytest.raises(UsageError, match="million dots a frame; expected at most 2.5 million"):
+    with pytest.raises(UsageError, match="million dots a frame; expected at most"):
         animation(moving()[0], size=12, dpi=300)
     attrs = {"analyzer": "lyapunov", "reason": "it ended"}
     with pytest.raises(DataError, match="there is no curve to draw: it ended"):
