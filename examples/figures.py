@@ -5,8 +5,8 @@
 
 A training followed by tangents with sharpness and the quadratic expansion, one at a high learning
 rate, two maps, a flow, a series with a period of eleven years, studies over one and over two
-options, and a search for the onset. Each figure is drawn 4 inches wide; the sheet is those pictures
-in columns.
+options, one of the logistic map, and a search for the onset. Each figure is drawn 4 inches wide;
+the sheet is those pictures in columns.
 """
 
 import argparse
@@ -55,10 +55,12 @@ def runs(folder, short):
         ("lyapunov", high),
         ("learning", high),
         ("exploration", high),
+        ("path", high),
         ("lyapunov", henon),
         ("spectrum", henon),
         ("exploration", henon),
         ("spectrum", lorenz),
+        ("path", lorenz),
         ("recurrence", lorenz.isel(time=slice(0, 2000, 4))),
         ("exploration", measured),
         ("recurrence", measured),
@@ -87,10 +89,17 @@ def runs(folder, short):
         ("study", one),
         ("lyapunov", one),
         ("learning", one),
+        ("curves", one),
+        ("orbit", one),
         ("verdicts", one),
         ("verdicts", two),
     ):
         yield name, study
+    rates = np.linspace(2.8, 4.0, 60 if short else 300).tolist()
+    yield (
+        "orbit",
+        nndyn.sweep("logistic", folder / "logistic", r=rates, steps=400, replicas=1),
+    )
     yield (
         "onset",
         nndyn.find_onset("mlp:4-8-3", "iris", steps=50 * steps, replicas=3, threshold=0.9),

@@ -170,21 +170,21 @@ class Accessor:
         **options: Any,
     ) -> Figure:
         """Draw one of the figures of a study: see `plot`."""
-        from nndyn.figures.curves import NEEDED, curves
+        from nndyn.figures.runs import KINDS, of_runs
         from nndyn.figures.study import study
         from nndyn.figures.verdicts import verdicts
-        from nndyn.studies.analysis import growth_and_learning, run_results
+        from nndyn.studies.analysis import growth_and_learning
 
-        known = ("study", "verdicts", *NEEDED)
+        known = ("study", "verdicts", *KINDS)
         if name not in (None, *known):
             raise UnknownNameError(f"no figure {name!r} of a study; known: {', '.join(known)}")
         if name == "verdicts":
             return verdicts(self._analyze("lyapunov", along=along, **options), ax, **look)
-        if name in NEEDED:
-            folder, keep = self._recording.encoding.get("source", ""), NEEDED[name]
-            rate, runs = run_results(folder, name, keep=keep, along=along, **options)
-            _one_of(runs, name)
-            return curves(name, runs[0][1], rate, ax, **look)
+        if name in KINDS:
+            folder = self._recording.encoding.get("source", "")
+            parts = of_runs(name, folder, along=along, **options)
+            _one_of(parts, name)
+            return parts[0][1](ax, **look)
         found = growth_and_learning(partial(self._analyze, along=along, **options))
         _one_of(found, "study")
         return study(*found[0][1:], ax, **look)
@@ -253,8 +253,10 @@ class Accessor:
         ----------
         name : str, optional
             An analyzer that has a figure: lyapunov (the default), spectrum, exploration, learning,
-            recurrence. Of a study: study (the default), growth and training time along a swept
-            option; verdicts, a map of them; lyapunov or learning, the curves of all its runs.
+            recurrence; or path, principal components beside those of a random walk. Of a study:
+            study (the default), growth and training time along a swept option; verdicts, a map of
+            them; lyapunov or learning, the curves of all its runs; curves, a quantity over time,
+            and orbit, its last values against the swept option.
         ax : matplotlib.axes.Axes or sequence of them, optional
             Where to draw the first panel, or as many as there are axes; a new figure by default.
         title : str, optional
@@ -266,7 +268,9 @@ class Accessor:
         style : str, optional
             A style of matplotlib, or the path of one.
         **options
-            Of the analyzer; of a study also ``along``, the swept option to look along.
+            Of the analyzer; of a study also ``along``, the swept option to look along; of curves
+            and orbit ``quantity``, such as loss, test_accuracy or component:0, and of orbit
+            ``last``, how many of its values, or which share of them.
 
         Returns
         -------
@@ -279,7 +283,7 @@ class Accessor:
         UsageError
             If there is no such size, resolution or style.
         """
-        from nndyn.figures import FIGURES, draw
+        from nndyn.figures import FIGURES, draw, result_maker
         from nndyn.figures.style import checked
 
         look = checked({"title": title, "size": size, "dpi": dpi, "style": style})
@@ -288,7 +292,7 @@ class Accessor:
         name = name or "lyapunov"
         if name not in FIGURES:
             raise UnknownNameError(f"no figure {name!r}; known: {', '.join(FIGURES)}")
-        return draw(name, analyzer(name)(self._recording, **options), ax, **look)
+        return draw(name, result_maker(name)(self._recording, **options), ax, **look)
 
 
 def _one_of(found: Sequence[Any], name: str) -> None:

@@ -36,11 +36,30 @@ def analyzer(name: str) -> Callable[..., xr.Dataset]:
     UsageError
         If there is no such analyzer, or its options are not those of an analyzer.
     """
-    function = analyzers.load(name)
+    return opening(analyzers.load(name))
+
+
+def opening(function: Callable[..., xr.Dataset]) -> Callable[..., xr.Dataset]:
+    """Return a function of a recording as `analyzer` does one of the table.
+
+    Parameters
+    ----------
+    function : callable
+        With the signature and the docstring of an analyzer.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    UsageError
+        If its options are not those of an analyzer.
+    """
     names = takes_recordings(function)
 
     @wraps(function)
-    def opening(*recording: Any, **options: Any) -> xr.Dataset:
+    def opened(*recording: Any, **options: Any) -> xr.Dataset:
         with ExitStack() as stack:
             if watched():
                 bar = stack.enter_context(progress_bar(function.__name__))
@@ -52,8 +71,8 @@ def analyzer(name: str) -> Callable[..., xr.Dataset]:
             result: xr.Dataset = function(*recording, **options)
             return result
 
-    opening.__module__, opening.__qualname__ = "nndyn", function.__name__  # where pickle finds it
-    return opening
+    opened.__module__, opened.__qualname__ = "nndyn", function.__name__  # where pickle finds it
+    return opened
 
 
 def takes_recordings(function: Callable[..., Any]) -> set[str]:

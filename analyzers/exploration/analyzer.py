@@ -199,6 +199,17 @@ def _check(recording: Any, given: dict[str, Any]) -> None:
         if name != "max_lag" or given[name] is not None:
             given[name] = whole(name, given[name], least)
     share("confidence", given["confidence"])
+    require_states(recording)
+
+
+def require_states(recording: xr.Dataset) -> None:
+    """Check that a recording keeps states, or sketches of them.
+
+    Raises
+    ------
+    DataError
+        If it does not, or they have other dimensions.
+    """
     if "state" not in recording and "sketch" not in recording:
         raise DataError(
             "the recording keeps no states; record with `store='full'`, 'every:K' or 'sketch:K'"

@@ -1,9 +1,12 @@
-"""Participation ratio of random walks: the null model of a path."""
+"""Random walks, the null model of a path: participation ratio and principal components."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from analyzers.exploration.principal import of_products, principal
 from nndyn.numerics.arrays import Array
 
 #: Modes of a walk that are drawn; the others enter by their mean.
@@ -42,22 +45,82 @@ def random_walk_participation(times: int, dimension: int, *, walks: int, seed: i
     """
     if dimension == 1:
         return np.ones(walks)
-    rng = np.random.default_rng(seed)
-    k = np.arange(1, times)
-    variances = 1.0 / (4.0 * np.sin(np.pi * k / (2.0 * times)) ** 2)
-    drawn, rest = variances[:MODES], variances[MODES:]
-    scale = np.sqrt(np.outer(drawn, drawn))
     found = np.empty(walks)
-    tail, tail_square = float(rest.sum()), float(rest @ rest)
     D = float(dimension)
-    for i in range(walks):
-        products = scale * _wishart(rng, len(drawn), dimension)
+    for i, (products, rest) in enumerate(_drawn(times, dimension, walks, seed)):
+        tail, tail_square = float(rest.sum()), float(rest @ rest)
         trace = float(np.trace(products))
         square = float(np.vdot(products, products))
         # means of tr and tr² of what the rest adds, and of twice its product with the drawn part
         square += D * tail**2 + (D**2 + D) * tail_square + 2.0 * tail * trace
         found[i] = (trace + D * tail) ** 2 / square
     return found
+
+
+def random_walk_shares(times: int, dimension: int, count: int, *, walks: int, seed: int) -> Array:
+    """Draw the shares of variance of the first principal components of such walks.
+
+    Parameters
+    ----------
+    times, dimension : int
+    count : int
+        Components, below `times` and at most `dimension`.
+    walks, seed : int
+
+    Returns
+    -------
+    (walks, count) float64
+        For large T and D they are ``6 / (π k)²``.
+    """
+    found = np.empty((walks, count))
+    for i, (products, rest) in enumerate(_drawn(times, dimension, walks, seed)):
+        largest = np.linalg.eigvalsh(products)[::-1][:count]
+        found[i] = largest / (np.trace(products) + dimension * rest.sum())
+    return found
+
+
+def random_walk_scores(times: int, dimension: int, count: int, *, seed: int) -> Array:
+    """Draw one walk, and return its states along its first principal components.
+
+    Parameters
+    ----------
+    times, dimension, count, seed : int
+
+    Returns
+    -------
+    (times, count) float64
+
+    Notes
+    -----
+    Of more components than states only the inner products of the coefficients are drawn, of all
+    T - 1 modes: memory is that of a few T x T matrices.
+    """
+    rng = np.random.default_rng(seed)
+    if dimension < times:
+        walk = rng.standard_normal((times, dimension)).cumsum(axis=0)
+        return principal(walk - walk.mean(axis=0), count)[0]
+    scale = np.sqrt(_variances(times))
+    products = np.outer(scale, scale) * _wishart(rng, times - 1, dimension)
+    modes = np.arange(1, times)[:, None] * (np.arange(times) + 0.5)
+    cosines = np.sqrt(2.0 / times) * np.cos(np.pi / times * modes)
+    return of_products(cosines.T @ products @ cosines, count)[0]
+
+
+def _variances(times: int) -> Array:
+    """Return the variances of the coefficients of a walk in the basis of cosines (T - 1,)."""
+    k = np.arange(1, times)
+    variances: Array = 1.0 / (4.0 * np.sin(np.pi * k / (2.0 * times)) ** 2)
+    return variances
+
+
+def _drawn(times: int, dimension: int, walks: int, seed: int) -> Iterator[tuple[Array, Array]]:
+    """Draw the inner products of the first modes of walks; with them the variances of the rest."""
+    rng = np.random.default_rng(seed)
+    variances = _variances(times)
+    drawn, rest = variances[:MODES], variances[MODES:]
+    scale = np.sqrt(np.outer(drawn, drawn))
+    for _ in range(walks):
+        yield scale * _wishart(rng, len(drawn), dimension), rest
 
 
 def _wishart(rng: np.random.Generator, modes: int, dimension: int) -> Array:

@@ -10,22 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nndyn.cli.analyze import along, options_of, read_from, study_result
+import analyzers
+from nndyn.cli.analyze import along, click_option, read_from, study_result
 from nndyn.cli.cautions import check_window
 from nndyn.cli.dialect import flags
 from nndyn.cli.lazy import Group
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath, Number
-from nndyn.cli.progress import analyzed, command_bar, quiet_option
-from nndyn.errors import UsageError
-from nndyn.figures import FIGURES, draw, save
+from nndyn.cli.progress import command_bar, quiet_option
+from nndyn.errors import DataError, UsageError
+from nndyn.figures import FIGURES, draw, result_maker, save
 from nndyn.figures.style import Look, checked
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
+
+    from nndyn.runtime.progress import Bar
 
 #: Figures that can be of a whole study as well: the curves of all its runs.
 _CURVES = ("lyapunov", "learning")
+#: Figure that can be an animation as well.
+_MOVING = "lyapunov"
+#: How files of figures end, and animations.
+_FORMS, _ANIMATION = ("png", "pdf", "svg"), "gif"
 #: How a figure looks.
 _LOOK = ("title", "size", "dpi", "style")
 
@@ -77,22 +85,29 @@ class _Plot(Group):
             short_help=summary,
             params=[
                 click.Argument(["path"], type=FilePath()),
-                *options_of(cmd_name),
+                *map(click_option, analyzers.options(result_maker(cmd_name))),
                 *([along()] if more else []),
-                *_drawing(),
+                *_drawing(cmd_name == _MOVING),
             ],
         )
 
 
-def _drawing() -> list[click.Parameter]:
+def _drawing(moving: bool = False) -> list[click.Parameter]:
     """Return the options that every figure has."""
+    forms = (*_FORMS, _ANIMATION)
+    more = ", or .gif, which moves" if moving else ""
     return [
         click.Option(
             ["-o", "--output"],
             type=FilePath(dir_okay=False),
             required=True,
-            callback=_drawable,
-            help="Figure to write: .png, .pdf or .svg.",
+            callback=_vacant,
+            help=f"Figure to write: .png, .pdf or .svg{more}.",
+        ),
+        click.Option(
+            ["--format", "form"],
+            type=click.Choice(forms, case_sensitive=False),
+            help="What to write.  [default: as the name of the figure ends]",
         ),
         click.Option(["--title"], help="Title of the figure."),
         click.Option(
@@ -107,14 +122,29 @@ def _drawing() -> list[click.Parameter]:
     ]
 
 
-def _drawable(ctx: click.Context, parameter: click.Parameter, output: Path) -> Path:
-    """Refuse a name that is of no figure, before any work."""
+def _vacant(ctx: click.Context, parameter: click.Parameter, output: Path) -> Path:
+    """Refuse a name at which nothing can be written, before any work."""
     from nndyn.store.locks import vacant
 
-    if output.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise UsageError(f"{output}: expected a name that ends in .png, .pdf or .svg")
     vacant(output, overwrite=True)
     return output
+
+
+def _form(output: Path, form: str | None, *, moves: bool) -> str:
+    """Return what is to be written, and refuse what no figure is, before any work."""
+    ending = output.suffix[1:].lower()
+    known = (*_FORMS, _ANIMATION)
+    if form is None and ending not in known:
+        raise UsageError(f"{output}: expected a name that ends in .png, .pdf or .svg")
+    if form is not None and ending in known and ending != form:
+        raise UsageError(f"format is {form}, and {output} ends in .{ending}; leave out one of them")
+    form = form or ending
+    if form == _ANIMATION and not moves:
+        raise UsageError(
+            f"{output}: a .gif moves, and this figure does not; expected .png, .pdf or .svg, or "
+            f"`nndyn plot {_MOVING}` of a recording, which draws a separation as it grows"
+        )
+    return form
 
 
 def _look(options: dict[str, Any]) -> Look:
@@ -122,16 +152,25 @@ def _look(options: dict[str, Any]) -> Look:
     return checked({key: options.pop(key) for key in _LOOK})
 
 
-def _run(name: str, *, path: Path, output: Path, along: str | None = None, **options: Any) -> None:
+def _run(
+    name: str,
+    *,
+    path: Path,
+    output: Path,
+    form: str | None,
+    along: str | None = None,
+    **options: Any,
+) -> None:
     from nndyn.store import open_recording, reading
     from nndyn.store.apart import check_apart
 
     look = _look(options)
+    form = _form(output, form, moves=name == _MOVING and not path.is_dir())
     if path.is_dir():
         if name not in _CURVES:
             known = ", ".join(f"nndyn plot {one}" for one in (*_STUDIES, *_CURVES))
             raise UsageError(f"{path} is a folder; of a study there are {known}")
-        _run_curves(name, path, output, along, options, look)
+        _draw_runs(name, path, output, form, along, options, look)
         return
     if along is not None:
         raise UsageError(f"--along is of studies, and {path} is no folder")
@@ -139,65 +178,110 @@ def _run(name: str, *, path: Path, output: Path, along: str | None = None, **opt
     with command_bar(output.name) as bar:
         with reading(path), open_recording(path) as recording:
             check_window(recording, options.get("window"))
-            result = analyzed(name, recording, bar, **options)
+            result = _made(name, recording, bar, **options)
+            beside = _components(recording, bar) if form == _ANIMATION else None
         bar.doing("drawing")
-        _save(draw(name, result, **look), output)
+        if form == _ANIMATION:
+            _save_animation(result, beside, output, look)
+        else:
+            _save(draw(name, result, **look), output, form)
     say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
 
 
-def _run_curves(
+def _made(name: str, recording: xr.Dataset, bar: Bar, **options: Any) -> xr.Dataset:
+    """Return what a figure draws, and let a bar follow."""
+    from analyzers.common.progress import telling
+
+    with telling(bar.share):
+        return result_maker(name)(recording, **options)
+
+
+def _components(recording: xr.Dataset, bar: Bar) -> xr.Dataset | None:
+    """Return the paths to be drawn beside a separation, None of what has none."""
+    try:
+        return _made("path", recording, bar)
+    except DataError:  # no states, or of one number: the distances alone
+        return None
+
+
+def _save_animation(
+    result: xr.Dataset, components: xr.Dataset | None, output: Path, look: Look
+) -> None:
+    """Save a separation that moves; the words below it name options as the command line does."""
+    from nndyn.figures.animation import animation
+    from nndyn.store.files import write_whole
+
+    said = result.assign_attrs(reason=flags(str(result.attrs["reason"])))
+    write_whole(output, animation(said, components, **look))
+
+
+def _run_runs(
+    name: str, *, path: Path, output: Path, form: str | None, along: str | None, **options: Any
+) -> None:
+    look = _look(options)
+    form = _form(output, form, moves=False)
+    if path.is_file():
+        raise UsageError(f"nndyn plot {name} is of studies, and {path} is no folder")
+    _draw_runs(name, path, output, form, along, options, look)
+
+
+def _draw_runs(
     name: str,
     path: Path,
     output: Path,
+    form: str,
     along: str | None,
     options: dict[str, Any],
     look: Look,
 ) -> None:
-    from nndyn.figures.curves import NEEDED, curves
+    from nndyn.figures.runs import of_runs
     from nndyn.store.apart import check_apart
-    from nndyn.studies.analysis import run_results
 
     check_apart(output, read_from(path, options))
     with command_bar(f"{name} of {path.name}", unit="runs") as bar:
-        rate, found = run_results(
-            path, name, keep=NEEDED[name], along=along, progress=bar, **options
-        )
-    for label, runs in found:
-        made = curves(name, runs, rate, **look)
-        _save_part(made, path, output, label if len(found) > 1 else "", _below(made))
+        parts = of_runs(name, path, along=along, progress=bar, **options)
+    for label, figure in parts:
+        made = figure(**look)
+        _save_part(made, path, output, form, label if len(parts) > 1 else "", _below(made))
 
 
-def _run_study(path: Path, output: Path, along: str | None, **options: Any) -> None:
+def _run_study(
+    path: Path, output: Path, form: str | None, along: str | None, **options: Any
+) -> None:
     from nndyn.figures.study import study
     from nndyn.store.apart import check_apart
     from nndyn.studies.analysis import growth_and_learning
 
     look = _look(options)
+    form = _form(output, form, moves=False)
     check_apart(output, read_from(path))
     found = growth_and_learning(partial(study_result, path, along=along))
     for label, growth, learning in found:
         results = [one for one in (growth, learning) if one is not None]
         lines = [f"{one.attrs['verdict']}: {one.attrs['reason']}" for one in results]
-        _save_part(study(growth, learning, **look), path, output, label, *lines)
+        _save_part(study(growth, learning, **look), path, output, form, label, *lines)
 
 
-def _run_verdicts(path: Path, output: Path, along: str | None, **options: Any) -> None:
+def _run_verdicts(
+    path: Path, output: Path, form: str | None, along: str | None, **options: Any
+) -> None:
     from nndyn.figures.verdicts import maps, verdicts
     from nndyn.store.apart import check_apart
 
     look = _look(options)
+    form = _form(output, form, moves=False)
     check_apart(output, read_from(path))
     for label, part in maps(study_result(path, "lyapunov", along=along)):
         made = verdicts(part, **look)
-        _save_part(made, path, output, label, _below(made))
+        _save_part(made, path, output, form, label, _below(made))
 
 
-def _save(figure: Figure, output: Path) -> None:
+def _save(figure: Figure, output: Path, form: str) -> None:
     """Save a figure; the words below it name options as the command line does."""
     caption = getattr(figure, "caption", None)
     if caption is not None:
         caption.set_text(flags(caption.get_text()))
-    save(figure, output)
+    save(figure, output, form)
 
 
 def _below(figure: Figure) -> str:
@@ -206,7 +290,9 @@ def _below(figure: Figure) -> str:
     return "" if caption is None else str(caption.get_text())
 
 
-def _save_part(figure: Figure, path: Path, output: Path, label: str, *lines: str) -> None:
+def _save_part(
+    figure: Figure, path: Path, output: Path, form: str, label: str, *lines: str
+) -> None:
     """Save the figure of one combination of options, and say what it shows."""
     from nndyn.store.apart import check_apart
 
@@ -215,15 +301,26 @@ def _save_part(figure: Figure, path: Path, output: Path, label: str, *lines: str
         name = output.with_stem(f"{output.stem}_{re.sub(r'[^A-Za-z0-9.=+-]+', '-', label)}")
         check_apart(name, read_from(path))
     with command_bar(name.name, "drawing"):
-        _save(figure, name)
+        _save(figure, name, form)
     for line in lines:
         say(f"{name}: {line}")
 
 
-def _of_study(name: str, callback: Callable[..., None], text: str, short: str) -> click.Command:
-    params: list[click.Parameter] = [click.Argument(["path"], type=FilePath()), along()]
+def _of_study(
+    name: str, callback: Callable[..., None], text: str, short: str, *own: click.Parameter
+) -> click.Command:
+    params: list[click.Parameter] = [click.Argument(["path"], type=FilePath()), *own, along()]
     return click.Command(
         name, callback=callback, help=text, short_help=short, params=[*params, *_drawing()]
+    )
+
+
+def _quantity() -> click.Option:
+    return click.Option(
+        ["--quantity"],
+        metavar="NAME",
+        help="Such as loss, test_accuracy, sharpness, or component:K, a number of the state."
+        "  [default: loss, of what has none component:0]",
     )
 
 
@@ -239,6 +336,29 @@ _STUDIES = {
         _run_verdicts,
         "The verdict of every run of a study, as a map over one or two swept options.",
         "Map of the verdicts of a study over one or two swept options.",
+    ),
+    "curves": _of_study(
+        "curves",
+        partial(_run_runs, "curves"),
+        "A quantity over time, of the runs of a study: medians and quartiles over seeds.",
+        "A quantity over time, with medians and quartiles over seeds.",
+        _quantity(),
+    ),
+    "orbit": _of_study(
+        "orbit",
+        partial(_run_runs, "orbit"),
+        "The last values of a quantity against the swept option of a study: of a map, its "
+        "bifurcation diagram.",
+        "Last values of a quantity against the swept option.",
+        _quantity(),
+        click.Option(
+            ["--last"],
+            type=Number(),
+            default=0.25,
+            show_default=True,
+            metavar="N",
+            help="How many values of each run, or below 1 which share of them.",
+        ),
     ),
 }
 

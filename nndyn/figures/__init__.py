@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,13 +19,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One figure: ``module:function`` that takes a result, and a line of help."""
+    """One figure.
+
+    Attributes
+    ----------
+    target : str
+        ``module:function`` that takes a result.
+    summary : str
+        A line of help.
+    of : str
+        ``module:function`` from a recording to that result; empty where it is the analyzer that has
+        the figure's name.
+    """
 
     target: str
     summary: str
+    of: str = ""
 
 
-#: Every figure, by the name of the analyzer whose result it draws.
+#: Every figure of a recording, by the name of the analyzer whose result it draws, if it is of one.
 FIGURES = {
     "lyapunov": Entry(
         "nndyn.figures.lyapunov:lyapunov",
@@ -39,6 +51,11 @@ FIGURES = {
         "nndyn.figures.learning:learning",
         "Accuracy of the replicas, with threshold, training time and verdict.",
     ),
+    "path": Entry(
+        "nndyn.figures.path:path",
+        "Principal components of a trajectory, beside those of a random walk.",
+        of="analyzers.exploration.components:components",
+    ),
     "recurrence": Entry(
         "nndyn.figures.recurrence:recurrence",
         "Recurrence plot of a trajectory, with its lines or its measures along time.",
@@ -48,6 +65,25 @@ FIGURES = {
         "Lyapunov exponents, their convergence and finite-time distributions.",
     ),
 }
+
+
+def result_maker(name: str) -> Callable[..., xr.Dataset]:
+    """Return the function from a recording to the result that the figure `name` draws.
+
+    Parameters
+    ----------
+    name : str
+        One of `FIGURES`.
+
+    Returns
+    -------
+    callable
+        Its options are those of the figure.
+    """
+    from analyzers import load, resolve
+    from nndyn.analysis import opening
+
+    return opening(resolve(FIGURES[name].of) if FIGURES[name].of else load(name))
 
 
 def draw(
@@ -63,7 +99,7 @@ def draw(
     name : str
         One of `FIGURES`.
     result : xarray.Dataset
-        Of the analyzer of that name.
+        What `result_maker` of that name makes.
     ax : Axes or sequence of Axes, optional
         Where to draw; a new figure by default. One gets the first panel alone.
     **look
@@ -78,14 +114,16 @@ def draw(
     return figure
 
 
-def save(figure: Figure, path: str | Path) -> None:
+def save(figure: Figure, path: str | Path, form: str | None = None) -> None:
     """Write a figure to a file, at once or not at all; with its own size and resolution.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     path : path-like
-        Its suffix says the format; replaced where it exists.
+        Replaced where it exists.
+    form : str, optional
+        Such as ``png``; by default what the suffix says.
 
     Raises
     ------
@@ -104,5 +142,5 @@ def save(figure: Figure, path: str | Path) -> None:
     # in memory first: matplotlib leaves half a file, and complains again when it is collected
     drawn = io.BytesIO()
     with embedded(figure):
-        figure.savefig(drawn, format=path.suffix[1:].lower() or None)
+        figure.savefig(drawn, format=form or path.suffix[1:].lower() or None)
     write_whole(path, drawn.getvalue())

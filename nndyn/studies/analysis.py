@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import analyzers
-from nndyn.analysis import analyzer, takes_recordings
+from nndyn.analysis import takes_recordings
 from nndyn.errors import DataError, NndynError, UsageError, is_number
 from nndyn.header import FINISHED
 from nndyn.kinds import number
@@ -261,7 +261,7 @@ def _unused(cells: xr.Dataset) -> list[str]:
 
 def run_results(
     path: str | Path,
-    name: str,
+    function: Callable[..., xr.Dataset],
     *,
     keep: Sequence[str],
     along: str | None = None,
@@ -274,8 +274,8 @@ def run_results(
     ----------
     path : path-like
         Folder of the study.
-    name : str
-        Of an analyzer.
+    function : callable
+        An analyzer: see `nndyn.analysis.analyzer`.
     keep : sequence of str
         Variables to keep, where there are any.
     along : str, optional
@@ -304,26 +304,31 @@ def run_results(
     rate, known = along_of(planned, along), folder.known()
     others = [key for key in planned.axes if key not in (rate, "seed")]
     found: dict[str, list[tuple[dict[str, Any], xr.Dataset | None]]] = {}
-    with following(progress, name) as told:
+    with following(progress, function.__name__) as told:
         for i, cell in enumerate(planned.cells):
             label = ", ".join(f"{key}={cell.at[key]}" for key in others)
             facts = look(folder, planned, cell, known.get(cell.file, {}))
             kept = None
             if facts["status"] in FINISHED:
-                kept = _kept(folder.recording(cell), name, keep, options)
+                kept = _kept(folder.recording(cell), function, keep, options)
             found.setdefault(label, []).append((dict(cell.at), kept))
             if told is not None:
                 told(i + 1, len(planned.cells))
     return rate, list(found.items())
 
 
-def _kept(file: Path, name: str, keep: Sequence[str], options: dict[str, Any]) -> xr.Dataset | None:
+def _kept(
+    file: Path,
+    function: Callable[..., xr.Dataset],
+    keep: Sequence[str],
+    options: dict[str, Any],
+) -> xr.Dataset | None:
     """Analyze one recording, and keep some variables; None where that cannot be done."""
     from nndyn.store import MissingRecordingError, open_recording, reading
 
     try:
         with reading(file), open_recording(file) as recording:
-            result = analyzer(name)(recording, **options)
+            result = function(recording, **options)
             return result[[one for one in keep if one in result]].load()
     except NndynError as error:
         if isinstance(error, UsageError) and not isinstance(error, MissingRecordingError):

@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 import nndyn as package
 from nndyn.errors import UnknownNameError
-from nndyn.figures import FIGURES, draw
+from nndyn.figures import FIGURES, draw, result_maker
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
@@ -22,12 +22,33 @@ def test_every_figure_is_drawn_by_its_command_and_by_the_accessor(cli, recording
         code, out, _ = cli("plot", name, recording_path, "-o", f"{name}.png")
         assert code == 0
         with package.open(recording_path) as run:
-            result = getattr(run.nndyn, name)()
+            result = result_maker(name)(run)
             assert out.startswith(f"{name}.png: {result.attrs['verdict']}: ")
             drawn = run.nndyn.plot(name)
         assert [len(axes.lines) for axes in drawn.axes] == [
             len(axes.lines) for axes in draw(name, result).axes
         ]
+
+
+def test_a_separation_moves_and_nothing_else_does(cli, recording_path):
+    code, out, _ = cli("plot", "lyapunov", recording_path, "-o", "f.gif", "--size", "4")
+    assert code == 0
+    assert out.startswith("f.gif: ")
+    assert Path("f.gif").read_bytes()[:6] == b"GIF89a"
+    code, _, err = cli("plot", "path", recording_path, "-o", "g.gif")
+    assert code == 2
+    assert "this figure does not; expected .png, .pdf or .svg, or `nndyn plot lyapunov`" in err
+    assert not Path("g.gif").exists()
+
+
+def test_a_format_stands_in_for_the_end_of_a_name_and_does_not_contradict_it(cli, recording_path):
+    plot = ("plot", "learning", recording_path)
+    assert cli(*plot, "-o", "figure", "--format", "svg")[0] == 0
+    assert Path("figure").read_bytes()[:5] == b"<?xml"
+    code, _, err = cli(*plot, "-o", "f.png", "--format", "pdf")
+    assert code == 2
+    assert "format is pdf, and f.png ends in .png; leave out one of them" in err
+    assert cli(*plot, "-o", "figure")[0] == 2
 
 
 def test_a_figure_that_there_is_not_is_refused(cli):

@@ -280,11 +280,16 @@ def test_a_study_is_drawn(cli, trained):
     assert code == 0
     assert out.startswith("f.png: ")
     assert Path("f.png").read_bytes()[1:4] == b"PNG"
-    for name in ("lyapunov", "learning", "verdicts"):
+    for name in ("lyapunov", "learning", "verdicts", "curves", "orbit"):
         code, out, _ = cli("plot", name, trained, "-o", "g.png", "--size", "4")
         assert code == 0
         assert out.startswith("g.png: ")
-        assert " runs: " in out
+        assert " runs" in out
+    drawn = index_of(trained).nndyn.plot("orbit", quantity="test_accuracy", last=1)
+    assert "the last value of each" in drawn.caption.get_text()
+    code, _, err = cli("plot", "orbit", trained, "-o", "h.png", "--quantity", "sharpness")
+    assert code == 2
+    assert "no quantity 'sharpness' in the recording; known: loss, accuracy" in err
     code, _, err = cli("plot", "recurrence", trained, "-o", "h.png")
     assert code == 2
     assert "nndyn plot study, nndyn plot verdicts" in err

@@ -11,6 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analyzers.exploration.analyzer import exploration
+from analyzers.exploration.components import components
 from analyzers.learning.analyzer import learning as analyze
 from analyzers.lyapunov.analyzer import lyapunov as analyze_lyapunov
 from analyzers.recurrence.analyzer import recurrence as analyze_recurrence
@@ -51,13 +52,14 @@ def results():
         "learning": learned(),
         "lyapunov": analyze_lyapunov(recording(growth, step_length=1.0)),
         "exploration": exploration(states),
+        "path": components(states),
         "recurrence": analyze_recurrence(states),
     }
 
 
 FIGURES = {
     name: lambda name=name, **look: draw(name, results()[name], **look)
-    for name in ("learning", "lyapunov", "exploration", "recurrence")
+    for name in ("learning", "lyapunov", "exploration", "path", "recurrence")
 } | {"study": lambda **look: study(*studies(), **look)}
 
 
