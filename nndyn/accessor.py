@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from analyzers.endings.analyzer import endings
     from analyzers.exploration.analyzer import exploration
     from analyzers.learning.analyzer import learning
     from analyzers.lyapunov.analyzer import lyapunov
@@ -71,6 +72,7 @@ class Accessor:
     """Analyzers, layers and plots of a recording; analyzers of a study; the table of a result."""
 
     if TYPE_CHECKING:  # the rows of the table of analyzers
+        endings = _Analyzer("endings", endings)
         exploration = _Analyzer("exploration", exploration)
         learning = _Analyzer("learning", learning)
         lyapunov = _Analyzer("lyapunov", lyapunov)

@@ -25,7 +25,11 @@ def excess(values: Array, positions: Array) -> Array:
 
 
 def height(values: Array, positions: Array) -> Array:
-    """Return the barrier ``(...)``: the largest `excess`, at least 0 since the ends count.
+    """Return the barrier: the largest `excess`, at least 0 since the ends count.
+
+    Returns
+    -------
+    (...) float64
 
     References
     ----------

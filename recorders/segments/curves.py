@@ -1,4 +1,4 @@
-"""Curves along a segment between two rows of weights: losses, accuracies, and how its ends differ."""
+"""Curves along a segment between two rows of weights, and how its ends differ."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ BETWEEN = {
 
 
 def check(system: Any) -> WithSegments:
-    """Return `system`, whose weights can be looked at between its rows.
+    """Check that a network can be evaluated at any weights.
+
+    Returns
+    -------
+    WithSegments
+        The system.
 
     Raises
     ------

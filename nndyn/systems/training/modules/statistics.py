@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -36,9 +37,8 @@ def recomputed(module: Module, weights: Tensor, batches: Iterable[Batch], *, key
         Means over the batches. Normalisations that are in evaluation mode in a step keep theirs.
     """
     own = copy.deepcopy(module.module)
-    moving = [
-        part for _, part in normalisations(own) if part.training and part.track_running_stats
-    ]
+    parts: list[Any] = [part for _, part in normalisations(own)]
+    moving = [part for part in parts if part.training and part.track_running_stats]
     for part in moving:
         part.reset_running_stats()
     with plain(), seeded(key, weights.device), torch.set_grad_enabled(module.graph):
