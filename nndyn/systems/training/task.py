@@ -14,8 +14,6 @@ from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.protocol import Curvature, Engine, Network
 
-Tensor = torch.Tensor
-
 #: Numbers of a layer's values, of all rows, up to which runs share the calls that compute them:
 #: each call costs the interpreter some time, and threads wait for one another in it. Above, the
 #: calls are long enough, and one run after the other stays in the processor's caches.
@@ -80,10 +78,6 @@ class Task(ABC):
     def one_by_one(self, order: Order, replicas: int) -> str | None:
         """Return why `replicas` rows are computed one after the other, None where they are not."""
         return None
-
-    def statistics(self, weights: Tensor, order: Order) -> Tensor:
-        """Return running statistics ``(R, B)`` of rows ``(R, D)``, of one pass over the samples."""
-        return weights.new_zeros((len(weights), 0))
 
     def work(self, order: Order) -> float:
         """Rough floating-point operations of a step of one row, an evaluation included."""

@@ -14,6 +14,7 @@ from nndyn.numerics.arrays import Array
 from nndyn.numerics.sketch import Sketches
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.execution.statistics import recomputed
 from nndyn.systems.training.execution.team import Together
 from nndyn.systems.training.execution.trajectories import DISAGREEMENT, check_times
 from nndyn.systems.training.optimizers.base import Optimizer
@@ -189,7 +190,7 @@ class Advancing:
         with self.computing(len(weights)), torch.no_grad():
             rows = torch.from_numpy(weights).to(task.device, task.dtype)
             engine = self._engine(len(rows))
-            engine.load(rows, task.statistics(rows, self.order))
+            engine.load(rows, recomputed(task, self.order, rows))
             loss, right = engine.evaluate(correct=task.labelled)
             found = {"loss": loss} | ({} if right is None else {"accuracy": right / counts[""]})
             if "test_" in counts:

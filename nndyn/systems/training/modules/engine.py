@@ -16,7 +16,6 @@ from nndyn.systems.training.modules.layout import vector
 from nndyn.systems.training.modules.modes import plain
 from nndyn.systems.training.modules.module import Module, not_batched
 from nndyn.systems.training.modules.passes import Batch, Batched, Evaluation, Pass, RowByRow
-from nndyn.systems.training.modules.statistics import recomputed
 from nndyn.systems.training.modules.trial import elsewhere
 from nndyn.systems.training.torch_state.randomness import evaluation_key, step_key
 
@@ -347,22 +346,6 @@ class ModuleTask(task.Task):
     def curvature(self, order: Order, *, forward: bool = True) -> ModuleCurvature:
         """Return what gives second derivatives of a run; see `ModuleCurvature` for `forward`."""
         return ModuleCurvature(self.network, self.inputs[0], order, forward=forward)
-
-    def statistics(self, weights: Tensor, order: Order) -> Tensor:
-        """Return the running statistics of rows, of the batches of a first epoch."""
-        if not self.network.statistics:
-            return super().statistics(weights, order)
-        epoch = Order(len(self.training), batch_size=order.batch_size, seed=order.seed)
-        key = evaluation_key(order.seed)
-        return torch.stack(
-            [recomputed(self.network, row, self._batches(epoch), key=key) for row in weights]
-        )
-
-    def _batches(self, epoch: Order) -> Iterator[Batch]:
-        whole, _ = self.inputs
-        for t in range(epoch.steps_per_epoch or 1):
-            full = epoch.batch_size is None
-            yield whole if full else whole.take(torch.from_numpy(epoch.rows(t)).to(self.device))
 
     def shares(self, order: Order, replicas: int) -> int:
         """Return how many runs of `replicas` rows are best computed by the same calls."""
