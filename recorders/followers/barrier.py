@@ -13,6 +13,7 @@ import numpy as np
 from nndyn.checks import whole
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.separation import moved
 from nndyn.recording import VARIABLES, Variable
 from nndyn.store import Writer
 from nndyn.systems.protocol import System
@@ -20,7 +21,7 @@ from recorders.followers.follower import Follower, Notes
 from recorders.plan import Followed, Plan
 from recorders.segments.curves import check, curves, named, positions
 
-_LENGTH, _NORM = "barrier_distance_l2", "barrier_norm"
+_NORM = "barrier_norm"
 _PLACES = ("barrier_position", "barrier_from", "barrier_to")
 
 
@@ -75,7 +76,7 @@ class Barrier(Followed):
 
     def variables(self, system: System) -> list[Variable]:
         """Return places, curves and lengths."""
-        names = ("barrier_time", *_PLACES, *named(system.evaluations), _LENGTH, _NORM)
+        names = ("barrier_time", *_PLACES, *named(system.evaluations), _NORM)
         return [VARIABLES[name] for name in names]
 
     def _evaluations(self) -> int:
@@ -89,8 +90,8 @@ class Barrier(Followed):
 
     def bytes(self, system: System, plan: Plan) -> int:
         """Return the bytes of the curves and lengths, and of the places."""
-        several = len(named(system.evaluations)) + 2
-        return 8 * (self._evaluations() * several + 3 * len(self.segments) + plan.rows)
+        several = len(named(system.evaluations))
+        return 8 * (self._evaluations() * several + plan.rows)
 
     def seconds(self, system: System, plan: Plan, start: Array) -> float:
         """Estimate what all segments take from a few rows."""
@@ -121,8 +122,7 @@ class _Barrier:
 
     def __init__(self, system: System, asked: Barrier, plan: Plan, writer: Writer) -> None:
         self._system, self._asked, self._writer = system, asked, writer
-        self._names = named(system.evaluations)
-        self._notes = {name: Notes() for name in (*self._names, _LENGTH, _NORM)}
+        self._notes = {name: Notes() for name in (*named(system.evaluations), _NORM)}
         sizes = {**asked.sizes(), "replica": plan.rows}
         self._shapes = {
             name: tuple(sizes[dim] for dim in VARIABLES[name].dims[1:]) for name in self._notes
@@ -150,13 +150,12 @@ class _Barrier:
         system, weights = check(self._system), phases[:, self._system.components]
         at = positions(self._asked.points)
         found = {name: np.full(shape, np.nan) for name, shape in self._shapes.items()}
-        found[_NORM][:] = [np.linalg.norm(row.astype(np.float64)) for row in weights]
+        zero, copy = np.zeros((2, weights.shape[1]), weights.dtype)
+        found[_NORM][:] = [np.sqrt(moved(row, zero, copy)) for row in weights]
+        del zero, copy  # memory
         for s, (i, j) in enumerate(self._asked.segments):
-            first, second = weights[i], weights[j]
-            found[_LENGTH][s] = np.linalg.norm(second.astype(np.float64) - first)
-            if np.isfinite(found[_LENGTH][s]):
-                for name, values in curves(system, first, second, at, len(weights)).items():
-                    found[name][s] = values
+            for name, values in curves(system, weights[i], weights[j], at, len(weights)).items():
+                found[name][s] = values
             self._writer.keep_alive()
         for name, notes in self._notes.items():
             notes.add(np.array([t]), found[name][None])
@@ -164,5 +163,5 @@ class _Barrier:
     def take(self, first: int, last: int, interval: float) -> dict[str, Array]:
         """Hand over the curves, at most at one time."""
         found = {name: notes.take(first, last) for name, notes in self._notes.items()}
-        steps, _ = found[_LENGTH]
+        steps, _ = found[_NORM]
         return {"barrier_time": steps * interval, **{k: rows for k, (_, rows) in found.items()}}

@@ -74,7 +74,6 @@ def barrier(system: System, first: Any, second: Any, *, points: int = 25) -> xr.
     one, other = _weights(system, "first", first), _weights(system, "second", second)
     at = positions(points)
     found = curves(known, one, other, at, _ROWS)
-    found["barrier_distance_l2"] = np.array(np.linalg.norm(other.astype(np.float64) - one))
     variables: dict[str, Any] = {}
     for name, values in found.items():
         row = VARIABLES[name]

@@ -8,6 +8,7 @@ import numpy as np
 
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.separation import moved
 from nndyn.recording import ALONG
 
 
@@ -30,6 +31,8 @@ class WithSegments(Protocol):
         """
 
 
+#: The length of a segment.
+LENGTH = "barrier_distance_l2"
 #: What the ends of a segment tell of one another: as the evaluations call it, and as a variable.
 BETWEEN = {
     "distance_output": "barrier_distance_output",
@@ -73,7 +76,7 @@ def positions(points: int) -> Array:
 def named(evaluations: tuple[str, ...]) -> tuple[str, ...]:
     """Return the variables that `curves` gives, by what a system evaluates."""
     along = [f"barrier_{name}" for name in ALONG if name in evaluations]
-    return (*along, *(BETWEEN[name] for name in BETWEEN if name in evaluations))
+    return (*along, *(BETWEEN[name] for name in BETWEEN if name in evaluations), LENGTH)
 
 
 def curves(
@@ -94,18 +97,23 @@ def curves(
     Returns
     -------
     dict of str to array
-        Variables of a recording: ``barrier_loss`` and what else lies along the segment, ``(n,)``;
-        ``barrier_distance_output`` and ``barrier_disagreement``, numbers.
+        Variables of a recording: ``barrier_distance_l2``, its length; ``barrier_loss`` and what
+        else lies along it, ``(n,)``; ``barrier_distance_output`` and ``barrier_disagreement``.
+        The length alone where that is not finite.
 
     Notes
     -----
     Memory beside that of the system is `rows` + 1 rows of weights.
     """
-    n = len(at)
+    n, batch = len(at), np.empty((rows, len(first)), first.dtype)
+    length = np.sqrt(moved(second, first, batch[1]))
+    found = {LENGTH: np.array(length)}
+    if not np.isfinite(length):
+        return found
+    found |= {f"barrier_{name}": np.zeros(n) for name in ALONG if name in system.evaluations}
+    between = second - first
     # the first row is what outputs and predictions are compared with: both ends come first
     order = np.array([0, n - 1, *range(1, n - 1)])
-    found = {name: np.zeros(n if name[8:] in ALONG else ()) for name in named(system.evaluations)}
-    between, batch = second - first, np.empty((rows, len(first)), first.dtype)
     for start in range(0, n, rows):
         few = order[start : start + rows]
         batch[:] = first

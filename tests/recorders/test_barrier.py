@@ -183,9 +183,10 @@ def test_until_a_run_has_come_to_its_end_again_there_is_no_barrier(tmp_path, mon
 
     for name in ("r.nc", "unbroken.nc"):
         recorded(tmp_path, iris(), name, steps=20).close()
-    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+    with monkeypatch.context() as patch:
         patch.setattr(barrier, "curves", lambda *args: 1 / 0)
-        recorded(tmp_path, iris(), steps=90, resume=True)
+        with pytest.raises(ZeroDivisionError):
+            recorded(tmp_path, iris(), steps=90, resume=True)
     cut = nndyn.open(tmp_path / "r.nc")
     assert cut.attrs["status"] == "recording"
     result = nndyn.endings(cut)
