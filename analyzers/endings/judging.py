@@ -12,6 +12,7 @@ from analyzers.common.predictions import last
 from analyzers.endings.groups import Ends
 from analyzers.endings.segments import Segments
 from analyzers.growth.divergence import escape
+from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _AGREE = 0.05
 #: Barrier of a loss, over the loss at the ends, below which it is none.
 _NONE = 1e-6
+#: Pairs of ends that a warning names.
+_NAMED = 5
 
 
 def judged(recording: xr.Dataset, ends: Ends) -> tuple[str, str]:
@@ -55,21 +58,25 @@ def _reason(ends: Ends, found: Segments, count: int) -> str:
     assert ends.barriers is not None  # the caller has looked
     what = "test error" if found.decides == "test_error" else "error on the training set"
     low, high = (100 * f(ends.barriers) for f in (np.nanmin, np.nanmax))
+    errors = 100 * found.curves[found.decides][:, [0, -1]]
     limit = f"{100 * ends.connected:g} %"
     said = f"between any two ends the barrier of the {what} is "
     if count == 1:
-        said += f"below {limit}: {high:.2g} % at most"
+        said += f"below {limit}: {high:.3g} % at most"
     elif count == int(np.isfinite(ends.group).sum()):
-        said += f"{limit} or more: {low:.2g} % at least"
+        said += f"{limit} or more: {low:.3g} % at least"
     else:
         said = (
             f"there are {count} groups of ends any two of which have a barrier of the {what} below "
             f"{limit}: {_members(ends)}"
         )
-    said += ", without alignment of units"
+    said += (
+        f", without alignment of units; at the ends it is {np.nanmin(errors):.3g} to "
+        f"{np.nanmax(errors):.3g} %"
+    )
     if found.disagreement is not None and np.isfinite(found.disagreement).any():
         differ = 100 * np.nanmax(found.disagreement)
-        said += f"; between two ends at most {differ:.2g} % of predictions on the test set differ"
+        said += f"; between two ends at most {differ:.3g} % of predictions on the test set differ"
     return said
 
 
@@ -99,14 +106,9 @@ def warnings(recording: xr.Dataset, ends: Ends) -> list[str]:
         if other.any():
             said.append(
                 f"whether two ends are connected is another thing at {found.points} points than at "
-                f"twice as many, for {_pairs(found, other)}; record with a larger `barrier`"
+                f"twice as many, {_pairs(found, other)}; record with a larger `barrier`"
             )
-    samples = _test_samples(recording)
-    if found.decides == "test_error" and 0 < samples < 1 / max(ends.connected, 1e-12):
-        said.append(
-            f"the test set has {samples} samples, of which one is {100 / samples:.2g} % of the "
-            f"error: a barrier below {100 * ends.connected:g} % is none at all there"
-        )
+        said += _near(found, ends, _test_samples(recording))
     return said
 
 
@@ -119,21 +121,36 @@ def _few(found: Segments, name: str) -> list[str]:
         return []
     return [
         f"{found.points} points and twice as many give barriers of the {name.replace('_', ' ')} "
-        f"that differ by more than {100 * _AGREE:g} %, for {_pairs(found, other)}; record with a "
+        f"that differ by more than {100 * _AGREE:g} %, {_pairs(found, other)}; record with a "
         "larger `barrier`"
     ]
 
 
-def _pairs(found: Segments, which: np.ndarray) -> str:
-    """Name pairs of ends: those with the reference by their replica, others by both."""
-    first, second = found.first[which], found.second[which]
-    alone = [str(j) for i, j in zip(first, second, strict=True) if i == 0]
-    both = [f"{i} and {j}" for i, j in zip(first, second, strict=True) if i]
-    said = [f"replica{'s' if len(alone) > 1 else ''} {', '.join(alone)}"] if alone else []
-    if both:
-        more = f" and {len(both) - 3} pairs more" if len(both) > 3 else ""
-        said.append(f"between {'; '.join(both[:3])}{more}")
-    return ", ".join(said)
+def _near(found: Segments, ends: Ends, samples: int) -> list[str]:
+    """Say between which ends the sampling of a test set decides what is connected."""
+    assert ends.barriers is not None  # the caller has looked
+    if found.decides != "test_error" or not samples:
+        return []
+    highest = found.curves["test_error"].max(axis=1)
+    sampling = np.sqrt(highest * (1.0 - highest) / samples)
+    near = (ends.barriers > 0.0) & (np.abs(ends.barriers - ends.connected) < sampling)
+    if not near.any():
+        return []
+    return [
+        f"an error on {samples} test samples has a standard error of "
+        f"{100 * sampling[near].max():.2g} %, and the barrier is that close to "
+        f"{100 * ends.connected:g} % {_pairs(found, near)}"
+    ]
+
+
+def _pairs(found: Segments, which: Array) -> str:
+    """Name pairs of ends."""
+    named = [
+        f"between {'the reference' if i == 0 else i} and {j}"
+        for i, j in zip(found.first[which], found.second[which], strict=True)
+    ]
+    more = [f"and {len(named) - _NAMED} pairs more"] if len(named) > _NAMED else []
+    return ", ".join([*named[:_NAMED], *more])
 
 
 def _test_samples(recording: xr.Dataset) -> int:
