@@ -255,8 +255,8 @@ class Accessor:
         ----------
         name : str, optional
             An analyzer that has a figure: lyapunov (the default), spectrum, exploration, learning,
-            recurrence. Of a study: study (the default), growth and training time along a swept
-            option; verdicts, a map of them; lyapunov or learning, the curves of all its runs.
+            endings, recurrence. Of a study: study (the default), growth and training time along a
+            swept option; verdicts, a map of them; lyapunov or learning, the curves of all its runs.
         ax : matplotlib.axes.Axes or sequence of them, optional
             Where to draw the first panel, or as many as there are axes; a new figure by default.
         title : str, optional

@@ -172,7 +172,7 @@ def pairs(ends: Ends) -> dict[str, Quantity]:
     out["pair_excess"] = Quantity(
         excess(found.curves[curve], found.positions),
         "1",
-        f"{_RECORDED[curve]} over the straight line between the ends",
+        f"excess of the {_RECORDED[curve]} over the straight line between the ends",
         ("pair", "position"),
         note=note,
     )

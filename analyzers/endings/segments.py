@@ -94,6 +94,8 @@ def segments(recording: xr.Dataset) -> tuple[Segments | None, str]:
     unit = recording["time"].attrs.get("units", "step")
     if recording.attrs.get("status") == "stopped" and not len(time):
         return None, f"the run stopped at {unit} {last:g}, and barriers are of what came to its end"
+    if len(time) and float(time[-1]) > last:
+        return None, "times were selected, and segments are of the last; give the whole recording"
     if not len(time) or float(time[-1]) != last:
         return None, (
             f"the run stands at {unit} {last:g} and has not come to its end, at which barriers are "

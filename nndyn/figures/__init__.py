@@ -39,6 +39,10 @@ FIGURES = {
         "nndyn.figures.learning:learning",
         "Accuracy of the replicas, with threshold, training time and verdict.",
     ),
+    "endings": Entry(
+        "nndyn.figures.endings:endings",
+        "Loss along the segments between the ends of the replicas, with verdict.",
+    ),
     "recurrence": Entry(
         "nndyn.figures.recurrence:recurrence",
         "Recurrence plot of a trajectory, with its lines or its measures along time.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nndyn.numerics.arrays import Array
 
 
@@ -17,10 +19,11 @@ def excess(values: Array, positions: Array) -> Array:
     Returns
     -------
     (..., n) float64
-        0 at both ends.
+        0 at both ends; NaN where one of them is not finite.
     """
     first, last = values[..., :1], values[..., -1:]
-    found: Array = values - ((1.0 - positions) * first + positions * last)
+    with np.errstate(invalid="ignore"):  # of an end that is infinite: there is no line
+        found: Array = values - ((1.0 - positions) * first + positions * last)
     return found
 
 
