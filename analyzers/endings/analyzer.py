@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Barrier of the test error below which two ends are linearly connected.
 CONNECTED = 0.02
 #: What a result has and its table has no room for.
-_BESIDE = ("distance", "distance_output", "error_barrier")
+_BESIDE = {"distance", "distance_output"}
 
 
 def endings(
@@ -102,7 +102,9 @@ def endings(
     if of_other is not None:
         quantities |= of_other.quantities
         reason = f"{reason}; {of_other.said}"
-    summary = [name for name in quantities if name not in _BESIDE]
+    of_training = found is not None and found.decides == "error"
+    hidden = _BESIDE if of_training else _BESIDE | {"error_barrier"}
+    summary = [name for name in quantities if name not in hidden]
     quantities |= pairs(ends)
     coords: dict[str, Any] = {
         "copy": ("copy", [str(r) for r in perturbed], {"long_name": "replica in the recording"})

@@ -114,6 +114,8 @@ def test_without_a_test_set_the_error_on_the_training_set_decides():
     result = nndyn.endings(run)
     assert result.attrs["verdict"] == "connected"
     assert "error on the training set" in result.attrs["reason"]
+    assert "error_barrier" in to_dict(result)["results"]
+    assert "error_barrier" not in to_dict(nndyn.endings(recording([0.0])))["results"]
     for name in ("test_error_barrier", "disagreement", "output_groups"):
         assert np.isnan(result[name]).all()
         assert result[name].attrs["note"]
