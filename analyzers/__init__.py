@@ -59,6 +59,10 @@ class Row:
 
 #: Every analyzer that ships with nndyn, by name.
 ANALYZERS: dict[str, Row] = {
+    "endings": Row(
+        target="analyzers.endings.analyzer:endings",
+        summary="Barriers between the ends of the replicas, and how far their functions agree.",
+    ),
     "exploration": Row(
         target="analyzers.exploration.analyzer:exploration",
         summary="Exploration of the state space: path, turns, diffusion, dimension.",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nndyn._version import __version__
 
 if TYPE_CHECKING:
+    from analyzers.endings.analyzer import endings
     from analyzers.exploration.analyzer import exploration
     from analyzers.learning.analyzer import learning
     from analyzers.lyapunov.analyzer import lyapunov
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from recorders.batch import record_batch
     from recorders.ensemble import record
     from recorders.join import join
+    from recorders.segments.barrier import barrier
     from recorders.twins.ensemble import twins
     from recorders.watch.opening import watch
 
@@ -45,6 +47,8 @@ __all__ = [
     "NndynError",
     "Training",
     "__version__",
+    "barrier",
+    "endings",
     "exploration",
     "find_onset",
     "from_array",
@@ -73,6 +77,7 @@ _PUBLIC = {
     "Map": ("nndyn.systems.user", "Map"),
     "NndynError": ("nndyn.errors", "NndynError"),
     "Training": ("nndyn.systems.training", "Training"),
+    "barrier": ("recorders.segments.barrier", "barrier"),
     "find_onset": ("nndyn.finder.search", "find_onset"),
     "from_array": ("nndyn.systems.series.arrays", "from_array"),
     "from_checkpoints": ("recorders.apart.checkpoints", "from_checkpoints"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from analyzers.endings.analyzer import endings
     from analyzers.exploration.analyzer import exploration
     from analyzers.learning.analyzer import learning
     from analyzers.lyapunov.analyzer import lyapunov
@@ -71,6 +72,7 @@ class Accessor:
     """Analyzers, layers and plots of a recording; analyzers of a study; the table of a result."""
 
     if TYPE_CHECKING:  # the rows of the table of analyzers
+        endings = _Analyzer("endings", endings)
         exploration = _Analyzer("exploration", exploration)
         learning = _Analyzer("learning", learning)
         lyapunov = _Analyzer("lyapunov", lyapunov)
@@ -253,10 +255,10 @@ class Accessor:
         ----------
         name : str, optional
             An analyzer that has a figure: lyapunov (the default), spectrum, exploration, learning,
-            recurrence; or path, principal components beside those of a random walk. Of a study:
-            study (the default), growth and training time along a swept option; verdicts, a map of
-            them; lyapunov or learning, the curves of all its runs; curves, a quantity over time,
-            and orbit, its last values against the swept option.
+            endings, recurrence; or path, principal components beside those of a random walk. Of a
+            study: study (the default), growth and training time along a swept option; verdicts, a
+            map of them; lyapunov or learning, the curves of all its runs; curves, a quantity over
+            time, and orbit, its last values against the swept option.
         ax : matplotlib.axes.Axes or sequence of them, optional
             Where to draw the first panel, or as many as there are axes; a new figure by default.
         title : str, optional

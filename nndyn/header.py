@@ -88,6 +88,7 @@ _RUN = {
     "tangent_start": TEXT,
     "sharpness": TEXT,
     "critical_sharpness": TEXT,
+    "barrier": whole(3),
     "quadratic_model": FLAG,
     "perturbations": null_or(TEXT),
     "tangents": whole(),

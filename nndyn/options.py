@@ -338,6 +338,14 @@ OPTIONS: tuple[Option, ...] = (
         of_trainings="alone",
     ),
     Option(
+        "barrier",
+        "whole",
+        "At the end, evaluate N points of the segment between the weights of any two replicas, and "
+        "as many between them.",
+        metavar="N",
+        of_trainings="alone",
+    ),
+    Option(
         "quadratic_model",
         "switch",
         "Follow the perturbations on the quadratic expansion of the initial loss as well.",

@@ -32,6 +32,7 @@ GROWING = (
     "tangent_time",
     "sharpness_time",
     "critical_time",
+    "barrier_time",
     "batch_time",
 )
 
@@ -327,6 +328,28 @@ VARIABLES: dict[str, Variable] = {
         ),
     )
 }
+
+#: What is evaluated along segments between the weights of two replicas.
+ALONG = ("loss", "accuracy", "test_loss", "test_accuracy")
+_E = ("barrier_time", "barrier_segment")
+_P = ("barrier_position",)
+#: Of segments: dimensions, dtype, what it is.
+_SEGMENTS = {
+    **{
+        f"barrier_{name}": ((*_E, *_P), "float64", f"{VARIABLES[name].long_name}, on a segment")
+        for name in ALONG
+    },
+    "barrier_distance_l2": (_E, "float64", "l2 length of a segment"),
+    "barrier_distance_output": (_E, "float64", "l2 distance of the test-set outputs of its ends"),
+    "barrier_disagreement": (_E, "float64", "share of the test set classed otherwise by its ends"),
+    "barrier_norm": (("barrier_time", "replica"), "float64", "l2 norm of the weights at the end"),
+    "barrier_position": (_P, "float64", "share of the way along a segment"),
+    "barrier_from": (_E[1:], "int32", "replica at position 0 of a segment"),
+    "barrier_to": (_E[1:], "int32", "replica at position 1 of a segment"),
+}
+VARIABLES |= {
+    name: Variable(name, dims, dtype, "1", text) for name, (dims, dtype, text) in _SEGMENTS.items()
+} | {"barrier_time": Variable("barrier_time", _E[:1], "float64", "time", "ends of a run")}
 
 #: Beginnings of the names that users give: dimensions, and what the quantity is.
 _NAMED = {

@@ -39,6 +39,7 @@ def record(
     tangent_start: TangentStart | None = None,
     sharpness: str | None = None,
     critical_sharpness: str | None = None,
+    barrier: int | None = None,
     quadratic_model: bool = False,
     resume: bool = False,
     mix: bool = False,
@@ -124,6 +125,12 @@ def record(
         over the whole training set is higher at w - s u than at w, u being the next update without
         its learning rate; and that rate over s, above 1 where the update raises this loss. Ten
         passes forward at most, and no second derivatives; trainings that nndyn steps.
+    barrier : int, optional
+        At the end of the run, loss and accuracy on the training and the test set at so many points,
+        both ends among them, of the segment between the weights of any two replicas, the reference
+        one of them, and at the points halfway between; see ``nndyn.endings``. Running statistics,
+        as of batch normalisation, are computed anew at every point, by one pass over the training
+        set. With R replicas these are R (R + 1) / 2 segments. Trainings whose samples nndyn has.
     quadratic_model : bool, default False
         Follow the same perturbations on the quadratic expansion of the loss at the start as well,
         and store how they grow there; trainings only.
@@ -189,6 +196,7 @@ def record(
         tangent_start=tangent_start,
         sharpness=sharpness,
         critical_sharpness=critical_sharpness,
+        barrier=barrier,
         quadratic_model=quadratic_model,
         resume=resume,
         mix=mix,

@@ -124,6 +124,7 @@ def header(
             "parameter_name": np.array([p.name for p in layout], dtype=object),
             "parameter_start": np.array([p.start for p in layout], dtype=np.int64),
             "parameter_size": np.array([p.size for p in layout], dtype=np.int64),
+            **{name: values for each in plan.followed for name, values in each.fixed().items()},
         },
         block=plan.block,
         attrs={

@@ -62,6 +62,10 @@ class Followed:
         """Return its dimensions in the file."""
         return {}
 
+    def fixed(self) -> dict[str, Array]:
+        """Return the values of its variables that do not grow."""
+        return {}
+
     def variables(self, system: System) -> list[Variable]:
         """Return its variables in the file."""
         raise NotImplementedError

@@ -17,6 +17,7 @@ from nndyn.options import DEFAULTS
 from nndyn.systems.protocol import Begun, Sketched, System, WithGradient, first_step
 from nndyn.words.names import did_you_mean
 from recorders import perturbations as ensembles
+from recorders.followers.barrier import Barrier
 from recorders.followers.critical import CriticalSharpness
 from recorders.followers.curvature import Curvature
 from recorders.followers.expansion import Expansion
@@ -24,7 +25,13 @@ from recorders.followers.tangents import Tangents
 from recorders.plan import GRADIENT, NAMED, Followed, Plan, size_of_state
 
 #: What may be followed beside the replicas.
-FOLLOWED: tuple[type[Followed], ...] = (Tangents, Curvature, CriticalSharpness, Expansion)
+FOLLOWED: tuple[type[Followed], ...] = (
+    Tangents,
+    Curvature,
+    CriticalSharpness,
+    Expansion,
+    Barrier,
+)
 
 #: Size of perturbations in float64, unless given.
 EPSILON = 1e-8

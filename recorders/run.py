@@ -20,6 +20,7 @@ from nndyn.systems.series.ensembles import independent
 from recorders import checkpoint
 from recorders import perturbations as ensembles
 from recorders.checkpoint import Checkpoint
+from recorders.followers.follower import Concluding
 from recorders.header import lengths_of, perturbed, variables
 from recorders.origin import Origin
 from recorders.plan import Plan, rest_at_start
@@ -279,6 +280,8 @@ class Run:
         t = self.t
         for follower in self.followers:
             follower.close(self.phase[0], t)
+            if isinstance(follower, Concluding):
+                follower.conclude(self.phase, t)
         kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
         asked: dict[str, Any] = {"evaluate": bool(evaluated), "part": self.part}
         asked |= self.sketched(t + 1)

@@ -56,6 +56,10 @@ FIGURES = {
         "Principal components of a trajectory, beside those of a random walk.",
         of="analyzers.exploration.components:components",
     ),
+    "endings": Entry(
+        "nndyn.figures.endings:endings",
+        "Loss along the segments between the ends of the replicas, with verdict.",
+    ),
     "recurrence": Entry(
         "nndyn.figures.recurrence:recurrence",
         "Recurrence plot of a trajectory, with its lines or its measures along time.",

@@ -118,6 +118,8 @@ class Header:
             if variable.name == "checkpoint":
                 return (1, 1, sizes[-1])
             return (1, *sizes[1:]) if variable.name in CHECKPOINTS else sizes
+        if dim == "barrier_time":  # a row a run
+            return (1, *rest)
         if variable.dims[-1] == "parameter":
             return (self._rows(item * int(np.prod(rest, dtype=np.int64))), *rest)
         if len(variable.dims) == 3:

@@ -71,7 +71,7 @@ VERDICTS: Mapping[str, Explanation] = {
         "with 3 here, so that a script does not go on.",
     ),
     "diverged": Explanation(
-        "lyapunov, spectrum, exploration, recurrence, learning",
+        "lyapunov, spectrum, exploration, recurrence, learning, endings",
         "The reference itself left every bound: its state is not finite, or grew without end. What "
         "came before was analyzed as far as it goes; the way out has no exponent.",
         "Lower the learning rate, or the time step of a flow; start elsewhere; or look at an "
@@ -151,6 +151,27 @@ VERDICTS: Mapping[str, Explanation] = {
         "than the recording, not unknown: a study counts it as such.",
         "Train longer (`resume=True` with more `steps` goes on), ask for less (`threshold`), or "
         "choose another learning rate.",
+    ),
+    "connected": Explanation(
+        "endings",
+        "Any two ends, of the reference and its copies, are linearly connected: along the straight "
+        "line between their weights the error rises by less than 2 % above that of its ends.",
+        "Set it beside two seeds (`beside`), which as a rule are not connected. Whether the copies "
+        "are one function as well, output_group says.",
+    ),
+    "not connected": Explanation(
+        "endings",
+        "No two ends are linearly connected: between any two the error rises by 2 % or more. Units "
+        "were not aligned, so that two networks that differ by a permutation of hidden units alone "
+        "are not connected either.",
+        "largest_disagreement says how far they are apart as functions. To see when the copies "
+        "part for good, perturb later (`perturb_at`) and look again.",
+    ),
+    "in groups": Explanation(
+        "endings",
+        "Some ends are linearly connected and others are not: within a group any two are.",
+        "group says which copies go together, output_group which are one function. More replicas "
+        "say how often a copy goes its own way.",
     ),
     "found": Explanation(
         f"{_STUDY}, {_LEARNING}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -34,6 +34,14 @@ class Follower(Protocol):
 
     def take(self, first: int, last: int, interval: float) -> dict[str, Array]:
         """Hand over the variables of the times `first` to `last`, and forget them."""
+
+
+@runtime_checkable
+class Concluding(Protocol):
+    """A follower that looks at all rows at the end of a run."""
+
+    def conclude(self, phases: Array, t: int) -> None:
+        """Look at the rows ``(R, P)`` of the last time `t`, which are not changed."""
 
 
 class Notes:

@@ -39,7 +39,7 @@ def test_a_command_has_what_the_table_says(kind):
     there = {option.name for option in command.commands[kind].params}
     given = {row.name for row in OPTIONS if row.kind}
     if kind != "training":
-        given -= {*TRAINING, "sharpness", "critical_sharpness", "quadratic_model"}
+        given -= {*TRAINING, "sharpness", "critical_sharpness", "barrier", "quadratic_model"}
     assert {"no_control" if name == "control" else name for name in given} <= there
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analyzers.common.blocks import filled
+from analyzers.common.predictions import SAME, last
 from analyzers.growth.separation import Separation, separation
 from analyzers.lyapunov.words import by
 from nndyn.recording import PERTURBED
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 #: Growth of the function over that of the weights up to which it does not part with them.
 APART = 1.0 / 3.0
-#: Share of predictions that differ up to which they are the same.
-SAME = 0.01
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,9 @@ def _disagreement(recording: xr.Dataset, *, rescaled: bool) -> tuple[float | Non
         return None, "not recorded: of trainings on classes with a test set"
     if rescaled:
         return None, "replicas are rescaled, which keeps them near the reference"
-    found = recording["prediction_disagreement"]
     perturbed = np.flatnonzero(np.asarray(recording["role"].values) == PERTURBED)
-    if not found.shape[0]:
+    found = last(recording, "prediction_disagreement")
+    if found is None:
         return None, "there is no evaluation"
-    last = np.asarray(found.variable[-1].values, np.float64)[perturbed]
-    last = last[np.isfinite(last)]
-    return (float(last.mean()), "") if last.size else (None, "no replica has lasted to the end")
+    there = found[perturbed][np.isfinite(found[perturbed])]
+    return (float(there.mean()), "") if there.size else (None, "no replica has lasted to the end")

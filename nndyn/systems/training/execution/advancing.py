@@ -14,9 +14,11 @@ from nndyn.numerics.arrays import Array
 from nndyn.numerics.sketch import Sketches
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.execution.statistics import recomputed
 from nndyn.systems.training.execution.team import Together
-from nndyn.systems.training.execution.trajectories import check_times
+from nndyn.systems.training.execution.trajectories import DISAGREEMENT, check_times
 from nndyn.systems.training.optimizers.base import Optimizer
+from nndyn.systems.training.protocol import Engine
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.torch_state import device as devices
 from nndyn.systems.training.torch_state.threads import threads_for
@@ -164,6 +166,44 @@ class Advancing:
             engine.load(*here)
             gradient, _, _ = engine.gradient(0 if self.task.kept else t)
             return np.asarray(gradient[0].cpu().numpy().copy())
+
+    @property
+    def no_barrier(self) -> str:
+        """See `recorders.segments.curves.WithSegments`."""
+        return (
+            "" if self.task.kept else "batches are drawn anew, and there is no whole training set"
+        )
+
+    def evaluated(self, weights: Array) -> dict[str, Array]:
+        """Return what is evaluated ``(R,)`` of rows of weights ``(R, D)`` alone.
+
+        Returns
+        -------
+        dict of str to (R,) float64
+            By the names of `evaluations`.
+
+        Notes
+        -----
+        Running statistics are computed anew for every row, by one pass over the training set.
+        """
+        task, counts = self.task, self.task.counts
+        with self.computing(len(weights)), torch.no_grad():
+            rows = torch.from_numpy(weights).to(task.device, task.dtype)
+            engine = self._engine(len(rows))
+            engine.load(rows, recomputed(task, self.order, rows))
+            loss, right = engine.evaluate(correct=task.labelled)
+            found = {"loss": loss} | ({} if right is None else {"accuracy": right / counts[""]})
+            if "test_" in counts:
+                loss, right, apart, other = engine.test(len(rows), correct=task.labelled)
+                found |= {"test_loss": loss[0], "distance_output": apart[0]}
+                if right is not None and other is not None:
+                    found["test_accuracy"] = right[0] / counts["test_"]
+                    found[DISAGREEMENT] = other[0] / counts["test_"]
+            return {name: v.to(torch.float64).cpu().numpy() for name, v in found.items()}
+
+    def _engine(self, rows: int) -> Engine:
+        """Return what computes so many rows: that of the run, which has its buffers."""
+        return self._alone.engine(rows)
 
     @contextmanager
     def computing(self, replicas: int) -> Iterator[None]:

@@ -17,6 +17,7 @@ from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.execution.trajectories import Trajectories
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.optimizers.stacked import stack
+from nndyn.systems.training.protocol import Engine
 from nndyn.systems.training.task import Task
 
 #: What runs of one batch may differ in.
@@ -122,6 +123,10 @@ class Together:
         for low, high in self._shares(R):
             end[low:high] = self._trajectories(low, high, R).bare(phases[low:high], start, steps)
         return end
+
+    def engine(self, replicas: int) -> Engine:
+        """Return what computes so many rows of the first run."""
+        return self._trajectories(0, 1, replicas).engine
 
     def _shares(self, replicas: int) -> list[tuple[int, int]]:
         """Return the runs that share their calls, as (first, end)."""

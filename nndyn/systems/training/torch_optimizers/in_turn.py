@@ -23,6 +23,7 @@ from nndyn.systems.training.loop.system import Loop
 from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.modules.modes import plain
 from nndyn.systems.training.optimizers.schedules import Schedule
+from nndyn.systems.training.protocol import Engine
 from nndyn.systems.training.start.start import Start
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.torch_optimizers.choice import Chosen
@@ -57,6 +58,7 @@ class RowsInTurn(Advancing):
     _loop: Loop
     _step: Step
     _description: dict[str, Any]
+    _engines: Engine | None = None
 
     def _begin(self, chosen: Chosen, begin: Start | None) -> None:
         """Try the steps of the optimizer that is chosen.
@@ -245,6 +247,12 @@ class RowsInTurn(Advancing):
     def push(self, *args: Any, **kwargs: Any) -> Any:
         """Raise: there are no tangents."""
         raise UsageError(self.no_tangents)
+
+    def _engine(self, rows: int) -> Engine:
+        """Return what computes so many rows, kept for the next call: steps have none."""
+        if self._engines is None or self._engines.replicas != rows:
+            self._engines = self.task.engine([self.order], rows)
+        return self._engines
 
     @contextmanager
     def computing(self, replicas: int) -> Iterator[None]:
