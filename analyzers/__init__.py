@@ -59,6 +59,10 @@ class Row:
 
 #: Every analyzer that ships with nndyn, by name.
 ANALYZERS: dict[str, Row] = {
+    "autocorrelation": Row(
+        target="analyzers.series.autocorrelation:autocorrelation",
+        summary="Autocorrelation of a motion, and the time over which it is forgotten.",
+    ),
     "exploration": Row(
         target="analyzers.exploration.analyzer:exploration",
         summary="Exploration of the state space: path, turns, diffusion, dimension.",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from analyzers.learning.analyzer import learning
     from analyzers.lyapunov.analyzer import lyapunov
     from analyzers.recurrence.analyzer import recurrence
+    from analyzers.series.autocorrelation import autocorrelation
     from analyzers.spectrum.analyzer import spectrum
     from nndyn.figures.style import Look
 
@@ -71,6 +72,7 @@ class Accessor:
     """Analyzers, layers and plots of a recording; analyzers of a study; the table of a result."""
 
     if TYPE_CHECKING:  # the rows of the table of analyzers
+        autocorrelation = _Analyzer("autocorrelation", autocorrelation)
         exploration = _Analyzer("exploration", exploration)
         learning = _Analyzer("learning", learning)
         lyapunov = _Analyzer("lyapunov", lyapunov)

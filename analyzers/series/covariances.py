@@ -1,0 +1,62 @@
+"""Autocovariances of a trajectory, block by block of its times."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nndyn.numerics.arrays import Array
+
+
+def covariances(x: Array, blocks: int, lags: int) -> Array:
+    """Return what every block of times adds to the autocovariance of a trajectory.
+
+    Parameters
+    ----------
+    x : (d, T) float64
+        Components of the states, each of mean 0.
+    blocks : int
+        Adjoining parts of the times, as long as one another but for one; at most T.
+    lags : int
+        At most T.
+
+    Returns
+    -------
+    (blocks, lags) float64
+        ``Σ_i x_i · x_{i+k}`` over the times i of a block and k = 0 … lags-1; i+k may lie in a later
+        block, and what would lie beyond the end is left out.
+    """
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    T = x.shape[1]
+    edges = np.linspace(0, T, blocks + 1).astype(np.int64)
+    found = np.empty((blocks, lags))
+    for b, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        size = next_fast_len(int(last - first) + lags - 1, real=True)
+        product = np.zeros(size // 2 + 1, np.complex128)
+        for row in x:
+            here = rfft(row[first:last], size)
+            product += rfft(row[first : last + lags - 1], size) * here.conj()
+        found[b] = irfft(product, size)[:lags]
+    return found
+
+
+def passage(r: Array, level: float) -> float | None:
+    """Return where an autocorrelation first lies below a level, between two lags on a line.
+
+    Parameters
+    ----------
+    r : (n,) float64
+        At lags 0 … n-1; 1 at the first.
+    level : float
+        Below 1.
+
+    Returns
+    -------
+    float or None
+        In lags; None where it never does.
+    """
+    below = np.flatnonzero(r < level)
+    if not below.size:
+        return None
+    k = int(below[0])
+    return float(k - 1 + (r[k - 1] - level) / (r[k - 1] - r[k]))
