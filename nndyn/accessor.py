@@ -249,7 +249,7 @@ class Accessor:
         style: str | None = None,
         **options: Any,
     ) -> Figure:
-        """Analyze with ``NAME(**options)`` and draw it.
+        """Analyze with ``NAME(**options)`` and draw it; of a comparison, draw that.
 
         Parameters
         ----------
@@ -285,6 +285,10 @@ class Accessor:
         from nndyn.figures.style import checked
 
         look = checked({"title": title, "size": size, "dpi": dpi, "style": style})
+        if self._recording.attrs.get("analyzer") == "compare":
+            from nndyn.figures.comparison import comparison
+
+            return comparison(self._recording, ax, **look)
         if self._is_study:
             return self._plot_study(name, ax, look, **options)
         name = name or "lyapunov"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nndyn.cli import compare
 from nndyn.cli.analyze import along, options_of, read_from, study_result
 from nndyn.cli.cautions import check_window
 from nndyn.cli.dialect import flags
@@ -227,7 +228,25 @@ def _of_study(name: str, callback: Callable[..., None], text: str, short: str) -
     )
 
 
+def _run_compare(paths: tuple[Path, ...], output: Path, **options: Any) -> None:
+    from nndyn.figures.comparison import comparison
+    from nndyn.store.apart import check_apart
+
+    look = _look(options)
+    check_apart(output, compare.parts(paths))
+    result = compare.compared(paths, **options)
+    _save(comparison(result, **look), output)
+    say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
+    compare.warn(result)
+
+
 _STUDIES = {
+    "compare": click.Command(
+        "compare",
+        callback=_run_compare,
+        help="Separation, spectra, displacement and recurrence of recordings side by side.",
+        params=[*compare.options(), *_drawing()],
+    ),
     "study": _of_study(
         "study",
         _run_study,
