@@ -85,7 +85,11 @@ def autocorrelation(
     ----------
     Jackknife of blocks: Künsch, doi:10.1214/aos/1176347265.
     """
-    parameters = {"replica": replica, "component": component, "confidence": confidence}
+    parameters: dict[str, Any] = {
+        "replica": replica,
+        "component": component,
+        "confidence": confidence,
+    }
     _check(recording, parameters)
     recording = from_perturbation(recording)
     state = trajectories(recording)
@@ -103,9 +107,7 @@ def autocorrelation(
     times = _even(np.asarray(axis.values[:last], np.float64))
     T = len(times)
     if T < FEWEST:
-        raise DataError(
-            f"expected at least {FEWEST} states, found {T}{f': {end}' if end else ''}"
-        )
+        raise DataError(f"expected at least {FEWEST} states, found {T}{f': {end}' if end else ''}")
     spacing = float(times[-1] - times[0]) / (T - 1)
     chosen = np.arange(state.shape[2]) if component is None else np.array([parameters["component"]])
     curve, blocks, moves = _curve(state, r, T, chosen)
@@ -207,7 +209,7 @@ def _centred(state: xr.DataArray, r: int, T: int, panel: Array) -> tuple[Array, 
 def _half_width(blocks: Array, T: int, at: float, confidence: float) -> float | None:
     """Return the half-width of the interval of a passage, in lags; None of too short a series."""
     count, lags = blocks.shape
-    for n in (n for n in BLOCKS if n <= count and T >= n * LONG * at):
+    for n in (n for n in BLOCKS if n <= count and n * LONG * at <= T):
         joined = blocks[: n * (count // n)].reshape(n, count // n, lags).sum(axis=1)
         others = joined.sum(axis=0) - joined
         found = [passage(one / one[0], LEVEL) for one in others]
@@ -237,8 +239,9 @@ def _time(
         said.append("no interval: the recording is too short for 5 blocks of 10 such times")
         return Quantity(spacing * at, unit, long_name, note="; ".join(said))
     ends = (spacing * max(at - half, 0.0), spacing * (at + half))
-    note = "; ".join(said) or None
-    return Quantity(spacing * at, unit, long_name, ci=ends, interval_over="time", note=note)
+    return Quantity(
+        spacing * at, unit, long_name, ci=ends, interval_over="time", note="; ".join(said) or None
+    )
 
 
 def _verdict(time: Quantity, moves: bool, unit: str, stationary: bool) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from nndyn.numerics.arrays import Array
@@ -30,7 +32,7 @@ def covariances(x: Array, blocks: int, lags: int) -> Array:
     T = x.shape[1]
     edges = np.linspace(0, T, blocks + 1).astype(np.int64)
     found = np.empty((blocks, lags))
-    for b, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for b, (first, last) in enumerate(pairwise(edges)):
         size = next_fast_len(int(last - first) + lags - 1, real=True)
         product = np.zeros(size // 2 + 1, np.complex128)
         for row in x:

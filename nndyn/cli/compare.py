@@ -19,7 +19,6 @@ from nndyn.words.text import escaped, shortened
 if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
-    from rich.text import Text
 
 #: Characters of the names of rows, of a column, and of the name of a recording.
 _MARGIN, _COLUMN, _NAME = 18, 14, 42
@@ -255,9 +254,7 @@ def _ratios(
             yield "Lyapunov clock", label, [between.join(c) for c in cells]
 
 
-def _cell(
-    result: xr.Dataset, name: str, at: tuple[int, ...], marks: dict[str, int]
-) -> list[str]:
+def _cell(result: xr.Dataset, name: str, at: tuple[int, ...], marks: dict[str, int]) -> list[str]:
     """Return a value with the mark of its note, and its interval."""
     value = float(result[name].values[at])
     note = json.loads(result[name].attrs["notes"])[at[0]]
@@ -272,4 +269,3 @@ def _cell(
         if low == low and high == high:
             lines.append(f"[{low:.3g}, {high:.3g}]")
     return lines
-

@@ -38,9 +38,7 @@ class Options:
         return dict(vars(self))
 
 
-def checked(
-    rate: Any, theiler: Any, points: Any, threshold: Any, confidence: Any
-) -> Options:
+def checked(rate: Any, theiler: Any, points: Any, threshold: Any, confidence: Any) -> Options:
     """Return options that are in range.
 
     Returns

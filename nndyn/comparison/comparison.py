@@ -15,7 +15,7 @@ from nndyn.comparison.cautions import cautions
 from nndyn.comparison.curves import CURVES
 from nndyn.comparison.measured import Measured, measure
 from nndyn.comparison.numbers import Number
-from nndyn.comparison.quantities import ANALYZERS, FACTS, QUANTITIES, RATE
+from nndyn.comparison.quantities import ANALYZERS, FACTS, QUANTITIES
 from nndyn.comparison.runs import medians
 from nndyn.comparison.sources import Source, sources
 from nndyn.runtime.progress import Progress, following
@@ -27,7 +27,8 @@ _RATIOS = "exponent_ratios"
 
 
 def compare(
-    recordings: Mapping[str, str | os.PathLike[str] | xr.Dataset] | Sequence[str | os.PathLike[str]],
+    recordings: Mapping[str, str | os.PathLike[str] | xr.Dataset]
+    | Sequence[str | os.PathLike[str]],
     *,
     catalogue: bool = False,
     rate: float = 0.05,
@@ -184,7 +185,7 @@ def _labelled(
         summary=[*FACTS, "dimension", *QUANTITIES, _RATIOS],
         verdict="compared",
         reason=f"{len(every)} side by side, {attractors} on an attractor and "
-        f"{len(every) - attractors} along a transient; times in units of each, {RATE} too",
+        f"{len(every) - attractors} along a transient; times are in the time_unit of each",
         warnings=warnings,
         coords={
             "recording": ("recording", np.array(list(columns), dtype=str)),

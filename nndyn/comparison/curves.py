@@ -20,7 +20,10 @@ CURVES: dict[str, tuple[str, tuple[str, ...]]] = {
     "separation_lyapunov_times": ("time since the start, in Lyapunov times", ("point",)),
     "log_separation": ("mean log separation, from that at the start", ("point",)),
     "msd_lag": ("lag, in autocorrelation times", ("point",)),
-    "msd": ("mean-squared displacement over twice the mean squared distance to the mean", ("point",)),
+    "msd": (
+        "mean-squared displacement over twice the mean squared distance to the mean",
+        ("point",),
+    ),
     "picture": ("share of the pairs that recur, of the first points", ("row", "column")),
     "picture_length": ("time that the picture covers, in autocorrelation times", ()),
 }
@@ -64,7 +67,9 @@ def _separation(lyapunov: xr.Dataset, clock: Clock) -> dict[str, Array]:
     assert clock.exponent.value is not None
     if known.size < 2:
         return {}
-    time = (lyapunov["time"].values[known] - lyapunov["time"].values[known[0]]) * clock.exponent.value
+    time = (
+        lyapunov["time"].values[known] - lyapunov["time"].values[known[0]]
+    ) * clock.exponent.value
     curve = curve[known] - curve[known[0]]
     shown = np.flatnonzero(time <= LONGEST)
     few = np.unique(np.linspace(0, shown[-1], POINTS).astype(np.int64))

@@ -219,6 +219,12 @@ def _plot(
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Return how a recurrence plot is made of a motion, and the options that say so.
 
+    Returns
+    -------
+    dict of str to float
+        The numbers that begin with ``recurrence_``.
+    dict
+
     Raises
     ------
     DataError
@@ -284,7 +290,11 @@ def _facts(
         "time_unit": unit,
         "exponent_kind": of_what,
         "exponent_from": source,
-        "states": "sketch" if is_sketched(recording) else "full" if "state" in recording else "none",
+        "states": "sketch"
+        if is_sketched(recording)
+        else "full"
+        if "state" in recording
+        else "none",
     }
 
 

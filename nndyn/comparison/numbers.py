@@ -97,7 +97,10 @@ def product(a: Number, b: Number) -> Number:
 def ratio(a: Number, b: Number) -> Number:
     """Return a ratio, of which the interval of the second number holds no zero.
 
-    A number over itself is 1, without an interval.
+    Returns
+    -------
+    Number
+        See `combined`; 1 without an interval of a number over itself.
     """
     if a.value is not None and (a.value, a.ci) == (b.value, b.ci):
         return Number(1.0).noted(a.note, b.note)

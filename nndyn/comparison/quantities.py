@@ -56,7 +56,9 @@ QUANTITIES: dict[str, Row] = {
         "1", "exponent of the mean-squared displacement over the last decade of lags", "motion"
     ),
     "participation_over_random_walk": Row(
-        "1", "participation ratio over that of random walks as long, in as many dimensions", "motion"
+        "1",
+        "participation ratio over that of random walks as long, in as many dimensions",
+        "motion",
     ),
     "rate_obtained": Row(
         "1", "share of the pairs outside the Theiler window that recur", "recurrence"

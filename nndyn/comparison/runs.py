@@ -13,6 +13,8 @@ from nndyn.comparison.numbers import Number, null
 
 #: Draws of the bootstrap.
 RESAMPLES = 2000
+#: Times that are longer than the recording where they are null.
+_TIMES = ("training_time", "gradient_flow_time")
 
 
 def medians(runs: Sequence[Measured], confidence: float) -> Measured:
@@ -36,12 +38,14 @@ def medians(runs: Sequence[Measured], confidence: float) -> Measured:
     nothing = null("no such exponent")
     ratios = [[*run.ratios, *[nothing] * (most - len(run.ratios))] for run in runs]
     facts = {
-        key: _counted([run.facts[key] for run in runs]) if key != "exponent_kind" else _windows(runs)
+        key: _counted([run.facts[key] for run in runs])
+        if key != "exponent_kind"
+        else _windows(runs)
         for key in first.facts
     }
     return Measured(
         numbers={
-            name: _median([run.numbers[name] for run in runs], confidence) for name in first.numbers
+            name: _median([_late(run, name) for run in runs], confidence) for name in first.numbers
         },
         ratios=[_median(list(column), confidence) for column in zip(*ratios, strict=True)],
         verdicts={n: _counted([run.verdicts[n] for run in runs]) for n in first.verdicts},
@@ -55,6 +59,14 @@ def medians(runs: Sequence[Measured], confidence: float) -> Measured:
     )
 
 
+def _late(run: Measured, name: str) -> Number:
+    """Return a number of a run; an infinite time where it did not learn within its steps."""
+    number = run.numbers[name]
+    if name in _TIMES and number.value is None and run.verdicts["learning"] != "-":
+        return Number(np.inf, note=number.note)
+    return number
+
+
 def _median(values: Sequence[Number], confidence: float) -> Number:
     known = [one.value for one in values if one.value is not None]
     notes = [note for one in values for note in one.note.split("; ")]
@@ -63,6 +75,8 @@ def _median(values: Sequence[Number], confidence: float) -> Number:
         return null(said.most_common(1)[0][0])
     found = np.array(known, np.float64)
     median, ci = median_interval(found, confidence, RESAMPLES)
+    if not np.isfinite(median):
+        return null(f"reached by fewer than half of {len(known)} runs")
     note = f"median of {len(known)} of {len(values)} runs" if len(known) < len(values) else ""
     low, high = (float(end) for end in ci)
     if len(known) < 2 or not np.isfinite([low, high]).all():

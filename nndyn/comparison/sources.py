@@ -78,7 +78,7 @@ def sources(recordings: Any, *, with_catalogue: bool) -> list[Source]:
     beside = catalogue.NAMES if with_catalogue else ()
     found += [Source(name, [partial(catalogue.recorded, name)]) for name in beside]
     if not found:
-        raise UsageError("there is nothing to compare; give recordings, or `catalogue=True`")
+        raise UsageError("there is nothing to compare; give recordings or studies")
     names = [one.name for one in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -126,6 +126,11 @@ def _sources(name: Any, value: Any) -> Iterator[Source]:
     Yields
     ------
     Source
+
+    Raises
+    ------
+    UsageError
+        If it is neither, or has no name.
     """
     from nndyn.store import facts
     from nndyn.studies.index import open_study
@@ -150,7 +155,7 @@ def _sources(name: Any, value: Any) -> Iterator[Source]:
         return
     if "time" not in value.variables or "summary" in value.attrs:
         raise UsageError(f"{name} is no recording; open one with nndyn.open(path)")
-    yield Source(name, [partial(nullcontext, value)], str(value.encoding.get("source", "")))
+    yield Source(name, [lambda: nullcontext(value)], str(value.encoding.get("source", "")))
 
 
 def _runs(name: str, index: xr.Dataset, path: str) -> Iterator[Source]:
@@ -159,6 +164,11 @@ def _runs(name: str, index: xr.Dataset, path: str) -> Iterator[Source]:
     Yields
     ------
     Source
+
+    Raises
+    ------
+    DataError
+        If none of its runs is done.
     """
     axes = [str(d) for d in index["path"].dims if d != "seed"]
     none = True

@@ -168,5 +168,10 @@ def _plot(result: xr.Dataset, i: int, ax: Axes) -> None:
 
 def _empty(ax: Axes, why: str) -> None:
     """Say why there is nothing in a panel."""
-    style = {"ha": "center", "va": "center", "color": colours().grey, "fontsize": 7.0}
+    style: dict[str, Any] = {
+        "ha": "center",
+        "va": "center",
+        "color": colours().grey,
+        "fontsize": 7.0,
+    }
     ax.text(0.5, 0.5, why, transform=ax.transAxes, **style)
