@@ -51,7 +51,9 @@ def test_a_cycle_has_the_time_of_its_cosine_whatever_the_sampling():
         time = np.arange(0.0, 200.0, interval)
         circle = np.stack([np.cos(time), np.sin(time)], axis=1)
         result = nndyn.autocorrelation(nndyn.from_array(circle, interval=interval))
-        assert float(result["autocorrelation_time"]) == pytest.approx(np.arccos(np.exp(-1)), abs=0.01)
+        assert float(result["autocorrelation_time"]) == pytest.approx(
+            np.arccos(np.exp(-1)), abs=0.01
+        )
 
 
 @settings(max_examples=10)
@@ -72,7 +74,9 @@ def test_panels_of_components_give_what_all_of_them_do(monkeypatch):
     parts = found(x)
     np.testing.assert_allclose(parts["autocorrelation_time"], whole["autocorrelation_time"])
     short = whole.sizes["lag"]
-    np.testing.assert_allclose(parts["autocorrelation"][:short], whole["autocorrelation"], atol=1e-9)
+    np.testing.assert_allclose(
+        parts["autocorrelation"][:short], whole["autocorrelation"], atol=1e-9
+    )
 
 
 def test_sketches_tell_about_the_same():

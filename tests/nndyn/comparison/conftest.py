@@ -19,7 +19,9 @@ def kinds(tmp_path_factory, recording_path):
         nndyn.record(lorenz, folder / name, steps=10_000, store=store, **followed).close()
     x = np.sin(0.1 * np.arange(600)) + 0.1 * np.random.default_rng(0).standard_normal(600)
     np.save(folder / "x.npy", x)
-    assert run(group, ["record", "series", str(folder / "x.npy"), "-o", f"{folder}/x.nc", "-q"]) == 0
+    assert (
+        run(group, ["record", "series", str(folder / "x.npy"), "-o", f"{folder}/x.nc", "-q"]) == 0
+    )
     names = {"map": "map.nc", "lorenz": "lorenz.nc", "coarse": "coarse.nc", "series": "x.nc"}
     return {"run": recording_path, **{key: folder / name for key, name in names.items()}}
 
