@@ -12,6 +12,7 @@ from nndyn.cli import nndyn as group
 from nndyn.cli.lazy import run
 from nndyn.comparison.quantities import QUANTITIES
 from nndyn.store import load_result
+from tests.readme import README, blocks, differences
 
 ORDER = ("run", "map", "lorenz", "series")
 
@@ -54,7 +55,8 @@ def test_the_table_fits_into_eighty_characters_and_pages(cli, kinds, monkeypatch
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     assert out.count("determinism") == 1
-    assert re.search(r"\n +\[0\.\d+, 0\.\d+\]", out)  # an interval below its value
+    assert re.search(r" \[0\.\d+, 0\.\d+\]", out)
+    assert "; [" not in out  # intervals stand below their values
     assert "points of map.nc" in err
     monkeypatch.setenv("COLUMNS", "50")
     _, out, _ = cli("compare", *paths, "-q")
@@ -174,3 +176,14 @@ def test_the_catalogue_stands_beside(cli, kinds):
     assert rows["lorenz63"] == pytest.approx(0.9056, abs=0.1)
     assert rows["random walk"] is None
     assert found["verdicts"]["limit cycle"]["lyapunov"]["verdict"] == "regular"
+
+
+def test_the_page_on_comparing_prints_what_it_tells(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, told = (
+        block.text
+        for block in blocks((README.parent / "docs" / "compare.md").read_text(encoding="utf-8"))
+        if block.language == "python" or "Lorenz: chaotic" in block.text
+    )
+    exec(compile(code, "compare.md", "exec"), {})
+    assert differences(told, capsys.readouterr().out, 0.2) == []
