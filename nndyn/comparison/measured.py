@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzers.common.begins import from_perturbation
+from analyzers.common.endings import ends
 from analyzers.common.manifest import system_of
 from analyzers.common.progress import part
 from analyzers.common.sketches import components, is_sketched, trajectories
@@ -236,13 +237,14 @@ def _plot(
     if time.value is None or isinstance(autocorrelation, str):
         raise DataError(f"no Theiler window: there is no autocorrelation time: {time.note}")
     spacing = float(autocorrelation["lag"].values[1])
-    states = trajectories(from_perturbation(recording))
-    count = states.shape[0]
+    recording = from_perturbation(recording)
+    states = trajectories(recording)
+    count = int(ends(recording, states)[0])
     fine = time.value / spacing
     stride = max(1, min(int(fine / FINE), count // options.points))
     points = min(-(-count // stride), options.points)
     theiler = max(1, math.ceil(options.theiler * fine / stride))
-    asked: dict[str, Any] = {"radius": f"rate:{options.rate:g}", "theiler": theiler}
+    asked: dict[str, Any] = {"radius": f"rate:{options.rate}", "theiler": theiler}
     if stride > 1:
         asked["stride"] = stride
     if points * stride < count:

@@ -71,7 +71,7 @@ VERDICTS: Mapping[str, Explanation] = {
         "with 3 here, so that a script does not go on.",
     ),
     "diverged": Explanation(
-        "lyapunov, spectrum, exploration, recurrence, learning",
+        "lyapunov, spectrum, exploration, recurrence, learning, autocorrelation",
         "The reference itself left every bound: its state is not finite, or grew without end. What "
         "came before was analyzed as far as it goes; the way out has no exponent.",
         "Lower the learning rate, or the time step of a flow; start elsewhere; or look at an "
