@@ -31,7 +31,7 @@ class Clock:
     stationary: bool
 
     @property
-    def stands(self) -> str:
+    def missing(self) -> str:
         """Why there is no such clock; empty where there is one."""
         if self.exponent.value is None:
             return self.exponent.note
@@ -48,13 +48,13 @@ class Clock:
 
     def over(self, rate: Number) -> Number:
         """Return a rate relative to the exponent."""
-        return self._marked(rate, ratio(rate, self.exponent) if not self.stands else rate)
+        return self._marked(rate, ratio(rate, self.exponent) if not self.missing else rate)
 
     def _marked(self, given: Number, found: Number) -> Number:
         if given.value is None:
             return given
-        if self.stands:
-            return null(self.stands)
+        if self.missing:
+            return null(self.missing)
         return found if self.stationary else found.noted(WINDOW)
 
 

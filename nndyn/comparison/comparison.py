@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzers.common.progress import part
-from nndyn.comparison.asked import Options, checked
 from nndyn.comparison.cautions import cautions
 from nndyn.comparison.curves import CURVES
 from nndyn.comparison.measured import Measured, measure
 from nndyn.comparison.numbers import Number
+from nndyn.comparison.options import Options, checked
 from nndyn.comparison.quantities import ANALYZERS, FACTS, QUANTITIES
 from nndyn.comparison.runs import medians
 from nndyn.comparison.sources import Source, sources

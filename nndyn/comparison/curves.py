@@ -52,7 +52,7 @@ def curves(
     out: dict[str, Array] = {}
     lyapunov, exploration = found["lyapunov"], found["exploration"]
     recurrence = found["recurrence"]
-    if not isinstance(lyapunov, str) and not clock.stands and "mean_log_separation" in lyapunov:
+    if not isinstance(lyapunov, str) and not clock.missing and "mean_log_separation" in lyapunov:
         out |= _separation(lyapunov, clock)
     if time.value is not None and not isinstance(exploration, str):
         out |= _displacement(exploration, time.value)

@@ -14,10 +14,10 @@ from analyzers.common.manifest import system_of
 from analyzers.common.progress import part
 from analyzers.common.sketches import components, is_sketched, trajectories
 from nndyn.analysis import analyzer
-from nndyn.comparison.asked import Options
 from nndyn.comparison.clock import Clock, ratios
 from nndyn.comparison.curves import curves
 from nndyn.comparison.numbers import Number, null, of, product, ratio, warnings_of
+from nndyn.comparison.options import Options
 from nndyn.comparison.quantities import ANALYZERS
 from nndyn.errors import DataError
 from nndyn.numerics.arrays import Array
@@ -49,6 +49,7 @@ class Measured:
         See `nndyn.comparison.curves`.
     warnings : list of str
     path, identity : str
+        Of the file or folder, which who asks knows; of the recording.
     runs : int
         Of which these are medians.
     """
@@ -106,7 +107,7 @@ def measure(recording: xr.Dataset, options: Options) -> Measured:
     exponent, source = _exponent(found)
     clock = Clock(exponent, stationary)
     numbers = {
-        **_numbers(recording, found, clock, exponent, source),
+        **_numbers(recording, found, clock),
         **_recurrence(found["recurrence"], plot),
     }
     return Measured(
@@ -124,7 +125,6 @@ def measure(recording: xr.Dataset, options: Options) -> Measured:
             if not isinstance(r, str)
             for line in warnings_of(r)
         ],
-        path=str(recording.encoding.get("source", "")),
         identity=str(recording.attrs.get("recording_id", "")),
     )
 
@@ -143,13 +143,10 @@ def _exponent(found: dict[str, xr.Dataset | str]) -> tuple[Number, str]:
 
 
 def _numbers(
-    recording: xr.Dataset,
-    found: dict[str, xr.Dataset | str],
-    clock: Clock,
-    exponent: Number,
-    source: str,
+    recording: xr.Dataset, found: dict[str, xr.Dataset | str], clock: Clock
 ) -> dict[str, Number]:
     """Return all numbers but those of recurrence."""
+    exponent = clock.exponent
     time = of(found["autocorrelation"], "autocorrelation_time")
     transient = null("an attractor, no transient")
     forgotten = time

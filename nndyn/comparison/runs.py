@@ -61,10 +61,9 @@ def medians(runs: Sequence[Measured], confidence: float) -> Measured:
 
 def _late(run: Measured, name: str) -> Number:
     """Return a number of a run; an infinite time where it did not learn within its steps."""
+    late = run.numbers["training_time"].value is None and run.verdicts["learning"] != "-"
     number = run.numbers[name]
-    if name in _TIMES and number.value is None and run.verdicts["learning"] != "-":
-        return Number(np.inf, note=number.note)
-    return number
+    return Number(np.inf, note=number.note) if late and name in _TIMES else number
 
 
 def _median(values: Sequence[Number], confidence: float) -> Number:
