@@ -9,7 +9,6 @@ import numpy as np
 from analyzers.common.begins import from_perturbation
 from analyzers.common.endings import ends, why
 from analyzers.common.sketches import is_sketched, trajectories
-from analyzers.common.states import BLOCK_BYTES
 from analyzers.growth.separation import require_dataset
 from analyzers.series.covariances import covariances, passage
 from nndyn.checks import share, whole
@@ -28,7 +27,7 @@ BLOCKS, LONG = (20, 10, 5), 10.0
 #: Lags that are looked at first, and by how much more the next time; lags of the curve at most.
 FIRST, MORE, CURVE = 256, 4, 4096
 #: Fewest states, and bytes of states that are held while lags are sought.
-FEWEST, HELD = 10, 600 * 2**20
+FEWEST, HELD = 10, 300 * 2**20
 
 
 def autocorrelation(
@@ -77,9 +76,10 @@ def autocorrelation(
     recording's window.
 
     The interval is Student's over a jackknife of 20, 10 or 5 blocks of at least ten such times;
-    a shorter recording has none. One pass over the states where they take less than 600 MiB, which
-    are held then; else several components at a time, which are read as often as those take 32 MiB.
-    Peak memory beyond: a few arrays as long as a component.
+    a shorter recording has none. One pass over the states of the replica where they take up to
+    300 MiB, and as many as they take that more often, again where it takes more than 128 states to
+    fall so far. Peak memory: 600 MiB, the products of all states where these are at most 4096, and
+    a few arrays as long as a component.
 
     References
     ----------
@@ -178,13 +178,15 @@ def _curve(state: xr.DataArray, r: int, T: int, chosen: Array) -> tuple[Array, A
     bool
     """
     held = 8 * T * len(chosen) <= HELD
-    together = len(chosen) if held else max(1, BLOCK_BYTES // (8 * T))
+    together = len(chosen) if held else max(1, HELD // (8 * T))
     panels = [chosen[c : c + together] for c in range(0, len(chosen), together)]
     kept = _centred(state, r, T, panels[0]) if held else None
-    most, lags = max(2, T // 2), FIRST if held else T
+    most, lags = max(2, T // 2), FIRST
     while True:
         lags = min(lags, most)
-        blocks, moves = np.zeros((min(BLOCKS[0], T), lags)), False
+        # what is found beyond an eighth of so many lags is too long for an interval
+        count = 1 if lags > max(CURVE, T // 4) else min(BLOCKS[0], T)
+        blocks, moves = np.zeros((count, lags)), False
         for panel in panels:
             x, moving = kept or _centred(state, r, T, panel)
             blocks += covariances(x, len(blocks), lags)
@@ -198,12 +200,12 @@ def _curve(state: xr.DataArray, r: int, T: int, chosen: Array) -> tuple[Array, A
 
 
 def _centred(state: xr.DataArray, r: int, T: int, panel: Array) -> tuple[Array, bool]:
-    """Return components (d, T) without their means, and whether they vary beyond rounding."""
+    """Return components (T, d) without their means, and whether they vary beyond rounding."""
     columns = slice(int(panel[0]), int(panel[-1]) + 1)
-    x = np.array(state[:T, r, columns].values.T, np.float64, order="C")
-    low, high = x.min(axis=1), x.max(axis=1)
-    x -= x.mean(axis=1, keepdims=True)
-    return x, bool((high - low > 1e-14 * np.maximum(high, -low)).any())
+    values = np.asarray(state[:T, r, columns].values, np.float64)
+    low, high = values.min(axis=0), values.max(axis=0)
+    moves = bool((high - low > 1e-14 * np.maximum(high, -low)).any())
+    return values - values.mean(axis=0), moves
 
 
 def _half_width(blocks: Array, T: int, at: float, confidence: float) -> float | None:

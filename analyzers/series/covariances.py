@@ -8,14 +8,17 @@ import numpy as np
 
 from nndyn.numerics.arrays import Array
 
+#: States up to which, and components from which, all products of states are taken.
+LONGEST, MANY = 4096, 64
+
 
 def covariances(x: Array, blocks: int, lags: int) -> Array:
     """Return what every block of times adds to the autocovariance of a trajectory.
 
     Parameters
     ----------
-    x : (d, T) float64
-        Components of the states, each of mean 0.
+    x : (T, d) float64
+        States, each component of mean 0.
     blocks : int
         Adjoining parts of the times, as long as one another but for one; at most T.
     lags : int
@@ -26,18 +29,39 @@ def covariances(x: Array, blocks: int, lags: int) -> Array:
     (blocks, lags) float64
         ``Σ_i x_i · x_{i+k}`` over the times i of a block and k = 0 … lags-1; i+k may lie in a later
         block, and what would lie beyond the end is left out.
+
+    Notes
+    -----
+    From all products of states where there are few of many components, else component by component
+    from Fourier transforms.
     """
+    T, d = x.shape
+    edges = np.linspace(0, T, blocks + 1).astype(np.int64)
+    if T <= LONGEST and d >= MANY:
+        return _from_products(x @ x.T, edges, lags)
+    return _from_spectra(x, edges, lags)
+
+
+def _from_products(products: Array, edges: Array, lags: int) -> Array:
+    """Add up the diagonals of the products of all states (T, T), each in blocks."""
+    found = np.zeros((len(edges) - 1, lags))
+    for k in range(lags):
+        along = np.concatenate([[0.0], np.cumsum(np.diagonal(products, k))])
+        found[:, k] = np.diff(along[np.minimum(edges, len(along) - 1)])
+    return found
+
+
+def _from_spectra(x: Array, edges: Array, lags: int) -> Array:
+    """Correlate every block with what follows it."""
     from scipy.fft import irfft, next_fast_len, rfft
 
-    T = x.shape[1]
-    edges = np.linspace(0, T, blocks + 1).astype(np.int64)
-    found = np.empty((blocks, lags))
+    found = np.empty((len(edges) - 1, lags))
     for b, (first, last) in enumerate(pairwise(edges)):
         size = next_fast_len(int(last - first) + lags - 1, real=True)
         product = np.zeros(size // 2 + 1, np.complex128)
-        for row in x:
-            here = rfft(row[first:last], size)
-            product += rfft(row[first : last + lags - 1], size) * here.conj()
+        for column in x.T:
+            here = rfft(column[first:last], size)
+            product += rfft(column[first : last + lags - 1], size) * here.conj()
         found[b] = irfft(product, size)[:lags]
     return found
 

@@ -16,12 +16,15 @@ def found(x, **options):
     return nndyn.autocorrelation(nndyn.from_array(x), **options)
 
 
-def test_blocks_add_up_to_the_direct_sum():
-    x = np.random.default_rng(0).standard_normal((3, 47))
-    whole = [sum(float(x[:, i] @ x[:, i + k]) for i in range(47 - k)) for k in range(47)]
-    np.testing.assert_allclose(covariances(x, 5, 47).sum(axis=0), whole, atol=1e-12)
-    first = [sum(float(x[:, i] @ x[:, i + k]) for i in range(9)) for k in range(12)]
-    np.testing.assert_allclose(covariances(x, 5, 12)[0], first, atol=1e-12)
+@pytest.mark.parametrize("components", [3, 80])
+def test_blocks_add_up_to_the_direct_sum(components):
+    x = np.random.default_rng(0).standard_normal((47, components))
+    whole = [sum(float(x[i] @ x[i + k]) for i in range(47 - k)) for k in range(47)]
+    np.testing.assert_allclose(covariances(x, 5, 47).sum(axis=0), whole, atol=1e-11)
+    first = [sum(float(x[i] @ x[i + k]) for i in range(9)) for k in range(12)]
+    np.testing.assert_allclose(covariances(x, 5, 12)[0], first, atol=1e-11)
+    last = [sum(float(x[i] @ x[i + k]) for i in range(37, 47 - k)) for k in range(12)]
+    np.testing.assert_allclose(covariances(x, 5, 12)[4], last, atol=1e-11)
 
 
 def test_white_noise_is_forgotten_between_a_step_and_the_next():
@@ -69,8 +72,7 @@ def test_it_does_not_change_when_states_are_turned_scaled_or_shifted(scale, angl
 def test_panels_of_components_give_what_all_of_them_do(monkeypatch):
     x = np.random.default_rng(3).standard_normal((300, 7)).cumsum(axis=0)
     whole = found(x)
-    monkeypatch.setattr(module, "HELD", 0)
-    monkeypatch.setattr(module, "BLOCK_BYTES", 8 * 300 * 2)
+    monkeypatch.setattr(module, "HELD", 8 * 300 * 2)
     parts = found(x)
     np.testing.assert_allclose(parts["autocorrelation_time"], whole["autocorrelation_time"])
     short = whole.sizes["lag"]
