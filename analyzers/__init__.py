@@ -59,6 +59,10 @@ class Row:
 
 #: Every analyzer that ships with nndyn, by name.
 ANALYZERS: dict[str, Row] = {
+    "autocorrelation": Row(
+        target="analyzers.series.autocorrelation:autocorrelation",
+        summary="Autocorrelation of a motion, and the time over which it is forgotten.",
+    ),
     "endings": Row(
         target="analyzers.endings.analyzer:endings",
         summary="Barriers between the ends of the replicas, and how far their functions agree.",

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from analyzers.learning.analyzer import learning
     from analyzers.lyapunov.analyzer import lyapunov
     from analyzers.recurrence.analyzer import recurrence
+    from analyzers.series.autocorrelation import autocorrelation
     from analyzers.spectrum.analyzer import spectrum
     from nndyn import systems
+    from nndyn.comparison.comparison import compare
     from nndyn.errors import NndynError
     from nndyn.finder.search import find_onset
     from nndyn.store import open_recording as open
@@ -47,7 +49,9 @@ __all__ = [
     "NndynError",
     "Training",
     "__version__",
+    "autocorrelation",
     "barrier",
+    "compare",
     "endings",
     "exploration",
     "find_onset",
@@ -78,6 +82,7 @@ _PUBLIC = {
     "NndynError": ("nndyn.errors", "NndynError"),
     "Training": ("nndyn.systems.training", "Training"),
     "barrier": ("recorders.segments.barrier", "barrier"),
+    "compare": ("nndyn.comparison.comparison", "compare"),
     "find_onset": ("nndyn.finder.search", "find_onset"),
     "from_array": ("nndyn.systems.series.arrays", "from_array"),
     "from_checkpoints": ("recorders.apart.checkpoints", "from_checkpoints"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from analyzers.learning.analyzer import learning
     from analyzers.lyapunov.analyzer import lyapunov
     from analyzers.recurrence.analyzer import recurrence
+    from analyzers.series.autocorrelation import autocorrelation
     from analyzers.spectrum.analyzer import spectrum
     from nndyn.figures.style import Look
 
@@ -72,6 +73,7 @@ class Accessor:
     """Analyzers, layers and plots of a recording; analyzers of a study; the table of a result."""
 
     if TYPE_CHECKING:  # the rows of the table of analyzers
+        autocorrelation = _Analyzer("autocorrelation", autocorrelation)
         endings = _Analyzer("endings", endings)
         exploration = _Analyzer("exploration", exploration)
         learning = _Analyzer("learning", learning)
@@ -249,7 +251,7 @@ class Accessor:
         style: str | None = None,
         **options: Any,
     ) -> Figure:
-        """Analyze with ``NAME(**options)`` and draw it.
+        """Analyze with ``NAME(**options)`` and draw it; of a comparison, draw that.
 
         Parameters
         ----------
@@ -289,6 +291,10 @@ class Accessor:
         from nndyn.figures.style import checked
 
         look = checked({"title": title, "size": size, "dpi": dpi, "style": style})
+        if self._recording.attrs.get("analyzer") == "compare":
+            from nndyn.figures.comparison import comparison
+
+            return comparison(self._recording, ax, **look)
         if self._is_study:
             return self._plot_study(name, ax, look, **options)
         name = name or "lyapunov"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import analyzers
+from nndyn.cli import compare
 from nndyn.cli.analyze import along, click_option, read_from, study_result
 from nndyn.cli.cautions import check_window
 from nndyn.cli.dialect import flags
@@ -324,7 +325,26 @@ def _quantity() -> click.Option:
     )
 
 
+def _run_compare(paths: tuple[Path, ...], output: Path, form: str | None, **options: Any) -> None:
+    from nndyn.figures.comparison import comparison
+    from nndyn.store.apart import check_apart
+
+    look = _look(options)
+    form = _form(output, form, moves=False)
+    check_apart(output, compare.parts(paths))
+    result = compare.compared(paths, **options)
+    _save(comparison(result, **look), output, form)
+    say(f"{output}: {result.attrs['verdict']}: {result.attrs['reason']}")
+    compare.warn(result)
+
+
 _STUDIES = {
+    "compare": click.Command(
+        "compare",
+        callback=_run_compare,
+        help="Separation, spectra, displacement and recurrence of recordings side by side.",
+        params=[*compare.options(), *_drawing()],
+    ),
     "study": _of_study(
         "study",
         _run_study,

@@ -10,6 +10,7 @@ _VERBS = {
     "sweep": ("nndyn.cli.sweep:sweep", "Record a study over a grid of options and seeds."),
     "analyze": ("nndyn.cli.analyze:analyze", "Analyze a recording or a study."),
     "onset": ("nndyn.cli.onset:onset", "Find the learning rate at the onset of growth."),
+    "compare": ("nndyn.cli.compare:compare", "Set recordings and studies side by side."),
     "plot": ("nndyn.cli.plot:plot", "Draw a figure of a recording or study."),
     "info": ("nndyn.cli.info:info", "Show what a recording or study holds."),
     "verify": ("nndyn.cli.verify:verify", "Check every byte of a recording."),

@@ -210,6 +210,7 @@ def drawn(
     short: str = "",
     ratios: Sequence[float] = (),
     height: float | None = None,
+    across: int = 0,
     **look: Unpack[Look],
 ) -> Figure:
     """Draw panels on axes that are given, or on a new sheet with the verdict below.
@@ -230,6 +231,8 @@ def drawn(
         are none, panels stand beside each other if there is room.
     height : float, optional
         Inches of all panels, of a figure one column wide.
+    across : int, optional
+        Panels in a row, where there are too many for one.
     **look
         Title, size, resolution and style: see `nndyn.figures.style.Look`.
 
@@ -245,7 +248,7 @@ def drawn(
     with styled(look.get("style")) if ax is None or look.get("style") else nullcontext():
         if ax is not None:
             return _on_given(panels, ax, look.get("title") or short)
-        sheet, axes = _new(len(panels), caption, ratios, height, look)
+        sheet, axes = _new(len(panels), caption, ratios, height, across, look)
         for panel, place in zip(panels, axes, strict=True):
             panel(place)
         if ratios:
@@ -283,15 +286,24 @@ def _on_given(panels: Sequence[Panel], ax: Axes | Sequence[Axes], title: str) ->
 
 
 def _new(
-    count: int, caption: str, ratios: Sequence[float], height: float | None, look: Look
+    count: int,
+    caption: str,
+    ratios: Sequence[float],
+    height: float | None,
+    across: int,
+    look: Look,
 ) -> tuple[Sheet, list[Axes]]:
     """Make a sheet with its axes, and write title and verdict."""
-    natural = COLUMN if ratios or count == 1 else PANEL * count
+    natural = COLUMN if ratios or count == 1 else PANEL * min(count, across or count)
     size = look.get("size")
     width, tall = (natural, None) if size is None else checked_size(size)
     lines = sum(1 + int(len(line) / (width * 21)) for line in caption.split("\n"))
     rows = 1
-    if ratios:
+    if across:
+        columns = max(1, min(across, count, int(width / NARROW)))
+        rows = -(-count // columns)
+        body = LOW * 1.2 * rows * max(1.0, width / columns / PANEL)
+    elif ratios:
         rows = count
         body = (height or 3.2) * max(1.0, width / COLUMN) ** 0.5
     elif width / count < NARROW and (tall is None or tall > 1.2 * width):
@@ -307,12 +319,14 @@ def _new(
             count, 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": list(ratios)}
         )
     else:
-        grid = sheet.subplots(rows, count // rows, squeeze=False)
+        grid = sheet.subplots(rows, -(-count // rows), squeeze=False)
+        for surplus in grid.flat[count:]:
+            surplus.remove()
     left: dict[str, Any] = {"x": 0.01, "ha": "left", "wrap": True}
     if look.get("title"):
         sheet.suptitle(str(look["title"]), **left)
     sheet.caption = sheet.supxlabel(caption.replace(" * ", " \u00d7 "), **left)
-    return sheet, list(grid.flat)
+    return sheet, list(grid.flat)[:count]
 
 
 @contextmanager

@@ -38,6 +38,12 @@ def escaped(text: object, *, keep: str = "") -> str:
     return _HIDDEN.sub(shown, str(text))
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text of so many characters at most: of a longer one beginning and end."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - half]}…{text[-half:]}"
+
+
 def raised(error: BaseException) -> str:
     """Return the kind of an error and the first line of what it says, if it says anything."""
     lines = str(error).strip().splitlines()

@@ -71,7 +71,7 @@ VERDICTS: Mapping[str, Explanation] = {
         "with 3 here, so that a script does not go on.",
     ),
     "diverged": Explanation(
-        "lyapunov, spectrum, exploration, recurrence, learning, endings",
+        "lyapunov, spectrum, exploration, recurrence, learning, endings, autocorrelation",
         "The reference itself left every bound: its state is not finite, or grew without end. What "
         "came before was analyzed as far as it goes; the way out has no exponent.",
         "Lower the learning rate, or the time step of a flow; start elsewhere; or look at an "
@@ -138,6 +138,24 @@ VERDICTS: Mapping[str, Explanation] = {
         "without a result.",
         "Choose a larger radius, such as `radius='rate:0.05'`. Of a study, nndyn info says which "
         "runs are missing, and cell_failure of the result why.",
+    ),
+    "decaying": Explanation(
+        "autocorrelation",
+        "The autocorrelation of the states falls below 1/e within the recording: at that lag the "
+        "motion has forgotten most of where it was, or, of a cycle, is elsewhere on it.",
+        "Leave pairs nearer than that out of recurrence plots (`theiler`). Of a transient the time "
+        "belongs to the recording's window, and grows with it.",
+    ),
+    "constant": Explanation(
+        "autocorrelation",
+        "The state does not change beyond rounding, so that there is nothing to forget.",
+        "Look whether the recording has settled, and at another `component`.",
+    ),
+    "compared": Explanation(
+        "compare",
+        "Recordings stand side by side. No verdict is given on all of them: each has those of the "
+        "analyzers.",
+        "Read the warnings, which say what may not be compared, and the notes beside nulls.",
     ),
     "learned": Explanation(
         "learning",
@@ -227,7 +245,7 @@ VERDICTS: Mapping[str, Explanation] = {
         "one is there because of the other.",
     ),
     "medians": Explanation(
-        "studies of exploration, recurrence and spectrum",
+        "studies of autocorrelation, exploration, recurrence and spectrum",
         "No verdict is given on the study as a whole: the table holds medians over seeds.",
         "nndyn analyze of a recording in it gives the verdict of that run.",
     ),

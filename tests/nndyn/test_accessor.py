@@ -43,7 +43,7 @@ def test_methods_of_a_study_have_its_options_too(tmp_path):
     index = nndyn.sweep("henon", tmp_path / "s", steps=3, replicas=1, seeds=2)
     parameters = inspect.signature(index.nndyn.lyapunov).parameters
     assert {"along", "workers", "progress", "burn_in"} <= set(parameters)
-    assert repr(index.nndyn).startswith("study of 2 seed; analyzers: endings")
+    assert repr(index.nndyn).startswith("study of 2 seed; analyzers: autocorrelation")
 
 
 def test_type_checkers_see_every_row_of_the_table():

@@ -290,7 +290,7 @@ def test_systems_are_listed_and_shown(cli):
 def test_unknown_commands_list_the_known(cli):
     code, _, err = cli("analyse")
     assert code == 2
-    assert "known: demo, record, sweep, analyze, onset, plot" in err
+    assert "known: demo, record, sweep, analyze, onset, compare, plot" in err
 
 
 def test_a_narrow_terminal_loses_no_number(cli, recording_path, monkeypatch):

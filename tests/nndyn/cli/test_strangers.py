@@ -64,6 +64,9 @@ COMMANDS = [
     ("analyze", "all"),
     ("plot", "lyapunov", "-o", "f.png"),
     ("--debug", "analyze", "recurrence", "--dimension", "0"),
+    ("compare",),
+    ("compare", "--json"),
+    ("plot", "compare", "-o", "f.svg"),
 ]
 PLACES = (
     "system::name",

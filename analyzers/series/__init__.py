@@ -1,0 +1,1 @@
+"""What one trajectory tells, without replicas: one file an estimator."""
