@@ -31,6 +31,7 @@ GROWING = (
     "floor_time",
     "tangent_time",
     "sharpness_time",
+    "midpoint_time",
     "critical_time",
     "batch_time",
 )
@@ -40,6 +41,9 @@ CHECKPOINTS = (
     "checkpoint",
     "checkpoint_tangents",
     "checkpoint_companion",
+    "checkpoint_eigenvectors",
+    "checkpoint_path",
+    "checkpoint_midpoint",
     "checkpoint_quadratic",
     "checkpoint_rest",
 )
@@ -78,7 +82,7 @@ class Variable:
 
 
 _T, _TR = ("time",), ("time", "replica")
-_S, _C = ("sharpness_time",), ("critical_time",)
+_S, _M, _C = ("sharpness_time",), ("midpoint_time",), ("critical_time",)
 
 #: Every variable of schema 1, by name.
 VARIABLES: dict[str, Variable] = {
@@ -135,6 +139,42 @@ VARIABLES: dict[str, Variable] = {
             "curvature_min", _S, "float64", "1", "smallest Hessian eigenvalue of the reference"
         ),
         Variable("curvature_min_residual", _S, "float64", "1", "length of H v - curvature_min v"),
+        Variable(
+            "sharpness_top",
+            (*_S, "eigenvalue"),
+            "float64",
+            "1",
+            "largest Hessian eigenvalues of the reference, falling",
+        ),
+        Variable(
+            "sharpness_top_residual",
+            (*_S, "eigenvalue"),
+            "float64",
+            "1",
+            "length of H v - sharpness_top v",
+        ),
+        Variable("sharpness_products", _S, "int32", "1", "Hessian-vector products of the look"),
+        Variable(
+            "midpoint_time",
+            _M,
+            "float64",
+            "time",
+            "times at which the Hessian is looked at between steps",
+        ),
+        Variable(
+            "midpoint_sharpness",
+            _M,
+            "float64",
+            "1",
+            "largest Hessian eigenvalue at (w(t-1) + 2 w(t) + w(t+1)) / 4 of the reference",
+        ),
+        Variable(
+            "midpoint_sharpness_residual",
+            _M,
+            "float64",
+            "1",
+            "length of H v - midpoint_sharpness v",
+        ),
         Variable(
             "preconditioned_sharpness",
             _S,
@@ -307,6 +347,27 @@ VARIABLES: dict[str, Variable] = {
             "float64",
             "1",
             "tangent vector that started elsewhere, from which a run is resumed",
+        ),
+        Variable(
+            "checkpoint_eigenvectors",
+            ("slot", "eigenvector", "weight"),
+            "float32",
+            "1",
+            "vectors that the next search for eigenvalues begins with",
+        ),
+        Variable(
+            "checkpoint_path",
+            ("slot", "before", "phase"),
+            "float",
+            "1",
+            "phases of the reference two times before and one, where the next midpoint needs them",
+        ),
+        Variable(
+            "checkpoint_midpoint",
+            ("slot", "midpoint_vector", "weight"),
+            "float32",
+            "1",
+            "vectors that the next search at a midpoint begins with",
         ),
         Variable(
             "checkpoint_quadratic",

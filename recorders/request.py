@@ -20,11 +20,18 @@ from recorders import perturbations as ensembles
 from recorders.followers.critical import CriticalSharpness
 from recorders.followers.curvature import Curvature
 from recorders.followers.expansion import Expansion
+from recorders.followers.midpoint import Midpoint
 from recorders.followers.tangents import Tangents
 from recorders.plan import GRADIENT, NAMED, Followed, Plan, size_of_state
 
 #: What may be followed beside the replicas.
-FOLLOWED: tuple[type[Followed], ...] = (Tangents, Curvature, CriticalSharpness, Expansion)
+FOLLOWED: tuple[type[Followed], ...] = (
+    Tangents,
+    Curvature,
+    Midpoint,
+    CriticalSharpness,
+    Expansion,
+)
 
 #: Size of perturbations in float64, unless given.
 EPSILON = 1e-8
