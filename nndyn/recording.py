@@ -81,6 +81,11 @@ class Variable:
         return Variable(self.name, dims, self.dtype, self.units, self.long_name, self.attrs)
 
 
+def _real(name: str, dims: tuple[str, ...], long_name: str) -> Variable:
+    """Return a variable of numbers without a unit."""
+    return Variable(name, dims, "float64", "1", long_name)
+
+
 _T, _TR = ("time",), ("time", "replica")
 _S, _M, _C = ("sharpness_time",), ("midpoint_time",), ("critical_time",)
 
@@ -112,18 +117,14 @@ VARIABLES: dict[str, Variable] = {
             "time",
             "times at which tangent vectors are orthonormalized",
         ),
-        Variable(
+        _real(
             "tangent_log_stretch",
             ("time", "vector"),
-            "float64",
-            "1",
             "cumulative natural logarithm of the stretching of tangent vectors along the reference",
         ),
-        Variable(
+        _real(
             "tangent_alignment",
             _T,
-            "float64",
-            "1",
             "absolute cosine between the first tangent vector and one that started elsewhere",
         ),
         Variable(
@@ -133,58 +134,26 @@ VARIABLES: dict[str, Variable] = {
             "time",
             "times at which the Hessian of the loss is looked at",
         ),
-        Variable("sharpness", _S, "float64", "1", "largest Hessian eigenvalue of the reference"),
-        Variable("sharpness_residual", _S, "float64", "1", "length of H v - sharpness v"),
-        Variable(
-            "curvature_min", _S, "float64", "1", "smallest Hessian eigenvalue of the reference"
-        ),
-        Variable("curvature_min_residual", _S, "float64", "1", "length of H v - curvature_min v"),
-        Variable(
-            "sharpness_top",
-            (*_S, "eigenvalue"),
-            "float64",
-            "1",
-            "largest Hessian eigenvalues of the reference, falling",
-        ),
-        Variable(
-            "sharpness_top_residual",
-            (*_S, "eigenvalue"),
-            "float64",
-            "1",
-            "length of H v - sharpness_top v",
-        ),
-        Variable("sharpness_products", _S, "int32", "1", "Hessian-vector products of the look"),
-        Variable(
-            "midpoint_time",
-            _M,
-            "float64",
-            "time",
-            "times at which the Hessian is looked at between steps",
-        ),
-        Variable(
-            "midpoint_sharpness",
-            _M,
-            "float64",
-            "1",
-            "largest Hessian eigenvalue at (w(t-1) + 2 w(t) + w(t+1)) / 4 of the reference",
-        ),
-        Variable(
-            "midpoint_sharpness_residual",
-            _M,
-            "float64",
-            "1",
-            "length of H v - midpoint_sharpness v",
-        ),
-        Variable(
+        _real("sharpness", _S, "largest Hessian eigenvalue of the reference"),
+        _real("sharpness_residual", _S, "length of H v - sharpness v"),
+        _real("sharpness_top", (*_S, "eigenvalue"), "largest Hessian eigenvalues, falling"),
+        _real("sharpness_top_residual", (*_S, "eigenvalue"), "length of H v - sharpness_top v"),
+        _real("curvature_min", _S, "smallest Hessian eigenvalue of the reference"),
+        _real("curvature_min_residual", _S, "length of H v - curvature_min v"),
+        _real(
             "preconditioned_sharpness",
             _S,
-            "float64",
-            "1",
             "largest eigenvalue of the Hessian as the optimizer scales it",
         ),
-        Variable(
-            "preconditioned_sharpness_residual", _S, "float64", "1", "length of A v - its value v"
+        _real("preconditioned_sharpness_residual", _S, "length of A v - its value v"),
+        Variable("sharpness_products", _S, "int32", "1", "Hessian-vector products of the look"),
+        Variable("midpoint_time", _M, "float64", "time", "middle times of looks between steps"),
+        _real(
+            "midpoint_sharpness",
+            _M,
+            "largest Hessian eigenvalue of the reference at (w(t-1) + 2 w(t) + w(t+1)) / 4",
         ),
+        _real("midpoint_sharpness_residual", _M, "length of H v - midpoint_sharpness v"),
         Variable(
             "critical_time",
             _C,
@@ -192,18 +161,14 @@ VARIABLES: dict[str, Variable] = {
             "time",
             "times at which the loss is looked at along the next update",
         ),
-        Variable(
+        _real(
             "critical_sharpness",
             _C,
-            "float64",
-            "1",
             "2 over the smallest step length along the next update that raises the loss",
         ),
-        Variable(
+        _real(
             "critical_ratio",
             _C,
-            "float64",
-            "1",
             "learning rate over that step length; above 1 the update raises the loss",
         ),
         Variable(
@@ -237,18 +202,14 @@ VARIABLES: dict[str, Variable] = {
             "role of the replica",
             {"flag_values": [0, 1, 2], "flag_meanings": "reference perturbed control"},
         ),
-        Variable(
+        _real(
             "perturbation",
             ("replica",),
-            "float64",
-            "1",
             "max norm of the initial deviation from the reference",
         ),
-        Variable(
+        _real(
             "perturbed_share",
             ("replica",),
-            "float64",
-            "1",
             "share of the perturbed components that differ from the reference's after rounding",
         ),
         Variable("pair", ("replica",), "int32", "1", "index of the mirrored partner, -1 if none"),
@@ -288,11 +249,9 @@ VARIABLES: dict[str, Variable] = {
             "1",
             "share of the test set of which the predicted class is not that of the reference",
         ),
-        Variable(
+        _real(
             "deviation_alignment",
             _T,
-            "float64",
-            "1",
             "mean absolute cosine between the deviations of perturbed replicas",
         ),
         Variable(
@@ -302,11 +261,9 @@ VARIABLES: dict[str, Variable] = {
             "1",
             "l2 distance of the reference to its twin in another summation order",
         ),
-        Variable(
+        _real(
             "log_rescale",
             _TR,
-            "float64",
-            "1",
             "cumulative natural logarithm of the factors taken out by rescaling",
         ),
         Variable("loss", _TR, "float64", "1", "loss over the training set"),

@@ -88,14 +88,14 @@ def largest(
     Notes
     -----
     Rayleigh-Ritz approximations from a subspace that begins with `start` and a random vector,
-    always the same, and is extended by the residual of the first approximation that is not good
-    enough: Davidson's method without a preconditioner, which is Lanczos's from a single vector.
-    No number of products excludes a larger eigenvalue whose vector is orthogonal to all that the
-    search has seen. So two approximations more than wanted go from one search into the next, and
-    the last of them is extended until `LEAST` products have followed those with the start: an
-    eigenvalue that rises is known before it is among the wanted. Small matrices are made whole.
-    Memory: two rows (D,) float64 for every vector of the subspace, at most `VECTORS` or three
-    times those that are kept.
+    always the same (without `start` with as many as are wanted), and is extended by the residual of
+    the first approximation that is not good enough: Davidson's method without a preconditioner,
+    which is Lanczos's from a single vector. No number of products excludes a larger eigenvalue
+    whose vector is orthogonal to all that the search has seen. So two approximations more than
+    wanted go from one search into the next, and the last of them is extended until `LEAST` products
+    have followed those with the start: an eigenvalue that rises is known before it is among the
+    wanted. Small matrices are made whole. Memory: two rows (D,) float64 for every vector of the
+    subspace, at most `VECTORS` or three times those that are kept.
 
     References
     ----------
@@ -107,7 +107,8 @@ def largest(
     begun = [] if start is None else [row.astype(np.float64) for row in start if row.any()]
     random = np.random.default_rng(_KEY)
     space = _Subspace(product, size, kept)
-    for vector in (*begun, random.standard_normal(size)):
+    # from nothing as many as are wanted: equal eigenvalues need vectors of their own
+    for vector in (*begun, *random.standard_normal((1 if begun else wanted, size))):
         space.extend(vector)
     least = space.products + LEAST
     most = LIMIT * wanted * (1 if begun else COLD)
