@@ -240,8 +240,8 @@ def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:
     if unlike and not mix:
         raise UsageError(
             f"{writer.path} cannot be resumed: it is of an earlier version, and {unlike}; finish "
-            "it with that version, record anew, or go on with `mix=True`, which gives what lies "
-            "within the tolerances of both"
+            "it with that version, record anew, or go on with `mix=True`: what is there and "
+            "what comes then agree to their tolerances, not in all bits"
         )
     return True
 

@@ -20,7 +20,7 @@ from recorders.followers.needs import WithEigenvalues
 from recorders.plan import Followed, Plan, count, multiples, size_of_state
 
 #: Products with a Hessian that an eigenvalue takes in a look after the first, roughly.
-PRODUCTS = {"sharpness": 10, "curvature_min": 50, "preconditioned_sharpness": 10}
+PRODUCTS = {"sharpness": 10, "curvature_min": 40, "preconditioned_sharpness": 10}
 _FORM = "every:K, and after it top:N, lowest or midpoint, separated by commas"
 _CHECKPOINT = "checkpoint_eigenvectors"
 

@@ -119,8 +119,8 @@ def largest(
         if space.products >= most:
             break
         at = min(kept, space.count) - 1 if good.all() else int(np.argmin(good))
-        # an invariant subspace has no residuals
-        _ = space.extend(space.residual(at)) or space.extend(random.standard_normal(size))
+        if not space.extend(space.residual(at)):  # the subspace is invariant
+            space.extend(random.standard_normal(size))
     return space.found(wanted, tolerance, unit)
 
 
