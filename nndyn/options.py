@@ -325,8 +325,10 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "sharpness",
         "text",
-        "Compute the extreme eigenvalues of the Hessian every K steps and at the last.",
-        metavar="every:K",
+        "Compute the largest and the smallest eigenvalue of the Hessian every K steps and at the "
+        "last; with top:N the N largest, and the smallest only with lowest; with midpoint the "
+        "largest at the mean of three times as well.",
+        metavar="every:K[,top:N][,lowest][,midpoint]",
         of_trainings="alone",
     ),
     Option(

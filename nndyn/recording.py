@@ -31,6 +31,7 @@ GROWING = (
     "floor_time",
     "tangent_time",
     "sharpness_time",
+    "midpoint_time",
     "critical_time",
     "barrier_time",
     "batch_time",
@@ -41,6 +42,9 @@ CHECKPOINTS = (
     "checkpoint",
     "checkpoint_tangents",
     "checkpoint_companion",
+    "checkpoint_eigenvectors",
+    "checkpoint_path",
+    "checkpoint_midpoint",
     "checkpoint_quadratic",
     "checkpoint_rest",
 )
@@ -78,8 +82,13 @@ class Variable:
         return Variable(self.name, dims, self.dtype, self.units, self.long_name, self.attrs)
 
 
+def _real(name: str, dims: tuple[str, ...], long_name: str) -> Variable:
+    """Return a variable of numbers without a unit."""
+    return Variable(name, dims, "float64", "1", long_name)
+
+
 _T, _TR = ("time",), ("time", "replica")
-_S, _C = ("sharpness_time",), ("critical_time",)
+_S, _M, _C = ("sharpness_time",), ("midpoint_time",), ("critical_time",)
 
 #: Every variable of schema 1, by name.
 VARIABLES: dict[str, Variable] = {
@@ -109,18 +118,14 @@ VARIABLES: dict[str, Variable] = {
             "time",
             "times at which tangent vectors are orthonormalized",
         ),
-        Variable(
+        _real(
             "tangent_log_stretch",
             ("time", "vector"),
-            "float64",
-            "1",
             "cumulative natural logarithm of the stretching of tangent vectors along the reference",
         ),
-        Variable(
+        _real(
             "tangent_alignment",
             _T,
-            "float64",
-            "1",
             "absolute cosine between the first tangent vector and one that started elsewhere",
         ),
         Variable(
@@ -130,22 +135,26 @@ VARIABLES: dict[str, Variable] = {
             "time",
             "times at which the Hessian of the loss is looked at",
         ),
-        Variable("sharpness", _S, "float64", "1", "largest Hessian eigenvalue of the reference"),
-        Variable("sharpness_residual", _S, "float64", "1", "length of H v - sharpness v"),
-        Variable(
-            "curvature_min", _S, "float64", "1", "smallest Hessian eigenvalue of the reference"
-        ),
-        Variable("curvature_min_residual", _S, "float64", "1", "length of H v - curvature_min v"),
-        Variable(
+        _real("sharpness", _S, "largest Hessian eigenvalue of the reference"),
+        _real("sharpness_residual", _S, "length of H v - sharpness v"),
+        _real("sharpness_top", (*_S, "eigenvalue"), "largest Hessian eigenvalues, falling"),
+        _real("sharpness_top_residual", (*_S, "eigenvalue"), "length of H v - sharpness_top v"),
+        _real("curvature_min", _S, "smallest Hessian eigenvalue of the reference"),
+        _real("curvature_min_residual", _S, "length of H v - curvature_min v"),
+        _real(
             "preconditioned_sharpness",
             _S,
-            "float64",
-            "1",
             "largest eigenvalue of the Hessian as the optimizer scales it",
         ),
-        Variable(
-            "preconditioned_sharpness_residual", _S, "float64", "1", "length of A v - its value v"
+        _real("preconditioned_sharpness_residual", _S, "length of A v - its value v"),
+        Variable("sharpness_products", _S, "int32", "1", "Hessian-vector products of the look"),
+        Variable("midpoint_time", _M, "float64", "time", "middle times of looks between steps"),
+        _real(
+            "midpoint_sharpness",
+            _M,
+            "largest Hessian eigenvalue of the reference at (w(t-1) + 2 w(t) + w(t+1)) / 4",
         ),
+        _real("midpoint_sharpness_residual", _M, "length of H v - midpoint_sharpness v"),
         Variable(
             "critical_time",
             _C,
@@ -153,18 +162,14 @@ VARIABLES: dict[str, Variable] = {
             "time",
             "times at which the loss is looked at along the next update",
         ),
-        Variable(
+        _real(
             "critical_sharpness",
             _C,
-            "float64",
-            "1",
             "2 over the smallest step length along the next update that raises the loss",
         ),
-        Variable(
+        _real(
             "critical_ratio",
             _C,
-            "float64",
-            "1",
             "learning rate over that step length; above 1 the update raises the loss",
         ),
         Variable(
@@ -198,18 +203,14 @@ VARIABLES: dict[str, Variable] = {
             "role of the replica",
             {"flag_values": [0, 1, 2], "flag_meanings": "reference perturbed control"},
         ),
-        Variable(
+        _real(
             "perturbation",
             ("replica",),
-            "float64",
-            "1",
             "max norm of the initial deviation from the reference",
         ),
-        Variable(
+        _real(
             "perturbed_share",
             ("replica",),
-            "float64",
-            "1",
             "share of the perturbed components that differ from the reference's after rounding",
         ),
         Variable("pair", ("replica",), "int32", "1", "index of the mirrored partner, -1 if none"),
@@ -249,11 +250,9 @@ VARIABLES: dict[str, Variable] = {
             "1",
             "share of the test set of which the predicted class is not that of the reference",
         ),
-        Variable(
+        _real(
             "deviation_alignment",
             _T,
-            "float64",
-            "1",
             "mean absolute cosine between the deviations of perturbed replicas",
         ),
         Variable(
@@ -263,11 +262,9 @@ VARIABLES: dict[str, Variable] = {
             "1",
             "l2 distance of the reference to its twin in another summation order",
         ),
-        Variable(
+        _real(
             "log_rescale",
             _TR,
-            "float64",
-            "1",
             "cumulative natural logarithm of the factors taken out by rescaling",
         ),
         Variable("loss", _TR, "float64", "1", "loss over the training set"),
@@ -308,6 +305,27 @@ VARIABLES: dict[str, Variable] = {
             "float64",
             "1",
             "tangent vector that started elsewhere, from which a run is resumed",
+        ),
+        Variable(
+            "checkpoint_eigenvectors",
+            ("slot", "eigenvector", "weight"),
+            "float32",
+            "1",
+            "vectors that the next search for eigenvalues begins with",
+        ),
+        Variable(
+            "checkpoint_path",
+            ("slot", "before", "phase"),
+            "float",
+            "1",
+            "phases of the reference two times before and one, where the next midpoint needs them",
+        ),
+        Variable(
+            "checkpoint_midpoint",
+            ("slot", "midpoint_vector", "weight"),
+            "float32",
+            "1",
+            "vectors that the next search at a midpoint begins with",
         ),
         Variable(
             "checkpoint_quadratic",

@@ -120,6 +120,8 @@ def record(
     sharpness : str, optional
         ``every:K``: at each K-th step and the last, the extreme eigenvalues of the Hessian of the
         reference's loss over the whole training set, with residuals; trainings only.
+        ``every:K,top:N``: the N largest, and the smallest, which takes most of the time, only with
+        ``,lowest`` behind it. ``,midpoint`` adds the largest at (w(t-1) + 2 w(t) + w(t+1)) / 4.
     critical_sharpness : str, optional
         ``every:K``: at each K-th step, 2 over the smallest s > 0 at which the loss of the reference
         over the whole training set is higher at w - s u than at w, u being the next update without

@@ -112,7 +112,7 @@ def header(
             "vector": 0,
             "bucket": plan.sketch,
             **({"byte": system.rest_size} if isinstance(system, WithRest) else {}),
-            **{name: size for each in plan.followed for name, size in each.sizes().items()},
+            **{name: size for each in plan.followed for name, size in each.sizes(system).items()},
         },
         variables=variables(system, plan),
         fixed={
@@ -236,6 +236,13 @@ def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:
             f"{arithmetic}, here {provenance.ARITHMETIC}), whose results differ in their last "
             "bits; finish it with that version, record anew, or go on with `mix=True`, which is "
             "noted in the file"
+        )
+    unlike = "; ".join(why for each in plan.followed if (why := each.lacking(writer.names)))
+    if unlike and not mix:
+        raise UsageError(
+            f"{writer.path} cannot be resumed: it is of an earlier version, and {unlike}; finish "
+            "it with that version, record anew, or go on with `mix=True`: what is there and "
+            "what comes then agree to their tolerances, not in all bits"
         )
     return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -58,7 +58,11 @@ class Followed:
     def check_start(self, system: System, plan: Plan, start: Array) -> None:
         """Check that it can begin with an ensemble `start` ``(R, P)``, before there is a file."""
 
-    def sizes(self) -> dict[str, int]:
+    def lacking(self, names: Collection[str]) -> str:
+        """Return why a file with these variables cannot be gone on with, empty where it can."""
+        return ""
+
+    def sizes(self, system: System) -> dict[str, int]:
         """Return its dimensions in the file."""
         return {}
 

@@ -21,6 +21,7 @@ from recorders.followers.barrier import Barrier
 from recorders.followers.critical import CriticalSharpness
 from recorders.followers.curvature import Curvature
 from recorders.followers.expansion import Expansion
+from recorders.followers.midpoint import Midpoint
 from recorders.followers.tangents import Tangents
 from recorders.plan import GRADIENT, NAMED, Followed, Plan, size_of_state
 
@@ -28,6 +29,7 @@ from recorders.plan import GRADIENT, NAMED, Followed, Plan, size_of_state
 FOLLOWED: tuple[type[Followed], ...] = (
     Tangents,
     Curvature,
+    Midpoint,
     CriticalSharpness,
     Expansion,
     Barrier,

@@ -1,8 +1,8 @@
-"""Protocols of systems that tell more of tangent vectors than every system does."""
+"""Protocols of systems that tell more of tangents and curvature than every system does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from nndyn.numerics.arrays import Array
@@ -43,3 +43,22 @@ class Forgetting(Protocol):
     @property
     def tangent_rank(self) -> int:
         """Tangent vectors that stay independent; more shrink to nothing."""
+
+
+@runtime_checkable
+class WithEigenvalues(Protocol):
+    """What a recorder needs of a loss, to look at its Hessian again and again."""
+
+    def eigenvectors(self, wanted: Mapping[str, int]) -> tuple[int, int]:
+        """Return how many vectors one look hands to the next, and the length of each."""
+
+    def eigenvalues(
+        self, phase: Array, t: int, wanted: Mapping[str, int], start: Array
+    ) -> tuple[dict[str, Array], Array, int]:
+        """Look at the Hessian at a `phase` ``(P,)``.
+
+        How many eigenvalues of each kind are `wanted` is told by the name of their variable. The
+        search begins with the vectors `start` of the look before, or with zeros: there was none.
+        Returns the eigenvalues and residuals by name ``(number,)``, the vectors as float32, and how
+        many products with the Hessian were made.
+        """

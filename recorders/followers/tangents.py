@@ -92,7 +92,7 @@ class Tangents(Followed):
         if self.start == "replicas":
             first_vectors(self, system, plan, start)
 
-    def sizes(self) -> dict[str, int]:
+    def sizes(self, system: System) -> dict[str, int]:
         """Return their number."""
         return {"vector": self.vectors}
 

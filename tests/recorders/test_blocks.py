@@ -65,7 +65,9 @@ def runs(draw):
     options["state"] = draw(st.sampled_from(["weights", "phase"]))
     if network:
         options["evaluate"] = draw(st.none() | st.integers(0, 13) | st.just(steps))
-        options["sharpness"] = draw(st.none() | EVERY.map("every:{}".format))
+        looks = st.sampled_from(["", ",top:2", ",midpoint", ",top:1,lowest,midpoint"])
+        looks = st.tuples(EVERY, looks).map(lambda found: "every:{}{}".format(*found))
+        options["sharpness"] = draw(st.none() | looks)
         options["quadratic_model"] = draw(st.booleans()) and replicas > 0
         options["tangent_start"] = draw(st.sampled_from([None, "weights", "random"]))
     stop = st.tuples(st.integers(0, steps - 1), st.sampled_from(["fails", "interrupted"]))

@@ -1,5 +1,6 @@
 """A recording killed at any moment opens, loses a block at most, and resumes to the same arrays."""
 
+import json
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import nndyn
+from nndyn.errors import RecordingError, UsageError
 
 RUNS = {
     "sgd": ("--lr", "1"),
@@ -77,3 +79,61 @@ def test_killed_runs_open_lose_one_block_at_most_and_resume_exactly(tmp_path, na
             np.testing.assert_array_equal(
                 resumed[variable].values, truth[variable].values, err_msg=str(variable)
             )
+
+
+PARTING = 1500
+
+
+def times(path):
+    """Return the times committed, 0 where there is no file or a block is just being written."""
+    try:
+        with nndyn.open(path) as recording:
+            return recording.sizes["time"]
+    except (UsageError, RecordingError):
+        return 0
+
+
+@pytest.mark.slow
+def test_runs_killed_around_the_step_at_which_replicas_part_resume_exactly(tmp_path):
+    """Before its block, several times within it, and after it."""
+    options = (*RUNS["sgd"], "--perturb-at", str(PARTING))
+    whole, path = tmp_path / "whole.nc", tmp_path / "killed.nc"
+    process = start(options, whole)
+    while not whole.exists():
+        time.sleep(0.002)
+    began = time.monotonic()
+    assert process.wait() == 0
+    with nndyn.open(whole) as truth:
+        block = int(truth.attrs["block"])
+    of_block = (time.monotonic() - began) * block / STEPS
+    before = PARTING // block * block  # times committed while the block of that step is computed
+    lock = path.parent / f".{path.name}.lock"
+    rng, seen = random.Random(0), []
+    for share in (0.2, 0.9, 0.2, 0.5, 0.8, 0.1, 0.9, 0.5):
+        goal = 1 if not seen else before if len(seen) < 5 else before + block
+        process = start(options, path)
+        while not lock.exists() or str(process.pid) not in lock.read_text():
+            time.sleep(0.002)
+        while times(path) < goal:
+            time.sleep(0.01)
+        time.sleep(share * of_block * rng.uniform(0.5, 1.0))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        seen.append(times(path))
+    assert seen[0] < before
+    assert seen.count(before) >= 2
+    assert before < seen[-1] < STEPS + 1
+
+    process = start(options, path)
+    assert process.wait() == 0
+    with nndyn.open(path) as resumed, nndyn.open(whole) as truth:
+        assert resumed.attrs["status"] == "complete"
+        assert not resumed["distance_l2"].values[:PARTING].any()
+        for variable in truth.variables:
+            np.testing.assert_array_equal(
+                resumed[variable].values, truth[variable].values, err_msg=str(variable)
+            )
+        assert (
+            json.loads(resumed.attrs["manifest"])["perturbed"]
+            == (json.loads(truth.attrs["manifest"])["perturbed"])
+        )

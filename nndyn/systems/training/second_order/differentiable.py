@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -100,7 +100,22 @@ class Differentiable(ABC):
     def curvature(self, phase: Array, t: int) -> dict[str, float]:
         """Return extreme eigenvalues of the Hessian; see `sharpness.measure`."""
         with self.computing(1):
-            return self._second.curvature(phase, self.first_step + t)
+            wanted = sharpness.known(self.rule)
+            found, _, _ = self._second.curvature(phase, self.first_step + t, wanted)
+        return {name: float(value[0]) for name, value in found.items()}
+
+    def eigenvectors(self, wanted: Mapping[str, int]) -> tuple[int, int]:
+        """Return how many vectors a look hands to the next; see `WithEigenvalues`."""
+        return sharpness.count(wanted), self.task.network.size
+
+    def eigenvalues(
+        self, phase: Array, t: int, wanted: Mapping[str, int], start: Array
+    ) -> tuple[dict[str, Array], Array, int]:
+        """Return several extreme eigenvalues of the Hessian; see `sharpness.measure`."""
+        with self.computing(1):
+            return self._second.curvature(
+                phase, self.first_step + t, wanted, start, tolerance=sharpness.LOOSE
+            )
 
     @property
     def no_critical(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 
@@ -102,11 +102,22 @@ class SecondOrder:
             out[:size] = rows.T.cpu().numpy()
         return out, logs, alignment
 
-    def curvature(self, phase: Array, t: int) -> dict[str, float]:
+    def curvature(
+        self,
+        phase: Array,
+        t: int,
+        wanted: Mapping[str, int],
+        start: Array | None = None,
+        *,
+        tolerance: float = sharpness.TOLERANCE,
+    ) -> tuple[dict[str, Array], Array, int]:
         """Return extreme eigenvalues of the Hessian at `phase` (P,); see `sharpness.measure`."""
         self.require()
         with torch.no_grad():
-            return sharpness.measure(self._curvature, self._rule, self._tensor(phase), t)
+            here = self._tensor(phase)
+            return sharpness.measure(
+                self._curvature, self._rule, here, t, wanted, start, tolerance=tolerance
+            )
 
     def critical(self, phase: Array, t: int) -> dict[str, float]:
         """Return the critical sharpness at `phase` (P,); see `critical.measure`."""

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from nndyn.numerics.arrays import Array
 from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.protocol import Curvature
+from nndyn.systems.training.second_order.eigenvalues import BESIDE, largest
 
 Tensor = torch.Tensor
-Product = Callable[[Array], Array]
 
-#: Numbers of weights up to which the whole matrix is made.
-DENSE = 64
-#: Vectors of the Krylov space, and restarts at most.
-VECTORS, RESTARTS = 40, 200
-#: Relative accuracy asked of the residual; that of an eigenvalue is its square.
-TOLERANCE = 1e-7
-#: Keys the random vector that every search begins with.
-_KEY = 5
+#: Of residuals, relative to their eigenvalues: of a look by itself, and of one of many.
+TOLERANCE, LOOSE = 1e-7, 1e-3
 
-NAMES = ("sharpness", "curvature_min")
-PRECONDITIONED = "preconditioned_sharpness"
+SHARPNESS, SMALLEST, PRECONDITIONED = "sharpness", "curvature_min", "preconditioned_sharpness"
+
+
+def known(rule: Optimizer) -> dict[str, int]:
+    """Return how many eigenvalues of each kind an update rule has one look take, by name."""
+    names = (SHARPNESS, SMALLEST, *([PRECONDITIONED] if rule.preconditioned else []))
+    return dict.fromkeys(names, 1)
 
 
 def names(rule: Optimizer) -> tuple[str, ...]:
-    """Return the names of what `measure` gives with an update rule, each with its residual."""
-    found = (*NAMES, PRECONDITIONED) if rule.preconditioned else NAMES
-    return tuple(name + end for name in found for end in ("", "_residual"))
+    """Return the names of all of them, each with its residual."""
+    return tuple(name + end for name in known(rule) for end in ("", "_residual"))
 
 
-def measure(curvature: Curvature, rule: Optimizer, phase: Tensor, t: int) -> dict[str, float]:
+def count(wanted: Mapping[str, int]) -> int:
+    """Return how many vectors a look hands to the next."""
+    return sum(number + BESIDE for number in wanted.values())
+
+
+def measure(
+    curvature: Curvature,
+    rule: Optimizer,
+    phase: Tensor,
+    t: int,
+    wanted: Mapping[str, int],
+    start: Array | None = None,
+    *,
+    tolerance: float = TOLERANCE,
+) -> tuple[dict[str, Array], Array, int]:
     """Return extreme eigenvalues of the Hessian of the loss over the whole training set.
 
     Parameters
@@ -45,24 +55,33 @@ def measure(curvature: Curvature, rule: Optimizer, phase: Tensor, t: int) -> dic
     phase : (P,)
         At time `t`.
     t : int
+    wanted : dict of str to int
+        How many of each kind, by name: of those of `known`.
+    start : (count(wanted), D), optional
+        The vectors of an earlier look.
+    tolerance : float, default 1e-7
+        Of residuals, relative to their eigenvalues; see `eigenvalues.largest`.
 
     Returns
     -------
-    dict of str to float
-        ``sharpness`` and ``curvature_min``, the largest and the smallest eigenvalue, and each one's
-        ``_residual``, the length of ``H v - λ v``. Of Adam and RMSprop there is, too,
-        ``preconditioned_sharpness``: the largest of ``P^-1/2 H P^-1/2`` with the scales P by which
-        the step from `t` divides the gradient (Adam's with its bias correction), with coupled
+    values : dict of str to (number,) float64
+        ``sharpness``, the largest eigenvalues, falling; ``curvature_min``, the smallest, rising;
+        and each one's ``_residual``, the length of ``H v - λ v``. Of Adam and RMSprop there is,
+        too, ``preconditioned_sharpness``: the largest of ``P^-1/2 H P^-1/2`` with the scales P by
+        which the step from `t` divides the gradient (Adam's with its bias correction), with coupled
         weight decay in H. With groups of weights it is there of gradient descent too, and P has the
         common rate over that of the group in it: a step is unstable above the same multiple of one
-        over the common rate as without groups, where momenta are equal. NaN where the Hessian is
-        not finite or the search does not converge.
+        over the common rate as without groups, where momenta are equal. NaN where the search does
+        not converge, beside the residual that is left, and both where the Hessian is not finite.
+    vectors : (count(wanted), D) float32
+    products : int
+        Of the Hessian with a vector, as many as were made.
 
     Notes
     -----
-    Lanczos iterations by ``scipy.sparse.linalg.eigsh``, some tens of products with the Hessian for
-    the largest and some hundreds for the smallest, each a product of one vector; they begin with
-    the same random vector whenever and wherever they are made. Memory: `VECTORS` rows of weights.
+    With a residual r an eigenvalue is known to r² over its distance to the next one, and to r where
+    that is smaller: at a tolerance of 1e-3 to some 1e-6 of itself. See `eigenvalues.largest` for
+    the search, what it cannot see, and memory.
 
     References
     ----------
@@ -70,58 +89,40 @@ def measure(curvature: Curvature, rule: Optimizer, phase: Tensor, t: int) -> dic
     """
     D = curvature.size
     weights, statistics = phase[:D], phase[D * (1 + rule.buffers) :]
-    point = curvature.at(weights, statistics, None)
+    if PRECONDITIONED in wanted:
+        gradient = curvature.at(weights, statistics, t).gradient()
+        inverse = 1.0 / np.sqrt(_numbers(rule.preconditioner(phase, gradient, t)))
+        decay = _numbers(torch.as_tensor(rule.decay_curvature(weights)))
+    point = curvature.at(weights, statistics, None)  # the one before is good no longer
+    unit = float(torch.finfo(phase.dtype).eps)
 
     def hessian(vector: Array) -> Array:
         row = torch.from_numpy(np.ascontiguousarray(vector).reshape(1, -1))
-        found = point.hvp(row.to(weights.device, weights.dtype))[0]
-        out: Array = found.to("cpu", torch.float64).numpy().copy()
-        return out
+        return _numbers(point.hvp(row.to(phase.device, phase.dtype))[0]).copy()
 
-    found: dict[str, float] = {}
-    for name, which in zip(NAMES, ("LA", "SA"), strict=True):
-        found[name], found[f"{name}_residual"] = _extreme(hessian, D, which)
-    if rule.preconditioned:
-        gradient = curvature.at(weights, statistics, t).gradient()
-        scales = rule.preconditioner(phase, gradient, t).to("cpu", torch.float64).numpy()
-        point = curvature.at(weights, statistics, None)
-        inverse = 1.0 / np.sqrt(scales)
-        added = torch.as_tensor(rule.decay_curvature(weights))
-        decay = added.to("cpu", torch.float64).numpy()
+    def preconditioned(vector: Array) -> Array:
+        scaled = inverse * vector
+        found: Array = inverse * (hessian(scaled) + decay * scaled)
+        return found
 
-        def preconditioned(vector: Array) -> Array:
-            scaled = inverse * vector.ravel()
-            product: Array = inverse * (hessian(scaled) + decay * scaled)
-            return product
+    def downwards(vector: Array) -> Array:
+        return -hessian(vector)
 
-        value, residual = _extreme(preconditioned, D, "LA")
-        found[PRECONDITIONED], found[f"{PRECONDITIONED}_residual"] = value, residual
-    return found
+    kinds = {SHARPNESS: hessian, SMALLEST: downwards, PRECONDITIONED: preconditioned}
+
+    values: dict[str, Array] = {}
+    vectors = np.zeros((count(wanted), D), np.float32)
+    products = first = 0
+    for name, number in wanted.items():
+        rows = slice(first, first := first + number + BESIDE)
+        begun = None if start is None else start[rows]
+        found = largest(kinds[name], D, number, begun, tolerance=tolerance, unit=unit)
+        sign = -1.0 if name == SMALLEST else 1.0
+        values |= {name: sign * found.values, f"{name}_residual": found.residuals}
+        vectors[rows] = found.vectors
+        products += found.products
+    return values, vectors, products
 
 
-def _extreme(product: Product, size: int, which: str) -> tuple[float, float]:
-    """Return an extreme eigenvalue of a symmetric matrix, and the residual."""
-    start = np.random.default_rng(_KEY).standard_normal(size)
-    if not np.isfinite(product(start)).all():
-        return np.nan, np.nan
-    if size <= DENSE:
-        matrix = np.stack([product(row) for row in np.eye(size)])
-        values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
-        end = -1 if which == "LA" else 0
-        value, vector = float(values[end]), vectors[:, end]
-    else:
-        operator: Any = LinearOperator((size, size), matvec=product, dtype=np.float64)
-        try:
-            values, vectors = eigsh(
-                operator,
-                k=1,
-                which=which,
-                v0=start,
-                ncv=min(VECTORS, size - 1),
-                maxiter=RESTARTS,
-                tol=TOLERANCE,
-            )
-        except ArpackNoConvergence:
-            return np.nan, np.nan
-        value, vector = float(values[0]), vectors[:, 0]
-    return value, float(np.linalg.norm(product(vector) - value * vector))
+def _numbers(values: Tensor) -> Array:
+    return np.asarray(values.to("cpu", torch.float64).numpy())
