@@ -121,7 +121,7 @@ def build(
     made, label, init = _module(model, inputs, targets, image, classes, activation, init, seed)
     if start is not None:
         made, init = _restored(made, start), None
-    network = _perceptron(made)
+    network = perceptron(made)
     if network is not None:
         several = isinstance(inputs, Several)
         if not several and inputs.dim() == 2:
@@ -206,7 +206,7 @@ def _module(
     return spec.from_spec(model, activation), None, init or "normal:1"
 
 
-def _perceptron(module: nn.Module) -> Network | None:
+def perceptron(module: nn.Module) -> Network | None:
     """Return the perceptron that `module` is, if it is one."""
     if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
         return None
