@@ -152,9 +152,7 @@ class DevicePerceptrons:
             kept = states[-1][1].clone() if self._layers[-1].activation != "identity" else None
             total[0] += self._loss(outputs, tile)
             if kept is not None:
-                ACTIVATIONS[self._layers[-1].activation].derive(
-                    states[-1][1], kept, states[-1][0]
-                )
+                ACTIVATIONS[self._layers[-1].activation].derive(states[-1][1], kept, states[-1][0])
             self._backward(tile, states, add=i > 0)
         self._leave(samples.count)
         total[0] /= samples.count
@@ -185,9 +183,11 @@ class DevicePerceptrons:
         for depth, layer in enumerate(self._layers):
             made = ACTIVATIONS[layer.activation]
             value = self._buffer(f"value {depth}", layer.outputs, columns)
-            below = self._buffer(f"preactivation {depth}", layer.outputs, columns) if (
-                made.keeps_input
-            ) else value
+            below = (
+                self._buffer(f"preactivation {depth}", layer.outputs, columns)
+                if (made.keeps_input)
+                else value
+            )
             if depth:
                 torch.bmm(self._operands[depth], found[-1][1], out=below)
                 if layer.bias:
