@@ -54,7 +54,7 @@ class Sketching:
         deviations = rows[:, :D].to(torch.float64, copy=True)
         deviations[1:] -= rows[0, :D]
         found = []
-        for some in deviations.split(max(1, ROWS_BYTES // (8 * N * K))):
+        for some in torch.split(deviations, max(1, ROWS_BYTES // (8 * N * K))):
             whole = torch.nn.functional.pad(some, (0, N * K - D)).view(-1, N, K)
             sources = self._sources.expand(len(some), -1, -1)
             found.append(_sum((whole * self._signs).gather(2, sources)))

@@ -43,8 +43,8 @@ class Trajectories:
     Notes
     -----
     A phase is the weights, the buffers of the rule, the statistics of the engine. Buffers: four
-    phases and what the engine keeps. Not for two threads at once. On a GPU no step waits for it: all
-    that a run gives but the states comes to the host in one copy, at the end.
+    phases and what the engine keeps. Not for two threads at once. No step waits for a GPU: all that
+    a run gives but the states comes to the host in one copy, at the end.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Trajectories:
                         moved, dim=1, dtype=torch.float64, out=lengths[i].view(-1)
                     )
                     here, there = there, here
-            apart = tuple(torch.nan_to_num(v, *[torch.nan] * 3) for v in apart)
+            distances = tuple(torch.nan_to_num(v, *[torch.nan] * 3) for v in apart)
             evaluated = {name: self._joined(rows) for name, rows in found.items()}
             for prefix, count in self.counts.items() if self.labelled else ():
                 evaluated[prefix + "accuracy"] /= count
@@ -151,7 +151,7 @@ class Trajectories:
             some = torch.stack(sketches, 1) if sketches else None
             if sketch is not None and some is None:
                 some = self._zeros(M, 0, R, sketch.map.size)
-            return _blocks(here.view(M, R, -1), states.host(), apart, named, some)
+            return _blocks(here.view(M, R, -1), states.host(), distances, named, some)
 
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=torch.float64, device=self.device)

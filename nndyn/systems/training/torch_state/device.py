@@ -96,18 +96,19 @@ def repeatable(device: torch.device) -> Iterator[None]:
         return
     asked = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    filled = deterministic.fill_uninitialized_memory
+    memory: Any = deterministic
+    filled = memory.fill_uninitialized_memory
     benchmark = torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True, warn_only=True)
     # else every new tensor is filled with NaN: a pass over memory that nobody reads
-    deterministic.fill_uninitialized_memory = False
+    memory.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     try:
         with _full_precision():
             yield
     finally:
         torch.use_deterministic_algorithms(asked, warn_only=only_warns)
-        deterministic.fill_uninitialized_memory = filled
+        memory.fill_uninitialized_memory = filled
         torch.backends.cudnn.benchmark = benchmark
 
 

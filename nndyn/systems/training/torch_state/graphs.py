@@ -1,4 +1,4 @@
-"""Calls that are captured as CUDA graphs, where launching kernels takes longer than running them."""
+"""Calls that are captured as CUDA graphs: where launching kernels takes longer than they do."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ class Replayed(Generic[T]):
     Parameters
     ----------
     function : callable
-    captured : bool
-        Whether to capture it; else it is called.
+    device : torch.device or None
+        The GPU that it is captured on; None where it is called as it is.
     """
 
-    def __init__(self, function: Callable[[], T], *, captured: bool) -> None:
+    def __init__(self, function: Callable[[], T], device: torch.device | None) -> None:
         self._function = function
-        self._left = WARM if captured else -1
+        self._device = device
+        self._left = WARM
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result: T
 
@@ -48,27 +49,32 @@ class Replayed(Generic[T]):
         if self._graph is not None:
             self._graph.replay()
             return self._result
-        if self._left:
-            self._left = max(self._left - 1, -1)
+        if self._device is None or self._left:
+            self._left -= 1
             return self._function()
         try:
-            self._result, self._graph = _captured(self._function)
+            self._result, self._graph = _captured(self._function, self._device)
         except RuntimeError as error:
-            self._left = -1
+            self._device = None
             warnings.warn(f"steps are not captured as a CUDA graph: {error}", stacklevel=2)
             return self._function()
         self._graph.replay()
         return self._result
 
 
-def _captured(function: Callable[[], T]) -> tuple[T, torch.cuda.CUDAGraph]:
-    """Return the results of a function, which are not computed yet, and its graph.
+def _captured(function: Callable[[], T], device: torch.device) -> tuple[T, torch.cuda.CUDAGraph]:
+    """Capture a function, once it was called on the stream of the capture.
 
-    It is called once before, on the stream of the capture, which so has what libraries keep for
-    each stream.
+    That stream so has what libraries keep for each stream.
+
+    Returns
+    -------
+    result
+        What the function returned; its numbers come with the first replay.
+    graph : torch.cuda.CUDAGraph
     """
-    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
         function()
         stream.synchronize()
@@ -77,5 +83,5 @@ def _captured(function: Callable[[], T]) -> tuple[T, torch.cuda.CUDAGraph]:
             result = function()
         finally:
             graph.capture_end()
-    torch.cuda.current_stream().wait_stream(stream)
+    torch.cuda.current_stream(device).wait_stream(stream)
     return result, graph

@@ -1,9 +1,8 @@
 """Losses and gradients of many replicas of one perceptron on a GPU; see `Engine`.
 
-The first layer of all replicas of all runs is one matrix product, ``[M·R·H, features] @ Xᵀ``, and so
-is the gradient of its weights; the layers behind it are one batched product each. A copy of the
-reference gets its bits: each number of a product is a sum in the order that all numbers of the
-product have, and what is elementwise does not depend on its place.
+The first layer of all replicas of all runs is one matrix product, ``[M·R·H, features] @ Xᵀ``, and
+so is the gradient of its weights; the layers behind it are one batched product each. A copy of the
+reference gets its bits where each number of a product is a sum in the order that all of them have.
 
 Samples are taken in tiles where the hidden states of all would take too much memory
 (`nndyn.systems.training.perceptron.device.sizes`). Nothing in a step waits for the GPU; the steps
@@ -118,8 +117,12 @@ class DevicePerceptrons:
         """Call a function of the weights, by a graph where it is small; the result is kept."""
         if key not in self._replayed:
             rows = self.runs * self.replicas
-            small = rows * sizes.states(self._network) * samples.count <= sizes.GRAPHED
-            self._replayed[key] = Replayed(function, captured=samples.x.is_cuda and small)
+            device = samples.x.device
+            small = (
+                samples.x.is_cuda
+                and rows * sizes.states(self._network) * samples.count <= sizes.GRAPHED
+            )
+            self._replayed[key] = Replayed(function, device if small else None)
         return self._replayed[key]().clone()
 
     def _enter(self) -> None:

@@ -20,6 +20,8 @@ def switches():
     )
 
 
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch before 2.9")
+@pytest.mark.filterwarnings("ignore:Please use the new API settings")
 @pytest.mark.parametrize("asked", ["nothing", "old", "new"])
 def test_tf32_is_off_whichever_switch_the_user_has_set_and_comes_back(asked):
     before = switches()

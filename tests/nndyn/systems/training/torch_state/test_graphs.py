@@ -9,6 +9,8 @@ from nndyn.systems.training.perceptron.device import engine
 from nndyn.systems.training.torch_state import graphs
 from tests.nndyn.systems.training.perceptron.device.on_cpu import as_on_a_gpu
 
+CPU = torch.device("cpu")
+
 
 class Graph(TorchDispatchMode):
     """Notes operations and does them again, in the same memory and with the same numbers."""
@@ -43,16 +45,14 @@ def captured(monkeypatch):
     """Capture every function on the CPU; returns the graphs."""
     made = []
 
-    def capture(function):
+    def capture(function, device):
         function()
         made.append(Graph())
         with made[-1]:
             return function(), made[-1]
 
     monkeypatch.setattr(graphs, "_captured", capture)
-    monkeypatch.setattr(
-        engine, "Replayed", lambda function, captured: graphs.Replayed(function, captured=True)
-    )
+    monkeypatch.setattr(engine, "Replayed", lambda function, device: graphs.Replayed(function, CPU))
     return made
 
 
@@ -88,12 +88,12 @@ def test_steps_by_a_graph_are_those_without(options, captured, monkeypatch):
 
 
 def test_what_cannot_be_captured_is_called_and_that_is_said_once(monkeypatch):
-    def refuse(function):
+    def refuse(function, device):
         raise RuntimeError("operation not permitted when stream is capturing")
 
     monkeypatch.setattr(graphs, "_captured", refuse)
     calls = []
-    replayed = graphs.Replayed(lambda: calls.append(0) or len(calls), captured=True)
+    replayed = graphs.Replayed(lambda: calls.append(0) or len(calls), CPU)
     for i in range(graphs.WARM):
         assert replayed() == i + 1
     with pytest.warns(UserWarning, match="not captured as a CUDA graph: operation not permitted"):
@@ -103,5 +103,5 @@ def test_what_cannot_be_captured_is_called_and_that_is_said_once(monkeypatch):
 
 def test_nothing_is_captured_where_it_is_not_asked_for(monkeypatch):
     monkeypatch.setattr(graphs, "_captured", None)
-    replayed = graphs.Replayed(lambda: 3, captured=False)
+    replayed = graphs.Replayed(lambda: 3, None)
     assert [replayed() for _ in range(3 * graphs.WARM)] == [3] * 3 * graphs.WARM
