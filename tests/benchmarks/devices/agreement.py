@@ -22,6 +22,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "gelu and mse": {"activation": "gelu", "loss": "mse"},
     "module": {"model": "cnn:4-8"},
 }
+#: Of these a copy may come out otherwise in other places of a batch.
+MODULES = ("module",)
 
 
 def calm(bench: Bench, kind: str) -> dict[str, Any]:
@@ -30,13 +32,13 @@ def calm(bench: Bench, kind: str) -> dict[str, Any]:
         _recorded(bench, device=device, init="xavier", **KINDS[kind])
         for device in (bench.device, "cpu")
     )
-    figures = {f"difference {name}": _apart(ours[name], theirs[name]) for name in _COMPARED}
-    figures["control"] = float(np.max(ours["distance_linf"][:, -1]))
-    worst = max(value for name, value in figures.items() if name != "control")
+    apart = {name: _apart(ours[name], theirs[name]) for name in _COMPARED}
+    worst, control = max(apart.values()), float(np.max(ours["distance_linf"][:, -1]))
+    figures: dict[str, Any] = {"difference": worst, "control": control, "differences": apart}
     if worst > CALM:
         raise FailedError(f"differs from the CPU by {worst:.1e}, more than {CALM:.0e}", figures)
-    if figures["control"]:
-        raise FailedError(f"the control parts from the reference by {figures['control']}", figures)
+    if control and kind not in MODULES:
+        raise FailedError(f"the control parts from the reference by {control:.1e}", figures)
     return figures
 
 

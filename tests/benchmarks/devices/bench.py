@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 import nndyn
+from nndyn.runtime import provenance
 
 #: Operations a second of products in float64 (tensor cores) and bytes a second of memory, from the
 #: data sheets, by a part of a card's name: the first that is in it counts.
@@ -98,7 +98,7 @@ class Bench:
     def card(self) -> str:
         """Name of what computes."""
         if self.device.type == "cpu":
-            return platform.processor() or platform.machine()
+            return str(provenance.provenance()["hardware"].get("processor", "a processor"))
         return torch.cuda.get_device_name(self.device)
 
     @property

@@ -52,7 +52,8 @@ def bare(bench: Bench) -> dict[str, Any]:
     team = system.together([system] * (sizes.runs - 1))
     few = 3
     found = bench.median(lambda: team.bare(phases, 0, few), few, budget=10.0)
-    figures = {**found, **_rate(bench, found["seconds"])}
+    count = system.task.shares(system.order, sizes.replicas + 2)
+    figures = {**found, **_rate(bench, found["seconds"]), "runs a call": min(count, sizes.runs)}
     if "products" in bench.known:
         figures["bare / products"] = found["seconds"] / bench.known["products"]
     return figures

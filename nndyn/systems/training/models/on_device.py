@@ -40,6 +40,8 @@ class DevicePerceptronTask(ModuleTask):
     def engine(self, orders: Sequence[Order], replicas: int) -> DevicePerceptrons:  # type: ignore[override]
         """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
         training, test = self._laid
+        if orders[0].reverse and orders[0].batch_size is None:
+            training = self._turned
         return DevicePerceptrons(
             self.perceptron,
             str(self.loss),
@@ -62,6 +64,11 @@ class DevicePerceptronTask(ModuleTask):
         """Training and test set as the engine takes them."""
         test = None if self.test is None else self._on_device(self.test, "test")
         return self._on_device(self.training, "data"), test
+
+    @cached_property
+    def _turned(self) -> Laid:
+        """The training set reversed, for the rounding twins of all runs."""
+        return self._laid[0].turned()
 
     @cached_property
     def _buffers(self) -> Buffers:

@@ -38,6 +38,17 @@ class Laid:
     labels: Tensor | None
     values: Tensor
 
+    def turned(self) -> Laid:
+        """Return a copy with the samples in reversed order."""
+
+        def flipped(values: Tensor, rows: int) -> Tensor:
+            found = torch.zeros_like(values)
+            found.narrow(rows, 0, self.count).copy_(values.narrow(rows, 0, self.count).flip(rows))
+            return found
+
+        labels = None if self.labels is None else flipped(self.labels, 1)
+        return Laid(self.count, flipped(self.x, self.x.dim() - 2), labels, flipped(self.values, 1))
+
     def part(self, start: int, size: int) -> Laid:
         """Return a tile: a view of `size` rows at most."""
         rows = slice(start, start + size)
@@ -111,14 +122,14 @@ class Feed:
     Parameters
     ----------
     whole : Laid
-        The training set.
+        The training set, reversed where a step of full batch takes it so.
     orders : sequence of Order
         One a run.
 
     Notes
     -----
-    Beside the training set a batch a run, for each number of samples that steps have; in full batch
-    a second training set, where the order is reversed. A batch stays where it is in memory.
+    Beside the training set a batch a run, for each number of samples that steps have. A batch stays
+    where it is in memory.
     """
 
     def __init__(self, whole: Laid, orders: Sequence[Order]) -> None:
@@ -128,27 +139,19 @@ class Feed:
 
     def at(self, t: int) -> Laid:
         """Return the samples of the step from time `t`; the next call overwrites them."""
-        first, whole = self._orders[0], self._whole
-        if first.batch_size is None:
-            if not first.reverse:
-                return whole
-            if not self._batches:
-                self._batches[whole.count] = self._gathered(first.rows(t)[None], ())
-            return self._batches[whole.count]
+        whole = self._whole
+        if self._orders[0].batch_size is None:
+            return whole
         rows = np.stack([order.rows(t) for order in self._orders])
-        return self._gathered(rows, (len(rows),))
-
-    def _gathered(self, rows: np.ndarray, runs: tuple[int, ...]) -> Laid:
-        """Gather `rows` ``(M, n)`` of the training set."""
-        whole, count = self._whole, rows.shape[1]
+        runs, count = rows.shape
         batch = self._batches.get(count)
         if batch is None:
             K, outputs = whole.x.shape[-1], whole.values.shape[-1]
             labelled, like = whole.labels is not None, whole.x
-            batch = _empty(runs, count, K, outputs, labelled, like.dtype, like.device)
+            batch = _empty((runs,), count, K, outputs, labelled, like.dtype, like.device)
             self._batches[count] = batch
         chosen = torch.from_numpy(rows).to(whole.x.device)
-        batch.x[..., :count, :] = whole.x[chosen if runs else chosen[0]]
+        batch.x[:, :count] = whole.x[chosen]
         batch.values[:, :count] = whole.values[0, chosen]
         if batch.labels is not None and whole.labels is not None:
             batch.labels[:, :count] = whole.labels[0, chosen]
