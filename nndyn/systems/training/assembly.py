@@ -21,8 +21,9 @@ from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.order import size as checked_size
 from nndyn.systems.training.data.samples import classes
 from nndyn.systems.training.data.several import Several
-from nndyn.systems.training.models import factories, on_device
+from nndyn.systems.training.models import factories
 from nndyn.systems.training.models.build import build
+from nndyn.systems.training.models.on_device import DevicePerceptronTask
 from nndyn.systems.training.modules import criterion
 from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.perceptron import inputs
@@ -150,11 +151,9 @@ def assembled(
     )
     kind: type[Task] = ModuleTask
     if isinstance(network, Network):
-        kind = PerceptronTask
+        kind = PerceptronTask if device.type == "cpu" else DevicePerceptronTask
         training = inputs.rows(training, "data", network, str(loss))
         held_out = held_out and inputs.rows(held_out, "test", network, str(loss))
-    elif not as_module and on_device.takes(network, training, loss, device, kept=not drawn):
-        kind = on_device.DevicePerceptronTask
     task = kind(network, training, held_out, loss, dtype, device, not drawn)
     read = (*files(data, data_dir), *(() if start is None else start.files))
     name = loaded.name if found is None else found.name

@@ -121,15 +121,14 @@ def build(
     made, label, init = _module(model, inputs, targets, image, classes, activation, init, seed)
     if start is not None:
         made, init = _restored(made, start), None
-    network = perceptron(made)
+    network = _perceptron(made)
     if network is not None:
         several = isinstance(inputs, Several)
         if not several and inputs.dim() == 2:
             check_width(inputs.shape[1], "data", network)
         network, weights = spec.build(made, init=init, seed=seed, dtype=dtype)
-        on_cpu = torch.device(device).type == "cpu"
         flat = targets.is_floating_point() or targets.dim() == 1
-        known = isinstance(loss, str) and flat and on_cpu and kept and not (several or as_module)
+        known = isinstance(loss, str) and flat and kept and not (several or as_module)
         if known and (inputs.dim() == 2 or network.flattens):
             return replace(network, initial=weights, module=made)
         # so that an engine does not change what a seed draws
@@ -206,7 +205,7 @@ def _module(
     return spec.from_spec(model, activation), None, init or "normal:1"
 
 
-def perceptron(module: nn.Module) -> Network | None:
+def _perceptron(module: nn.Module) -> Network | None:
     """Return the perceptron that `module` is, if it is one."""
     if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
         return None

@@ -6,44 +6,43 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import torch
-
+from nndyn.systems.training import task
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
-from nndyn.systems.training.data.several import Several
-from nndyn.systems.training.models.build import perceptron
-from nndyn.systems.training.modules.criterion import Loss
-from nndyn.systems.training.modules.engine import ModuleTask
+from nndyn.systems.training.models.build import build
+from nndyn.systems.training.modules.curvature import ModuleCurvature
 from nndyn.systems.training.modules.module import Module
-from nndyn.systems.training.perceptron import inputs
+from nndyn.systems.training.modules.passes import Batch
 from nndyn.systems.training.perceptron.device import sizes
 from nndyn.systems.training.perceptron.device.engine import Buffers, DevicePerceptrons
-from nndyn.systems.training.perceptron.device.losses import LOSSES
 from nndyn.systems.training.perceptron.device.samples import Laid, laid
 from nndyn.systems.training.perceptron.network import Network
 
 
-class DevicePerceptronTask(ModuleTask):
-    """A perceptron on a GPU: steps are a pass of our own, second derivatives those of modules."""
+class DevicePerceptronTask(task.Task):
+    """A perceptron on a GPU, its samples in rows, and a loss by name; see `Task`.
 
-    @cached_property
-    def perceptron(self) -> Network:
-        """The layers of the module."""
-        found = perceptron(self.network.module)
-        assert found is not None  # `takes` has looked
-        return found
+    Its steps are a pass of our own, its second derivatives those of any module.
+    """
+
+    network: Network
 
     def describe(self) -> dict[str, Any]:
         """Return the bytes that a tile of samples takes: with the sizes of a run it gives them."""
         return {"tile_bytes": sizes.RUN_BYTES}
 
-    def engine(self, orders: Sequence[Order], replicas: int) -> DevicePerceptrons:  # type: ignore[override]
+    def laid_out(self, samples: Samples, what: str) -> Laid:
+        """Return a set as the first layer takes it."""
+        bias, outputs = self.network.layers[0].bias, self.network.outputs
+        return laid(samples, outputs=outputs, bias=bias, dtype=self.dtype, device=self.device)
+
+    def engine(self, orders: Sequence[Order], replicas: int) -> DevicePerceptrons:
         """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
-        training, test = self._laid
+        training, test = self.inputs
         if orders[0].reverse and orders[0].batch_size is None:
             training = self._turned
         return DevicePerceptrons(
-            self.perceptron,
+            self.network,
             str(self.loss),
             training,
             test,
@@ -52,66 +51,39 @@ class DevicePerceptronTask(ModuleTask):
             buffers=self._buffers,
         )
 
-    def one_by_one(self, order: Order, replicas: int) -> None:
-        """Return None: no rows are computed one after the other."""
+    def curvature(self, order: Order, *, forward: bool = True) -> ModuleCurvature:
+        """Return what gives second derivatives of a run; see `ModuleCurvature` for `forward`."""
+        module, training = self._as_module
+        return ModuleCurvature(module, training, order, forward=forward)
 
     def shares(self, order: Order, replicas: int) -> int:
         """Return how many runs of `replicas` rows are taken by the same calls."""
-        return sizes.together(self.perceptron, replicas, order.size, self.dtype.itemsize)
-
-    @cached_property
-    def _laid(self) -> tuple[Laid, Laid | None]:
-        """Training and test set as the engine takes them."""
-        test = None if self.test is None else self._on_device(self.test, "test")
-        return self._on_device(self.training, "data"), test
+        return sizes.together(self.network, replicas, order.size, self.dtype.itemsize)
 
     @cached_property
     def _turned(self) -> Laid:
         """The training set reversed, for the rounding twins of all runs."""
-        return self._laid[0].turned()
+        found: Laid = self.inputs[0].turned()
+        return found
 
     @cached_property
     def _buffers(self) -> Buffers:
         """Hidden states, which all engines share."""
         return {}
 
-    def _on_device(self, samples: Samples, what: str) -> Laid:
-        network = self.perceptron
-        return laid(
-            inputs.rows(samples, what, network, str(self.loss)),
-            outputs=network.outputs,
-            bias=network.layers[0].bias,
+    @cached_property
+    def _as_module(self) -> tuple[Module, Batch]:
+        """The network, and its training set, as those of any module."""
+        x, y = self.training.x, self.training.y
+        module = build(
+            self.network.copied(),
+            x,
+            y,
+            classes=self.network.outputs,
+            loss=self.loss,
             dtype=self.dtype,
             device=self.device,
+            as_module=True,
         )
-
-
-def takes(
-    network: object, samples: Samples, loss: Loss, device: torch.device, *, kept: bool
-) -> bool:
-    """Tell whether a network on a device is a perceptron that is trained by this task.
-
-    Parameters
-    ----------
-    network : Network or Module
-    samples : Samples
-        The training set.
-    loss : str or callable
-    device : torch.device
-    kept : bool
-        Whether the training set is there as a whole.
-
-    Returns
-    -------
-    bool
-    """
-    if device.type == "cpu" or not kept or not isinstance(network, Module):
-        return False
-    if not isinstance(loss, str) or loss not in LOSSES or isinstance(samples.x, Several):
-        return False
-    found = perceptron(network.module)
-    if found is None or samples.y.ndim > 2 or (samples.labelled and samples.y.ndim > 1):
-        return False
-    if samples.labelled and samples.y.min() < 0:  # labels that do not count
-        return False
-    return samples.x.ndim == 2 or found.flattens
+        assert isinstance(module, Module)
+        return module, module.batch(x, y, "data")

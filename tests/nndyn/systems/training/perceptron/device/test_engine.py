@@ -56,7 +56,7 @@ def test_a_run_is_that_of_the_pass_for_the_cpu(model, options, tiles, monkeypatc
     theirs = Training(model, "iris", **{"lr": 0.1, **options})
     ours = as_on_a_gpu(model, "iris", **options)
     if tiles > 1:
-        network = ours.task.perceptron
+        network = ours.task.network
         monkeypatch.setattr(sizes, "RUN_BYTES", 4 * sizes.states(network) * 8 * 32)
         assert sizes.tiles(network, 4, ours.order.size, 8) == -(-ours.order.size // 32)
     phase = phases(theirs, 4)
@@ -114,9 +114,24 @@ def test_a_recording_is_that_of_the_cpu_and_says_how_large_tiles_are(tmp_path, m
     assert ours["distance_linf"][:, -1].max() < 1e-14
 
 
+@pytest.mark.parametrize("options", [{}, {"batch_size": 32, "loss": "mse"}])
+def test_second_derivatives_are_those_of_the_cpu(options):
+    theirs = Training("mlp:4-6-3", "iris", lr=0.1, **options)
+    ours = as_on_a_gpu("mlp:4-6-3", "iris", **options)
+    phase = theirs.initial(0)
+    vectors = np.linalg.qr(np.random.default_rng(0).standard_normal((len(phase), 2)))[0]
+    for one, two in zip(
+        *(s.push(phase, vectors, 0, 4, (2, 4)) for s in (ours, theirs)), strict=True
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-8, atol=1e-11)
+    one, two = (s.curvature(phase, 1) for s in (ours, theirs))
+    for name in ("sharpness", "curvature_min"):
+        np.testing.assert_allclose(one[name], two[name], rtol=1e-8, atol=1e-10, err_msg=name)
+
+
 class TestSizes:
     def test_tiles_cover_all_samples_and_depend_on_the_run_alone(self):
-        network = as_on_a_gpu("mlp:4-6-3", "iris").task.perceptron
+        network = as_on_a_gpu("mlp:4-6-3", "iris").task.network
         for count in (1, 16, 17, 1000, 10**7):
             for replicas in (1, 7, 300):
                 size = sizes.tile(network, replicas, count, 8)
@@ -126,7 +141,7 @@ class TestSizes:
                 assert (size - sizes.MULTIPLE) * replicas * sizes.states(network) * 8 <= room
 
     def test_a_call_takes_as_many_runs_as_memory_holds(self):
-        network = as_on_a_gpu("mlp:4-6-3", "iris").task.perceptron
+        network = as_on_a_gpu("mlp:4-6-3", "iris").task.network
         each = 7 * sizes.states(network) * 8 * sizes.tile(network, 7, 10**7, 8)
         runs = sizes.together(network, 7, 10**7, 8)
         assert runs * each <= sizes.CALL_BYTES < (runs + 1) * each
