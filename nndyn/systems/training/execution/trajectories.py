@@ -13,6 +13,7 @@ from nndyn.numerics.arrays import Array
 from nndyn.numerics.separation import separate_by_parameter
 from nndyn.numerics.sketch import Sketch, Sketches
 from nndyn.systems.protocol import Block
+from nndyn.systems.training.execution.distances import separate
 from nndyn.systems.training.execution.sketching import Sketching
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
@@ -175,15 +176,7 @@ class Trajectories:
         D = self.engine.size
         runs = here.view(self.engine.runs, self.engine.replicas, -1)
         if not self._on_host:
-            deviation = runs[..., :D].to(torch.float64) - runs[:, :1, :D]
-            l1, linf, gram, squares = out
-            torch.bmm(deviation, deviation.mT, out=gram[:, i])
-            torch.sum(deviation.abs_(), 2, out=l1[:, i])
-            torch.amax(deviation, 2, out=linf[:, i])
-            start, square = 0, deviation.square_()
-            for p, end in enumerate(self._ends.tolist()):
-                torch.sum(square[..., start:end], 2, out=squares[:, i, :, p])
-                start = end
+            separate(runs[..., :D], self._ends.tolist(), i, out)
             return
         for rows, *written in zip(runs, *out, strict=True):
             separate_by_parameter(rows.numpy(), self._ends, i, *(one.numpy() for one in written))

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nndyn.numerics.sketch import Sketch, Sketches
 from nndyn.systems.training import Training
-from nndyn.systems.training.execution import trajectories
+from nndyn.systems.training.execution import distances, trajectories
 from tests.nndyn.systems.training.perceptron.device.on_cpu import as_on_a_gpu
 
 METHODS = ("cpu", "numpy", "item", "tolist", "__bool__", "__float__", "__int__", "__index__")
@@ -112,7 +112,9 @@ def test_a_look_at_every_step_is_seen(counted, monkeypatch):
     assert many["torch.Tensor.__bool__"] == 10 * few["torch.Tensor.__bool__"]
 
 
-def test_distances_of_a_gpu_are_those_of_the_cpu(counted):
+@pytest.mark.parametrize("piece", [2048, 16])
+def test_distances_of_a_gpu_are_those_of_the_cpu(counted, piece, monkeypatch):
+    monkeypatch.setattr(distances, "PIECE", piece)
     theirs, ours = Training("mlp:4-5-3", "iris", lr=0.1), as_on_a_gpu("mlp:4-5-3", "iris")
     rng = np.random.default_rng(0)
     phase = theirs.initial(0) + 1e-2 * rng.standard_normal((4, theirs.dimension))
