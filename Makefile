@@ -57,7 +57,7 @@ GPU ?= --device cuda --minutes 5
 GPU_PYTHON ?= $(PYTHON)
 gpu: export PYTHONPATH := $(CURDIR):$(PYTHONPATH)
 gpu:
-	timeout 170 $(GPU_PYTHON) -m pytest -q -m gpu -p no:cacheprovider \
+	timeout 170 $(GPU_PYTHON) -m pytest -q -m gpu -p no:cacheprovider -W default::DeprecationWarning -W default::FutureWarning \
 		$$(grep -rl --include='test_*.py' 'mark\.gpu' tests); tests=$$?; \
 		$(GPU_PYTHON) tests/benchmarks/gpu.py $(GPU) && exit $$tests
 
