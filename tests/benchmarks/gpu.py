@@ -68,7 +68,7 @@ def measured(bench: Bench, phase: Callable[[Bench], dict[str, Any]], asks: float
     except Exception as error:
         traceback.print_exc()
         found = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
-    return {**found, "took": time.monotonic() - began}
+    return {**found, "card": bench.card, "took": time.monotonic() - began}
 
 
 def table(report: dict[str, Any]) -> str:
