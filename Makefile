@@ -5,7 +5,7 @@ SETUP := .venv/.installed
 # a process takes tests as they stand, so that files share what they record, and is then helped out
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-.PHONY: demo test check lint types slow integrations damage readme arithmetic bench figures clean
+.PHONY: demo test check lint types slow integrations damage readme arithmetic bench gpu figures clean
 
 demo: $(SETUP)
 	$(BIN)/nndyn demo
@@ -50,6 +50,16 @@ bench: $(SETUP)
 		env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 			$(BIN)/python tests/benchmarks/$$what.py || exit 1; \
 	done
+
+# all that needs a GPU, in under eight minutes, with any Python that has what nndyn needs: a machine
+# with one may have no network. GPU="--device cpu --size tiny" tries every line of it elsewhere.
+GPU ?= --device cuda --minutes 5
+GPU_PYTHON ?= $(PYTHON)
+gpu: export PYTHONPATH := $(CURDIR):$(PYTHONPATH)
+gpu:
+	timeout 170 $(GPU_PYTHON) -m pytest -q -m gpu -p no:cacheprovider -W default::DeprecationWarning -W default::FutureWarning \
+		$$(grep -rl --include='test_*.py' 'mark\.gpu' tests); tests=$$?; \
+		$(GPU_PYTHON) tests/benchmarks/gpu.py $(GPU) && exit $$tests
 
 # every figure on one sheet
 figures: $(SETUP)

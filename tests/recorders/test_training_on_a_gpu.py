@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 
 import nndyn
+from tests.recorders.on_a_gpu import GPU, NEEDED
 from tests.recorders.plain_loops import record
+
+pytestmark = NEEDED  # mark.gpu
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +36,13 @@ def on_both(tmp_path_factory):
                     epsilon=1e-4,
                     evaluate=1,
                 )
-                for i, device in enumerate(["cpu", "cuda", "cuda"])
+                for i, device in enumerate(["cpu", GPU, GPU])
             ]
         return kept[model, batch_size]
 
     return recorded
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("batch_size", [None, 32])
 @pytest.mark.parametrize("model", ["mlp:64-12-10", "cnn:4-8"])
 class TestOnAGpu:

@@ -23,6 +23,7 @@ from nndyn.systems.training.data.samples import classes
 from nndyn.systems.training.data.several import Several
 from nndyn.systems.training.models import factories
 from nndyn.systems.training.models.build import build
+from nndyn.systems.training.models.on_device import DevicePerceptronTask
 from nndyn.systems.training.modules import criterion
 from nndyn.systems.training.modules.engine import ModuleTask
 from nndyn.systems.training.perceptron import inputs
@@ -150,7 +151,7 @@ def assembled(
     )
     kind: type[Task] = ModuleTask
     if isinstance(network, Network):
-        kind = PerceptronTask
+        kind = PerceptronTask if device.type == "cpu" else DevicePerceptronTask
         training = inputs.rows(training, "data", network, str(loss))
         held_out = held_out and inputs.rows(held_out, "test", network, str(loss))
     task = kind(network, training, held_out, loss, dtype, device, not drawn)

@@ -290,6 +290,7 @@ class Training(Advancing, Differentiable):
             seed=int(seed),
             dtype=self.dtype.name,
             device=devices.describe(self.device),
+            **self.task.describe(),
             **({} if samples is None else {"samples": int(samples)}),
         )
         self._hyperparameters = chosen.described

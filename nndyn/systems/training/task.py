@@ -80,6 +80,10 @@ class Task(ABC):
         """Return how many labels of a set count."""
         return len(samples)
 
+    def describe(self) -> dict[str, Any]:
+        """Return what else decides how sums are rounded, as JSON values."""
+        return {}
+
     def one_by_one(self, order: Order, replicas: int) -> str | None:
         """Return why `replicas` rows are computed one after the other, None where they are not."""
         return None

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from nndyn.numerics.sketch import TOGETHER, Sketch
+from nndyn.systems.training.execution import sketching
 from nndyn.systems.training.execution.sketching import Sketching
 
 
@@ -33,15 +34,17 @@ def plain(sketch, rows):
     ("components", "size"),
     [(67, 64), (30, 64), (128, 64), (64 * 64, 64), (64 * 65 + 3, 64), (64**3 + 1, 64), (9999, 192)],
 )
-def test_equal_to_plain_numpy_and_to_torch_bit_for_bit(components, size, dtype):
+def test_equal_to_plain_numpy_and_to_torch_bit_for_bit(components, size, dtype, monkeypatch):
     sketch = Sketch(components, size, seed=3)
     rows = np.random.default_rng(0).normal(size=(3, components + 5)).astype(dtype)
     found = sketch.of(rows)
     np.testing.assert_array_equal(found, plain(sketch, rows))
-    device = Sketching(sketch, torch.device("cpu"))
-    torch.testing.assert_close(device.of(torch.from_numpy(rows)).numpy(), found, rtol=0, atol=0)
-    device._to(torch.device("cpu"))
-    np.testing.assert_array_equal(device._by_torch(torch.from_numpy(rows)).numpy(), found)
+    given = rows.copy()
+    for on_host, room in ((True, 0), (False, 2**28), (False, 0)):  # all rows at once, and in turn
+        monkeypatch.setattr(sketching, "ROWS_BYTES", room)
+        device = Sketching(sketch, torch.device("cpu"), on_host=on_host)
+        np.testing.assert_array_equal(device.of(torch.from_numpy(rows)).numpy(), found)
+    np.testing.assert_array_equal(rows, given)
 
 
 def test_every_number_goes_to_one_place_with_a_sign_and_those_of_a_row_to_different_ones():

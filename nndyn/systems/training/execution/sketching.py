@@ -8,6 +8,8 @@ import torch
 from nndyn.numerics.sketch import TOGETHER, WORD, Sketch
 
 Tensor = torch.Tensor
+#: Bytes of the rows of float64 that a GPU sketches at once; it needs four times as many.
+ROWS_BYTES = 256 * 2**20
 
 
 class Sketching:
@@ -17,16 +19,18 @@ class Sketching:
     ----------
     map : Sketch
     device : torch.device
+    on_host : bool
+        Whether rows are computed by the CPU.
 
     Notes
     -----
-    Sums have the order of `Sketch.of`, so that all devices give the same bits. A GPU takes the rows
-    in turn; it needs 34 bytes for every component, 10 of which stay.
+    Sums have the order of `Sketch.of`, so that all devices give the same bits. A GPU takes as many
+    rows at once as `ROWS_BYTES` have room for; 9 bytes for every component stay.
     """
 
-    def __init__(self, map: Sketch, device: torch.device) -> None:
-        self.map = map
-        if device.type == "cuda":
+    def __init__(self, map: Sketch, device: torch.device, *, on_host: bool) -> None:
+        self.map, self._on_host = map, on_host
+        if not on_host:
             self._to(device)
 
     def _to(self, device: torch.device) -> None:
@@ -41,31 +45,30 @@ class Sketching:
 
     def of(self, rows: Tensor) -> Tensor:
         """Return what `Sketch.of` gives of rows ``(R, P)``, on their device."""
-        if not rows.is_cuda:
+        if self._on_host:
             return torch.from_numpy(self.map.of(rows.numpy()))
         return self._by_torch(rows)
 
     def _by_torch(self, rows: Tensor) -> Tensor:
         D, N, K = self.map.components, self.map.rows, self.map.size
-        found = torch.empty((len(rows), K), dtype=torch.float64, device=rows.device)
-        whole = torch.zeros((N, K), dtype=torch.float64, device=rows.device)
-        for r, row in enumerate(rows):
-            flat = whole.view(-1)[:D]
-            flat.copy_(row[:D])
-            if r:
-                flat -= rows[0, :D]
-            found[r] = _sum((whole * self._signs).gather(1, self._sources))
-        return found
+        deviations = rows[:, :D].to(torch.float64, copy=True)
+        deviations[1:] -= rows[0, :D]
+        found = []
+        for some in torch.split(deviations, max(1, ROWS_BYTES // (8 * N * K))):
+            whole = torch.nn.functional.pad(some, (0, N * K - D)).view(-1, N, K)
+            sources = self._sources.expand(len(some), -1, -1)
+            found.append(_sum((whole * self._signs).gather(2, sources)))
+        return torch.cat(found)
 
 
 def _sum(rows: Tensor) -> Tensor:
-    """Return the sum (K,) of rows (N, K): of so many together, of so many such sums, and so on."""
-    while len(rows) > 1:
-        groups = -(-len(rows) // TOGETHER)
-        rows = torch.nn.functional.pad(rows, (0, 0, 0, groups * TOGETHER - len(rows)))
-        rows = rows.view(groups, TOGETHER, -1)
-        total = torch.zeros_like(rows[:, 0])
+    """Return the sums (R, K) of (R, N, K): of so many rows, of so many such sums, and so on."""
+    while rows.shape[1] > 1:
+        groups = -(-rows.shape[1] // TOGETHER)
+        rows = torch.nn.functional.pad(rows, (0, 0, 0, groups * TOGETHER - rows.shape[1]))
+        rows = rows.view(len(rows), groups, TOGETHER, -1)
+        total = torch.zeros_like(rows[:, :, 0])
         for i in range(TOGETHER):
-            total += rows[:, i]
+            total += rows[:, :, i]
         rows = total
-    return rows[0]
+    return rows[:, 0]

@@ -13,10 +13,11 @@ from nndyn.numerics.arrays import Array
 from nndyn.numerics.separation import separate_by_parameter
 from nndyn.numerics.sketch import Sketch, Sketches
 from nndyn.systems.protocol import Block
+from nndyn.systems.training.execution.distances import separate
 from nndyn.systems.training.execution.sketching import Sketching
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
-from nndyn.systems.training.torch_state.device import Snapshots
+from nndyn.systems.training.torch_state.device import Snapshots, on_host
 
 Tensor = torch.Tensor
 
@@ -43,7 +44,8 @@ class Trajectories:
     Notes
     -----
     A phase is the weights, the buffers of the rule, the statistics of the engine. Buffers: four
-    phases and what the engine keeps. Not for two threads at once.
+    phases and what the engine keeps. Not for two threads at once. No step waits for a GPU: all that
+    a run gives but the states comes to the host in one copy, at the end.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Trajectories:
         self.counts = counts
         self.labelled = labelled
         self.device = device
+        self._on_host = device.type == "cpu"
         rows = engine.runs * engine.replicas
         self._moved = engine.size * (1 + rule.buffers)
         size = self._moved + engine.statistics.shape[1]
@@ -78,7 +81,7 @@ class Trajectories:
                 gradient, _, _ = self.engine.gradient(t)
                 self._step(here, gradient, t, there)
                 here, there = there, here
-            end: Array = here.cpu().numpy().copy().reshape(phases.shape)
+            end: Array = on_host(here)[0].copy().reshape(phases.shape)
         return end
 
     def run(
@@ -135,7 +138,7 @@ class Trajectories:
                         moved, dim=1, dtype=torch.float64, out=lengths[i].view(-1)
                     )
                     here, there = there, here
-            end = here.view(M, R, -1).cpu().numpy()
+            distances = tuple(torch.nan_to_num(v, *[torch.nan] * 3) for v in apart)
             evaluated = {name: self._joined(rows) for name, rows in found.items()}
             for prefix, count in self.counts.items() if self.labelled else ():
                 evaluated[prefix + "accuracy"] /= count
@@ -146,14 +149,10 @@ class Trajectories:
             # of batches that are drawn nobody can tell the loss later
             batch = {"batch_loss": losses} if steps and "" not in self.counts else {}
             named = (arrival, series, evaluated, batch)
-            blocks = _blocks(end, states.host(), apart, named)
-            if sketch is not None:
-                some = (
-                    torch.stack(sketches, 1) if sketches else self._zeros(M, 0, R, sketch.map.size)
-                )
-                for block, rows in zip(blocks, some.cpu().numpy(), strict=True):
-                    block.sketches = rows
-            return blocks
+            some = torch.stack(sketches, 1) if sketches else None
+            if sketch is not None and some is None:
+                some = self._zeros(M, 0, R, sketch.map.size)
+            return _blocks(here.view(M, R, -1), states.host(), distances, named, some)
 
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=torch.float64, device=self.device)
@@ -176,16 +175,8 @@ class Trajectories:
         """Write l1, linf, inner products and squares by parameter of deviations from each first."""
         D = self.engine.size
         runs = here.view(self.engine.runs, self.engine.replicas, -1)
-        if here.is_cuda:
-            deviation = runs[..., :D].to(torch.float64) - runs[:, :1, :D]
-            l1, linf, gram, squares = out
-            torch.bmm(deviation, deviation.mT, out=gram[:, i])
-            torch.sum(deviation.abs_(), 2, out=l1[:, i])
-            torch.amax(deviation, 2, out=linf[:, i])
-            start = 0
-            for p, end in enumerate(self._ends.tolist()):
-                torch.sum(deviation[..., start:end].square_(), 2, out=squares[:, i, :, p])
-                start = end
+        if not self._on_host:
+            separate(runs[..., :D], self._ends.tolist(), i, out)
             return
         for rows, *written in zip(runs, *out, strict=True):
             separate_by_parameter(rows.numpy(), self._ends, i, *(one.numpy() for one in written))
@@ -193,7 +184,7 @@ class Trajectories:
     def _sketched(self, map: Sketch, here: Tensor) -> Tensor:
         """Return the sketches ``(M, R, K)`` of all rows."""
         if self._sketching is None or self._sketching.map != map:
-            self._sketching = Sketching(map, self.device)
+            self._sketching = Sketching(map, self.device, on_host=self._on_host)
         runs = here.view(self.engine.runs, self.engine.replicas, -1)
         return torch.stack([self._sketching.of(rows) for rows in runs])
 
@@ -205,7 +196,7 @@ class Trajectories:
         """
         if "test_" in self.counts:
             replicas = self.engine.replicas
-            if not linf.is_cuda and not self.engine.statistics.shape[1]:
+            if self._on_host and not self.engine.statistics.shape[1]:
                 equal = (linf.amax(0) == 0).tolist()
                 while replicas > 1 and equal[replicas - 1]:
                     replicas -= 1
@@ -275,22 +266,25 @@ def evaluations(counts: Iterable[str], *, labelled: bool) -> tuple[str, ...]:
 
 
 def _blocks(
-    end: Array,
+    end: Tensor,
     states: Tensor,
     distances: tuple[Tensor, ...],
     named: tuple[dict[str, Tensor], ...],
+    sketches: Tensor | None,
 ) -> list[Block]:
     """Return a Block a run of arrays over (time, run, …), or of distances (run, time, …)."""
-    l1, linf, gram, squares = (
-        torch.nan_to_num(v, *[torch.nan] * 3).cpu().numpy() for v in distances
-    )
-    kinds = [{name: v.cpu().numpy() for name, v in values.items()} for values in named]
+    values = [value for kind in named for value in kind.values()]
+    beside = () if sketches is None else (sketches,)
+    phases, l1, linf, gram, squares, *rest = on_host(end, *distances, *values, *beside)
+    arrays = iter(rest)
+    kinds = [{name: next(arrays) for name in kind} for kind in named]
+    sketched = next(arrays, None)
     of_run = [
         [{k: v[:, m].copy() for k, v in kind.items()} for kind in kinds] for m in range(len(end))
     ]
     return [
         Block(
-            end[m].copy(),
+            phases[m].copy(),
             states[m].numpy(),
             l1[m],
             linf[m],
@@ -300,6 +294,7 @@ def _blocks(
             series=of_run[m][1],
             evaluations=of_run[m][2],
             batch=of_run[m][3],
+            sketches=None if sketched is None else sketched[m],
         )
         for m in range(len(end))
     ]

@@ -127,9 +127,8 @@ def build(
         if not several and inputs.dim() == 2:
             check_width(inputs.shape[1], "data", network)
         network, weights = spec.build(made, init=init, seed=seed, dtype=dtype)
-        on_cpu = torch.device(device).type == "cpu"
         flat = targets.is_floating_point() or targets.dim() == 1
-        known = isinstance(loss, str) and flat and on_cpu and kept and not (several or as_module)
+        known = isinstance(loss, str) and flat and kept and not (several or as_module)
         if known and (inputs.dim() == 2 or network.flattens):
             return replace(network, initial=weights, module=made)
         # so that an engine does not change what a seed draws

@@ -79,7 +79,7 @@ class Expansion:
         phase, vectors = here[0], here[1:, :moved]
         origin, statistics = self._origin[:D], self._origin[moved:]
         follows = self._rule.needs_gradient
-        logs = torch.empty((steps, len(vectors)), dtype=torch.float64)
+        logs = torch.empty((steps, len(vectors)), dtype=torch.float64, device=device)
         for i in range(steps):
             t = self._first + start + i
             point = self._curvature.at(origin, statistics, t)
@@ -100,4 +100,4 @@ class Expansion:
         out = np.zeros_like(rows)
         out[0] = phase.cpu().numpy()
         out[1:, :moved] = vectors.cpu().numpy()
-        return out, logs.numpy()
+        return out, logs.cpu().numpy()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils import deterministic
 
 from nndyn.checks import choice
 from nndyn.errors import UsageError
+from nndyn.numerics.arrays import Array
 from nndyn.options import CHOICES
 from nndyn.systems.spelling import canonical
 from nndyn.words.names import did_you_mean
@@ -93,17 +96,90 @@ def repeatable(device: torch.device) -> Iterator[None]:
         return
     asked = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    memory: Any = deterministic
+    filled = memory.fill_uninitialized_memory
     benchmark = torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    # else every new tensor is filled with NaN: a pass over memory that nobody reads
+    memory.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
+    try:
+        with _full_precision():
+            yield
+    finally:
+        torch.use_deterministic_algorithms(asked, warn_only=only_warns)
+        memory.fill_uninitialized_memory = filled
+        torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Have products and convolutions of float32 computed in float32, not in TF32.
+
+    torch has two sets of switches since version 2.9. The old ones set both and warn, once; they
+    cannot be read where the user has set a new one.
+    """
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    old: tuple[Any, ...] = (matmul, cudnn)
+    new = [p for p in (matmul, getattr(cudnn, "conv", None), getattr(cudnn, "rnn", None)) if p]
+    new = [part for part in new if hasattr(part, "fp32_precision")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = [part.fp32_precision for part in new]
+        allowed = [_allowed(part) for part in old]
+        for part in old:
+            part.allow_tf32 = False
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(asked, warn_only=only_warns)
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
-        torch.backends.cudnn.benchmark = benchmark
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for part, was in zip(old, allowed, strict=True):
+                if was is not None:
+                    part.allow_tf32 = was
+            for part, precision in zip(new, before, strict=True):
+                part.fp32_precision = precision
+
+
+def _allowed(part: Any) -> bool | None:
+    """Return whether TF32 is allowed, None where torch does not tell by its old switch."""
+    try:
+        return bool(part.allow_tf32)
+    except RuntimeError:
+        return None
+
+
+def on_host(*tensors: Tensor) -> list[Array]:
+    """Return tensors as arrays: by one copy from a GPU, with the same memory on the CPU.
+
+    Parameters
+    ----------
+    *tensors : torch.Tensor
+
+    Returns
+    -------
+    list of numpy.ndarray
+    """
+    if not any(tensor.is_cuda for tensor in tensors):
+        return [tensor.numpy() for tensor in tensors]
+    return unpacked(packed(tensors).cpu(), tensors)
+
+
+def packed(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the bytes of tensors, one after the other, each beginning at a multiple of 8."""
+    flat = [tensor.contiguous().flatten().view(torch.uint8) for tensor in tensors]
+    return torch.cat([torch.nn.functional.pad(part, (0, -len(part) % 8)) for part in flat])
+
+
+def unpacked(whole: Tensor, like: Sequence[Tensor]) -> list[Array]:
+    """Return the arrays whose bytes `packed` has put together, in the shapes of `like`."""
+    found, start, memory = [], 0, whole.numpy()
+    for tensor in like:
+        size = tensor.numel() * tensor.itemsize
+        values = torch.from_numpy(memory[start : start + size]).view(tensor.dtype)
+        found.append(values.view(tensor.shape).numpy())
+        start += size + -size % 8
+    return found
 
 
 class Snapshots:
