@@ -87,6 +87,11 @@ def _real(name: str, dims: tuple[str, ...], long_name: str) -> Variable:
     return Variable(name, dims, "float64", "1", long_name)
 
 
+def _times(name: str, long_name: str) -> Variable:
+    """Return the coordinate of times of what is not taken at every time."""
+    return Variable(name, (name,), "float64", "time", long_name)
+
+
 _T, _TR = ("time",), ("time", "replica")
 _S, _M, _C = ("sharpness_time",), ("midpoint_time",), ("critical_time",)
 
@@ -95,29 +100,11 @@ VARIABLES: dict[str, Variable] = {
     v.name: v
     for v in (
         Variable("time", _T, "float64", "time", "time of the state", {"axis": "T"}),
-        Variable("state_time", ("state_time",), "float64", "time", "times at which state is kept"),
-        Variable(
-            "evaluation_time",
-            ("evaluation_time",),
-            "float64",
-            "time",
-            "times at which the network is evaluated",
-        ),
-        Variable(
-            "floor_time",
-            ("floor_time",),
-            "float64",
-            "time",
-            "times at which the rounding floor is measured",
-        ),
-        Variable("batch_time", ("batch_time",), "float64", "time", "times before a step"),
-        Variable(
-            "tangent_time",
-            ("tangent_time",),
-            "float64",
-            "time",
-            "times at which tangent vectors are orthonormalized",
-        ),
+        _times("state_time", "times at which state is kept"),
+        _times("evaluation_time", "times at which the network is evaluated"),
+        _times("floor_time", "times at which the rounding floor is measured"),
+        _times("batch_time", "times before a step"),
+        _times("tangent_time", "times at which tangent vectors are orthonormalized"),
         _real(
             "tangent_log_stretch",
             ("time", "vector"),
@@ -128,13 +115,7 @@ VARIABLES: dict[str, Variable] = {
             _T,
             "absolute cosine between the first tangent vector and one that started elsewhere",
         ),
-        Variable(
-            "sharpness_time",
-            _S,
-            "float64",
-            "time",
-            "times at which the Hessian of the loss is looked at",
-        ),
+        _times("sharpness_time", "times at which the Hessian of the loss is looked at"),
         _real("sharpness", _S, "largest Hessian eigenvalue of the reference"),
         _real("sharpness_residual", _S, "length of H v - sharpness v"),
         _real("sharpness_top", (*_S, "eigenvalue"), "largest Hessian eigenvalues, falling"),
@@ -148,20 +129,14 @@ VARIABLES: dict[str, Variable] = {
         ),
         _real("preconditioned_sharpness_residual", _S, "length of A v - its value v"),
         Variable("sharpness_products", _S, "int32", "1", "Hessian-vector products of the look"),
-        Variable("midpoint_time", _M, "float64", "time", "middle times of looks between steps"),
+        _times("midpoint_time", "middle times of looks between steps"),
         _real(
             "midpoint_sharpness",
             _M,
             "largest Hessian eigenvalue of the reference at (w(t-1) + 2 w(t) + w(t+1)) / 4",
         ),
         _real("midpoint_sharpness_residual", _M, "length of H v - midpoint_sharpness v"),
-        Variable(
-            "critical_time",
-            _C,
-            "float64",
-            "time",
-            "times at which the loss is looked at along the next update",
-        ),
+        _times("critical_time", "times at which the loss is looked at along the next update"),
         _real(
             "critical_sharpness",
             _C,
@@ -186,11 +161,9 @@ VARIABLES: dict[str, Variable] = {
             },
         ),
         Variable("critical_passes", _C, "int8", "1", "forward passes that the look took"),
-        Variable(
+        _real(
             "quadratic_log_growth",
             _TR,
-            "float64",
-            "1",
             "natural logarithm of the growth of the deviation on the quadratic expansion of the "
             "loss at the start; 0 where there is no perturbation",
         ),
@@ -226,28 +199,20 @@ VARIABLES: dict[str, Variable] = {
                 "method": "random signs, rotations and a permutation of rows, their sum",
             },
         ),
-        Variable("distance_l1", _TR, "float64", "1", "l1 distance to the reference"),
-        Variable("distance_l2", _TR, "float64", "1", "l2 distance to the reference"),
-        Variable("distance_linf", _TR, "float64", "1", "max-norm distance to the reference"),
-        Variable(
+        _real("distance_l1", _TR, "l1 distance to the reference"),
+        _real("distance_l2", _TR, "l2 distance to the reference"),
+        _real("distance_linf", _TR, "max-norm distance to the reference"),
+        _real(
             "distance_l2_parameter",
             (*_TR, "parameter"),
-            "float64",
-            "1",
             "l2 distance to the reference by parameter",
         ),
-        Variable(
-            "distance_output",
-            _TR,
-            "float64",
-            "1",
-            "l2 distance of the test-set outputs to those of the reference",
+        _real(
+            "distance_output", _TR, "l2 distance of the test-set outputs to those of the reference"
         ),
-        Variable(
+        _real(
             "prediction_disagreement",
             _TR,
-            "float64",
-            "1",
             "share of the test set of which the predicted class is not that of the reference",
         ),
         _real(
@@ -255,11 +220,9 @@ VARIABLES: dict[str, Variable] = {
             _T,
             "mean absolute cosine between the deviations of perturbed replicas",
         ),
-        Variable(
+        _real(
             "rounding_distance",
             ("floor_time",),
-            "float64",
-            "1",
             "l2 distance of the reference to its twin in another summation order",
         ),
         _real(
@@ -267,14 +230,12 @@ VARIABLES: dict[str, Variable] = {
             _TR,
             "cumulative natural logarithm of the factors taken out by rescaling",
         ),
-        Variable("loss", _TR, "float64", "1", "loss over the training set"),
-        Variable("test_loss", _TR, "float64", "1", "loss over the test set"),
-        Variable("accuracy", _TR, "float64", "1", "share of the training set classified correctly"),
-        Variable(
-            "test_accuracy", _TR, "float64", "1", "share of the test set classified correctly"
-        ),
-        Variable("gradient_norm", _TR, "float64", "1", "l2 norm of the loss gradient"),
-        Variable("step_length", _TR, "float64", "1", "l2 length of the step that led to the state"),
+        _real("loss", _TR, "loss over the training set"),
+        _real("test_loss", _TR, "loss over the test set"),
+        _real("accuracy", _TR, "share of the training set classified correctly"),
+        _real("test_accuracy", _TR, "share of the test set classified correctly"),
+        _real("gradient_norm", _TR, "l2 norm of the loss gradient"),
+        _real("step_length", _TR, "l2 length of the step that led to the state"),
         Variable(
             "diverged_at",
             ("replica",),
@@ -292,18 +253,14 @@ VARIABLES: dict[str, Variable] = {
             "1",
             "whole phase from which a run is resumed",
         ),
-        Variable(
+        _real(
             "checkpoint_tangents",
             ("slot", "phase", "vector"),
-            "float64",
-            "1",
             "tangent vectors from which a run is resumed",
         ),
-        Variable(
+        _real(
             "checkpoint_companion",
             ("slot", "phase"),
-            "float64",
-            "1",
             "tangent vector that started elsewhere, from which a run is resumed",
         ),
         Variable(
@@ -349,25 +306,24 @@ VARIABLES: dict[str, Variable] = {
 
 #: What is evaluated along segments between the weights of two replicas.
 ALONG = ("loss", "accuracy", "test_loss", "test_accuracy")
-_E = ("barrier_time", "barrier_segment")
-_P = ("barrier_position",)
-#: Of segments: dimensions, dtype, what it is.
-_SEGMENTS = {
-    **{
-        f"barrier_{name}": ((*_E, *_P), "float64", f"{VARIABLES[name].long_name}, on a segment")
-        for name in ALONG
-    },
-    "barrier_distance_l2": (_E, "float64", "l2 length of a segment"),
-    "barrier_distance_output": (_E, "float64", "l2 distance of the test-set outputs of its ends"),
-    "barrier_disagreement": (_E, "float64", "share of the test set classed otherwise by its ends"),
-    "barrier_norm": (("barrier_time", "replica"), "float64", "l2 norm of the weights at the end"),
-    "barrier_position": (_P, "float64", "share of the way along a segment"),
-    "barrier_from": (_E[1:], "int32", "replica at position 0 of a segment"),
-    "barrier_to": (_E[1:], "int32", "replica at position 1 of a segment"),
-}
+_E, _P = ("barrier_time", "barrier_segment"), ("barrier_position",)
 VARIABLES |= {
-    name: Variable(name, dims, dtype, "1", text) for name, (dims, dtype, text) in _SEGMENTS.items()
-} | {"barrier_time": Variable("barrier_time", _E[:1], "float64", "time", "ends of a run")}
+    v.name: v
+    for v in (
+        *(
+            _real(f"barrier_{name}", (*_E, *_P), f"{VARIABLES[name].long_name}, on a segment")
+            for name in ALONG
+        ),
+        _times("barrier_time", "ends of a run"),
+        _real("barrier_distance_l2", _E, "l2 length of a segment"),
+        _real("barrier_distance_output", _E, "l2 distance of the test-set outputs of its ends"),
+        _real("barrier_disagreement", _E, "share of the test set classed otherwise by its ends"),
+        _real("barrier_norm", ("barrier_time", "replica"), "l2 norm of the weights at the end"),
+        _real("barrier_position", _P, "share of the way along a segment"),
+        Variable("barrier_from", _E[1:], "int32", "1", "replica at position 0 of a segment"),
+        Variable("barrier_to", _E[1:], "int32", "1", "replica at position 1 of a segment"),
+    )
+}
 
 #: Beginnings of the names that users give: dimensions, and what the quantity is.
 _NAMED = {

@@ -62,7 +62,7 @@ class Barrier(Followed):
         """Return N."""
         return {"barrier": self.points}
 
-    def sizes(self) -> dict[str, int]:
+    def sizes(self, system: System) -> dict[str, int]:
         """Return the numbers of segments and of points."""
         return {
             "barrier_segment": len(self.segments),
