@@ -123,7 +123,7 @@ class _Barrier:
     def __init__(self, system: System, asked: Barrier, plan: Plan, writer: Writer) -> None:
         self._system, self._asked, self._writer = system, asked, writer
         self._notes = {name: Notes() for name in (*named(system.evaluations), _NORM)}
-        sizes = {**asked.sizes(), "replica": plan.rows}
+        sizes = {**asked.sizes(system), "replica": plan.rows}
         self._shapes = {
             name: tuple(sizes[dim] for dim in VARIABLES[name].dims[1:]) for name in self._notes
         }
