@@ -248,7 +248,7 @@ def test_what_an_index_has_not_is_refused(study):
         index.sel(seed=[0]).nndyn.lyapunov()
     with pytest.raises(UsageError, match="layers are of recordings, and this is the index"):
         index.nndyn.layer("0.weight")
-    with pytest.raises(AttributeError, match="no analyzer 'lyapunow'; known: endings"):
+    with pytest.raises(AttributeError, match="no analyzer 'lyapunow'; known: autocorrelation"):
         index.nndyn.lyapunow()
 
 
