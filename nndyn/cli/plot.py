@@ -12,7 +12,6 @@ import click
 
 from nndyn.cli.analyze import along, options_of, read_from, study_result
 from nndyn.cli.cautions import check_window
-from nndyn.cli.dialect import flags
 from nndyn.cli.lazy import Group
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath, Number
@@ -20,6 +19,7 @@ from nndyn.cli.progress import analyzed, command_bar, quiet_option
 from nndyn.errors import UsageError
 from nndyn.figures import FIGURES, draw, save
 from nndyn.figures.style import Look, checked
+from nndyn.words.dialect import flags
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
