@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FRONT_DOORS = ("nndyn.analysis", "nndyn.accessor", "nndyn.backend", "nndyn.figures", "nndyn.cli")
-FRONT_DOORS += ("nndyn.studies", "nndyn.finder", "nndyn.integrations", "nndyn.__main__")
+FRONT_DOORS += ("nndyn.studies", "nndyn.finder", "nndyn.integrations", "nndyn.reports")
+FRONT_DOORS += ("nndyn.__main__",)
 CONTRACTS = ("nndyn.errors", "nndyn.recording", "nndyn.results", "nndyn.numerics", "nndyn._version")
 CONTRACTS += ("nndyn.checks", "nndyn.header", "nndyn.kinds", "nndyn.words.names")
 

@@ -19,20 +19,18 @@ _GAP = 2
 def print_study(result: xr.Dataset, *, as_json: bool = False) -> None:
     """Print the summary of a study and a table along the swept option, or one JSON object."""
     from nndyn.studies.analysis import combinations
+    from nndyn.words.tables import of_combination
 
     if as_json:
         print_json(study_dict(result))
         return
     warnings = json.loads(result.attrs["warnings"])
     for i, (label, part) in enumerate(combinations(result)):
-        summary = json.loads(part.attrs["summary"])
-        numbers = [n for n in summary if result.attrs["along"] not in part[n].dims]
-        part.attrs |= {"warnings": "[]", "summary": json.dumps(numbers)}
         if label:
             if i:
                 say()
             say(label)
-        print_result(part)
+        print_result(of_combination(part))
         _print_series(part)
     for warning in warnings:
         say(f"warning: {warning}", err=True)

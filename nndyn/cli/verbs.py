@@ -11,6 +11,7 @@ _VERBS = {
     "analyze": ("nndyn.cli.analyze:analyze", "Analyze a recording or a study."),
     "onset": ("nndyn.cli.onset:onset", "Find the learning rate at the onset of growth."),
     "plot": ("nndyn.cli.plot:plot", "Draw a figure of a recording or study."),
+    "report": ("nndyn.cli.report:report", "Write a page on recordings or a study."),
     "info": ("nndyn.cli.info:info", "Show what a recording or study holds."),
     "verify": ("nndyn.cli.verify:verify", "Check every byte of a recording."),
     "systems": ("nndyn.cli.systems:systems", "List the systems, or show one."),

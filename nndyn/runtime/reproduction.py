@@ -1,10 +1,11 @@
-"""Reproduction of a recording: the options that make it again, from what its file says."""
+"""Reproduction of a recording or a study: the options that make it again."""
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nndyn.errors import UsageError
@@ -92,3 +93,42 @@ def reproduction(manifest: Mapping[str, Any], source: str) -> str:
         head = f"nndyn record {words} --config FILE --output run.nc"
     lines = "".join(f"# {escaped(line)}\n" for line in (head, code) if line)
     return lines + config.write({"steps": manifest["steps"], **options})
+
+
+def sweep_reproduction(
+    system: str, options: Mapping[str, Any], axes: Mapping[str, Sequence[Any]], runs: int
+) -> str:
+    """Return the options that make a study again, as TOML.
+
+    Parameters
+    ----------
+    system : str
+        What is swept.
+    options : mapping
+        The same for all runs.
+    axes : mapping of str to sequence
+        Values of the swept options, ``seed`` among them.
+    runs : int
+        As many as are planned.
+
+    Returns
+    -------
+    str
+        With the command that takes it, as a comment.
+
+    Raises
+    ------
+    UsageError
+        If no options make it again: not every combination is planned, or the system is none that
+        the command line sweeps by options alone.
+    """
+    if system != "training":
+        raise UsageError("the plan of the study, study.json in its folder, says what was swept")
+    seeds = [int(seed) for seed in axes["seed"]]
+    grid = math.prod(len(values) for values in axes.values()) == runs
+    if not grid or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
+        raise UsageError("not every combination was planned: no options make this study again")
+    swept = {key: list(values) for key, values in axes.items() if key != "seed"}
+    of_seeds = {"seeds": len(seeds), "seed": seeds[0]}
+    head = "# nndyn sweep training --config FILE --output STUDY\n"
+    return head + config.write({**options, **swept, **of_seeds})

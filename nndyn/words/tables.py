@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,13 @@ def series(result: xr.Dataset) -> list[str]:
         and not _FURTHER & set(map(str, variable.dims))
         and not str(name).startswith("cell_")
     ]
+
+
+def of_combination(part: xr.Dataset) -> xr.Dataset:
+    """Return one combination of a study with a summary of single numbers alone, no warnings."""
+    rate = part.attrs["along"]
+    numbers = [name for name in json.loads(part.attrs["summary"]) if rate not in part[name].dims]
+    return part.assign_attrs(warnings="[]", summary=json.dumps(numbers))
 
 
 def along(part: xr.Dataset) -> Table:
