@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nndyn.cli.output import add_row, print_json, print_result, print_table, say, terminal
@@ -11,9 +10,6 @@ from nndyn.words.text import escaped
 
 if TYPE_CHECKING:
     import xarray as xr
-
-#: Characters between two columns.
-_GAP = 2
 
 
 def print_study(result: xr.Dataset, *, as_json: bool = False) -> None:
@@ -59,51 +55,19 @@ def _print_series(part: xr.Dataset) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from nndyn.words.tables import along
+    from nndyn.words.tables import along, longest, split, width_of
 
     whole = along(part)
-    columns = dict(
-        zip((name for name, _ in whole.headings), zip(*whole.rows, strict=True), strict=True)
-    )
-    (rate, first), *others = columns.items()
-    if not others:
+    if len(whole.headings) < 2:
         return
     console, piped = terminal()
-    widths = {name: _width(name, entries) for name, entries in others}
-    margin = _width(rate, first)
     if piped:
-        console = Console(highlight=False, width=margin + sum(widths.values()) + 1)
-    for some in _fitting(widths, console.width - margin):
+        console = Console(highlight=False, width=width_of(whole) + 1)
+    for some in split(whole, console.width):
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in (rate, *some):
-            table.add_column(Text(escaped(name)), overflow="fold", min_width=_longest(name))
-        for row in zip(first, *(columns[name] for name in some), strict=True):
+        for name, _ in some.headings:
+            table.add_column(Text(escaped(name)), overflow="fold", min_width=longest(name))
+        for row in some.rows:
             add_row(table, *row)
         say()
         print_table(console, table)
-
-
-def _fitting(widths: dict[str, int], room: int) -> Iterator[list[str]]:
-    """Give the columns of one table after the other, each as wide as its entries.
-
-    Yields
-    ------
-    list of str
-    """
-    some: list[str] = []
-    for name, width in widths.items():
-        if some and sum(widths[one] for one in some) + width > room:
-            yield some
-            some = []
-        some.append(name)
-    yield some
-
-
-def _width(name: str, entries: Sequence[str]) -> int:
-    """Return the characters of a column, with the gap to the next one."""
-    return max(_longest(name), *map(len, entries)) + _GAP
-
-
-def _longest(name: str) -> int:
-    """Return the characters of the longest word of a heading, which is not cut."""
-    return max(map(len, name.split(" ")))

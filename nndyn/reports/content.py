@@ -175,7 +175,7 @@ class Entry:
     ----------
     name, kind, system, extent, date, verdict : str
     page : str
-        Its report beside the index, empty where there is none.
+        Address of its report beside the index, empty where there is none.
     reason : str
         Of the verdict, or why there is nothing to say.
     """

@@ -171,7 +171,11 @@ def _made(manifest: Mapping[str, Any]) -> dict[str, str]:
         start = session.get("from_step")
         when = str(session.get("created", ""))
         versions = ", ".join(f"{k} {v}" for k, v in session.get("versions", {}).items())
-        hardware = ", ".join(f"{v}" for v in session.get("hardware", {}).values() if v is not None)
+        hardware = ", ".join(
+            f"{value} {key}" if key == "cores" else str(value)
+            for key, value in session.get("hardware", {}).items()
+            if value is not None
+        )
         name = "recorded" if start is None else f"from step {start:,}"
         found |= {name: when, f"{name} with": versions, f"{name} on": hardware}
     return {key: text for key, text in found.items() if text}

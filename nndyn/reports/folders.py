@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from nndyn.analysis import analyzer
 from nndyn.errors import NndynError, UsageError
@@ -80,7 +82,7 @@ def entries(folder: Path, output: Path, told: Called | None) -> list[Entry]:
 
 
 def _pages(one: Path, output: Path) -> Iterator[str]:
-    """Give the reports beside the index that are called as a recording or study is.
+    """Give the addresses of reports beside the index that are called as a recording or study is.
 
     Yields
     ------
@@ -90,7 +92,7 @@ def _pages(one: Path, output: Path) -> Iterator[str]:
     for suffix in SUFFIXES:
         page = output.parent / f"{stem}{suffix}"
         if page.is_file() and page.name != output.name:
-            yield page.name
+            yield quote(os.fsencode(page.name))
 
 
 def _recording(path: Path, page: str) -> Entry:

@@ -23,7 +23,7 @@ _INK = re.compile(r"stroke: #000000")
 _LINK = re.compile(r"url\(#([^)]*)\)")
 
 
-def picture(draw: Callable[[], Figure], caption: str, prefix: str) -> Picture:
+def picture(draw: Callable[[], Figure], caption: str, prefix: str, *, above: str = "") -> Picture:
     """Draw a figure for a page, or say why it cannot be drawn.
 
     Parameters
@@ -34,6 +34,8 @@ def picture(draw: Callable[[], Figure], caption: str, prefix: str) -> Picture:
         What the figure shows.
     prefix : str
         Of its identifiers, another for each figure of a page.
+    above : str
+        What stands above it, and need not be said again.
 
     Returns
     -------
@@ -45,9 +47,11 @@ def picture(draw: Callable[[], Figure], caption: str, prefix: str) -> Picture:
     try:
         figure = draw()
         words = getattr(figure, "caption", None)
-        said = "" if words is None else str(words.get_text())
+        said = "" if words is None else ". ".join(str(words.get_text()).split("\n"))
         if words is not None:
             words.set_text("")
+        if said == ". ".join(above.replace(" * ", " \u00d7 ").split("\n")):
+            said = ""
         return Picture(" ".join(filter(None, (caption, said))), svg=inlined(figure, prefix))
     except NndynError as error:
         return Picture(caption, reason=str(error))
@@ -75,7 +79,8 @@ def inlined(figure: Figure, prefix: str) -> str:
     assert svg is not None
     for name in ("metadata", "style"):
         for found in svg.getElementsByTagName(name):
-            found.parentNode.removeChild(found)
+            above: Any = found.parentNode
+            above.removeChild(found)
     for name in ("width", "height", "version", "xmlns", "xmlns:xlink"):
         if svg.hasAttribute(name):
             svg.removeAttribute(name)

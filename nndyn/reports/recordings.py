@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +13,9 @@ from nndyn.analysis import analyzer
 from nndyn.errors import DataError
 from nndyn.figures import FIGURES, draw
 from nndyn.figures.source import known_of
-from nndyn.reports.content import Analysis, Subject
+from nndyn.figures.style import verdict as words
+from nndyn.header import manifest
+from nndyn.reports.content import Analysis, Picture, Subject
 from nndyn.reports.facts import of_recording
 from nndyn.reports.pictures import WIDTH, picture
 from nndyn.reports.results import alternatives, tables, verdict, warnings
@@ -61,13 +62,7 @@ def collect(recording: xr.Dataset, name: str, prefix: str) -> Subject:
             verdict=verdict(result),
             summary=rows[one].summary,
             command=f"nndyn analyze {one.replace('_', '-')} {shlex.quote(name)}",
-            pictures=[
-                picture(
-                    partial(draw, one, result, size=WIDTH), FIGURES[one].summary, f"{prefix}-{one}"
-                )
-            ]
-            if one in FIGURES
-            else [],
+            pictures=_pictures(one, result, prefix),
             numbers=tables(result),
             notes=notes(result),
             warnings=warnings(result),
@@ -75,16 +70,21 @@ def collect(recording: xr.Dataset, name: str, prefix: str) -> Subject:
         for one, result in results.items()
     ]
     facts = of_recording(recording, name)
-    other = alternatives(results, training=_is_training(recording))
+    kind = manifest(recording.attrs).get("system", {}).get("kind")
+    other = alternatives(results, training=kind == "training")
     if "lyapunov" in results:
         other |= _known(results["lyapunov"])
     lead = [one.verdict for one in analyses[:1]]
     return Subject(name, "recording", facts, lead, other, analyses, absent)
 
 
-def _is_training(recording: xr.Dataset) -> bool:
-    made = json.loads(str(recording.attrs.get("manifest", "{}")))
-    return bool(made.get("system", {}).get("kind") == "training")
+def _pictures(name: str, result: xr.Dataset, prefix: str) -> list[Picture]:
+    """Draw the figure of an analyzer, where there is one."""
+    if name not in FIGURES:
+        return []
+    above = words(result)
+    made = partial(draw, name, result, size=WIDTH)
+    return [picture(made, FIGURES[name].summary, f"{prefix}-{name}", above=above)]
 
 
 def _known(result: xr.Dataset) -> dict[str, str]:

@@ -144,8 +144,9 @@ def _plain_folder(chosen: Mapping[str, Path | xr.Dataset]) -> Path | None:
     from nndyn.studies.folder import Folder
 
     only = next(iter(chosen.values()))
-    plain = len(chosen) == 1 and isinstance(only, Path) and only.is_dir()
-    return only if plain and not Folder(only).is_study() else None
+    if len(chosen) > 1 or not isinstance(only, Path):
+        return None
+    return only if only.is_dir() and not Folder(only).is_study() else None
 
 
 def _check(output: Path, chosen: Mapping[str, Path | xr.Dataset], folder: Path | None) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NO_SHARPNESS = "not measured: record with `sharpness='every:10'`"
 _NO_QUADRATIC = "not measured: record with `quadratic_model=True`"
 #: Training time in units in which a small rate has none of its own.
-_FLOW = "learning rate * time"
+_FLOW = "lr \u00d7 time"
 _ONE_RATE = "whether it falls below its value at small rates takes a study of several rates"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import analyzers
 from nndyn.errors import DataError
 from nndyn.figures.study import study
+from nndyn.figures.style import verdict as words
 from nndyn.figures.verdicts import maps, verdicts
 from nndyn.reports.content import Analysis, Numbers, Picture, Subject
 from nndyn.reports.facts import of_study
@@ -18,13 +19,15 @@ from nndyn.reports.results import of_study as alternatives_of_study
 from nndyn.reports.results import tables, verdict, warnings
 from nndyn.studies.analysis import analyze_study, combinations, growth_and_learning
 from nndyn.studies.folder import Folder
-from nndyn.words.tables import along, notes, of_combination
+from nndyn.words.tables import along, notes, of_combination, split
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from nndyn.runtime.progress import Progress
 
+#: Characters of a line of a table.
+_LINE = 84
 _MAP = "Verdicts of all runs."
 _STUDY = "Exponent, growth and training time along the swept option: medians over seeds."
 
@@ -111,9 +114,8 @@ def _analyses(result: xr.Dataset, command: str) -> list[Analysis]:
     found = []
     for label, whole in combinations(result):
         part = of_combination(whole)
-        series = along(whole)
         numbers = tables(part)
-        if len(series.headings) > 1:
+        for series in split(along(whole), _LINE):
             numbers.append(Numbers(series, f"Along {series.headings[0][0]}, with intervals."))
         found.append(Analysis(verdict(part, label), row.summary, command, (), numbers, notes(part)))
     return found
@@ -135,6 +137,7 @@ def _pictures(results: dict[str, xr.Dataset], prefix: str) -> list[Picture]:
                 partial(study, growth, learning, size=WIDTH),
                 " ".join(filter(None, (_STUDY, label))),
                 f"{prefix}-study{i}",
+                above="\n".join(words(one) for one in (growth, learning) if one is not None),
             )
         )
     return found

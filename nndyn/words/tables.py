@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Dimensions of what has more than one value for each value of a swept option.
 _FURTHER = {"bound", "seed", "kind", "level"}
+#: Characters between two columns.
+_GAP = 2
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,53 @@ def _entry(part: xr.Dataset, name: str, i: int) -> str:
         low, high = part[f"{name}_ci"].values[i]
         text += f" [{low:.3g}, {high:.3g}]" if low == low else ""
     return text
+
+
+def split(table: Table, room: int) -> list[Table]:
+    """Return the columns of a table in as many tables as a width asks for, each with the first.
+
+    Parameters
+    ----------
+    table : Table
+    room : int
+        Characters of a line.
+
+    Returns
+    -------
+    list of Table
+        Each column is as wide as its entries; one that is wider than the room has its own table.
+    """
+    first, *widths = _widths(table)
+    parts: list[list[int]] = []
+    left = -1
+    for i, width in enumerate(widths, 1):
+        if width > left:
+            parts.append([])
+            left = room - first
+        parts[-1].append(i)
+        left -= width
+    return [
+        Table(
+            tuple(table.headings[i] for i in (0, *part)),
+            [tuple(row[i] for i in (0, *part)) for row in table.rows],
+        )
+        for part in parts
+    ]
+
+
+def width_of(table: Table) -> int:
+    """Return the characters of a line of a table."""
+    return sum(_widths(table))
+
+
+def longest(heading: str) -> int:
+    """Return the characters of the longest word of a heading, which is not cut."""
+    return max(map(len, heading.split(" ")))
+
+
+def _widths(table: Table) -> list[int]:
+    """Return the characters of each column, with the gap to the next one."""
+    return [
+        max(longest(heading), *(len(row[i]) for row in table.rows), 0) + _GAP
+        for i, (heading, _) in enumerate(table.headings)
+    ]
