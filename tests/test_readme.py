@@ -54,6 +54,11 @@ def test_a_page_on_twins_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
     assert {one.name for one in tmp_path.iterdir()} == {"twins.nc", "killed.nc"}
 
 
+def test_a_page_on_reports_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
+    run_page("reports.md", tmp_path, monkeypatch, capsys)
+    assert {one.name for one in tmp_path.iterdir()} == {"run.nc", "run.html", "named.html"}
+
+
 def test_a_page_on_trainings_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
     with pytest.warns(UserWarning, match="Signed is none of nndyn's own; replicas run one after"):
         run_page("training.md", tmp_path, monkeypatch, capsys)

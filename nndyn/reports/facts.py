@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nndyn.errors import NndynError, UsageError
 from nndyn.header import manifest as manifest_of
 from nndyn.reports.content import Facts
 from nndyn.runtime.reproduction import reproduction, sweep_reproduction
+from nndyn.store import facts
 from nndyn.studies.design import Design
+from nndyn.studies.folder import Folder
+from nndyn.studies.index import open_study
 from nndyn.words.calibration import calibration
 from nndyn.words.numbers import show
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from nndyn.studies.folder import Folder
 
 #: What of a system is told apart from its options.
 _NOT_ASKED = ("kind", "layers", "parameters", "train", "test")
@@ -46,18 +49,18 @@ def of_recording(recording: xr.Dataset, name: str) -> Facts:
     attrs = recording.attrs
     manifest = manifest_of(attrs, name)
     system, options = manifest.get("system", {}), manifest.get("recording", {})
-    if not manifest:
-        command, why = "", "the recording does not say how it was made"
-    else:
-        command, why = _command(manifest, name)
+    command, why = _command(manifest, name)
+    asked = _pairs(system, but=_NOT_ASKED)
+    if system.get("kind") != "training":
+        asked |= _pairs(system.get("parameters"))
+    for key, value in _pairs(options).items():  # a system and its recording have a seed each
+        asked[key if asked.get(key, value) == value else f"{key} of the recording"] = value
     return Facts(
         system=in_short(system),
         date=str(manifest.get("created", ""))[:10],
         asked={
             "status": _status(recording, manifest),
-            **_pairs(system, but=_NOT_ASKED),
-            **(_pairs(system.get("parameters")) if system.get("kind") != "training" else {}),
-            **_pairs(options),
+            **asked,
             **_beside(manifest),
         },
         made=_made(manifest),
@@ -70,24 +73,26 @@ def of_recording(recording: xr.Dataset, name: str) -> Facts:
     )
 
 
-def of_study(folder: Folder, planned: Design, status: Mapping[str, str]) -> Facts:
+def of_study(path: Path) -> Facts:
     """Return the facts of a study.
 
     Parameters
     ----------
-    folder : Folder
-    planned : Design
-        Its plan.
-    status : mapping of str to str
-        Of its runs, by file.
+    path : Path
+        Its folder.
 
     Returns
     -------
     Facts
-        Versions and hardware are those of its first recording.
-    """
-    from nndyn.store import facts
+        Versions and hardware are those of the first recording that can be read.
 
+    Raises
+    ------
+    RecordingError
+        If its plan is damaged.
+    """
+    folder = Folder(path)
+    planned, index = folder.design(), open_study(path)
     first: dict[str, Any] = {}
     for cell in planned.cells:
         try:
@@ -95,7 +100,8 @@ def of_study(folder: Folder, planned: Design, status: Mapping[str, str]) -> Fact
             break
         except NndynError:
             continue
-    runs = ", ".join(f"{n} {kind}" for kind, n in Counter(status.values()).most_common())
+    status = Counter(str(one) for one in index["status"].values.flat if one != "unplanned")
+    runs = ", ".join(f"{n} {kind}" for kind, n in status.most_common())
     command, why = "", ""
     try:
         command = sweep_reproduction(

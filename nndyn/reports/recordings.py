@@ -12,7 +12,7 @@ import analyzers
 from nndyn.analysis import analyzer
 from nndyn.errors import DataError
 from nndyn.figures import FIGURES, draw
-from nndyn.figures.source import known_of
+from nndyn.figures.source import is_stationary, known_of
 from nndyn.figures.style import verdict as words
 from nndyn.header import manifest
 from nndyn.reports.content import Analysis, Picture, Subject
@@ -25,6 +25,8 @@ from nndyn.words.tables import notes
 if TYPE_CHECKING:
     import xarray as xr
 
+#: What the figure of an exponent shows where it is a mean over an attractor.
+_STATIONARY = "Estimate of the exponent so far, with its interval, and what is known of it."
 #: What is read first; what else there is follows by name.
 _ORDER = ("lyapunov", "spectrum", "learning", "exploration", "recurrence")
 
@@ -84,7 +86,9 @@ def _pictures(name: str, result: xr.Dataset, prefix: str) -> list[Picture]:
         return []
     above = words(result)
     made = partial(draw, name, result, size=WIDTH)
-    return [picture(made, FIGURES[name].summary, f"{prefix}-{name}", above=above)]
+    stationary = name == "lyapunov" and is_stationary(result)
+    caption = _STATIONARY if stationary else FIGURES[name].summary
+    return [picture(made, caption, f"{prefix}-{name}", above=above)]
 
 
 def _known(result: xr.Dataset) -> dict[str, str]:

@@ -100,16 +100,14 @@ def of_study(growth: xr.Dataset, learning: xr.Dataset | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for result in (growth, learning):
         if result is not None and "sharpness_ratio" in result:
-            found["edge of stability"] = "the largest sharpness over its limit is in the table"
+            found["edge of stability"] = "the largest sharpness over its limit is in the tables"
     found.setdefault("edge of stability", _NO_SHARPNESS)
     found["quadratic loss"] = (
         "of single runs: see the reports of recordings that have `quadratic_model=True`"
     )
     if learning is not None and "flow_time_falls" in learning:
-        found[_FLOW] = (
-            "training time times learning rate falls below its value at the lowest rate: "
-            f"{learning['flow_time_falls'].item()}"
-        )
+        falls = learning["flow_time_falls"].item()
+        found[_FLOW] = f"falls below its value at the lowest rate: {falls}"
     return found
 
 

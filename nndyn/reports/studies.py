@@ -18,7 +18,6 @@ from nndyn.reports.pictures import WIDTH, picture
 from nndyn.reports.results import of_study as alternatives_of_study
 from nndyn.reports.results import tables, verdict, warnings
 from nndyn.studies.analysis import analyze_study, combinations, growth_and_learning
-from nndyn.studies.folder import Folder
 from nndyn.words.tables import along, notes, of_combination, split
 
 if TYPE_CHECKING:
@@ -71,35 +70,39 @@ def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Su
     ]
     # nulls first: what does not hold is said before what does
     analyses.sort(key=lambda one: not one.verdict.is_null)
-    folder = Folder(path)
-    planned = folder.design()
-    some = next(iter(results.values()), None)
-    status = {}
-    if some is not None:
-        status = dict(
-            zip(some["cell_file"].values.flat, some["cell_status"].values.flat, strict=True)
-        )
-        status = {str(k): str(v) for k, v in status.items() if v != "unplanned"}
-    other: dict[str, str] = {}
-    pictures: list[Picture] = []
-    if "lyapunov" in results:
-        pictures = _pictures(results, prefix)
-        for label, growth, learning in growth_and_learning(partial(_found, results)):
-            if growth.attrs["verdict"] == "stationary":
-                continue
-            said = alternatives_of_study(growth, learning)
-            other |= {f"{k} ({label})" if label else k: text for k, text in said.items()}
     return Subject(
         name,
         "study",
-        of_study(folder, planned, status),
+        of_study(path),
         [one.verdict for one in analyses],
-        other,
+        _alternatives(results),
         analyses,
         absent,
-        pictures,
+        _pictures(results, prefix),
         list(dict.fromkeys(line for one in results.values() for line in warnings(one))),
     )
+
+
+def _alternatives(results: dict[str, xr.Dataset]) -> dict[str, str]:
+    """Return other explanations of growth, of each what every combination says."""
+    said: dict[str, dict[str, str]] = {}
+    for label, growth, learning in _parts(results):
+        if growth.attrs["verdict"] != "stationary":
+            for key, text in alternatives_of_study(growth, learning).items():
+                said.setdefault(key, {})[label] = text
+    return {key: _together(texts) for key, texts in said.items()}
+
+
+def _together(texts: dict[str, str]) -> str:
+    """Return what is said of every combination, once where it is the same of all."""
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{label}: {text}" for label, text in texts.items())
+
+
+def _parts(results: dict[str, xr.Dataset]) -> list[tuple[str, xr.Dataset, xr.Dataset | None]]:
+    """Return growth and learning of every combination, nothing where there is no growth."""
+    return growth_and_learning(partial(_found, results)) if "lyapunov" in results else []
 
 
 def _found(results: dict[str, xr.Dataset], name: str) -> xr.Dataset:
@@ -123,21 +126,13 @@ def _analyses(result: xr.Dataset, command: str) -> list[Analysis]:
 
 def _pictures(results: dict[str, xr.Dataset], prefix: str) -> list[Picture]:
     """Draw the map of verdicts, and exponent, growth and training time."""
-    found = [
-        picture(
-            partial(verdicts, part, size=WIDTH),
-            " ".join(filter(None, (_MAP, label))),
-            f"{prefix}-map{i}",
-        )
-        for i, (label, part) in enumerate(maps(results["lyapunov"]))
-    ]
-    for i, (label, growth, learning) in enumerate(growth_and_learning(partial(_found, results))):
-        found.append(
-            picture(
-                partial(study, growth, learning, size=WIDTH),
-                " ".join(filter(None, (_STUDY, label))),
-                f"{prefix}-study{i}",
-                above="\n".join(words(one) for one in (growth, learning) if one is not None),
-            )
-        )
+    found = []
+    for i, (label, part) in enumerate(maps(results["lyapunov"]) if "lyapunov" in results else ()):
+        shows = " ".join(filter(None, (_MAP, label)))
+        found.append(picture(partial(verdicts, part, size=WIDTH), shows, f"{prefix}-map{i}"))
+    for i, (label, growth, learning) in enumerate(_parts(results)):
+        shows = " ".join(filter(None, (_STUDY, label)))
+        above = "\n".join(words(one) for one in (growth, learning) if one is not None)
+        draw = partial(study, growth, learning, size=WIDTH)
+        found.append(picture(draw, shows, f"{prefix}-study{i}", above=above))
     return found
