@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nndyn.errors import NndynError, UsageError
+from nndyn.header import PIECE
 from nndyn.header import manifest as manifest_of
 from nndyn.reports.content import Facts
 from nndyn.runtime.reproduction import reproduction, sweep_reproduction
@@ -155,6 +156,8 @@ def _status(recording: xr.Dataset, manifest: Mapping[str, Any]) -> str:
     there, asked = recording.sizes["time"], manifest.get("steps")
     extent = f"{there:,} times" if asked is None else f"{max(0, there - 1):,} of {asked:,} steps"
     status, reason = (str(recording.attrs.get(key, "")) for key in ("status", "stop_reason"))
+    if PIECE in recording.attrs:
+        extent = f"a piece, {there:,} of {int(recording.attrs[PIECE]):,} times"
     said = ": ".join(filter(None, (status, reason)))
     return f"{said}, {extent}" if said else extent
 

@@ -127,11 +127,23 @@ def _located(one: Any) -> Path | xr.Dataset:
     if hasattr(one, "data_vars"):
         recording: xr.Dataset = one
         if "nndyn_study" in recording.attrs:
-            return Path(recording.encoding["source"])
+            return _folder_of(recording)
         if "analyzer" in recording.attrs:
             raise UsageError("what is the result of an analyzer, expected the recording it is of")
         return recording
     return located(one, "what")
+
+
+def _folder_of(index: xr.Dataset) -> Path:
+    """Return the folder of a study from its whole index."""
+    from nndyn.studies.folder import Folder
+
+    folder = Folder(index.encoding.get("source", ""))
+    if {key: len(values) for key, values in folder.design().axes.items()} != dict(index.sizes):
+        raise UsageError(
+            f"this is a part of the index of {folder.path}; report what nndyn.open_study gave"
+        )
+    return folder.path
 
 
 def _name(one: Path | xr.Dataset, place: int) -> str:

@@ -88,6 +88,12 @@ def test_a_study_is_reported_by_its_index_and_by_its_folder_alike(small_study, t
     assert len([tag for tag, _ in page.tags if tag == "svg"]) == 2
 
 
+def test_a_part_of_an_index_is_refused(small_study, tmp_path):
+    part = nndyn.open_study(small_study).isel(lr=[0])
+    with pytest.raises(UsageError, match="this is a part of the index of"):
+        nndyn.report(part, tmp_path / "p.html")
+
+
 def test_a_folder_of_recordings_and_studies_has_an_index(recording_path, small_study, tmp_path):
     folder = tmp_path / "f"
     folder.mkdir()
