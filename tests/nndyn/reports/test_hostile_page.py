@@ -60,6 +60,12 @@ def test_no_text_becomes_markup_wherever_it_stands(subject, text):
     assert SCRIPT not in pages.index(text, [Entry(text, text, text, text, text, text, text, "a")])
 
 
+def test_what_files_say_is_not_taken_for_an_option_of_a_message(subject):
+    facts = replace(subject.facts, asked={"data": "`overwrite=True`.csv"})
+    html = pages.subjects("t", [replace(subject, facts=facts)])
+    assert "`overwrite=True`.csv" in html
+
+
 def test_a_data_set_and_a_recording_of_such_names_are_shown_as_text(cli, only, tmp_path):
     only("learning")
     data = Path(tmp_path, "<b>x<script>.csv")
