@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nndyn.comparison.comparison import compare
     from nndyn.errors import NndynError
     from nndyn.finder.search import find_onset
+    from nndyn.reports.report import report
     from nndyn.store import open_recording as open
     from nndyn.studies.index import open_study
     from nndyn.studies.sweep import sweep
@@ -66,6 +67,7 @@ __all__ = [
     "record_batch",
     "recurrence",
     "replay",
+    "report",
     "spectrum",
     "sweep",
     "systems",
@@ -92,6 +94,7 @@ _PUBLIC = {
     "record": ("recorders.ensemble", "record"),
     "record_batch": ("recorders.batch", "record_batch"),
     "replay": ("nndyn.systems.training.batches.drawn", "replay"),
+    "report": ("nndyn.reports.report", "report"),
     "sweep": ("nndyn.studies.sweep", "sweep"),
     "twins": ("recorders.twins.ensemble", "twins"),
     "validate": ("nndyn.systems.series.handmade", "validate"),

@@ -12,6 +12,7 @@ FRONT_DOORS += (
     "nndyn.comparison",
     "nndyn.finder",
     "nndyn.integrations",
+    "nndyn.reports",
     "nndyn.__main__",
 )
 CONTRACTS = ("nndyn.errors", "nndyn.recording", "nndyn.results", "nndyn.numerics", "nndyn._version")

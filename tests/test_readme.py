@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from analyzers import ANALYZERS
 from tests.readme import README, blocks, differences, fewer
 
 
@@ -57,6 +58,12 @@ def test_a_page_on_twins_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
 def test_a_page_on_endings_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
     _, said = run_page("endings.md", tmp_path, monkeypatch, capsys)
     assert said.startswith("connected [")
+
+
+def test_a_page_on_reports_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("analyzers.rows", lambda: {"learning": ANALYZERS["learning"]})
+    run_page("reports.md", tmp_path, monkeypatch, capsys)
+    assert {one.name for one in tmp_path.iterdir()} == {"run.nc", "run.html", "named.html"}
 
 
 def test_a_page_on_trainings_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+#: Modules, and what the pages of reports are made of.
+SHIPPED = (".py", ".jinja", ".css")
 
 
 @pytest.mark.slow
@@ -20,7 +22,7 @@ def test_the_wheel_holds_every_module_of_the_three_packages_and_the_examples(tmp
     expected = set()
     for package in ("nndyn", "recorders", "analyzers"):
         for path in (ROOT / package).rglob("*"):
-            if path.suffix == ".py" or path.name == "py.typed":
+            if path.suffix in SHIPPED or path.name == "py.typed":
                 relative = path.relative_to(ROOT)
                 expected.add(relative.as_posix())
                 (source / relative).parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +40,7 @@ def test_the_wheel_holds_every_module_of_the_three_packages_and_the_examples(tmp
     held = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert held == expected
     assert "nndyn/systems/training/system.py" in held
+    assert "nndyn/reports/templates/style.css" in held
     assert "analyzers/recurrence/kernels/__init__.py" in held
     folder = f"{wheel.name.split('-py3')[0]}.dist-info"
     about = zipfile.ZipFile(wheel).read(f"{folder}/METADATA").decode()

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nndyn.cli.output import say, show
+from nndyn.cli.output import say
 from nndyn.errors import UsageError
+from nndyn.words.numbers import show
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from nndyn.cli.dialect import flags
-from nndyn.cli.output import print_json, print_table, say, show, terminal
+from nndyn.cli.output import print_json, print_table, say, terminal
 from nndyn.cli.parameters import FilePath, NetcdfPath, Number, Whole, check_netcdf
 from nndyn.cli.progress import command_bar, quiet_option
+from nndyn.words.dialect import flags
+from nndyn.words.numbers import show
 from nndyn.words.text import escaped, shortened
 
 if TYPE_CHECKING:

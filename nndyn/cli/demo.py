@@ -1,4 +1,4 @@
-"""``nndyn demo``: two runs on real data, recorded, analyzed and explained."""
+"""``nndyn demo``: two runs on real data, recorded, analyzed, explained and reported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MODEL, _DATA, _STEPS, _RESCALE = "mlp:64-32-10", "digits", 400, 5
     type=FilePath(file_okay=False),
     default=Path("demo"),
     show_default=True,
-    help="Folder for the recordings and figures; files of an earlier demo are replaced.",
+    help="Folder for recordings, figures and report; files of an earlier demo are replaced.",
 )
 @quiet
 def demo(output: Path) -> None:
@@ -48,6 +48,8 @@ def demo(output: Path) -> None:
         "averaged over all steps of the second run it would be many times smaller. "
         "An exponent of one run speaks of that run; seeds differ (see the table in README.md)."
     )
+    page = _report([output / "regular.nc", output / "growing.nc"], output / "report.html")
+    _say(f"All of it, with further figures, tables and how it was made, is one page: {page}")
     say("Go on from here:")
     say(f"  nndyn info {output / 'growing.nc'}")
     say(f"  nndyn analyze lyapunov {output / 'growing.nc'} --json")
@@ -79,6 +81,14 @@ def _run(path: Path, *, lr: float, rescale: int | None) -> Any:
         bar.doing("drawing")
         save(draw("lyapunov", result), path.with_suffix(".png"))
     return result
+
+
+def _report(recordings: list[Path], page: Path) -> Path:
+    from nndyn.reports.report import report
+
+    say(f"$ nndyn report {' '.join(map(str, recordings))} -o {page}")
+    with command_bar(page.name, unit="runs") as bar:
+        return report(recordings, page, progress=bar)
 
 
 def _explain(result: Any, path: Path) -> None:

@@ -7,9 +7,9 @@ import textwrap
 
 import click
 
-from nndyn.cli.dialect import flags
 from nndyn.cli.output import print_lines, say
 from nndyn.cli.parameters import Name
+from nndyn.words.dialect import flags
 from nndyn.words.verdicts import VERDICTS, explanation
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nndyn.cli.output import print_json, print_lines, say, show
+from nndyn.cli.output import print_json, print_lines, say
 from nndyn.cli.parameters import FilePath
 from nndyn.errors import UsageError
-from nndyn.runtime import config
+from nndyn.runtime.reproduction import reproduction
 from nndyn.words.calibration import calibration
-from nndyn.words.text import escaped, size
+from nndyn.words.numbers import show
+from nndyn.words.text import size
 
 
 @click.command(
@@ -50,7 +49,7 @@ def info(path: Path, as_json: bool, as_config: bool) -> None:
             "manifest": manifest,
         }
     if as_config:
-        print_lines(_config(path, manifest))
+        print_lines(reproduction(manifest, str(path)))
     elif as_json:
         print_json(facts)
     else:
@@ -160,68 +159,3 @@ def _made(session: dict[str, Any]) -> str:
 
 def _pairs(values: dict[str, Any]) -> str:
     return ", ".join(f"{k} {v}" for k, v in values.items() if v is not None)
-
-
-#: What a manifest says of systems that options make, and of the recording of any.
-_FORMULA = ("name", "parameters", "initial", "discard", "dt")
-_MADE: dict[Any, tuple[str, ...]] = {
-    "training": ("model", "data", "loss", "device", "seed"),
-    **dict.fromkeys(("map", "flow", "gd"), _FORMULA),
-}
-_ASKED = ("perturbations", "control", "rescale", "evaluate", "seed")
-
-
-def _config(path: Path, manifest: dict[str, Any]) -> str:
-    """Return the options that make a recording again, as TOML."""
-    from nndyn.header import tangent_start
-    from nndyn.options import RECORDING, TRAINING
-
-    code = ""
-    system, options = dict(manifest["system"]), dict(manifest["recording"])
-    kind = str(system.get("kind"))
-    if kind == "series":
-        raise UsageError("a series comes from its file: nndyn record series FILE stores it again")
-    if kind == "checkpoints" or "joined" in manifest:
-        raise UsageError("the runs were made apart and joined: no options make this run again")
-    if kind not in _MADE:
-        raise UsageError("the system came from Python: no options make this run again")
-    missing = [f"system.{key}" for key in _MADE[kind] if key not in system]
-    missing += [f"recording.{key}" for key in _ASKED if key not in options]
-    if missing:
-        raise UsageError(
-            f"manifest.{missing[0]} is missing, as where the system came from Python: no options "
-            "make this run again"
-        )
-    if options.get("tangents"):
-        options["tangent_start"] = tangent_start(options)
-    if options.pop("perturbations") is not None:
-        raise UsageError("perturbations were given as an array: no options make this run again")
-    # only what `record` has: a file may say more, such as where to write
-    options = {key: options[key] for key in (*RECORDING, "seed") if key in options}
-    options.pop("steps", None)
-    options["no_control"] = not options.pop("control")
-    options["rescale"] = options["rescale"] or None
-    if kind == "training":
-        named = "loss_sha256" not in system and ":" in str(system["model"])
-        if system["data"] == "arrays" or not named:
-            raise UsageError("model, data or loss came from Python: no options make this run again")
-        if system["seed"] != options["seed"]:
-            raise UsageError("the run has two seeds, set in Python: no options make it again")
-        options |= {key: system.get(key) for key in TRAINING if key != "data_dir"}
-        options["device"] = str(system["device"]).split()[0]  # cuda, not the model of the GPU
-        head = "nndyn record training --config FILE --output run.nc"
-        if not re.fullmatch(r"(mlp|cnn):[\d-]+", str(system["model"])):
-            code = (
-                f"The model is code that the author of {path} names, {system['model']}: recording "
-                "imports and runs it. See first what it is."
-            )
-    else:
-        if system["initial"] is not None:
-            raise UsageError("the initial state was given in Python: no options make it again")
-        options |= {"param": system["parameters"], "discard": system["discard"]}
-        options["dt"] = system["dt"]
-        del options["evaluate"]
-        words = shlex.join([kind, system["name"]])
-        head = f"nndyn record {words} --config FILE --output run.nc"
-    lines = "".join(f"# {escaped(line)}\n" for line in (head, code) if line)
-    return lines + config.write({"steps": manifest["steps"], **options})

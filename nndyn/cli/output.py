@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from nndyn.cli.dialect import flags
+from nndyn.words.dialect import flags
 from nndyn.words.text import escaped, escaped_json
 
 if TYPE_CHECKING:
     import xarray as xr
     from rich.console import Console
     from rich.table import Table
+
+    from nndyn.words.tables import Table as TextTable
 
 
 def say(line: object = "", *, err: bool = False) -> None:
@@ -55,59 +57,38 @@ def _with_flags(value: Any) -> Any:
 
 def print_result(result: xr.Dataset) -> None:
     """Print the summary of a result as a table on standard output, warnings on standard error."""
-    from rich.table import Table
     from rich.text import Text
 
-    from nndyn.results import labelled, labels, to_dict
+    from nndyn.words.tables import named, notes, summary
 
-    values = to_dict(result)
     console, piped = terminal()
-    if values["verdict"]:
-        reason = flags(escaped(values["reason"]))
-        line = Text.assemble((escaped(values["verdict"]), "bold"), f": {reason}")
+    if result.attrs["verdict"]:
+        reason = flags(escaped(result.attrs["reason"]))
+        line = Text.assemble((escaped(result.attrs["verdict"]), "bold"), f": {reason}")
         console.print(line, soft_wrap=piped)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("", "value", "interval", "unit"):
-        table.add_column(heading, overflow="fold")
-    notes: dict[str, str] = {}
-    named: dict[str, list[str]] = {}
-    for name, entry in values["results"].items():
-        value, ci = entry["value"], entry["ci"]
-        dim = labelled(result, name)
-        if dim:
-            named.setdefault(dim, []).append(name)
-        elif isinstance(value, list) and isinstance(ci, list):  # one row for each of several
-            for label, one, bounds in zip(labels(result, name), value, ci, strict=True):
-                add_row(table, label, show(one), show(bounds), entry["unit"])
-        else:
-            add_row(table, name, show(value), "" if ci is None else show(ci), entry["unit"])
-        if "note" in entry and entry["note"] not in (values["reason"], *notes.values()):
-            notes[name] = entry["note"]
-    if table.row_count:
-        print_table(console, table)
-    for dim, names in named.items():
+    estimates = summary(result)
+    if estimates.rows:
+        print_table(console, _drawn(estimates))
+    for table in named(result):
         click.echo()
-        print_table(console, _columns(result, dim, names))
-    for name, note in notes.items():
+        print_table(console, _drawn(table, "right"))
+    for name, note in notes(result).items():
         console.print(Text(flags(escaped(f"{name}: {note}")), style="dim"), soft_wrap=piped)
-    for warning in values["warnings"]:
+    for warning in json.loads(result.attrs["warnings"]):
         say(f"warning: {warning}", err=True)
 
 
-def _columns(result: xr.Dataset, dim: str, names: list[str]) -> Table:
-    """Return values that have names in common as a table, a row for each of these."""
+def _drawn(of: TextTable, justify: Literal["left", "right"] = "left") -> Table:
+    """Return a table for the terminal, its first column to the left."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(dim, overflow="fold")
-    for name in names:
-        unit = str(result[name].attrs["units"])
-        heading = name.removeprefix(f"{dim}_").replace("_", " ")
-        table.add_column(heading + ("" if unit == "1" else f"\n{unit}"), justify="right")
-    for i, label in enumerate(result[dim].values.tolist()):
-        values = [float(result[name].values[i]) for name in names]
-        cells = [show(None if value != value else float(f"{value:.4g}")) for value in values]
-        add_row(table, label, *cells)
+    for i, (heading, unit) in enumerate(of.headings):
+        above = Text("\n".join(escaped(part) for part in (heading, unit) if part))
+        table.add_column(above, overflow="fold", justify=justify if i else "left")
+    for row in of.rows:
+        add_row(table, *row)
     return table
 
 
@@ -131,19 +112,6 @@ def print_table(console: Console, table: Table) -> None:
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
-
-
-def show(value: Any) -> str:
-    """Return a number, a pair or a list the way a reader wants it: six digits, ``null``."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list):
-        return "[" + ", ".join(show(v) for v in value) + "]"
-    return str(value)
 
 
 def counted(count: int, noun: str) -> str:

@@ -14,7 +14,6 @@ import analyzers
 from nndyn.cli import compare
 from nndyn.cli.analyze import along, click_option, read_from, study_result
 from nndyn.cli.cautions import check_window
-from nndyn.cli.dialect import flags
 from nndyn.cli.lazy import Group
 from nndyn.cli.output import say
 from nndyn.cli.parameters import FilePath, Number
@@ -22,6 +21,7 @@ from nndyn.cli.progress import command_bar, quiet_option
 from nndyn.errors import DataError, UsageError
 from nndyn.figures import FIGURES, draw, result_maker, save
 from nndyn.figures.style import Look, checked
+from nndyn.words.dialect import flags
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nndyn.cli.configuration import load_config
-from nndyn.cli.dialect import flags
 from nndyn.cli.parameters import (
     FilePath,
     Name,
@@ -22,6 +21,7 @@ from nndyn.cli.parameters import (
 )
 from nndyn.cli.progress import quiet_option
 from nndyn.options import OPTIONS, Option
+from nndyn.words.dialect import flags
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

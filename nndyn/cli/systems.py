@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from nndyn.cli.output import say, show
+from nndyn.cli.output import say
 from nndyn.cli.parameters import Name
 from nndyn.systems.catalogue import CATALOGUE, entry
+from nndyn.words.numbers import show
 
 
 @click.command(help="List the systems that can be recorded by name, or show one.")

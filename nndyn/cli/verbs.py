@@ -12,6 +12,7 @@ _VERBS = {
     "onset": ("nndyn.cli.onset:onset", "Find the learning rate at the onset of growth."),
     "compare": ("nndyn.cli.compare:compare", "Set recordings and studies side by side."),
     "plot": ("nndyn.cli.plot:plot", "Draw a figure of a recording or study."),
+    "report": ("nndyn.cli.report:report", "Write a page on recordings or a study."),
     "info": ("nndyn.cli.info:info", "Show what a recording or study holds."),
     "verify": ("nndyn.cli.verify:verify", "Check every byte of a recording."),
     "systems": ("nndyn.cli.systems:systems", "List the systems, or show one."),

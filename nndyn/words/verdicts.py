@@ -304,6 +304,15 @@ VERDICTS: Mapping[str, Explanation] = {
     ),
 }
 
+#: Verdicts that answer no to what was asked, or leave it open.
+NULLS = frozenset(
+    {
+        *("regular", "unresolved", "withheld", "full", "none", "not learned", "imprecise"),
+        *("below the grid", "above the grid"),
+        *("fastest below the onset", "fastest above the onset"),
+    }
+)
+
 
 def explanation(word: str) -> Explanation:
     """Return what a verdict or status means.

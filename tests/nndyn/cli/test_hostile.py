@@ -12,6 +12,7 @@ from nndyn.store import digests, sealed
 
 READ = [("info",), ("info", "--json"), ("info", "--config"), ("analyze", "lyapunov")]
 READ += [("analyze", "all", "--json"), ("plot", "lyapunov", "-o", "f.png")]
+READ += [("report", "-o", "p.html")]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from nndyn.cli import nndyn
 from nndyn.cli import progress as bars
 from nndyn.runtime.progress import Bar
 
-LONG = ("demo", "record", "sweep", "analyze", "onset", "plot", "verify")
+LONG = ("demo", "record", "sweep", "analyze", "onset", "plot", "report", "verify")
 
 
 def commands(name, command):

@@ -1,6 +1,7 @@
 """Options in messages: Python's `overwrite=True`, in backticks, is ``--overwrite`` here.
 
-Messages are written once, for Python. What the command line prints passes through `flags`.
+Messages are written once, for Python. What the command line prints, and what reports say, passes
+through `flags`.
 """
 
 from __future__ import annotations
