@@ -119,7 +119,7 @@ class PerceptronCurvature:
         count, pieces = self._pieces(t)
         total = 0.0
         for piece in pieces:
-            _, _, value = self._forward(weights, piece)
+            _, value = self._forward(weights, piece)
             top = self._buffer("top", 0, *value.shape).copy_(value)
             found, _ = self._loss(top[None], piece.targets, gradient=False, correct=False)
             total += float(found[0]) * piece.targets.count / count
@@ -164,55 +164,47 @@ class PerceptronCurvature:
 
         return Point(gradient, hvp, loss)
 
-    def _forward(self, weights: Tensor, piece: Inputs) -> tuple[list[_Level], list[Tensor], Tensor]:
-        """Return the layers, their preactivations, and the outputs."""
+    def _forward(self, weights: Tensor, piece: Inputs) -> tuple[list[_Level], Tensor]:
+        """Return the layers and the outputs."""
         levels: list[_Level] = []
-        preactivations: list[Tensor] = []
         below, start = piece.x.t(), 0
         for layer in self._layers:
             H, K = layer.outputs, layer.inputs
             bias = weights[start + H * K : start + layer.size, None]
-            preactivation, value, first, second, delta = self._buffers_of(
-                layer, start, len(piece.x)
-            )
+            value, first, second, delta = self._buffers_of(layer, start, len(piece.x))
             taken = self._buffer("weight", start, H, len(below))
             taken[:, :K] = weights[start : start + H * K].view(H, K)
             if len(below) > K:  # a column of ones is among the samples
                 taken[:, K:] = bias
-            torch.mm(taken, below, out=preactivation)
+            torch.mm(taken, below, out=value)
             if layer.bias and len(below) == K:
-                preactivation.add_(bias)
+                value.add_(bias)
             weight = taken[:, :K]
-            if ACTIVATIONS[layer.activation].keeps_input:
-                value.copy_(preactivation)
-            ACTIVATIONS[layer.activation].activate(preactivation, value)
+            expand = ACTIVATIONS[layer.activation].expand
+            if expand is not None and first is not None and second is not None:
+                expand(value.numpy(), first.numpy(), second.numpy())
             levels.append(_Level(layer, weight, start, below, delta, first, second))
-            preactivations.append(preactivation)
             below = value
             start += layer.size
-        return levels, preactivations, below
+        return levels, below
 
     def _forward_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
-        levels, preactivations, below = self._forward(weights, piece)
+        levels, below = self._forward(weights, piece)
         gradient = self._buffer("top", 0, *below.shape).copy_(below)
         loss, _ = self._loss(gradient[None], piece.targets, gradient=True, correct=False)
         share = piece.targets.count / count
         done = _Pass(piece, share, levels, gradient, share * float(loss[0]))
-        value = below
-        for level, preactivation in zip(reversed(levels), reversed(preactivations), strict=True):
+        for level in reversed(levels):
             if level.first is not None and level.second is not None:
-                made = ACTIVATIONS[level.layer.activation]
-                made.derivatives(value, preactivation, level.first, level.second)
                 level.second.mul_(gradient)
                 torch.mul(gradient, level.first, out=level.delta)
             else:
                 level.delta.copy_(gradient)
-            value = level.below
             if level is not levels[0]:
                 gradient = torch.mm(
                     level.weight.t(),
                     level.delta,
-                    out=self._buffer("value gradient", 0, *value.shape),
+                    out=self._buffer("value gradient", 0, *level.below.shape),
                 )
         return done
 
@@ -236,18 +228,14 @@ class PerceptronCurvature:
 
     def _buffers_of(
         self, layer: Layer, start: int, columns: int
-    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor]:
-        """Return where a layer's preactivation, value, derivatives and delta go."""
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor]:
+        """Return where a layer's value, its derivatives and delta go."""
         H = layer.outputs
-        preactivation = self._buffer("preactivation", start, H, columns)
-        delta = self._buffer("delta", start, H, columns)
-        value = preactivation
-        if ACTIVATIONS[layer.activation].keeps_input:
-            value = self._buffer("value", start, H, columns)
-        if layer.activation == "identity":
-            return preactivation, value, None, None, delta
+        value, delta = (self._buffer(use, start, H, columns) for use in ("value", "delta"))
+        if ACTIVATIONS[layer.activation].expand is None:
+            return value, None, None, delta
         first, second = (self._buffer(use, start, H, columns) for use in ("first", "second"))
-        return preactivation, value, first, second, delta
+        return value, first, second, delta
 
     def _buffer(self, use: str, place: int, rows: int, columns: int) -> Tensor:
         """Return a buffer ``(rows, columns)``, kept: fresh memory costs more than to fill it."""

@@ -8,10 +8,9 @@ the batch, or a copy of the reference would drift away from it:
   not aligned, differently. So the rows of the first product are padded to a multiple of 8, and
   every replica's operands begin on a line of the cache; see
   `nndyn.systems.training.perceptron.operands`.
-- Elementwise kernels compute what does not fill two vector registers number by number, where exp
-  is another approximation. So samples (columns) are padded to a multiple of 128 bytes.
-- Threads cut an array anywhere. So where there are several, everything elementwise is called once
-  a replica, which cuts all replicas alike.
+- Elementwise functions of a library compute what does not fill its vector registers, or lies at
+  the edge of a thread's part, by another approximation. So activations and losses are kernels of
+  our own, in which a number gives the same everywhere; see `nndyn.numerics.functions`.
 
 Nor must it depend on the runs beside it, or a study would not give what its runs give alone: each
 run has its own matrix products, of the same shapes and alignment as alone, and everything that is
@@ -20,22 +19,22 @@ elementwise is done for all runs at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.order import Order
-from nndyn.systems.training.perceptron import kernels
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
+from nndyn.systems.training.perceptron.kernels.outputs import differing
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.perceptron.operands import operand, padded
 
 Tensor = torch.Tensor
-#: Elementwise functions cut an array among threads from this size on (torch's smallest grain).
-GRAIN = 2048
+
 #: Samples of a tile of an evaluation, which need not hold all activations at once.
 TILE = 8192
 
@@ -52,18 +51,19 @@ class _Up:
         The weights, and where their product with what is below goes.
     below : list of tensors
         The values of the layer below; empty for the first layer, which takes the samples.
-    bias : tensor or None
-        What is still to add.
     preactivation, value : (M, replicas, outputs, columns)
+        See `Activation.forward`, which leaves the derivative in the first where it is kept.
+    arrays : list of tuples of arrays
+        Of each call of the activation: preactivations, bias, values; none where it changes nothing.
     """
 
     activation: str
     operands: list[Tensor]
     products: list[Tensor]
     below: list[Tensor]
-    bias: Tensor | None
     preactivation: Tensor
     value: Tensor
+    arrays: list[tuple[Array, ...]]
 
 
 @dataclass
@@ -84,6 +84,8 @@ class _Down:
         Likewise; where `bias` is None the delta is summed.
     lowers : list of tensors
         Where the gradient at the values below goes; empty for the first layer.
+    arrays : list of tuples of arrays
+        Of each call of the derivative of the activation below: gradients, values, preactivations.
     """
 
     delta: Tensor
@@ -96,6 +98,7 @@ class _Down:
     bias_target: Tensor | None
     weights: list[Tensor]
     lowers: list[Tensor]
+    arrays: list[tuple[Array, ...]]
 
 
 class Perceptrons:
@@ -154,7 +157,7 @@ class Perceptrons:
                 shape = (M, R, layer.inputs, layer.outputs)
             self._gradients.append(operand(*shape, dtype=dtype))
         self._biases = [
-            torch.zeros((M, R, layer.outputs, 1), dtype=dtype) for layer in network.layers
+            torch.zeros((M, R, layer.outputs), dtype=dtype) for layer in network.layers
         ]
         self._buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self._up: dict[tuple[int, int], list[_Up]] = {}
@@ -176,7 +179,7 @@ class Perceptrons:
                 if depth == 0:
                     operand[..., K : K + 1] = bias
                 else:
-                    self._biases[depth].copy_(bias)
+                    self._biases[depth].copy_(bias[..., 0])
                 start += H
 
     def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -188,7 +191,7 @@ class Perceptrons:
         kept = None if top.activation == "identity" else top.value.clone()
         loss, right = self._losses(top.value, batches, gradient=True, correct=correct)
         if kept is not None:
-            self._derive(top, top.value, kept)
+            _derive(top.activation, _arrays(top.value, kept, top.preactivation))
         return self._backward(batches, layers), loss.flatten(), _flat(right)
 
     def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -215,12 +218,12 @@ class Perceptrons:
                 difference[..., n:] = 0.0
                 norm = torch.linalg.vector_norm(difference.flatten(2), dim=2, dtype=torch.float64)
                 torch.hypot(apart, norm, out=apart)
-                for run, differing in zip(outputs, other, strict=True) if correct else ():
-                    kernels.differing(run.numpy(), n, differing.numpy())
-            one, found = self._losses(outputs, batches, gradient=False, correct=correct)
+                for run, found in zip(outputs, other, strict=True) if correct else ():
+                    differing(run.numpy(), n, found.numpy())
+            one, hits = self._losses(outputs, batches, gradient=False, correct=correct)
             loss += one if len(pieces) == 1 else one * (n / count)
-            if found is not None:
-                right += found
+            if hits is not None:
+                right += hits
         asked = (right, other) if correct else (None, None)
         return loss, asked[0], apart, asked[1]
 
@@ -239,37 +242,26 @@ class Perceptrons:
                     layer.operands, batches, layer.products, strict=True
                 ):
                     torch.mm(operand, batch.x.t(), out=product)
-            if layer.bias is not None:
-                layer.preactivation.add_(layer.bias)
-            if layer.activation != "identity":
-                for parts in self._calls(layer.preactivation, layer.value):
-                    ACTIVATIONS[layer.activation].activate(*parts)
+            for arrays in layer.arrays:
+                ACTIVATIONS[layer.activation].forward(*arrays)
         return layers
 
     def _losses(
         self, outputs: Tensor, batches: Sequence[Inputs], *, gradient: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Return loss and correct samples (M, R) of `outputs`, which are overwritten."""
-        losses, right = [], []
-        for m, part in self._loss_calls(outputs, batches):
-            loss, found = self.loss(part, batches[m].targets, gradient=gradient, correct=correct)
-            losses.append(loss)
-            if found is not None:
-                right.append(found)
-        shape = outputs.shape[:2]
-        return torch.cat(losses).view(shape), torch.cat(right).view(shape) if right else None
-
-    def _loss_calls(
-        self, outputs: Tensor, batches: Sequence[Inputs]
-    ) -> Iterator[tuple[int, Tensor]]:
-        """Yield the rows that are taken in one call, and the run whose samples they saw."""
-        if torch.get_num_threads() > 1 and outputs.numel() >= GRAIN:
-            for m, run in enumerate(outputs):
-                yield from ((m, row[None]) for row in run)
-        elif outputs.is_contiguous() and all(batch is batches[0] for batch in batches):
-            yield 0, outputs.flatten(0, 1)
+        if outputs.is_contiguous() and all(batch is batches[0] for batch in batches):
+            calls = [(outputs.flatten(0, 1), batches[0])]
         else:
-            yield from enumerate(outputs)
+            calls = list(zip(outputs, batches, strict=True))
+        found = [
+            self.loss(part, batch.targets, gradient=gradient, correct=correct)
+            for part, batch in calls
+        ]
+        shape = outputs.shape[:2]
+        loss = torch.cat([loss for loss, _ in found]).view(shape)
+        right = [hits for _, hits in found if hits is not None]
+        return loss, torch.cat(right).view(shape) if right else None
 
     def _backward(self, batches: Sequence[Inputs], layers: list[_Up]) -> Tensor:
         columns = len(batches[0].x)
@@ -287,30 +279,8 @@ class Perceptrons:
                 torch.sum(down.delta, 3, out=down.bias_target)
             down.target.copy_(down.gradient)
             if lower is not None:
-                self._derive(lower, self._down[columns][depth + 1].delta, lower.value)
+                _derive(lower.activation, down.arrays)
         return self._gradient
-
-    def _derive(self, layer: _Up, gradient: Tensor, value: Tensor) -> None:
-        """Multiply `gradient` by the derivative of the layer's activation."""
-        if layer.activation != "identity":
-            for parts in self._calls(gradient, value, layer.preactivation):
-                ACTIVATIONS[layer.activation].derive(*parts)
-
-    def _calls(self, *values: Tensor) -> Iterable[Sequence[Tensor]]:
-        """Return what each call of an elementwise function takes.
-
-        Numbers without gaps: torch has another code of some functions where there are gaps, as
-        between the runs.
-
-        Returns
-        -------
-        iterable of sequences of tensors
-        """
-        if torch.get_num_threads() > 1 and values[0].numel() >= GRAIN:
-            return zip(*(value.flatten(0, 1) for value in values), strict=True)
-        if all(value.is_contiguous() for value in values):
-            return (values,)
-        return zip(*values, strict=True)
 
     def _forward_buffers(self, columns: int, replicas: int) -> list[_Up]:
         """Make the views of a forward pass, and the buffers where the columns are new."""
@@ -333,9 +303,14 @@ class Perceptrons:
                 products = list(preactivation)
                 bias = self._biases[depth][:, :replicas] if layer.bias else None
             below = list(found[-1].value) if found else []
+            arrays: list[tuple[Array, ...]] = []
+            if bias is not None or layer.activation != "identity":
+                if bias is None:
+                    bias = torch.zeros((self.runs, replicas, H), dtype=self.dtype)
+                arrays = _arrays(preactivation, bias, value)
             operands = list(operand)
             found.append(
-                _Up(layer.activation, operands, products, below, bias, preactivation, value)
+                _Up(layer.activation, operands, products, below, preactivation, value, arrays)
             )
         self._up[columns, replicas] = found
         return found
@@ -350,7 +325,7 @@ class Perceptrons:
             delta = self._part(buffer, H, R)
             target = self._gradient[:, end - layer.size : end].view(M, R, layer.size)
             end -= layer.size
-            bias, lowers = None, []
+            bias, lowers, arrays = None, [], []
             if depth == 0:
                 deltas, products = list(buffer), list(gradient[:, :, : K + layer.bias])
                 gradient = gradient[:, : R * H].view(M, R, H, -1)
@@ -360,7 +335,8 @@ class Perceptrons:
                 gradient = gradient.transpose(2, 3)
                 below = self._buffers[columns][depth - 1][1]
                 buffer = operand(*below.shape, dtype=self.dtype)
-                lowers = list(self._part(buffer, K, R))
+                lower, up = self._part(buffer, K, R), self._up[columns, R][depth - 1]
+                lowers, arrays = list(lower), _arrays(lower, up.value, up.preactivation)
             found.append(
                 _Down(
                     delta,
@@ -373,6 +349,7 @@ class Perceptrons:
                     target[..., H * K :] if layer.bias else None,
                     list(self._operands[depth][..., :K].transpose(-2, -1)),
                     lowers,
+                    arrays,
                 )
             )
         self._down[columns] = found
@@ -384,7 +361,7 @@ class Perceptrons:
         rows = self.replicas * layer.outputs
         shape = (self.runs, rows if depth else padded(rows), columns)
         preactivation = operand(*shape, dtype=self.dtype)
-        keeps = ACTIVATIONS[layer.activation].keeps_input
+        keeps = ACTIVATIONS[layer.activation].keeps_slope
         return preactivation, operand(*shape, dtype=self.dtype) if keeps else preactivation
 
     def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
@@ -394,3 +371,25 @@ class Perceptrons:
 
 def _flat(correct: Tensor | None) -> Tensor | None:
     return None if correct is None else correct.flatten()
+
+
+def _arrays(*tensors: Tensor) -> list[tuple[Array, ...]]:
+    """Return what the calls of a kernel take of tensors (M, R, outputs, columns), a row an output.
+
+    One call, or one a run where there are gaps between the runs. Of a bias (M, R, outputs), which
+    has no columns, a row of numbers.
+    """
+    whole = all(tensor.is_contiguous() for tensor in tensors)
+    if whole:
+        tensors = tuple(tensor.flatten(0, 1)[None] for tensor in tensors)
+    return [
+        tuple(part.view(-1, *part.shape[2:]).numpy() for part in parts)
+        for parts in zip(*tensors, strict=True)
+    ]
+
+
+def _derive(activation: str, calls: list[tuple[Array, ...]]) -> None:
+    """Multiply gradients by the derivative of an activation."""
+    backward = ACTIVATIONS[activation].backward
+    for arrays in calls if backward is not None else ():
+        backward(*arrays)
