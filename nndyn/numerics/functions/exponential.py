@@ -14,7 +14,7 @@ LN2, LN2_REST = 0.6931471805598903, 5.497923018708371e-14
 E0, E1, E2, E3 = 0.5000000000000001, 0.16666666666666669, 0.04166666666662399, 0.008333333333330051
 E4, E5, E6 = 0.0013888888917281794, 0.00019841269863105968, 2.480152119021773e-05
 E7, E8, E9 = 2.7557268378684192e-06, 2.7620138719733994e-07, 2.5100424157005067e-08
-#: ``log((1 + s) / (1 - s)) = 2 s + s³ (L0 + L1 s² + …)`` for ``|s| ≤ (√2 - 1) / (√2 + 1)``, to 1e-17.
+#: ``log((1 + s) / (1 - s)) = 2 s + s³ (L0 + L1 s² + …)`` for ``|s| ≤ 0.172``, to 1e-17.
 L0, L1, L2, L3 = 0.666666666666667, 0.3999999999989889, 0.2857142862625391, 0.22222211089368124
 L4, L5, L6 = 0.18182892433364564, 0.15331611694570085, 0.14617807492803847
 #: Bits of √½, and of 2^52: the latter, with a small integer in the low bits, is their sum.
@@ -23,7 +23,7 @@ ROOT, EXACT = 0x3FE6A09E667F3BCD, 0x4330000000000000
 
 @numba.njit(inline="always")
 def exp(x: float) -> float:
-    """Return the exponential, to 1 unit in the last place; subnormal numbers too."""
+    """Return the exponential, to 1.2 units in the last place; subnormal numbers too."""
     a = 710.0 if x > 710.0 else x  # infinite from there on, and 0 up to the other; NaN stays
     a = -746.0 if a < -746.0 else a
     k = fma(a, ONE_OVER_LN2, MAGIC) - MAGIC
@@ -36,15 +36,14 @@ def exp(x: float) -> float:
     half = fma(k, 0.5, MAGIC)  # 2^k in two factors, for one may be out of range
     other = (k - (half - MAGIC)) + MAGIC
     first = number((bits(half) << FRACTION) + ONE)
-    return one * first * number((bits(other) << FRACTION) + ONE)
+    second = number((bits(other) << FRACTION) + ONE)
+    y: float = one * first * second
+    return y
 
 
 @numba.njit(inline="always")
 def log(x: float) -> float:
-    """Return the natural logarithm of a normal number that is positive, or of NaN or infinity.
-
-    To 1 unit in the last place.
-    """
+    """Return the logarithm, to 1 unit in the last place; of NaN and of positive, normal numbers."""
     exponent = (bits(x) - ROOT + ONE) >> FRACTION
     k = number(EXACT | exponent) - number(EXACT | (ONE >> FRACTION))
     f = number(bits(x) - (exponent << FRACTION) + ONE) - 1.0  # between √½ - 1 and √2 - 1

@@ -16,7 +16,12 @@ P3, P4, P5 = -0.00021164009516541686, 2.137447129214317e-05, -2.1204835679246593
 
 @numba.njit(inline="always")
 def tanh(x: float) -> float:
-    """Return the hyperbolic tangent, to 1 unit in the last place.
+    """Return the hyperbolic tangent.
+
+    Returns
+    -------
+    float
+        To 1 unit in the last place.
 
     Notes
     -----
@@ -42,4 +47,5 @@ def tanh(x: float) -> float:
     y = 1.0 / (plus + rest)
     q = top * y
     lacking = fma(plus, h, fma(-q, plus, minus)) + fma(-q, rest, part)
-    return number(bits(fma(lacking, y, q)) | (bits(x) & SIGN))
+    found: float = number(bits(fma(lacking, y, q)) | (bits(x) & SIGN))
+    return found

@@ -25,7 +25,10 @@ M21 = -8.971502773621036e-09
 def normal(x: float) -> tuple[float, float]:
     """Return the standard normal distribution function and density.
 
-    The first to 4 units in the last place, in the lower tail too.
+    Returns
+    -------
+    below, density : float
+        To 7 units in the last place, in the lower tail too.
 
     References
     ----------

@@ -27,10 +27,7 @@ C3, C4, C5 = -2.7557317265876615e-07, 2.087614504910828e-09, -1.1382544623404291
 
 @numba.njit(inline="always")
 def sine_and_cosine(x: float) -> tuple[float, float]:
-    """Return sine and cosine of an argument of at most `REDUCED` in size.
-
-    To 1 unit in the last place each.
-    """
+    """Return sine and cosine of a number up to `REDUCED` in size, to 1 unit in the last place."""
     a = number(bits(x) & SIZE)
     n = fma(a, TWO_OVER_PI, MAGIC)
     k = n - MAGIC
@@ -56,10 +53,7 @@ def sine_and_cosine(x: float) -> tuple[float, float]:
 
 @numba.njit(inline="always")
 def sine_and_cosine_of_any(x: float) -> tuple[float, float]:
-    """Return sine and cosine, NaN of what is infinite.
-
-    As `sine_and_cosine` does up to `REDUCED`, beyond it as the C library does.
-    """
+    """Return what `sine_and_cosine` does up to `REDUCED`, and what the C library does beyond."""
     if abs(x) <= REDUCED:
         return sine_and_cosine(x)
     return math.sin(x), math.cos(x)

@@ -3,7 +3,7 @@
 The derivative of one forward and one backward pass along a vector, written out by hand: what
 differentiation calls the R-operator. All vectors share the passes of the weights themselves; their
 own are, as in `nndyn.systems.training.perceptron.engine`, feature-major: the first layer of all k
-vectors is one matrix product, ``[k·H, features] @ Xᵀ``.
+vectors is one matrix product, ``[k·H, features] @ X``.
 
 References
 ----------
@@ -158,7 +158,7 @@ class PerceptronCurvature:
         def hvp(vectors: Tensor) -> Tensor:
             out = self._buffer("hvp", 0, len(vectors), self.size).zero_()
             for one in passes():
-                for rows in self._groups(len(vectors), len(one.samples.x)):
+                for rows in self._groups(len(vectors), one.gradient.shape[1]):
                     self._add(vectors[rows], out[rows], one)
             return out
 
@@ -167,11 +167,11 @@ class PerceptronCurvature:
     def _forward(self, weights: Tensor, piece: Inputs) -> tuple[list[_Level], Tensor]:
         """Return the layers and the outputs."""
         levels: list[_Level] = []
-        below, start = piece.x.t(), 0
+        below, start = piece.x, 0
         for layer in self._layers:
             H, K = layer.outputs, layer.inputs
             bias = weights[start + H * K : start + layer.size, None]
-            value, first, second, delta = self._buffers_of(layer, start, len(piece.x))
+            value, first, second, delta = self._buffers_of(layer, start, below.shape[1])
             taken = self._buffer("weight", start, H, len(below))
             taken[:, :K] = weights[start : start + H * K].view(H, K)
             if len(below) > K:  # a column of ones is among the samples
@@ -248,7 +248,7 @@ class PerceptronCurvature:
     def _add(self, vectors: Tensor, out: Tensor, done: _Pass) -> None:
         """Add to `out` (k, D) the share of some samples in the products with `vectors` (k, D)."""
         ahead, values = self._ahead(vectors, done)
-        k, columns = len(vectors), len(done.samples.x)
+        k, columns = len(vectors), done.gradient.shape[1]
         back = values[-1]
         self._loss.hvp(back, done.gradient, done.samples.targets)
         for depth in range(len(done.levels) - 1, -1, -1):
@@ -280,7 +280,7 @@ class PerceptronCurvature:
 
     def _ahead(self, vectors: Tensor, done: _Pass) -> tuple[list[Tensor], list[Tensor]]:
         """Return, layer by layer, the derivative of what an activation takes and of its value."""
-        k, columns = len(vectors), len(done.samples.x)
+        k, columns = len(vectors), done.gradient.shape[1]
         ahead: list[Tensor] = []
         values: list[Tensor] = []
         for depth, level in enumerate(done.levels):

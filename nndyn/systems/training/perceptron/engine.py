@@ -1,6 +1,6 @@
 """Losses and gradients of many replicas of one perceptron, feature-major and in one pass.
 
-The first layer of all R replicas of a run is one matrix product, ``[R·H, features] @ Xᵀ``; the
+The first layer of all R replicas of a run is one matrix product, ``[R·H, features] @ X``; the
 layers behind it are one product a replica. A replica's arithmetic must not depend on its place in
 the batch, or a copy of the reference would drift away from it:
 
@@ -74,10 +74,12 @@ class _Down:
     ----------
     delta : (M, R, outputs, columns)
         Gradient of the loss at the preactivations.
-    deltas, turned : list of tensors
-        Its runs, and their transposes.
+    deltas : list of tensors
+        Its runs.
+    below : list of tensors
+        Transposes of the values below; empty for the first layer.
     products : list of tensors
-        Where the gradient of the weights goes: the product with the values below.
+        Where the gradient of the weights goes: the product of the two.
     gradient, target : (M, R, outputs, inputs)
         The same, and its place in the rows of weights.
     bias, bias_target : tensor or None
@@ -90,7 +92,7 @@ class _Down:
 
     delta: Tensor
     deltas: list[Tensor]
-    turned: list[Tensor]
+    below: list[Tensor]
     products: list[Tensor]
     gradient: Tensor
     target: Tensor
@@ -153,12 +155,8 @@ class Perceptrons:
             else:
                 shape = (M, R, layer.outputs, layer.inputs)
             self._operands.append(operand(*shape, dtype=dtype))
-            if depth > 0:  # transposed: the faster order of the product where outputs are few
-                shape = (M, R, layer.inputs, layer.outputs)
             self._gradients.append(operand(*shape, dtype=dtype))
-        self._biases = [
-            torch.zeros((M, R, layer.outputs), dtype=dtype) for layer in network.layers
-        ]
+        self._biases = [torch.zeros((M, R, layer.outputs), dtype=dtype) for layer in network.layers]
         self._buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self._up: dict[tuple[int, int], list[_Up]] = {}
         self._down: dict[int, list[_Down]] = {}
@@ -229,7 +227,7 @@ class Perceptrons:
 
     def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[_Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
-        key = len(batches[0].x), replicas
+        key = batches[0].x.shape[1], replicas
         layers = self._up.get(key) or self._forward_buffers(*key)
         for layer in layers:
             if layer.below:
@@ -241,7 +239,7 @@ class Perceptrons:
                 for operand, batch, product in zip(
                     layer.operands, batches, layer.products, strict=True
                 ):
-                    torch.mm(operand, batch.x.t(), out=product)
+                    torch.mm(operand, batch.x, out=product)
             for arrays in layer.arrays:
                 ACTIVATIONS[layer.activation].forward(*arrays)
         return layers
@@ -264,14 +262,14 @@ class Perceptrons:
         return loss, torch.cat(right).view(shape) if right else None
 
     def _backward(self, batches: Sequence[Inputs], layers: list[_Up]) -> Tensor:
-        columns = len(batches[0].x)
+        columns = batches[0].x.shape[1]
         for depth, down in enumerate(self._down.get(columns) or self._backward_buffers(columns)):
             lower = layers[-2 - depth] if down.lowers else None
             for m, product in enumerate(down.products):
                 if lower is None:
-                    torch.mm(down.deltas[m], batches[m].x, out=product)
+                    torch.mm(down.deltas[m], batches[m].x.t(), out=product)
                 else:
-                    torch.bmm(layers[-1 - depth].below[m], down.turned[m], out=product)
+                    torch.bmm(down.deltas[m], down.below[m], out=product)
                     torch.bmm(down.weights[m], down.deltas[m], out=down.lowers[m])
             if down.bias is not None and down.bias_target is not None:
                 down.bias_target.copy_(down.bias)
@@ -325,23 +323,23 @@ class Perceptrons:
             delta = self._part(buffer, H, R)
             target = self._gradient[:, end - layer.size : end].view(M, R, layer.size)
             end -= layer.size
-            bias, lowers, arrays = None, [], []
+            bias, values, lowers, arrays = None, [], [], []
             if depth == 0:
                 deltas, products = list(buffer), list(gradient[:, :, : K + layer.bias])
                 gradient = gradient[:, : R * H].view(M, R, H, -1)
                 bias = gradient[..., K] if layer.bias else None
             else:
-                deltas, products = list(delta), list(gradient[..., :H])
-                gradient = gradient.transpose(2, 3)
+                deltas, products = list(delta), list(gradient)
                 below = self._buffers[columns][depth - 1][1]
                 buffer = operand(*below.shape, dtype=self.dtype)
                 lower, up = self._part(buffer, K, R), self._up[columns, R][depth - 1]
+                values = list(up.value.transpose(2, 3))
                 lowers, arrays = list(lower), _arrays(lower, up.value, up.preactivation)
             found.append(
                 _Down(
                     delta,
                     deltas,
-                    [one.transpose(-2, -1) for one in deltas],
+                    values,
                     products,
                     gradient[:, :, :H, :K],
                     target[..., : H * K].view(M, R, H, K),
@@ -374,10 +372,12 @@ def _flat(correct: Tensor | None) -> Tensor | None:
 
 
 def _arrays(*tensors: Tensor) -> list[tuple[Array, ...]]:
-    """Return what the calls of a kernel take of tensors (M, R, outputs, columns), a row an output.
+    """Return what the calls of a kernel take of tensors over runs, replicas, outputs and columns.
 
-    One call, or one a run where there are gaps between the runs. Of a bias (M, R, outputs), which
-    has no columns, a row of numbers.
+    Returns
+    -------
+    list of tuples of arrays, (rows, columns), or (rows,) of what has no columns
+        Of one call, or of one a run where there are gaps between the runs.
     """
     whole = all(tensor.is_contiguous() for tensor in tensors)
     if whole:
@@ -391,5 +391,6 @@ def _arrays(*tensors: Tensor) -> list[tuple[Array, ...]]:
 def _derive(activation: str, calls: list[tuple[Array, ...]]) -> None:
     """Multiply gradients by the derivative of an activation."""
     backward = ACTIVATIONS[activation].backward
-    for arrays in calls if backward is not None else ():
-        backward(*arrays)
+    if backward is not None:
+        for arrays in calls:
+            backward(*arrays)

@@ -184,4 +184,6 @@ def test_neighbours_of_every_threshold_of_the_reduction_are_continuous(function)
         found = applied(function, x, results)
         reference = {tanh_of: [np.tanh], exp_of: [np.exp]}.get(function, [np.sin, np.cos])
         for values, of in zip(np.atleast_2d(found), reference, strict=True):
-            np.testing.assert_allclose(values, of(x.astype(np.longdouble)).astype(float), rtol=4e-16)
+            np.testing.assert_allclose(
+                values, of(x.astype(np.longdouble)).astype(float), rtol=4e-16
+            )

@@ -1,4 +1,4 @@
-"""Kernels of the losses: a few passes over the outputs of a row of weights, which stay in the cache.
+"""Kernels of the losses: a few passes over the outputs of a row of weights, in the cache.
 
 Outputs are ``(R, C, columns)``; a column whose first output is NaN has its maximum there.
 """

@@ -11,13 +11,13 @@ from nndyn.numerics.arrays import Array
 from nndyn.numerics.functions.logistic import logistic
 from nndyn.numerics.functions.primitives import fma
 
-#: From here on one of ``σ(x)`` and ``σ(-x)`` is 0, by which x may not be infinite.
+#: From here on one of the two shares is 0, by which x may not be infinite.
 FAR = 1000.0
 
 
 @numba.njit(inline="always")
 def _silu(x: float) -> Any:
-    """Return ``x σ(x)`` and two derivatives."""
+    """Return ``x / (1 + exp(-x))`` and two derivatives."""
     share, rest = logistic(x)
     low = -FAR if x < -FAR else x
     near = FAR if low > FAR else low
