@@ -21,7 +21,7 @@ def tanh(x: float) -> float:
     Returns
     -------
     float
-        To 1 unit in the last place.
+        To 1.02 units in the last place.
 
     Notes
     -----

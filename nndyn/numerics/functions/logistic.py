@@ -10,7 +10,7 @@ from nndyn.numerics.functions.primitives import SIGN, bits, number
 
 @numba.njit(inline="always")
 def logistic(x: float) -> tuple[float, float]:
-    """Return ``1 / (1 + exp(-x))`` and what it lacks of 1, each to 2.7 units in the last place."""
+    """Return ``1 / (1 + exp(-x))`` and what it lacks of 1, each to 3 units in the last place."""
     e = exp(number(bits(x) | SIGN))
     large = 1.0 / (1.0 + e)
     small = e * large
