@@ -46,7 +46,7 @@ arithmetic: $(SETUP)
 	done
 
 bench: $(SETUP)
-	for what in recording modules loop watch batch exploration recurrence tangents second_order memory; do \
+	for what in functions recording modules loop watch batch exploration recurrence tangents second_order memory; do \
 		env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 			$(BIN)/python tests/benchmarks/$$what.py || exit 1; \
 	done

@@ -154,7 +154,8 @@ def assembled(
         kind = PerceptronTask if device.type == "cpu" else DevicePerceptronTask
         training = inputs.rows(training, "data", network, str(loss))
         held_out = held_out and inputs.rows(held_out, "test", network, str(loss))
-    task = kind(network, training, held_out, loss, dtype, device, not drawn)
+    whole = order.batch_size is None
+    task = kind(network, training, held_out, loss, dtype, device, not drawn, whole)
     read = (*files(data, data_dir), *(() if start is None else start.files))
     name = loaded.name if found is None else found.name
     return Assembled(task, name, read, order, spec, given)

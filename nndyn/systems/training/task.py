@@ -36,6 +36,8 @@ class Task(ABC):
     kept : bool
         Whether the training set is there as a whole; else its batches are drawn, and `training`
         is one of them.
+    whole : bool
+        Whether every step sees all of it.
     concurrent : bool
         Whether trainings like this may advance at once, each in a thread of its own.
     """
@@ -47,6 +49,7 @@ class Task(ABC):
     dtype: torch.dtype
     device: torch.device
     kept: bool = True
+    whole: bool = False
 
     concurrent = False
 

@@ -3,7 +3,7 @@
 The derivative of one forward and one backward pass along a vector, written out by hand: what
 differentiation calls the R-operator. All vectors share the passes of the weights themselves; their
 own are, as in `nndyn.systems.training.perceptron.engine`, feature-major: the first layer of all k
-vectors is one matrix product, ``[k·H, features] @ Xᵀ``.
+vectors is one matrix product, ``[k·H, features] @ X``.
 
 References
 ----------
@@ -119,7 +119,7 @@ class PerceptronCurvature:
         count, pieces = self._pieces(t)
         total = 0.0
         for piece in pieces:
-            _, _, value = self._forward(weights, piece)
+            _, value = self._forward(weights, piece)
             top = self._buffer("top", 0, *value.shape).copy_(value)
             found, _ = self._loss(top[None], piece.targets, gradient=False, correct=False)
             total += float(found[0]) * piece.targets.count / count
@@ -158,61 +158,53 @@ class PerceptronCurvature:
         def hvp(vectors: Tensor) -> Tensor:
             out = self._buffer("hvp", 0, len(vectors), self.size).zero_()
             for one in passes():
-                for rows in self._groups(len(vectors), len(one.samples.x)):
+                for rows in self._groups(len(vectors), one.gradient.shape[1]):
                     self._add(vectors[rows], out[rows], one)
             return out
 
         return Point(gradient, hvp, loss)
 
-    def _forward(self, weights: Tensor, piece: Inputs) -> tuple[list[_Level], list[Tensor], Tensor]:
-        """Return the layers, their preactivations, and the outputs."""
+    def _forward(self, weights: Tensor, piece: Inputs) -> tuple[list[_Level], Tensor]:
+        """Return the layers and the outputs."""
         levels: list[_Level] = []
-        preactivations: list[Tensor] = []
-        below, start = piece.x.t(), 0
+        below, start = piece.x, 0
         for layer in self._layers:
             H, K = layer.outputs, layer.inputs
             bias = weights[start + H * K : start + layer.size, None]
-            preactivation, value, first, second, delta = self._buffers_of(
-                layer, start, len(piece.x)
-            )
+            value, first, second, delta = self._buffers_of(layer, start, below.shape[1])
             taken = self._buffer("weight", start, H, len(below))
             taken[:, :K] = weights[start : start + H * K].view(H, K)
             if len(below) > K:  # a column of ones is among the samples
                 taken[:, K:] = bias
-            torch.mm(taken, below, out=preactivation)
+            torch.mm(taken, below, out=value)
             if layer.bias and len(below) == K:
-                preactivation.add_(bias)
+                value.add_(bias)
             weight = taken[:, :K]
-            if ACTIVATIONS[layer.activation].keeps_input:
-                value.copy_(preactivation)
-            ACTIVATIONS[layer.activation].activate(preactivation, value)
+            expand = ACTIVATIONS[layer.activation].expand
+            if expand is not None and first is not None and second is not None:
+                expand(value.numpy(), first.numpy(), second.numpy())
             levels.append(_Level(layer, weight, start, below, delta, first, second))
-            preactivations.append(preactivation)
             below = value
             start += layer.size
-        return levels, preactivations, below
+        return levels, below
 
     def _forward_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
-        levels, preactivations, below = self._forward(weights, piece)
+        levels, below = self._forward(weights, piece)
         gradient = self._buffer("top", 0, *below.shape).copy_(below)
         loss, _ = self._loss(gradient[None], piece.targets, gradient=True, correct=False)
         share = piece.targets.count / count
         done = _Pass(piece, share, levels, gradient, share * float(loss[0]))
-        value = below
-        for level, preactivation in zip(reversed(levels), reversed(preactivations), strict=True):
+        for level in reversed(levels):
             if level.first is not None and level.second is not None:
-                made = ACTIVATIONS[level.layer.activation]
-                made.derivatives(value, preactivation, level.first, level.second)
                 level.second.mul_(gradient)
                 torch.mul(gradient, level.first, out=level.delta)
             else:
                 level.delta.copy_(gradient)
-            value = level.below
             if level is not levels[0]:
                 gradient = torch.mm(
                     level.weight.t(),
                     level.delta,
-                    out=self._buffer("value gradient", 0, *value.shape),
+                    out=self._buffer("value gradient", 0, *level.below.shape),
                 )
         return done
 
@@ -236,18 +228,14 @@ class PerceptronCurvature:
 
     def _buffers_of(
         self, layer: Layer, start: int, columns: int
-    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor]:
-        """Return where a layer's preactivation, value, derivatives and delta go."""
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor]:
+        """Return where a layer's value, its derivatives and delta go."""
         H = layer.outputs
-        preactivation = self._buffer("preactivation", start, H, columns)
-        delta = self._buffer("delta", start, H, columns)
-        value = preactivation
-        if ACTIVATIONS[layer.activation].keeps_input:
-            value = self._buffer("value", start, H, columns)
-        if layer.activation == "identity":
-            return preactivation, value, None, None, delta
+        value, delta = (self._buffer(use, start, H, columns) for use in ("value", "delta"))
+        if ACTIVATIONS[layer.activation].expand is None:
+            return value, None, None, delta
         first, second = (self._buffer(use, start, H, columns) for use in ("first", "second"))
-        return preactivation, value, first, second, delta
+        return value, first, second, delta
 
     def _buffer(self, use: str, place: int, rows: int, columns: int) -> Tensor:
         """Return a buffer ``(rows, columns)``, kept: fresh memory costs more than to fill it."""
@@ -260,7 +248,7 @@ class PerceptronCurvature:
     def _add(self, vectors: Tensor, out: Tensor, done: _Pass) -> None:
         """Add to `out` (k, D) the share of some samples in the products with `vectors` (k, D)."""
         ahead, values = self._ahead(vectors, done)
-        k, columns = len(vectors), len(done.samples.x)
+        k, columns = len(vectors), done.gradient.shape[1]
         back = values[-1]
         self._loss.hvp(back, done.gradient, done.samples.targets)
         for depth in range(len(done.levels) - 1, -1, -1):
@@ -292,7 +280,7 @@ class PerceptronCurvature:
 
     def _ahead(self, vectors: Tensor, done: _Pass) -> tuple[list[Tensor], list[Tensor]]:
         """Return, layer by layer, the derivative of what an activation takes and of its value."""
-        k, columns = len(vectors), len(done.samples.x)
+        k, columns = len(vectors), done.gradient.shape[1]
         ahead: list[Tensor] = []
         values: list[Tensor] = []
         for depth, level in enumerate(done.levels):

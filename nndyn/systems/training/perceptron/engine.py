@@ -1,6 +1,6 @@
 """Losses and gradients of many replicas of one perceptron, feature-major and in one pass.
 
-The first layer of all R replicas of a run is one matrix product, ``[R·H, features] @ Xᵀ``; the
+The first layer of all R replicas of a run is one matrix product, ``[R·H, features] @ X``; the
 layers behind it are one product a replica. A replica's arithmetic must not depend on its place in
 the batch, or a copy of the reference would drift away from it:
 
@@ -8,10 +8,9 @@ the batch, or a copy of the reference would drift away from it:
   not aligned, differently. So the rows of the first product are padded to a multiple of 8, and
   every replica's operands begin on a line of the cache; see
   `nndyn.systems.training.perceptron.operands`.
-- Elementwise kernels compute what does not fill two vector registers number by number, where exp
-  is another approximation. So samples (columns) are padded to a multiple of 128 bytes.
-- Threads cut an array anywhere. So where there are several, everything elementwise is called once
-  a replica, which cuts all replicas alike.
+- Elementwise functions of a library compute what does not fill its vector registers, or lies at
+  the edge of a thread's part, by another approximation. So activations and losses are kernels of
+  our own, in which a number gives the same everywhere; see `nndyn.numerics.functions`.
 
 Nor must it depend on the runs beside it, or a study would not give what its runs give alone: each
 run has its own matrix products, of the same shapes and alignment as alone, and everything that is
@@ -20,22 +19,22 @@ elementwise is done for all runs at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.order import Order
-from nndyn.systems.training.perceptron import kernels
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
+from nndyn.systems.training.perceptron.kernels.outputs import differing
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.perceptron.operands import operand, padded
 
 Tensor = torch.Tensor
-#: Elementwise functions cut an array among threads from this size on (torch's smallest grain).
-GRAIN = 2048
+
 #: Samples of a tile of an evaluation, which need not hold all activations at once.
 TILE = 8192
 
@@ -52,18 +51,19 @@ class _Up:
         The weights, and where their product with what is below goes.
     below : list of tensors
         The values of the layer below; empty for the first layer, which takes the samples.
-    bias : tensor or None
-        What is still to add.
     preactivation, value : (M, replicas, outputs, columns)
+        See `Activation.forward`, which leaves the derivative in the first where it is kept.
+    arrays : list of tuples of arrays
+        Of each call of the activation: preactivations, bias, values; none where it changes nothing.
     """
 
     activation: str
     operands: list[Tensor]
     products: list[Tensor]
     below: list[Tensor]
-    bias: Tensor | None
     preactivation: Tensor
     value: Tensor
+    arrays: list[tuple[Array, ...]]
 
 
 @dataclass
@@ -74,21 +74,25 @@ class _Down:
     ----------
     delta : (M, R, outputs, columns)
         Gradient of the loss at the preactivations.
-    deltas, turned : list of tensors
-        Its runs, and their transposes.
+    deltas : list of tensors
+        Its runs.
+    below : list of tensors
+        Transposes of the values below; empty for the first layer.
     products : list of tensors
-        Where the gradient of the weights goes: the product with the values below.
+        Where the gradient of the weights goes: the product of the two.
     gradient, target : (M, R, outputs, inputs)
         The same, and its place in the rows of weights.
     bias, bias_target : tensor or None
         Likewise; where `bias` is None the delta is summed.
     lowers : list of tensors
         Where the gradient at the values below goes; empty for the first layer.
+    arrays : list of tuples of arrays
+        Of each call of the derivative of the activation below: gradients, values, preactivations.
     """
 
     delta: Tensor
     deltas: list[Tensor]
-    turned: list[Tensor]
+    below: list[Tensor]
     products: list[Tensor]
     gradient: Tensor
     target: Tensor
@@ -96,6 +100,7 @@ class _Down:
     bias_target: Tensor | None
     weights: list[Tensor]
     lowers: list[Tensor]
+    arrays: list[tuple[Array, ...]]
 
 
 class Perceptrons:
@@ -150,12 +155,8 @@ class Perceptrons:
             else:
                 shape = (M, R, layer.outputs, layer.inputs)
             self._operands.append(operand(*shape, dtype=dtype))
-            if depth > 0:  # transposed: the faster order of the product where outputs are few
-                shape = (M, R, layer.inputs, layer.outputs)
             self._gradients.append(operand(*shape, dtype=dtype))
-        self._biases = [
-            torch.zeros((M, R, layer.outputs, 1), dtype=dtype) for layer in network.layers
-        ]
+        self._biases = [torch.zeros((M, R, layer.outputs), dtype=dtype) for layer in network.layers]
         self._buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self._up: dict[tuple[int, int], list[_Up]] = {}
         self._down: dict[int, list[_Down]] = {}
@@ -176,7 +177,7 @@ class Perceptrons:
                 if depth == 0:
                     operand[..., K : K + 1] = bias
                 else:
-                    self._biases[depth].copy_(bias)
+                    self._biases[depth].copy_(bias[..., 0])
                 start += H
 
     def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -188,7 +189,7 @@ class Perceptrons:
         kept = None if top.activation == "identity" else top.value.clone()
         loss, right = self._losses(top.value, batches, gradient=True, correct=correct)
         if kept is not None:
-            self._derive(top, top.value, kept)
+            _derive(top.activation, _arrays(top.value, kept, top.preactivation))
         return self._backward(batches, layers), loss.flatten(), _flat(right)
 
     def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -215,18 +216,18 @@ class Perceptrons:
                 difference[..., n:] = 0.0
                 norm = torch.linalg.vector_norm(difference.flatten(2), dim=2, dtype=torch.float64)
                 torch.hypot(apart, norm, out=apart)
-                for run, differing in zip(outputs, other, strict=True) if correct else ():
-                    kernels.differing(run.numpy(), n, differing.numpy())
-            one, found = self._losses(outputs, batches, gradient=False, correct=correct)
+                for run, found in zip(outputs, other, strict=True) if correct else ():
+                    differing(run.numpy(), n, found.numpy())
+            one, hits = self._losses(outputs, batches, gradient=False, correct=correct)
             loss += one if len(pieces) == 1 else one * (n / count)
-            if found is not None:
-                right += found
+            if hits is not None:
+                right += hits
         asked = (right, other) if correct else (None, None)
         return loss, asked[0], apart, asked[1]
 
     def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[_Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
-        key = len(batches[0].x), replicas
+        key = batches[0].x.shape[1], replicas
         layers = self._up.get(key) or self._forward_buffers(*key)
         for layer in layers:
             if layer.below:
@@ -238,48 +239,37 @@ class Perceptrons:
                 for operand, batch, product in zip(
                     layer.operands, batches, layer.products, strict=True
                 ):
-                    torch.mm(operand, batch.x.t(), out=product)
-            if layer.bias is not None:
-                layer.preactivation.add_(layer.bias)
-            if layer.activation != "identity":
-                for parts in self._calls(layer.preactivation, layer.value):
-                    ACTIVATIONS[layer.activation].activate(*parts)
+                    torch.mm(operand, batch.x, out=product)
+            for arrays in layer.arrays:
+                ACTIVATIONS[layer.activation].forward(*arrays)
         return layers
 
     def _losses(
         self, outputs: Tensor, batches: Sequence[Inputs], *, gradient: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Return loss and correct samples (M, R) of `outputs`, which are overwritten."""
-        losses, right = [], []
-        for m, part in self._loss_calls(outputs, batches):
-            loss, found = self.loss(part, batches[m].targets, gradient=gradient, correct=correct)
-            losses.append(loss)
-            if found is not None:
-                right.append(found)
-        shape = outputs.shape[:2]
-        return torch.cat(losses).view(shape), torch.cat(right).view(shape) if right else None
-
-    def _loss_calls(
-        self, outputs: Tensor, batches: Sequence[Inputs]
-    ) -> Iterator[tuple[int, Tensor]]:
-        """Yield the rows that are taken in one call, and the run whose samples they saw."""
-        if torch.get_num_threads() > 1 and outputs.numel() >= GRAIN:
-            for m, run in enumerate(outputs):
-                yield from ((m, row[None]) for row in run)
-        elif outputs.is_contiguous() and all(batch is batches[0] for batch in batches):
-            yield 0, outputs.flatten(0, 1)
+        if outputs.is_contiguous() and all(batch is batches[0] for batch in batches):
+            calls = [(outputs.flatten(0, 1), batches[0])]
         else:
-            yield from enumerate(outputs)
+            calls = list(zip(outputs, batches, strict=True))
+        found = [
+            self.loss(part, batch.targets, gradient=gradient, correct=correct)
+            for part, batch in calls
+        ]
+        shape = outputs.shape[:2]
+        loss = torch.cat([loss for loss, _ in found]).view(shape)
+        right = [hits for _, hits in found if hits is not None]
+        return loss, torch.cat(right).view(shape) if right else None
 
     def _backward(self, batches: Sequence[Inputs], layers: list[_Up]) -> Tensor:
-        columns = len(batches[0].x)
+        columns = batches[0].x.shape[1]
         for depth, down in enumerate(self._down.get(columns) or self._backward_buffers(columns)):
             lower = layers[-2 - depth] if down.lowers else None
             for m, product in enumerate(down.products):
                 if lower is None:
-                    torch.mm(down.deltas[m], batches[m].x, out=product)
+                    torch.mm(down.deltas[m], batches[m].x.t(), out=product)
                 else:
-                    torch.bmm(layers[-1 - depth].below[m], down.turned[m], out=product)
+                    torch.bmm(down.deltas[m], down.below[m], out=product)
                     torch.bmm(down.weights[m], down.deltas[m], out=down.lowers[m])
             if down.bias is not None and down.bias_target is not None:
                 down.bias_target.copy_(down.bias)
@@ -287,30 +277,8 @@ class Perceptrons:
                 torch.sum(down.delta, 3, out=down.bias_target)
             down.target.copy_(down.gradient)
             if lower is not None:
-                self._derive(lower, self._down[columns][depth + 1].delta, lower.value)
+                _derive(lower.activation, down.arrays)
         return self._gradient
-
-    def _derive(self, layer: _Up, gradient: Tensor, value: Tensor) -> None:
-        """Multiply `gradient` by the derivative of the layer's activation."""
-        if layer.activation != "identity":
-            for parts in self._calls(gradient, value, layer.preactivation):
-                ACTIVATIONS[layer.activation].derive(*parts)
-
-    def _calls(self, *values: Tensor) -> Iterable[Sequence[Tensor]]:
-        """Return what each call of an elementwise function takes.
-
-        Numbers without gaps: torch has another code of some functions where there are gaps, as
-        between the runs.
-
-        Returns
-        -------
-        iterable of sequences of tensors
-        """
-        if torch.get_num_threads() > 1 and values[0].numel() >= GRAIN:
-            return zip(*(value.flatten(0, 1) for value in values), strict=True)
-        if all(value.is_contiguous() for value in values):
-            return (values,)
-        return zip(*values, strict=True)
 
     def _forward_buffers(self, columns: int, replicas: int) -> list[_Up]:
         """Make the views of a forward pass, and the buffers where the columns are new."""
@@ -333,9 +301,14 @@ class Perceptrons:
                 products = list(preactivation)
                 bias = self._biases[depth][:, :replicas] if layer.bias else None
             below = list(found[-1].value) if found else []
+            arrays: list[tuple[Array, ...]] = []
+            if bias is not None or layer.activation != "identity":
+                if bias is None:
+                    bias = torch.zeros((self.runs, replicas, H), dtype=self.dtype)
+                arrays = _arrays(preactivation, bias, value)
             operands = list(operand)
             found.append(
-                _Up(layer.activation, operands, products, below, bias, preactivation, value)
+                _Up(layer.activation, operands, products, below, preactivation, value, arrays)
             )
         self._up[columns, replicas] = found
         return found
@@ -350,22 +323,23 @@ class Perceptrons:
             delta = self._part(buffer, H, R)
             target = self._gradient[:, end - layer.size : end].view(M, R, layer.size)
             end -= layer.size
-            bias, lowers = None, []
+            bias, values, lowers, arrays = None, [], [], []
             if depth == 0:
                 deltas, products = list(buffer), list(gradient[:, :, : K + layer.bias])
                 gradient = gradient[:, : R * H].view(M, R, H, -1)
                 bias = gradient[..., K] if layer.bias else None
             else:
-                deltas, products = list(delta), list(gradient[..., :H])
-                gradient = gradient.transpose(2, 3)
+                deltas, products = list(delta), list(gradient)
                 below = self._buffers[columns][depth - 1][1]
                 buffer = operand(*below.shape, dtype=self.dtype)
-                lowers = list(self._part(buffer, K, R))
+                lower, up = self._part(buffer, K, R), self._up[columns, R][depth - 1]
+                values = list(up.value.transpose(2, 3))
+                lowers, arrays = list(lower), _arrays(lower, up.value, up.preactivation)
             found.append(
                 _Down(
                     delta,
                     deltas,
-                    [one.transpose(-2, -1) for one in deltas],
+                    values,
                     products,
                     gradient[:, :, :H, :K],
                     target[..., : H * K].view(M, R, H, K),
@@ -373,6 +347,7 @@ class Perceptrons:
                     target[..., H * K :] if layer.bias else None,
                     list(self._operands[depth][..., :K].transpose(-2, -1)),
                     lowers,
+                    arrays,
                 )
             )
         self._down[columns] = found
@@ -384,7 +359,7 @@ class Perceptrons:
         rows = self.replicas * layer.outputs
         shape = (self.runs, rows if depth else padded(rows), columns)
         preactivation = operand(*shape, dtype=self.dtype)
-        keeps = ACTIVATIONS[layer.activation].keeps_input
+        keeps = ACTIVATIONS[layer.activation].keeps_slope
         return preactivation, operand(*shape, dtype=self.dtype) if keeps else preactivation
 
     def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
@@ -394,3 +369,28 @@ class Perceptrons:
 
 def _flat(correct: Tensor | None) -> Tensor | None:
     return None if correct is None else correct.flatten()
+
+
+def _arrays(*tensors: Tensor) -> list[tuple[Array, ...]]:
+    """Return what the calls of a kernel take of tensors over runs, replicas, outputs and columns.
+
+    Returns
+    -------
+    list of tuples of arrays, (rows, columns), or (rows,) of what has no columns
+        Of one call, or of one a run where there are gaps between the runs.
+    """
+    whole = all(tensor.is_contiguous() for tensor in tensors)
+    if whole:
+        tensors = tuple(tensor.flatten(0, 1)[None] for tensor in tensors)
+    return [
+        tuple(part.view(-1, *part.shape[2:]).numpy() for part in parts)
+        for parts in zip(*tensors, strict=True)
+    ]
+
+
+def _derive(activation: str, calls: list[tuple[Array, ...]]) -> None:
+    """Multiply gradients by the derivative of an activation."""
+    backward = ACTIVATIONS[activation].backward
+    if backward is not None:
+        for arrays in calls:
+            backward(*arrays)

@@ -21,18 +21,23 @@ Tensor = torch.Tensor
 
 @dataclass
 class Inputs:
-    """Samples in rows as the first layer takes them.
+    """Samples in columns as the first layer takes them.
 
     Attributes
     ----------
-    x : (columns, features + 1)
-        A sample a row, a 1 behind its features where the first layer has a bias; zero rows behind
+    x : (features + 1, columns)
+        A sample a column, a 1 below its features where the first layer has a bias; zeros behind
         the samples up to `padded_columns`.
     targets : Targets
+    by_sample : bool
+        Whether the numbers of a sample lie side by side in memory, not those of a feature: batches
+        are gathered some ten times as fast, and the products of a step over thousands of samples
+        take up to a third longer.
     """
 
     x: Tensor
     targets: Targets
+    by_sample: bool = False
 
     @cached_property
     def turned(self) -> Inputs:
@@ -108,7 +113,9 @@ def rows(samples: Samples, what: str, network: Network, loss: str) -> Samples:
     return Samples(x, labels)
 
 
-def inputs(samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype) -> Inputs:
+def inputs(
+    samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype, by_sample: bool = False
+) -> Inputs:
     """Return `samples` as the network takes them.
 
     Parameters
@@ -117,18 +124,20 @@ def inputs(samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype) ->
     outputs : int
         Width of the network's output.
     bias : bool
-        Whether a 1 stands behind the features, for the bias of the first layer.
+        Whether a 1 stands below the features, for the bias of the first layer.
     dtype : torch.dtype
+    by_sample : bool, default False
+        How they lie in memory; see `Inputs`.
 
     Returns
     -------
     Inputs
     """
     count, features = samples.x.shape
-    empty = _empty(count, features + bias, outputs, samples.labelled, dtype)
-    empty.x[:count, :features] = torch.from_numpy(np.ascontiguousarray(samples.x))
+    empty = _empty(count, features + bias, outputs, samples.labelled, dtype, by_sample)
+    empty.x[:features, :count] = torch.from_numpy(np.ascontiguousarray(samples.x)).t()
     if bias:
-        empty.x[:count, -1] = 1.0
+        empty.x[-1, :count] = 1.0
     y = torch.from_numpy(np.ascontiguousarray(samples.y))
     if empty.targets.labels is None:
         empty.targets.values[0, :, :count] = y.t()
@@ -138,12 +147,17 @@ def inputs(samples: Samples, *, outputs: int, bias: bool, dtype: torch.dtype) ->
     return empty
 
 
-def _empty(count: int, features: int, outputs: int, labelled: bool, dtype: torch.dtype) -> Inputs:
+def _empty(
+    count: int, features: int, outputs: int, labelled: bool, dtype: torch.dtype, by_sample: bool
+) -> Inputs:
     columns = padded_columns(count, dtype)
     labels = torch.zeros(columns, dtype=torch.int64) if labelled else None
     values = torch.zeros((1, outputs, columns), dtype=dtype)
-    x = operand(columns, features, dtype=dtype)
-    return Inputs(x, Targets(count, labels, values))
+    if by_sample:
+        x = operand(columns, features, dtype=dtype).t()
+    else:
+        x = operand(features, columns, dtype=dtype)
+    return Inputs(x, Targets(count, labels, values), by_sample)
 
 
 class Feed:
@@ -190,8 +204,8 @@ def _taken(whole: Inputs, rows: Tensor, batch: Inputs | None = None) -> Inputs:
     count = len(rows)
     if batch is None:
         outputs, labelled = whole.targets.values.shape[1], whole.targets.labels is not None
-        batch = _empty(count, whole.x.shape[1], outputs, labelled, whole.x.dtype)
-    batch.x[:count] = whole.x[rows]
+        batch = _empty(count, len(whole.x), outputs, labelled, whole.x.dtype, whole.by_sample)
+    batch.x.t()[:count] = whole.x.t()[rows]
     batch.targets.values[..., :count] = whole.targets.values[..., rows]
     if whole.targets.labels is not None and batch.targets.labels is not None:
         batch.targets.labels[:count] = whole.targets.labels[rows]
@@ -209,5 +223,5 @@ def tiles(whole: Inputs, columns: int) -> list[Inputs]:
             None if labels is None else labels[part],
             whole.targets.values[..., part],
         )
-        pieces.append(Inputs(whole.x[part], targets))
+        pieces.append(Inputs(whole.x[:, part], targets, whole.by_sample))
     return pieces

@@ -1,7 +1,7 @@
 """Losses over a batch of samples, for every row at once, and their gradients at the outputs.
 
-Outputs are feature-major, ``(R, outputs, columns)``: one column a sample, and behind them a few
-columns that only pad the buffer and count for nothing.
+Outputs are feature-major, ``(R, outputs, columns)`` without gaps: one column a sample, and behind
+them a few columns that only pad the buffer and count for nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import torch
 
-from nndyn.systems.training.perceptron import kernels
+from nndyn.systems.training.perceptron.kernels import outputs as kernels
 
 Tensor = torch.Tensor
 
@@ -41,7 +41,7 @@ class Loss(Protocol):
     ) -> tuple[Tensor, Tensor | None]:
         """Return the loss (R,) and, where asked, the number of samples classified correctly (R,).
 
-        `outputs` is overwritten: by the gradient of the loss where `gradient`.
+        Both in float64. `outputs` is overwritten: by the gradient of the loss where `gradient`.
         """
 
     def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:
@@ -59,15 +59,15 @@ class CrossEntropy:
     ) -> tuple[Tensor, Tensor | None]:
         """Return the loss and the number of correct samples; `outputs` becomes the gradient."""
         assert targets.labels is not None  # checked where the data enter
-        n = targets.count
-        picked, right = _shift(outputs, targets)
-        outputs.exp_()
-        if gradient:
-            total = torch.empty_like(picked)
-            kernels.gradient(outputs.numpy(), targets.labels.numpy(), total.numpy(), n)
-        else:
-            total = torch.sum(outputs, 1)
-        loss = torch.log(total).sub_(picked)[:, :n].sum(1).div_(n)
+        loss, right = torch.empty((2, len(outputs)), dtype=torch.float64)
+        kernels.cross_entropy(
+            outputs.numpy(),
+            targets.labels.numpy(),
+            targets.count,
+            gradient,
+            loss.numpy(),
+            right.numpy(),
+        )
         return loss, right if correct else None
 
     def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:
@@ -85,17 +85,13 @@ class MeanSquare:
         self, outputs: Tensor, targets: Targets, *, gradient: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Return the loss and the number of correct samples; `outputs` becomes the gradient."""
+        loss, right = torch.empty((2, len(outputs)), dtype=torch.float64)
         n = targets.count
-        right = None
         if correct:
-            _, right = _shift(outputs.clone(), targets)
-        outputs.sub_(targets.values)
-        outputs[..., n:] = 0.0
-        entries = n * outputs.shape[1]
-        loss = outputs.square().sum((1, 2)).div_(entries)
-        if gradient:
-            outputs.mul_(2 / entries)
-        return loss, right
+            assert targets.labels is not None  # nobody asks otherwise
+            kernels.hits(outputs.numpy(), targets.labels.numpy(), n, right.numpy())
+        kernels.mean_square(outputs.numpy(), targets.values[0].numpy(), n, loss.numpy())
+        return loss, right if correct else None
 
     def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:
         """Multiply by ``2 / entries``."""
@@ -107,21 +103,3 @@ LOSSES: dict[str, type[CrossEntropy] | type[MeanSquare]] = {
     "cross-entropy": CrossEntropy,
     "mse": MeanSquare,
 }
-
-
-def _shift(outputs: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
-    """Shift every column by its maximum.
-
-    Returns
-    -------
-    picked : (R, columns)
-        The shifted outputs of the labels.
-    correct : (R,)
-    """
-    assert targets.labels is not None  # checked where the data enter
-    picked = outputs.new_empty(len(outputs), outputs.shape[2])
-    correct = outputs.new_empty(len(outputs))
-    kernels.shift(
-        outputs.numpy(), targets.labels.numpy(), picked.numpy(), correct.numpy(), targets.count
-    )
-    return picked, correct

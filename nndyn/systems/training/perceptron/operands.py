@@ -24,8 +24,8 @@ def padded(count: int, multiple: int = 8) -> int:
 
 
 def padded_columns(count: int, dtype: torch.dtype) -> int:
-    """Return the number of columns that `count` samples take: two registers of 64 bytes."""
-    return padded(count, 2 * LINE // dtype.itemsize)
+    """Return the columns that `count` samples take: rows without gaps, each begins on a line."""
+    return padded(count, LINE // dtype.itemsize)
 
 
 def operand(*shape: int, dtype: torch.dtype) -> Tensor:

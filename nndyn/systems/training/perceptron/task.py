@@ -23,7 +23,13 @@ class PerceptronTask(task.Task):
     def laid_out(self, samples: Samples, what: str) -> Inputs:
         """Return a set as the first layer takes it."""
         bias, outputs = self.network.layers[0].bias, self.network.outputs
-        return inputs(samples, outputs=outputs, bias=bias, dtype=self.dtype)
+        return inputs(
+            samples,
+            outputs=outputs,
+            bias=bias,
+            dtype=self.dtype,
+            by_sample=what == "data" and not self.whole,
+        )
 
     def engine(self, orders: Sequence[Order], replicas: int) -> Perceptrons:
         """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
