@@ -98,7 +98,7 @@ def compare(name: str, system: nndyn.Training, widths: list[int], steps: int, ro
     print(f"{name}: {REPLICAS + 2} rows, {steps} steps, file of {size / 1e6:.0f} MB")
     for label, above, below in (
         ("recording / bare training      (aim: at most 1.15)", "recording", "bare"),
-        ("plain loops / recording        (aim on AVX2, AVX-512: digits 1.9, 1.8; 784 1.5, 1.05)", "loops", "recording"),
+        ("plain loops / recording        (aim on AVX2: digits 1.9, 784 1.5)", "loops", "recording"),
         ("plain loops / matrix products  (the most any batching gains here)", "loops", "products"),
         ("bare training / its products   (1 is the limit)", "bare", "products"),
     ):
