@@ -103,13 +103,13 @@ class Run:
             self.log_rescale = writer.read("log_rescale", last=1)[0]
             self.diverged_at = _moved(writer.read("diverged_at"), -first)
         else:
-            self.phase, self.t = (start[:1] if self._at else start), 0
+            self.phase, self.t = (start[:1].copy() if self._at else start), 0
             self.rest = rest_at_start(system, len(self.phase))
             self.log_rescale = np.zeros(plan.rows)
             self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
         self.followers = [f.begin(system, plan, writer, start) for f in plan.followed]
         self.twin = system.reordered() if self.t < self._at + self.floor_steps else None
-        self.twin_phase, self.twin_rest = start[:1], rest_at_start(system, 1)
+        self.twin_phase, self.twin_rest = start[:1].copy(), rest_at_start(system, 1)
         if self.twin is not None and self.recorded and self.t >= self._at:
             self._twin_again()
 
@@ -121,7 +121,7 @@ class Run:
 
     def kept(self, stop: int) -> list[int]:
         """Return the times from `t` up to `stop`, without it, whose states it wants."""
-        wanted = {*self._floor(self.t, stop)}
+        wanted = {*self._floor(self.t, stop)[1:]}  # the first is there
         if not self.plan.sketch:
             wanted.update(self.plan.kept(self.t, stop))
         return sorted(wanted.union(*(f.wants(self.t, stop) for f in self.followers)))
@@ -206,9 +206,10 @@ class Run:
         piece = Piece(start, stop, kept, leg.evaluated, floor, self.log_rescale, block)
         self._note(piece)
         if floor:
-            piece.rounding = self._twin_distance(piece, block.states[np.isin(leg.kept, floor), 0])
+            piece.rounding = self._twin_distance(piece, leg.kept)
         self._leave(block, leg.kept, kept)
         self.phase, self.rest, self.t = block.phase, block.rest, stop
+        block.phase, block.rest = block.phase[:0].copy(), None  # pieces wait, and phases are large
         if not finite:
             self._note_divergence(gone, start)
             if self.diverged_at[0] >= 0:
@@ -284,20 +285,25 @@ class Run:
         asked |= self.sketched(t + 1)
         block = self.system.observe(self.phase, t, **asked, **beside(self.rest))
         self._leave(block, [t], kept)
+        block.phase = block.phase[:0].copy()
         self._note(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
 
-    def _twin_distance(self, piece: Piece, reference: Array) -> Array:
-        """Distance ``(n,)`` of the reference to its twin in another summation order."""
+    def _twin_distance(self, piece: Piece, kept: list[int]) -> Array:
+        """Distance ``(n,)`` of the reference to its twin in another summation order.
+
+        `kept` are the times of the states of the piece.
+        """
         assert self.twin is not None  # the caller has looked
-        block = self._advance_twin(piece.start, len(piece.floor), piece.floor)
+        part, states = self.system.components, piece.block.states
+        if self.plan.whole_phase:
+            states = states[..., part]
+        distance = np.full(len(piece.floor), np.nan)  # where the twin's own step failed
+        distance[0] = _apart(self.phase[0, part], self.twin_phase[0, part])
+        block = self._advance_twin(piece.start, len(piece.floor), piece.floor[1:])
         if piece.stop > self._at + self.floor_steps or block.ended:
             self.twin = None
-        if self.plan.whole_phase:
-            reference = reference[:, self.system.components]
-        with np.errstate(invalid="ignore", over="ignore"):  # rows past a divergence: cut below
-            difference = (reference[: len(block.states)] - block.states[:, 0]).astype(np.float64)
-        distance = np.full(len(reference), np.nan)  # where the twin's own step failed
-        distance[: len(difference)] = np.sqrt(np.einsum("td,td->t", difference, difference))
+        for i, twin in enumerate(block.states[:, 0]):
+            distance[1 + i] = _apart(states[kept.index(piece.floor[1 + i]), 0], twin)
         return distance
 
     def _twin_again(self) -> None:
@@ -381,6 +387,12 @@ class Run:
         self.recorded = t + 1
         self._held, self._news = None, False
         self.progress(t, committed=True)
+
+
+def _apart(reference: Array, twin: Array) -> float:
+    """Return the l2 distance of two states ``(D,)``; rows past a divergence are cut later."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return float(ensembles.norms((reference - twin).astype(np.float64)[None], of=2)[0])
 
 
 def _moved(steps: Array, by: int) -> Array:

@@ -89,7 +89,10 @@ class Engine(Protocol):
     whole: bool
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
-        """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
+        """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow.
+
+        Weights may be taken as they lie there: they are not to change until the next call of it.
+        """
 
     def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return gradient, loss and correct samples of the step from time `t`.

@@ -20,6 +20,9 @@ from nndyn.systems.training.torch_state.device import Snapshots
 
 Tensor = torch.Tensor
 
+#: Bytes of all phases from which on the rows take turns in what needs memory of its own.
+LARGE = 32 * 2**20
+
 DISAGREEMENT = "prediction_disagreement"
 
 
@@ -42,8 +45,9 @@ class Trajectories:
 
     Notes
     -----
-    A phase is the weights, the buffers of the rule, the statistics of the engine. Buffers: four
-    phases and what the engine keeps. Not for two threads at once.
+    A phase is the weights, the buffers of the rule, the statistics of the engine. Memory: what the
+    engine keeps, and in a call one phase of all rows more than was given, two of several steps. Not
+    for two threads at once.
     """
 
     def __init__(
@@ -63,22 +67,21 @@ class Trajectories:
         self.counts = counts
         self.labelled = labelled
         self.device = device
-        rows = engine.runs * engine.replicas
+        self.dtype = dtype
         self._moved = engine.size * (1 + rule.buffers)
-        size = self._moved + engine.statistics.shape[1]
         self._sketching: Sketching | None = None
-        self._phases = torch.zeros((2, rows, size), dtype=dtype, device=device)
 
     def bare(self, phases: Array, start: int, steps: int) -> Array:
         """Return the phases ``(M, R, P)`` after `steps` steps that record nothing, for timing."""
         with torch.no_grad():
-            here, there = self._load(phases)
+            here, spare = self._given(phases), None
             for t in range(start, start + steps):
                 self._enter(here)
                 gradient, _, _ = self.engine.gradient(t)
+                there = _like(here) if spare is None else spare
                 self._step(here, gradient, t, there)
-                here, there = there, here
-            end: Array = here.cpu().numpy().copy().reshape(phases.shape)
+                here, spare = there, here if t > start else None  # what was given stays
+            end: Array = here.cpu().numpy().reshape(phases.shape)
         return end
 
     def run(
@@ -98,7 +101,7 @@ class Trajectories:
         keep_at, evaluate_at = set(keep), set(evaluate)
         n = len(times)
         with torch.no_grad():
-            here, there = self._load(phases)
+            here, spare = self._given(phases), None
             width = len(range(*part.indices(here.shape[1])))
             states = Snapshots(M, len(keep), R, width, here)
             sketched_at = set() if sketch is None else set(sketch.times)
@@ -122,19 +125,16 @@ class Trajectories:
                     self._evaluate(found, linf[:, i])
                 wanted = asked and engine.whole
                 gradient, loss, correct = engine.gradient(t, correct=wanted and self.labelled)
-                torch.linalg.vector_norm(
-                    gradient, dim=1, dtype=torch.float64, out=norms[i].view(-1)
-                )
+                _lengths(gradient, norms[i].view(-1))
                 losses[i] = loss.view(M, R)
                 if wanted:
                     _note(found, "", loss, correct)
                 if steps:
+                    there = _like(here) if spare is None else spare
                     self._step(here, gradient, t, there)
                     moved = torch.sub(there[:, :D], weights, out=gradient)
-                    torch.linalg.vector_norm(
-                        moved, dim=1, dtype=torch.float64, out=lengths[i].view(-1)
-                    )
-                    here, there = there, here
+                    _lengths(moved, lengths[i].view(-1))
+                    here, spare = there, here if i else None  # what was given stays
             end = here.view(M, R, -1).cpu().numpy()
             evaluated = {name: self._joined(rows) for name, rows in found.items()}
             for prefix, count in self.counts.items() if self.labelled else ():
@@ -158,19 +158,27 @@ class Trajectories:
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=torch.float64, device=self.device)
 
-    def _load(self, phases: Array) -> Tensor:
-        self._phases[0].copy_(torch.from_numpy(phases.reshape(self._phases[0].shape)))
-        return self._phases
+    def _given(self, phases: Array) -> Tensor:
+        """Return phases ``(M, R, P)`` as rows on the device, on a CPU the very ones."""
+        rows = phases.reshape(self.engine.runs * self.engine.replicas, -1)
+        rows = rows if rows.flags.writeable else rows.copy()  # torch has no other
+        return torch.from_numpy(rows).to(self.device, self.dtype)
 
     def _enter(self, here: Tensor) -> None:
         self.engine.load(here[:, : self.engine.size], here[:, self._moved :])
 
     def _step(self, here: Tensor, gradient: Tensor, t: int, there: Tensor) -> None:
-        if self._moved == here.shape[1]:
+        """Write the phases after a step, computed row after row where they are large."""
+        moved = self._moved
+        if self.engine.runs == 1 and here.nbytes >= LARGE:
+            for row, own, after in zip(here, gradient, there, strict=True):
+                self.rule(row[None, :moved], own[None], t, after[None, :moved])
+        elif moved == here.shape[1]:
             self.rule(here, gradient, t, there)
-            return
-        self.rule(here[:, : self._moved], gradient, t, there[:, : self._moved])
-        there[:, self._moved :] = self.engine.statistics
+        else:
+            self.rule(here[:, :moved], gradient, t, there[:, :moved])
+        if moved < here.shape[1]:
+            there[:, moved:] = self.engine.statistics
 
     def _separate(self, here: Tensor, i: int, out: tuple[Tensor, ...]) -> None:
         """Write l1, linf, inner products and squares by parameter of deviations from each first."""
@@ -224,6 +232,26 @@ class Trajectories:
             for v in whole
         ]
         return torch.stack(whole).to(torch.float64)
+
+
+def _like(here: Tensor) -> Tensor:
+    """Return room for as many phases; numpy takes it in large pages, which are there sooner."""
+    if here.is_cuda:
+        return torch.empty_like(here)
+    return torch.from_numpy(np.empty(tuple(here.shape), here.numpy().dtype))
+
+
+def _lengths(rows: Tensor, out: Tensor) -> None:
+    """Write the l2 lengths (rows,) of rows, float64.
+
+    torch makes a copy in float64: of large rows of two at a time. One alone it may add up in
+    another order.
+    """
+    step = 2 if rows.nbytes >= LARGE else len(rows)
+    for start in range(0, len(rows), step):
+        first = max(min(start, len(rows) - step), 0)
+        some = slice(first, first + step)
+        torch.linalg.vector_norm(rows[some], dim=1, dtype=torch.float64, out=out[some])
 
 
 def _note(
@@ -290,7 +318,7 @@ def _blocks(
     ]
     return [
         Block(
-            end[m].copy(),
+            end[m].copy() if len(end) > 1 else end[m],
             states[m].numpy(),
             l1[m],
             linf[m],

@@ -59,7 +59,7 @@ class Modules:
     On a GPU, in full batch, and where nothing is random, the rows of all runs are one call.
     Otherwise every run makes exactly the calls it would make alone.
 
-    Memory: two arrays of ``M R x D`` and what is loaded for a call, and the activations of as many
+    Memory: gradients ``M R x D`` and what is loaded for a call, and the activations of as many
     samples as `BUDGET` allows; of all samples of a step where the gradient cannot be taken in
     parts: with normalisations over the batch, what is random, and losses of the user's.
     """
@@ -96,8 +96,8 @@ class Modules:
             reverse = full and orders[0].reverse
             self._first = train.take(self._rows(orders[0], 0)) if reverse else train
             zeros = partial(torch.zeros, dtype=module.dtype, device=device)
-            self._weights = zeros((rows, module.size))
-            self._gradient = zeros((rows, module.size))
+            self._weights = zeros((0, module.size))
+            self._gradient = zeros((0, module.size))
             self.statistics = zeros((rows, len(module.initial_statistics)))
         several = batched is None and self._batched and replicas > 1  # one is alike anywhere
         if several and device.type == "cpu" and not self._same_everywhere():
@@ -117,12 +117,14 @@ class Modules:
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
         with plain():
-            self._weights.copy_(weights)
+            self._weights = weights
             self.statistics.copy_(statistics)
 
     def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return gradient, loss and correct samples of a step; see `Engine.gradient`."""
         with plain():
+            if not len(self._gradient):
+                self._gradient = torch.zeros_like(self._weights)
             found = [
                 self._pass.gradient(
                     self._weights[rows],
