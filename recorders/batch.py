@@ -164,7 +164,7 @@ def record_batch(
                     warnings.warn(said, stacklevel=3)
                 new = Writer.create(
                     files[m],
-                    header(systems[m], plans[m], start, found[m][1]),
+                    header(systems[m], plans[m], start, found.pop(m)[1]),
                     overwrite=overwrite,
                     take_over=take_over,
                 )

@@ -301,7 +301,11 @@ def _put_back(
     before = norms(deviations[:, part], of)
     deviations *= scale[:, None]
     deviations += phase[0]
-    phase[rows] = _held(system, deviations.astype(phase.dtype, copy=False))
+    if isinstance(system, WithRest):
+        phase[rows] = _held(system, deviations.astype(phase.dtype, copy=False))
+    else:
+        phase[rows] = deviations
+    del deviations  # which may be large
     after = (phase[rows, part] - phase[0, part]).astype(np.float64, copy=False)
     return before, norms(after, of)
 

@@ -14,7 +14,14 @@ from nndyn.errors import UnknownNameError, UsageError, is_one_of
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.sketch import WORD
 from nndyn.options import DEFAULTS
-from nndyn.systems.protocol import Begun, Sketched, System, WithGradient, first_step
+from nndyn.systems.protocol import (
+    Begun,
+    Sketched,
+    System,
+    WithGradient,
+    first_step,
+    is_system,
+)
 from nndyn.words.names import did_you_mean
 from recorders import perturbations as ensembles
 from recorders.followers.critical import CriticalSharpness
@@ -66,7 +73,7 @@ def make(
     UsageError
         With the first option that is wrong, what was got and what is allowed.
     """
-    if not isinstance(system, System):
+    if not is_system(system):
         raise UsageError(
             f"system is {system!r}, expected nndyn.Training(…) or one of nndyn.systems"
         )

@@ -192,10 +192,11 @@ class Run:
 
     def _move(self, leg: Leg) -> bool:
         """Note the times of `leg` and move to its end; true if that ended the run."""
-        start, first, stop, block = self.t, (self.phase, self.rest), leg.stop, leg.block
+        start, stop, block = self.t, leg.stop, leg.block
         if stop == start:
             return False
         finite = is_finite(block)
+        first = None if finite else (self.phase, self.rest)  # phases may be large
         gone = np.full(1, -1) if finite else first_not_finite(block)
         at = int(gone[0])
         if at < 0:
@@ -210,7 +211,7 @@ class Run:
         self._leave(block, leg.kept, kept)
         self.phase, self.rest, self.t = block.phase, block.rest, stop
         block.phase, block.rest = block.phase[:0].copy(), None  # pieces wait, and phases are large
-        if not finite:
+        if first is not None:
             self._note_divergence(gone, start)
             if self.diverged_at[0] >= 0:
                 self._stop(*first, start)
@@ -281,7 +282,8 @@ class Run:
         for follower in self.followers:
             follower.close(self.phase[0], t)
         kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
-        asked: dict[str, Any] = {"evaluate": bool(evaluated), "part": self.part}
+        part = self.part if kept and not self._sketch else slice(0, 0)  # states may be large
+        asked: dict[str, Any] = {"evaluate": bool(evaluated), "part": part}
         asked |= self.sketched(t + 1)
         block = self.system.observe(self.phase, t, **asked, **beside(self.rest))
         self._leave(block, [t], kept)

@@ -131,9 +131,9 @@ class Recipe:
 
     def _checked(self, made: Any) -> System:
         """Return what a function of the user's returned, if it is a system."""
-        from nndyn.systems.protocol import System
+        from nndyn.systems.protocol import is_system
 
-        if not isinstance(made, System):
+        if not is_system(made):
             raise UsageError(
                 f"{self.name} returned {type(made).__name__}, expected a system: nndyn.Loop(…), "
                 "nndyn.Training(…) or one of nndyn.systems"

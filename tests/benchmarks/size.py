@@ -206,7 +206,13 @@ def recorded(
     torch.manual_seed(0)
     more = {"momentum": 0.9} if optimizer == "momentum" else {}
     name = "sgd" if optimizer == "momentum" else optimizer
-    made = {"optimizer": name, "lr": RATES[optimizer], "batch_size": batch, "dtype": "float32", **more}
+    made = {
+        "optimizer": name,
+        "lr": RATES[optimizer],
+        "batch_size": batch,
+        "dtype": "float32",
+        **more,
+    }
     system = nndyn.Training(make(), data(4 * batch), **made)
     asked = {"steps": steps, "replicas": 2, "evaluate": 0, **chosen, **options}
     if not asked["epsilon"]:
@@ -278,7 +284,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=1, help="Of times; 0 for memory alone.")
     parser.add_argument("--optimizer", default="sgd", choices=("sgd", "momentum", "adam"))
-    parser.add_argument("--epsilon", type=float, default=1e-5, help="Of perturbations; 0: by a trial.")
+    parser.add_argument(
+        "--epsilon", type=float, default=1e-5, help="Of perturbations; 0: by a trial."
+    )
     parser.add_argument("--store")
     parser.add_argument("--watch", action="store_true", help="Print the stack at the peak.")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -289,7 +297,8 @@ def main() -> None:
     options = {k: v for k in ("epsilon", "store") if (v := getattr(asked, k)) is not None}
     for case in asked.cases:
         words = {"case": case, "options": options} | {
-            k: getattr(asked, k) for k in ("folder", "steps", "batch", "rounds", "optimizer", "watch")
+            k: getattr(asked, k)
+            for k in ("folder", "steps", "batch", "rounds", "optimizer", "watch")
         }
         began = time.perf_counter()
         command = [sys.executable, __file__, "--child", json.dumps(words)]

@@ -13,15 +13,13 @@ from nndyn.numerics.arrays import Array
 from nndyn.numerics.separation import separate_by_parameter
 from nndyn.numerics.sketch import Sketch, Sketches
 from nndyn.systems.protocol import Block
+from nndyn.systems.training.execution.large import LARGE, Turn, lengths, like
 from nndyn.systems.training.execution.sketching import Sketching
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
 from nndyn.systems.training.torch_state.device import Snapshots
 
 Tensor = torch.Tensor
-
-#: Bytes of all phases from which on the rows take turns in what needs memory of its own.
-LARGE = 32 * 2**20
 
 DISAGREEMENT = "prediction_disagreement"
 
@@ -77,9 +75,9 @@ class Trajectories:
             here, spare = self._given(phases), None
             for t in range(start, start + steps):
                 self._enter(here)
+                there = like(here) if spare is None else spare
                 gradient, _, _ = self.engine.gradient(t)
-                there = _like(here) if spare is None else spare
-                self._step(here, gradient, t, there)
+                self._step(here, gradient, t, there, None, None)
                 here, spare = there, here if t > start else None  # what was given stays
             end: Array = here.cpu().numpy().reshape(phases.shape)
         return end
@@ -102,18 +100,18 @@ class Trajectories:
         n = len(times)
         with torch.no_grad():
             here, spare = self._given(phases), None
+            turn = Turn(here[:, :D]) if self._are_large(here) else None
             width = len(range(*part.indices(here.shape[1])))
             states = Snapshots(M, len(keep), R, width, here)
             sketched_at = set() if sketch is None else set(sketch.times)
             sketches: list[Tensor] = []
             l1, linf = self._zeros(2, M, n, R)
-            norms, lengths, losses = self._zeros(3, n, M, R)
+            norms, moved, losses = self._zeros(3, n, M, R)
             gram, squares = self._zeros(M, n, R, R), self._zeros(M, n, R, len(self._ends))
             apart = l1, linf, gram, squares
             names = evaluations(self.counts, labelled=self.labelled)
             found: dict[str, list[Tensor]] = {name: [] for name in names}
             for i, t in enumerate(times):
-                weights = here[:, :D]
                 asked = t in evaluate_at
                 if t in keep_at:
                     states.keep(here[:, part])
@@ -124,16 +122,20 @@ class Trajectories:
                 if asked:
                     self._evaluate(found, linf[:, i])
                 wanted = asked and engine.whole
-                gradient, loss, correct = engine.gradient(t, correct=wanted and self.labelled)
-                _lengths(gradient, norms[i].view(-1))
+                there = here
+                if steps or turn is not None:
+                    there = like(here) if spare is None else spare
+                gradient, loss, correct = engine.gradient(
+                    t,
+                    correct=wanted and self.labelled,
+                    out=None if turn is None else there[:, :D],
+                )
+                lengths(gradient, norms[i].view(-1), turn)
                 losses[i] = loss.view(M, R)
                 if wanted:
                     _note(found, "", loss, correct)
                 if steps:
-                    there = _like(here) if spare is None else spare
-                    self._step(here, gradient, t, there)
-                    moved = torch.sub(there[:, :D], weights, out=gradient)
-                    _lengths(moved, lengths[i].view(-1))
+                    self._step(here, gradient, t, there, moved[i].view(-1), turn)
                     here, spare = there, here if i else None  # what was given stays
             end = here.view(M, R, -1).cpu().numpy()
             evaluated = {name: self._joined(rows) for name, rows in found.items()}
@@ -142,7 +144,7 @@ class Trajectories:
                 if prefix:
                     evaluated[DISAGREEMENT] /= count
             series = {"gradient_norm": norms}
-            arrival = {"step_length": lengths} if steps else {}
+            arrival = {"step_length": moved} if steps else {}
             # of batches that are drawn nobody can tell the loss later
             batch = {"batch_loss": losses} if steps and "" not in self.counts else {}
             named = (arrival, series, evaluated, batch)
@@ -167,16 +169,34 @@ class Trajectories:
     def _enter(self, here: Tensor) -> None:
         self.engine.load(here[:, : self.engine.size], here[:, self._moved :])
 
-    def _step(self, here: Tensor, gradient: Tensor, t: int, there: Tensor) -> None:
-        """Write the phases after a step, computed row after row where they are large."""
-        moved = self._moved
-        if self.engine.runs == 1 and here.nbytes >= LARGE:
-            for row, own, after in zip(here, gradient, there, strict=True):
+    def _are_large(self, here: Tensor) -> bool:
+        return self.engine.runs == 1 and not here.is_cuda and here.nbytes >= LARGE
+
+    def _step(
+        self,
+        here: Tensor,
+        gradient: Tensor,
+        t: int,
+        there: Tensor,
+        out: Tensor | None,
+        turn: Turn | None,
+    ) -> None:
+        """Write the phases after a step and, to `out`, how long it is; the gradient is lost.
+
+        That of large rows, which take turns, may lie where the weights go.
+        """
+        moved, D = self._moved, self.engine.size
+        if turn is not None and out is not None:
+            for row, after, found, length in zip(here, there, gradient, out, strict=True):
+                own = turn.row.copy_(found)
                 self.rule(row[None, :moved], own[None], t, after[None, :moved])
+                turn.length(torch.sub(after[:D], row[:D], out=own), length)
         elif moved == here.shape[1]:
             self.rule(here, gradient, t, there)
         else:
             self.rule(here[:, :moved], gradient, t, there[:, :moved])
+        if turn is None and out is not None:
+            lengths(torch.sub(there[:, :D], here[:, :D], out=gradient), out)
         if moved < here.shape[1]:
             there[:, moved:] = self.engine.statistics
 
@@ -232,26 +252,6 @@ class Trajectories:
             for v in whole
         ]
         return torch.stack(whole).to(torch.float64)
-
-
-def _like(here: Tensor) -> Tensor:
-    """Return room for as many phases; numpy takes it in large pages, which are there sooner."""
-    if here.is_cuda:
-        return torch.empty_like(here)
-    return torch.from_numpy(np.empty(tuple(here.shape), here.numpy().dtype))
-
-
-def _lengths(rows: Tensor, out: Tensor) -> None:
-    """Write the l2 lengths (rows,) of rows, float64.
-
-    torch makes a copy in float64: of large rows of two at a time. One alone it may add up in
-    another order.
-    """
-    step = 2 if rows.nbytes >= LARGE else len(rows)
-    for start in range(0, len(rows), step):
-        first = max(min(start, len(rows) - step), 0)
-        some = slice(first, first + step)
-        torch.linalg.vector_norm(rows[some], dim=1, dtype=torch.float64, out=out[some])
 
 
 def _note(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -174,8 +175,7 @@ class RowByRow:
                     x = entering(few.x, self._criterion, graph=self._graph)
                     output = called(self._module, x)
                     loss = self._criterion(output, few.target, x, len(batch))
-                    gradients = torch.autograd.grad(loss, self._weights, materialize_grads=True)
-                    _collect(out[r], gradients, self._layout.parameters, add=i > 0)
+                    _descend(loss, self._weights, self._layout.parameters, out[r], add=i > 0)
                     losses[r] += loss.detach()
                     if few.labels is not None:
                         correct[r] += _right(output.detach(), few.labels, 1).sum()
@@ -241,7 +241,8 @@ class Batched:
         criterion: Criterion,
         counters: Sequence[tuple[int, int]],
     ) -> None:
-        self._module = copy.deepcopy(module)
+        # weights are put in their place in every call: a copy of them would be memory for nothing
+        self._module = copy.deepcopy(module, {id(value): value for _, value in trained(module)})
         self._criterion = criterion
         self._counts = dict(zip(layout.counters, counters, strict=True))
         self._layout = layout
@@ -261,8 +262,8 @@ class Batched:
         G = len(weights)
         losses = weights.new_zeros(G)
         correct = weights.new_zeros(G, dtype=torch.float64)
-        rows = _split(_padded(weights), self._layout.parameters)
-        running = _split(_padded(statistics), self._layout.statistics)
+        rows = _split(weights, self._layout.parameters)
+        running = _split(statistics, self._layout.statistics)
         counters = self._counters(weights.device, t)
         for row in rows.values():
             row.requires_grad_()
@@ -280,10 +281,7 @@ class Batched:
 
                 # the masks of every row are those of the reference
                 loss, output = vmap(objective, randomness="same")(rows, running)
-                gradients = torch.autograd.grad(
-                    loss.sum(), list(rows.values()), materialize_grads=True
-                )
-                _collect(out, [g[:G] for g in gradients], self._layout.parameters, add=i > 0)
+                _descend(loss.sum(), list(rows.values()), self._layout.parameters, out, add=i > 0)
                 losses += loss.detach()[:G]
                 if few.labels is not None:
                     correct += _right(output.detach()[:G], few.labels, 2).flatten(1).sum(1)
@@ -302,8 +300,8 @@ class Batched:
     ) -> Evaluation:
         """See `Pass.evaluate`."""
         G = len(weights)
-        rows = _split(_padded(weights), self._layout.parameters)
-        running = _split(_padded(statistics), self._layout.statistics)
+        rows = _split(weights, self._layout.parameters)
+        running = _split(statistics, self._layout.statistics)
         counters = self._counters(weights.device, 0)
         forms: list[Any] = []
 
@@ -359,37 +357,71 @@ def _at(rows: Tensor, place: Parameter) -> Tensor:
     return rows[..., place.start : place.start + place.size]
 
 
-def _padded(rows: Tensor) -> Tensor:
-    """Return `rows`, on a CPU with the first once more at the end.
+def _split(rows: Tensor, places: Sequence[Parameter]) -> dict[str, Tensor]:
+    """Return the parts of `rows` by name, each in memory of its own, which autograd may fill.
 
-    Elementwise kernels compute the last numbers of an array, those that fill no vector register,
-    by other approximations: so they belong to a row that counts for nothing.
+    On a CPU the first row comes once more at the end. Elementwise kernels compute the last numbers
+    of an array, those that fill no vector register, by other approximations: so they belong to a
+    row that counts for nothing.
 
     Returns
     -------
-    torch.Tensor
+    dict of str to (G, ...) or (G + 1, ...)
     """
-    if rows.is_cuda or len(rows) == 1:
-        return rows
-    return torch.cat([rows, rows[:1]])
+    padded = not rows.is_cuda and len(rows) > 1
+    found = {}
+    for place in places:
+        part = _at(rows, place)
+        own = (
+            torch.cat([part, part[:1]])
+            if padded
+            else part.clone(memory_format=torch.contiguous_format)
+        )
+        found[place.name] = own.view(len(own), *place.shape)
+    return found
 
 
-def _split(rows: Tensor, places: Sequence[Parameter]) -> dict[str, Tensor]:
-    """Return the parts of `rows` by name, each in memory of its own, which autograd may fill."""
-    return {
-        place.name: _at(rows, place)
-        .clone(memory_format=torch.contiguous_format)
-        .view(len(rows), *place.shape)
-        for place in places
-    }
-
-
-def _collect(
-    out: Tensor, gradients: Sequence[Tensor], places: Sequence[Parameter], *, add: bool
+def _descend(
+    loss: Tensor, leaves: Sequence[Tensor], places: Sequence[Parameter], out: Tensor, *, add: bool
 ) -> None:
-    for place, gradient in zip(places, gradients, strict=True):
-        target, dense = _at(out, place), gradient.to_dense()
+    """Write the gradients of a loss into `out`, or add them, each as soon as it is there.
+
+    So there is no time at which all of them are held beside `out`.
+
+    Parameters
+    ----------
+    loss : ()
+    leaves : sequence of (...) or of (G + 1, ...)
+    places : sequence of Parameter
+        Of the leaves.
+    out : (D,) or (G, D)
+    add : bool
+    """
+    reached = set()
+
+    def take(leaf: Tensor, place: Parameter) -> None:
+        target, gradient = _at(out, place), leaf.grad
+        leaf.grad = None
+        assert gradient is not None
+        dense = gradient.to_dense()
+        dense = (dense if out.dim() == 1 else dense[: len(out)]).reshape(target.shape)
         if add:
-            target += dense.reshape(target.shape)
+            target += dense
         else:
-            target.copy_(dense.reshape(target.shape))
+            target.copy_(dense)
+        reached.add(place.start)
+
+    pairs = list(zip(leaves, places, strict=True))
+    handles = []
+    try:
+        for leaf, place in pairs:
+            leaf.grad = None
+            hook = partial(take, place=place)
+            handles.append(leaf.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss, inputs=list(leaves))
+    finally:
+        for handle in handles:
+            handle.remove()
+    for place in places if not add else ():
+        if place.start not in reached:
+            _at(out, place).zero_()

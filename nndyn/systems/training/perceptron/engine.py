@@ -21,7 +21,6 @@ elementwise is done for all runs at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -31,71 +30,14 @@ from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
-from nndyn.systems.training.perceptron.operands import operand, padded
+from nndyn.systems.training.perceptron.operands import in_turn, operand, padded
+from nndyn.systems.training.perceptron.views import Down, Target, Up
 
 Tensor = torch.Tensor
 #: Elementwise functions cut an array among threads from this size on (torch's smallest grain).
 GRAIN = 2048
 #: Samples of a tile of an evaluation, which need not hold all activations at once.
 TILE = 8192
-
-
-@dataclass
-class _Up:
-    """One layer of a forward pass over some columns: views, by run where they are lists.
-
-    Making a view takes as long as computing a small layer, so they are made once.
-
-    Attributes
-    ----------
-    operands, products : list of tensors
-        The weights, and where their product with what is below goes.
-    below : list of tensors
-        The values of the layer below; empty for the first layer, which takes the samples.
-    bias : tensor or None
-        What is still to add.
-    preactivation, value : (M, replicas, outputs, columns)
-    """
-
-    activation: str
-    operands: list[Tensor]
-    products: list[Tensor]
-    below: list[Tensor]
-    bias: Tensor | None
-    preactivation: Tensor
-    value: Tensor
-
-
-@dataclass
-class _Down:
-    """One layer of the pass back: views, by run where they are lists.
-
-    Attributes
-    ----------
-    delta : (M, R, outputs, columns)
-        Gradient of the loss at the preactivations.
-    deltas, turned : list of tensors
-        Its runs, and their transposes.
-    products : list of tensors
-        Where the gradient of the weights goes: the product with the values below.
-    gradient, target : (M, R, outputs, inputs)
-        The same, and its place in the rows of weights.
-    bias, bias_target : tensor or None
-        Likewise; where `bias` is None the delta is summed.
-    lowers : list of tensors
-        Where the gradient at the values below goes; empty for the first layer.
-    """
-
-    delta: Tensor
-    deltas: list[Tensor]
-    turned: list[Tensor]
-    products: list[Tensor]
-    gradient: Tensor
-    target: Tensor
-    bias: Tensor | None
-    bias_target: Tensor | None
-    weights: list[Tensor]
-    lowers: list[Tensor]
 
 
 class Perceptrons:
@@ -143,7 +85,7 @@ class Perceptrons:
         M, R = self.runs, replicas
         self.statistics = torch.zeros((M * R, 0), dtype=dtype)
         self._operands: list[Tensor] = []
-        self._gradients: list[Tensor] = []
+        products: list[tuple[int, ...]] = []
         for depth, layer in enumerate(network.layers):
             if depth == 0:
                 shape: tuple[int, ...] = (M, padded(R * layer.outputs), layer.inputs + layer.bias)
@@ -152,14 +94,15 @@ class Perceptrons:
             self._operands.append(operand(*shape, dtype=dtype))
             if depth > 0:  # transposed: the faster order of the product where outputs are few
                 shape = (M, R, layer.inputs, layer.outputs)
-            self._gradients.append(operand(*shape, dtype=dtype))
+            products.append(shape)
+        self._gradients = in_turn(products, dtype=dtype)
         self._biases = [
             torch.zeros((M, R, layer.outputs, 1), dtype=dtype) for layer in network.layers
         ]
         self._buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
-        self._up: dict[tuple[int, int], list[_Up]] = {}
-        self._down: dict[int, list[_Down]] = {}
-        self._gradient = torch.zeros((M * R, network.size), dtype=dtype)
+        self._up: dict[tuple[int, int], list[Up]] = {}
+        self._down: dict[int, list[Down]] = {}
+        self._own: tuple[Tensor, list[Target]] | None = None
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)``; there are no statistics."""
@@ -179,7 +122,9 @@ class Perceptrons:
                     self._biases[depth].copy_(bias)
                 start += H
 
-    def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+    def gradient(
+        self, t: int, *, correct: bool = False, out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return gradient, loss and correct samples of the step from time `t`."""
         batches = self._feed.at(t)
         layers = self._forward(batches, self.replicas)
@@ -189,7 +134,7 @@ class Perceptrons:
         loss, right = self._losses(top.value, batches, gradient=True, correct=correct)
         if kept is not None:
             self._derive(top, top.value, kept)
-        return self._backward(batches, layers), loss.flatten(), _flat(right)
+        return self._backward(batches, layers, out), loss.flatten(), _flat(right)
 
     def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return loss and correct samples over the training set."""
@@ -224,7 +169,7 @@ class Perceptrons:
         asked = (right, other) if correct else (None, None)
         return loss, asked[0], apart, asked[1]
 
-    def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[_Up]:
+    def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
         key = len(batches[0].x), replicas
         layers = self._up.get(key) or self._forward_buffers(*key)
@@ -271,9 +216,11 @@ class Perceptrons:
         else:
             yield from enumerate(outputs)
 
-    def _backward(self, batches: Sequence[Inputs], layers: list[_Up]) -> Tensor:
+    def _backward(self, batches: Sequence[Inputs], layers: list[Up], out: Tensor | None) -> Tensor:
         columns = len(batches[0].x)
+        rows, targets = self._targets(out)
         for depth, down in enumerate(self._down.get(columns) or self._backward_buffers(columns)):
+            target, bias = targets[depth]
             lower = layers[-2 - depth] if down.lowers else None
             for m, product in enumerate(down.products):
                 if lower is None:
@@ -281,16 +228,32 @@ class Perceptrons:
                 else:
                     torch.bmm(layers[-1 - depth].below[m], down.turned[m], out=product)
                     torch.bmm(down.weights[m], down.deltas[m], out=down.lowers[m])
-            if down.bias is not None and down.bias_target is not None:
-                down.bias_target.copy_(down.bias)
-            elif down.bias_target is not None:
-                torch.sum(down.delta, 3, out=down.bias_target)
-            down.target.copy_(down.gradient)
+            if down.bias is not None and bias is not None:
+                bias.copy_(down.bias)
+            elif bias is not None:
+                torch.sum(down.delta, 3, out=bias)
+            target.copy_(down.gradient)
             if lower is not None:
                 self._derive(lower, self._down[columns][depth + 1].delta, lower.value)
-        return self._gradient
+        return rows
 
-    def _derive(self, layer: _Up, gradient: Tensor, value: Tensor) -> None:
+    def _targets(self, out: Tensor | None) -> tuple[Tensor, list[Target]]:
+        """Return rows of weights, and the places of gradients in them, of the last layer first."""
+        if out is None and self._own is not None:
+            return self._own
+        M, R, found, start = self.runs, self.replicas, [], 0
+        rows = torch.zeros((M * R, self.size), dtype=self.dtype) if out is None else out
+        for layer in self._layers:
+            place, weights = rows[:, start : start + layer.size], layer.outputs * layer.inputs
+            target = place[:, :weights].view(M, R, layer.outputs, layer.inputs)
+            found.append((target, place[:, weights:].view(M, R, -1) if layer.bias else None))
+            start += layer.size
+        both = rows, found[::-1]
+        if out is None:
+            self._own = both
+        return both
+
+    def _derive(self, layer: Up, gradient: Tensor, value: Tensor) -> None:
         """Multiply `gradient` by the derivative of the layer's activation."""
         if layer.activation != "identity":
             for parts in self._calls(gradient, value, layer.preactivation):
@@ -312,13 +275,13 @@ class Perceptrons:
             return (values,)
         return zip(*values, strict=True)
 
-    def _forward_buffers(self, columns: int, replicas: int) -> list[_Up]:
+    def _forward_buffers(self, columns: int, replicas: int) -> list[Up]:
         """Make the views of a forward pass, and the buffers where the columns are new."""
         if columns not in self._buffers:
             self._buffers[columns] = [
                 self._allocate(depth, columns) for depth in range(len(self._layers))
             ]
-        found: list[_Up] = []
+        found: list[Up] = []
         for depth, (layer, buffers) in enumerate(
             zip(self._layers, self._buffers[columns], strict=True)
         ):
@@ -335,21 +298,19 @@ class Perceptrons:
             below = list(found[-1].value) if found else []
             operands = list(operand)
             found.append(
-                _Up(layer.activation, operands, products, below, bias, preactivation, value)
+                Up(layer.activation, operands, products, below, bias, preactivation, value)
             )
         self._up[columns, replicas] = found
         return found
 
-    def _backward_buffers(self, columns: int) -> list[_Down]:
+    def _backward_buffers(self, columns: int) -> list[Down]:
         """Make the views of a pass back, from the last layer to the first."""
-        M, R, found, end = self.runs, self.replicas, [], self.size
+        M, R, found = self.runs, self.replicas, []
         buffer = self._buffers[columns][-1][1]
         for depth in range(len(self._layers) - 1, -1, -1):
             layer, gradient = self._layers[depth], self._gradients[depth]
             H, K = layer.outputs, layer.inputs
             delta = self._part(buffer, H, R)
-            target = self._gradient[:, end - layer.size : end].view(M, R, layer.size)
-            end -= layer.size
             bias, lowers = None, []
             if depth == 0:
                 deltas, products = list(buffer), list(gradient[:, :, : K + layer.bias])
@@ -362,15 +323,13 @@ class Perceptrons:
                 buffer = operand(*below.shape, dtype=self.dtype)
                 lowers = list(self._part(buffer, K, R))
             found.append(
-                _Down(
+                Down(
                     delta,
                     deltas,
                     [one.transpose(-2, -1) for one in deltas],
                     products,
                     gradient[:, :, :H, :K],
-                    target[..., : H * K].view(M, R, H, K),
                     bias,
-                    target[..., H * K :] if layer.bias else None,
                     list(self._operands[depth][..., :K].transpose(-2, -1)),
                     lowers,
                 )
