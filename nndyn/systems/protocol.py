@@ -7,11 +7,10 @@ replica sees the same randomness and a run resumes from its phase and ``t`` alon
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -389,19 +388,6 @@ class Team(Protocol):
         Returns the Block of every system, equal bit for bit to what that system alone gives. All
         arrays are fresh, and `phases` is not changed.
         """
-
-
-def is_system(value: object) -> TypeGuard[System]:
-    """Whether a value has all that a `System` has.
-
-    Other than by `isinstance`, no property is computed: that there are tangents takes trials.
-    """
-    names = [name for name in dir(System) if not name.startswith("_")]
-    nothing = object()
-    return all(
-        inspect.getattr_static(value, name, nothing) is not nothing or hasattr(value, name)
-        for name in names
-    )
 
 
 def first_step(system: System) -> int:

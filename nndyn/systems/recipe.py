@@ -131,7 +131,7 @@ class Recipe:
 
     def _checked(self, made: Any) -> System:
         """Return what a function of the user's returned, if it is a system."""
-        from nndyn.systems.protocol import is_system
+        from nndyn.systems.membership import is_system
 
         if not is_system(made):
             raise UsageError(

@@ -1,4 +1,4 @@
-"""What recording a large network takes: memory at its peak, processor time, disk. ``make size``.
+"""What recording a large network takes: memory at its peak, processor time, disk. Run by hand.
 
 Each case runs in a process of its own, which has recorded a small network before, so that
 everything is imported and compiled. From there on, with the network itself, the rise of the
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import subprocess
 import sys
@@ -113,7 +114,7 @@ class Own(nn.Module):
 def perceptron(*widths: int) -> nn.Sequential:
     """Return a perceptron of 10 outputs, with ReLU."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(widths[-1], 10))
 
@@ -227,12 +228,11 @@ def measured(asked: dict[str, Any]) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     case, batch = asked["case"], asked["batch"]
     optimizer, options = asked["optimizer"], asked["options"]
-    make, data, _ = CASES[case]
     with tempfile.TemporaryDirectory(dir=asked["folder"]) as folder:
         path = Path(folder) / "r.nc"
         _warm(Path(folder) / "warm.nc", images(32) if case == "resnet18" else pixels(32))
         found: dict[str, Any] = {}
-        open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
         before = status("VmRSS")
         watch = Watch() if asked["watch"] else None
         taken = {}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -18,12 +17,12 @@ from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.data.several import Several, arguments, called, each
 from nndyn.systems.training.modules.criterion import Criterion
 from nndyn.systems.training.modules.layout import Layout, trained
 from nndyn.systems.training.modules.modes import evaluating
 from nndyn.systems.training.modules.nested import filled, joined, leaves, numbers
+from nndyn.systems.training.modules.parts import descend, place_in, split
 from nndyn.systems.training.torch_state.randomness import reseed, seeded
 
 Tensor = torch.Tensor
@@ -175,12 +174,12 @@ class RowByRow:
                     x = entering(few.x, self._criterion, graph=self._graph)
                     output = called(self._module, x)
                     loss = self._criterion(output, few.target, x, len(batch))
-                    _descend(loss, self._weights, self._layout.parameters, out[r], add=i > 0)
+                    descend(loss, self._weights, self._layout.parameters, out[r], add=i > 0)
                     losses[r] += loss.detach()
                     if few.labels is not None:
                         correct[r] += _right(output.detach(), few.labels, 1).sum()
                 for place, buffer in zip(self._layout.statistics, self._statistics, strict=True):
-                    _at(statistics[r], place).copy_(buffer.view(-1))
+                    place_in(statistics[r], place).copy_(buffer.view(-1))
         return losses, correct
 
     def evaluate(
@@ -215,9 +214,9 @@ class RowByRow:
     def _load(self, row: Tensor, statistics: Tensor, t: int) -> None:
         with torch.no_grad():
             for place, weight in zip(self._layout.parameters, self._weights, strict=True):
-                weight.copy_(_at(row, place).view(place.shape))
+                weight.copy_(place_in(row, place).view(place.shape))
             for place, buffer in zip(self._layout.statistics, self._statistics, strict=True):
-                buffer.copy_(_at(statistics, place).view(place.shape))
+                buffer.copy_(place_in(statistics, place).view(place.shape))
             for counter, (start, stride) in zip(self._counters, self._counts, strict=True):
                 counter.fill_(start + stride * t)
 
@@ -262,8 +261,8 @@ class Batched:
         G = len(weights)
         losses = weights.new_zeros(G)
         correct = weights.new_zeros(G, dtype=torch.float64)
-        rows = _split(weights, self._layout.parameters)
-        running = _split(statistics, self._layout.statistics)
+        rows = split(weights, self._layout.parameters)
+        running = split(statistics, self._layout.statistics)
         counters = self._counters(weights.device, t)
         for row in rows.values():
             row.requires_grad_()
@@ -281,12 +280,12 @@ class Batched:
 
                 # the masks of every row are those of the reference
                 loss, output = vmap(objective, randomness="same")(rows, running)
-                _descend(loss.sum(), list(rows.values()), self._layout.parameters, out, add=i > 0)
+                descend(loss.sum(), list(rows.values()), self._layout.parameters, out, add=i > 0)
                 losses += loss.detach()[:G]
                 if few.labels is not None:
                     correct += _right(output.detach()[:G], few.labels, 2).flatten(1).sum(1)
         for place in self._layout.statistics:
-            _at(statistics, place).copy_(running[place.name][:G].view(G, -1))
+            place_in(statistics, place).copy_(running[place.name][:G].view(G, -1))
         return losses, correct
 
     def evaluate(
@@ -300,8 +299,8 @@ class Batched:
     ) -> Evaluation:
         """See `Pass.evaluate`."""
         G = len(weights)
-        rows = _split(weights, self._layout.parameters)
-        running = _split(statistics, self._layout.statistics)
+        rows = split(weights, self._layout.parameters)
+        running = split(statistics, self._layout.statistics)
         counters = self._counters(weights.device, 0)
         forms: list[Any] = []
 
@@ -351,77 +350,3 @@ def entering(x: Any, criterion: Criterion, *, graph: bool) -> Any:
 def _right(outputs: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Return where the largest output, the first of equals, along `classes` is that of labels."""
     return outputs.argmax(classes) == labels
-
-
-def _at(rows: Tensor, place: Parameter) -> Tensor:
-    return rows[..., place.start : place.start + place.size]
-
-
-def _split(rows: Tensor, places: Sequence[Parameter]) -> dict[str, Tensor]:
-    """Return the parts of `rows` by name, each in memory of its own, which autograd may fill.
-
-    On a CPU the first row comes once more at the end. Elementwise kernels compute the last numbers
-    of an array, those that fill no vector register, by other approximations: so they belong to a
-    row that counts for nothing.
-
-    Returns
-    -------
-    dict of str to (G, ...) or (G + 1, ...)
-    """
-    padded = not rows.is_cuda and len(rows) > 1
-    found = {}
-    for place in places:
-        part = _at(rows, place)
-        own = (
-            torch.cat([part, part[:1]])
-            if padded
-            else part.clone(memory_format=torch.contiguous_format)
-        )
-        found[place.name] = own.view(len(own), *place.shape)
-    return found
-
-
-def _descend(
-    loss: Tensor, leaves: Sequence[Tensor], places: Sequence[Parameter], out: Tensor, *, add: bool
-) -> None:
-    """Write the gradients of a loss into `out`, or add them, each as soon as it is there.
-
-    So there is no time at which all of them are held beside `out`.
-
-    Parameters
-    ----------
-    loss : ()
-    leaves : sequence of (...) or of (G + 1, ...)
-    places : sequence of Parameter
-        Of the leaves.
-    out : (D,) or (G, D)
-    add : bool
-    """
-    reached = set()
-
-    def take(leaf: Tensor, place: Parameter) -> None:
-        target, gradient = _at(out, place), leaf.grad
-        leaf.grad = None
-        assert gradient is not None
-        dense = gradient.to_dense()
-        dense = (dense if out.dim() == 1 else dense[: len(out)]).reshape(target.shape)
-        if add:
-            target += dense
-        else:
-            target.copy_(dense)
-        reached.add(place.start)
-
-    pairs = list(zip(leaves, places, strict=True))
-    handles = []
-    try:
-        for leaf, place in pairs:
-            leaf.grad = None
-            hook = partial(take, place=place)
-            handles.append(leaf.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
-        torch.autograd.backward(loss, inputs=list(leaves))
-    finally:
-        for handle in handles:
-            handle.remove()
-    for place in places if not add else ():
-        if place.start not in reached:
-            _at(out, place).zero_()
