@@ -15,7 +15,6 @@ from nndyn.errors import UnknownNameError, UsageError, is_one_of
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.sketch import WORD
 from nndyn.options import DEFAULTS
-from nndyn.systems.membership import is_system
 from nndyn.systems.protocol import (
     Begun,
     Sketched,
@@ -23,6 +22,7 @@ from nndyn.systems.protocol import (
     WithGradient,
     first_step,
 )
+from nndyn.systems.recipe import is_system
 from nndyn.words.names import did_you_mean
 from recorders import perturbations as ensembles
 from recorders.followers.critical import CriticalSharpness

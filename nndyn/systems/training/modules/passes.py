@@ -19,10 +19,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nndyn.systems.training.data.several import Several, arguments, called, each
 from nndyn.systems.training.modules.criterion import Criterion
-from nndyn.systems.training.modules.layout import Layout, trained
+from nndyn.systems.training.modules.layout import Layout, descend, place_in, split, trained
 from nndyn.systems.training.modules.modes import evaluating
 from nndyn.systems.training.modules.nested import filled, joined, leaves, numbers
-from nndyn.systems.training.modules.parts import descend, place_in, split
 from nndyn.systems.training.torch_state.randomness import reseed, seeded
 
 Tensor = torch.Tensor
