@@ -21,7 +21,7 @@ def like(rows: Tensor) -> Tensor:
 
 
 class Turn:
-    """Memory for one row of weights ``(D,)``, as it is and in float64, from the first use on.
+    """Memory for one row of weights ``(D,)``, from the first use on.
 
     Parameters
     ----------
@@ -37,13 +37,11 @@ class Turn:
         """Room for a row."""
         return like(self._rows[0])
 
-    @cached_property
-    def _wide(self) -> Tensor:
-        return torch.from_numpy(np.empty(self._rows.shape[1]))
-
     def length(self, row: Tensor, out: Tensor) -> None:
         """Write the l2 length of a row into ``()``, float64: the bits of `lengths`."""
-        wide = row if row.dtype == torch.float64 else self._wide.copy_(row)
+        wide = row
+        if row.dtype != torch.float64:  # not kept: beside it a rule has temporaries
+            wide = torch.from_numpy(np.empty(len(row))).copy_(row)
         torch.linalg.vector_norm(wide, dim=0, out=out)
 
 
