@@ -105,6 +105,7 @@ _NEEDED = {
     "manifest": TEXT,
 }
 _FURTHER = {"block": whole(1), "floor_steps": whole(), "redrawn": TEXT, PIECE: whole()}
+_FURTHER["checkpoint_every"] = whole(1)
 _ATTRIBUTES = table(_NEEDED, _FURTHER)
 _REDRAWN = items(items(whole(), 2))
 

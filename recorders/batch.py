@@ -157,21 +157,22 @@ def record_batch(
         }
         for m in going:
             reopen(plans[m], writers[m])
-        for m in unless_interrupted(starts):
-            start = starts[m]
+        for m in unless_interrupted(list(starts)):
+            start = starts.pop(m)  # a run keeps of it what it needs
             if m not in writers:
                 if said := ensembles.swallowed(systems[m], plans[m], start):
                     warnings.warn(said, stacklevel=3)
                 new = Writer.create(
                     files[m],
-                    header(systems[m], plans[m], start, found[m][1]),
+                    header(systems[m], plans[m], start, found.pop(m)[1]),
                     overwrite=overwrite,
                     take_over=take_over,
                 )
                 writers[m] = stack.enter_context(new)
             runs[m] = Run(systems[m], plans[m], writers[m], start, tally.of(m))
+            del start
             tally.done[m] = runs[m].t
-        for m in writers.keys() - starts.keys():
+        for m in writers.keys() - runs.keys():
             tally.done[m] = plans[m].steps
         _drive(
             [[runs[m] for m in share if m in runs] for share in shares], interrupted, press.is_old

@@ -11,6 +11,7 @@ from nndyn.errors import RecordingError, UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.store import Writer
 from nndyn.systems.protocol import System, WithRest
+from recorders.rows import Rows
 
 _REST = "checkpoint_rest"
 
@@ -21,18 +22,21 @@ class Checkpoint:
 
     Attributes
     ----------
-    phase : (R, P), or (1, P) where only the reference was computed
+    phase : (R, P), or (1, P) where only the reference was computed, or None
+        None where a block ends without a checkpoint.
     beside : dict of str to array
         Of the followers and of the rest, by variable.
     t : int
     """
 
-    phase: Array
+    phase: Array | None
     beside: dict[str, Array]
     t: int
 
-    def of(self, rows: int) -> tuple[Array, int, dict[str, Array]]:
+    def of(self, rows: int) -> tuple[Array | None, int, dict[str, Array]]:
         """Return phase, time and what is beside, for so many rows that equal the reference."""
+        if self.phase is None:
+            return None, self.t, {}
         if len(self.phase) == rows:
             return self.phase, self.t, self.beside
         rest = {k: np.repeat(v, rows, axis=0) for k, v in self.beside.items() if k == _REST}
@@ -57,3 +61,42 @@ def encoded(system: System, rest: Any, t: int) -> dict[str, Array]:
     if not isinstance(system, WithRest):
         return {}
     return {_REST: system.encode_rest(rest, t)}
+
+
+def compare(
+    writer: Writer, dim: str, rows: Rows, committed: int, first: int, interval: float = 1.0
+) -> None:
+    """Check rows that came out again against those that are committed.
+
+    Parameters
+    ----------
+    writer : Writer
+    dim : str
+        The growing dimension they are of.
+    rows : Rows
+    committed : int
+        Times that are.
+    first : int
+        Step of the first time.
+    interval : float
+        Between two steps.
+
+    Raises
+    ------
+    RecordingError
+        If they differ.
+    """
+    again = np.flatnonzero(rows.steps < committed)
+    if not again.size:
+        return
+    known = np.rint(writer.read(dim if dim in writer.committed else "time") / interval)
+    begin = int(np.searchsorted(known, rows.steps[0] + first))
+    for name in sorted(rows.values.keys() & writer.names):
+        there = writer.read(name, slice(begin, begin + again.size))
+        if not np.array_equal(there, rows.values[name][again], equal_nan=True):
+            raise RecordingError(
+                f"{writer.path} cannot be gone on with: {name} comes out otherwise than it is in "
+                f"the file, from step {first + int(rows.steps[0])} on, after its last checkpoint; "
+                "resume it where it was recorded, with the same versions and as many threads, or "
+                "record it again"
+            )

@@ -17,6 +17,8 @@ _SEGMENT_SECONDS = 0.2
 _LONGER_SECONDS = 1.0
 _SEGMENT_WORK = 1e3  # floating-point operations of the first segment, before speed is known
 _GRAM_BYTES = 32 * 2**20
+#: Bytes of phases from which on a segment is one step: of several there is one phase more.
+_LARGE = 32 * 2**20
 
 
 class Drive:
@@ -107,6 +109,8 @@ class Drive:
         if self._interrupted():
             return 1
         first, runs = self._active[0], len(self._active)
+        if first.rest is None and runs * first.phase.nbytes >= _LARGE:
+            return 1
         rows = first.plan.rows
         steps = self._speed * (_SEGMENT_SECONDS if first.rest is None else _LONGER_SECONDS)
         if self._taken:  # at most twice as many as before: some steps take far longer than others

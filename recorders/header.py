@@ -133,6 +133,7 @@ def header(
             "manifest": json.dumps(manifest),
             "floor_steps": plan.floor_steps,
             "redrawn": "[]",
+            **({"checkpoint_every": plan.checkpoint_every} if plan.checkpoint_every > 1 else {}),
         },
         time_unit=system.time_unit,
         dtype=system.dtype.name,

@@ -197,7 +197,7 @@ def lengths(phase: Array) -> Array:
     """l2 lengths ``(R,)`` of the deviations from row 0, in float64."""
     found = np.zeros(len(phase))
     for rows in _few(np.arange(len(phase)), phase):
-        found[rows] = _norms(_deviations(phase, rows), of=len(phase))
+        found[rows] = norms(_deviations(phase, rows), of=len(phase))
     return found
 
 
@@ -220,7 +220,7 @@ def _deviations(phase: Array, rows: Array) -> Array:
     return found
 
 
-def _norms(rows: Array, of: int) -> Array:
+def norms(rows: Array, of: int) -> Array:
     """l2 norms of rows, some `of` so many: numpy adds up a row in another order where it is all."""
     some = np.broadcast_to(rows, (2, rows.shape[1])) if len(rows) == 1 < of else rows
     norms: Array = np.sqrt(np.einsum("rp,rp->r", some, some)[: len(rows)])
@@ -256,7 +256,7 @@ def rescale(
     redrawn = []
     for r in np.flatnonzero((targets > 0) & (length == 0)):
         direction = _draw(system, plan, [plan.seed, _REDRAW, int(r), t])
-        scale = targets[r] / _norms(direction[None], of=1)[0]
+        scale = targets[r] / norms(direction[None], of=1)[0]
         phase[r, system.components] += (direction * scale).astype(phase.dtype)
         phase[r] = _held(system, phase[r : r + 1])[0]
         redrawn.append(int(r))
@@ -298,12 +298,16 @@ def _put_back(
     """Multiply deviations, and return how far states are from the reference, before and after."""
     part = system.components
     deviations = _deviations(phase, rows)
-    before = _norms(deviations[:, part], of)
+    before = norms(deviations[:, part], of)
     deviations *= scale[:, None]
     deviations += phase[0]
-    phase[rows] = _held(system, deviations.astype(phase.dtype, copy=False))
+    if isinstance(system, WithRest):
+        phase[rows] = _held(system, deviations.astype(phase.dtype, copy=False))
+    else:
+        phase[rows] = deviations
+    del deviations  # which may be large
     after = (phase[rows, part] - phase[0, part]).astype(np.float64, copy=False)
-    return before, _norms(after, of)
+    return before, norms(after, of)
 
 
 def _held(system: System, rows: Array) -> Array:

@@ -122,6 +122,8 @@ class Plan:
         States are kept every so many steps, and at the end; 0 keeps none, 1 keeps all.
     sketch : int
         Numbers of the sketch that is kept in place of a state; 0 where states are.
+    checkpoint_every : int
+        Blocks to a checkpoint.
     whole_phase : bool
         Whether ``state`` holds the whole phase.
     evaluate : int
@@ -153,6 +155,7 @@ class Plan:
     perturb_at: int = 0
     first_step: int = 0
     sketch: int = 0
+    checkpoint_every: int = 1
 
     @property
     def rows(self) -> int:

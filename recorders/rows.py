@@ -135,9 +135,8 @@ def gather(
         evaluations.values[name] = _join(found) if found else np.zeros((0, gram.shape[1]))
     kept = np.array([t for p in pieces for t in p.kept], dtype=np.int64)
     sketches = [b.sketches for b in blocks if b.sketches is not None]
-    named = (
-        {"sketch": _join(sketches)} if sketches else {"state": _join([b.states for b in blocks])}
-    )
+    held = [b.states for b in blocks if len(b.states)] or [blocks[0].states]
+    named = {"sketch": _join(sketches)} if sketches else {"state": _join(held)}
     states = Rows(kept, named)
     floor = np.array([t for p in pieces for t in p.floor], dtype=np.int64)
     rounding = Rows(floor, {"rounding_distance": _join([p.rounding for p in pieces])})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from recorders import checkpoint
 from recorders import perturbations as ensembles
 from recorders.checkpoint import Checkpoint
 from recorders.followers.follower import Concluding
+from recorders.followers.summation import Twin
 from recorders.header import lengths_of, perturbed, variables
 from recorders.origin import Origin
 from recorders.plan import Plan, rest_at_start
@@ -52,8 +53,9 @@ class Run:
     """A run under way: `next_stop` says how far its system may go, `take` takes what that gave.
 
     `phase` is what step `t` starts from, any rescaling at `t` done. Times below `recorded` are
-    committed; those from there to `t` - 1 wait in `pending`. A resumed run steps again from the
-    last time committed; its row, there already, is cut.
+    committed; those from `done` to `t` - 1 wait in `pending`. A resumed run steps again from its
+    last checkpoint: the row of that, there already, is cut, and those after it that are committed
+    are compared with what comes out again.
 
     Attributes
     ----------
@@ -90,29 +92,37 @@ class Run:
         # a file that is continued may have fewer: it was begun shorter, or by an older version
         self.names = {v.name for v in variables(system, plan)} & set(writer.names)
         self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
-        self.recorded = writer.n_committed
+        self.recorded = self.done = writer.n_committed
         #: Times from which a step is committed; none is from the last time of a finished run.
         self._stepped = writer.committed.get("batch_time", 0)
         self._news = not self.recorded  # whether there is anything that is not committed
-        if self.recorded:
+        self._every = writer.attrs.get("checkpoint_every", 1) * self.block
+        if not writer.unstarted:
             phase, self.t = writer.checkpoint()
+            self.done = self.t + 1
+            self.redrawn = [[r, step] for r, step in self.redrawn if step <= self.t]
             parted = self.t >= self._at
             self.phase = phase if parted else phase[:1]
             self.rest = checkpoint.rest(system, writer, self.t, len(self.phase))
             if self._at and parted:
                 self.targets = lengths_of(plan, writer)
-            self.log_rescale = writer.read("log_rescale", last=1)[0]
-            self.diverged_at = _moved(writer.read("diverged_at"), -first)
+            self.log_rescale = writer.read("log_rescale", slice(self.t, self.t + 1))[0]
+            diverged = _moved(writer.read("diverged_at"), -first)
+            self.diverged_at = np.where(diverged > self.t, -1, diverged)  # found again
         else:
-            self.phase, self.t = (start[:1] if self._at else start), 0
+            self.phase, self.t = (start[:1].copy() if self._at else start), 0
+            self.done, self.redrawn = 0, []
             self.rest = rest_at_start(system, len(self.phase))
             self.log_rescale = np.zeros(plan.rows)
             self.diverged_at = np.full(plan.rows, -1, dtype=np.int64)
         self.followers = [f.begin(system, plan, writer, start) for f in plan.followed]
-        self.twin = system.reordered() if self.t < self._at + self.floor_steps else None
-        self.twin_phase, self.twin_rest = start[:1], rest_at_start(system, 1)
-        if self.twin is not None and self.recorded and self.t >= self._at:
-            self._twin_again()
+        reordered = system.reordered() if self.t < self._at + self.floor_steps else None
+        self.twin: Twin | None = None
+        if reordered is not None:
+            last, first_row = self._at + self.floor_steps, start[:1].copy()
+            self.twin = Twin(system, reordered, plan, last, first_row, rest_at_start(system, 1))
+            if self.done and self.t >= self._at:
+                self.twin.again(self.phase[:1], self.t, writer)
 
     @property
     def part(self) -> slice:
@@ -122,7 +132,7 @@ class Run:
 
     def kept(self, stop: int) -> list[int]:
         """Return the times from `t` up to `stop`, without it, whose states it wants."""
-        wanted = {*self._floor(self.t, stop)}
+        wanted = {*self._floor(self.t, stop)[1:]}  # the first is there
         if not self.plan.sketch:
             wanted.update(self.plan.kept(self.t, stop))
         return sorted(wanted.union(*(f.wants(self.t, stop) for f in self.followers)))
@@ -153,11 +163,13 @@ class Run:
             self.cut_short = self._ended = True
             return None
         steps = self.plan.steps
-        end = min((self.recorded // self.block + 1) * self.block - 1, steps)
+        end = min((self.done // self.block + 1) * self.block - 1, steps)
         if self.t < end and not interrupted:
             return self._limit(end)
-        if self.recorded <= steps:
-            self._held = Checkpoint(self.phase, self._beside, self.t)
+        if self.done <= steps:
+            due = interrupted or self.t == steps or (self.t + 1) % self._every == 0
+            beside_it = self._beside if due else {}
+            self._held = Checkpoint(self.phase if due else None, beside_it, self.t)
             if self.t < steps:
                 return self.t + 1
             self._close()
@@ -168,7 +180,7 @@ class Run:
 
     def take(self, leg: Leg) -> None:
         """Note the times of `leg`, move to its end, and commit a block that is whole by that."""
-        self._news = True
+        self._news = leg.stop >= self.recorded
         self._ended = self._move(leg)
         if leg.block.ended and not self._ended:
             self._end(leg.block.ended)
@@ -193,10 +205,11 @@ class Run:
 
     def _move(self, leg: Leg) -> bool:
         """Note the times of `leg` and move to its end; true if that ended the run."""
-        start, first, stop, block = self.t, (self.phase, self.rest), leg.stop, leg.block
+        start, stop, block = self.t, leg.stop, leg.block
         if stop == start:
             return False
         finite = is_finite(block)
+        first = None if finite else (self.phase, self.rest)  # phases may be large
         gone = np.full(1, -1) if finite else first_not_finite(block)
         at = int(gone[0])
         if at < 0:
@@ -207,10 +220,13 @@ class Run:
         piece = Piece(start, stop, kept, leg.evaluated, floor, self.log_rescale, block)
         self._note(piece)
         if floor:
-            piece.rounding = self._twin_distance(piece, block.states[np.isin(leg.kept, floor), 0])
+            assert self.twin is not None  # else there were no such times
+            piece.rounding = self.twin.distance(piece, leg.kept, self.phase[0])
+            self.twin = None if self.twin.ended else self.twin
         self._leave(block, leg.kept, kept)
         self.phase, self.rest, self.t = block.phase, block.rest, stop
-        if not finite:
+        block.phase, block.rest = block.phase[:0].copy(), None  # pieces wait, and phases are large
+        if first is not None:
             self._note_divergence(gone, start)
             if self.diverged_at[0] >= 0:
                 self._stop(*first, start)
@@ -237,7 +253,8 @@ class Run:
         self.plan, found = settled(self.system, self.plan, origin)
         self.phase = ensembles.ensemble(self.system, self.plan, origin)
         self.rest = origin.rests(self.system, self.plan.rows)
-        self.twin_phase, self.twin_rest = self.phase[:1], origin.rests(self.system, 1)
+        if self.twin is not None:
+            self.twin.begin(self.phase[:1], origin.rests(self.system, 1))
         self.targets = self._targets(self.phase)
         state = self.phase[:, self.system.components]
         self.writer.set("perturbation", ensembles.sizes(state))
@@ -283,44 +300,13 @@ class Run:
             if isinstance(follower, Concluding):
                 follower.conclude(self.phase, t)
         kept, evaluated = self.plan.kept(t, t + 1), self.plan.evaluated(t, t + 1)
-        asked: dict[str, Any] = {"evaluate": bool(evaluated), "part": self.part}
+        part = self.part if kept and not self._sketch else slice(0, 0)  # states may be large
+        asked: dict[str, Any] = {"evaluate": bool(evaluated), "part": part}
         asked |= self.sketched(t + 1)
         block = self.system.observe(self.phase, t, **asked, **beside(self.rest))
         self._leave(block, [t], kept)
+        block.phase = block.phase[:0].copy()
         self._note(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
-
-    def _twin_distance(self, piece: Piece, reference: Array) -> Array:
-        """Distance ``(n,)`` of the reference to its twin in another summation order."""
-        assert self.twin is not None  # the caller has looked
-        block = self._advance_twin(piece.start, len(piece.floor), piece.floor)
-        if piece.stop > self._at + self.floor_steps or block.ended:
-            self.twin = None
-        if self.plan.whole_phase:
-            reference = reference[:, self.system.components]
-        with np.errstate(invalid="ignore", over="ignore"):  # rows past a divergence: cut below
-            difference = (reference[: len(block.states)] - block.states[:, 0]).astype(np.float64)
-        distance = np.full(len(reference), np.nan)  # where the twin's own step failed
-        distance[: len(difference)] = np.sqrt(np.einsum("td,td->t", difference, difference))
-        return distance
-
-    def _twin_again(self) -> None:
-        """Bring the twin of a run that goes on to where that is."""
-        if self.t == self._at:
-            self.twin_phase = self.phase[:1]
-            self.twin_rest = checkpoint.rest(self.system, self.writer, self.t, 1)
-            return
-        if self._at:
-            rest = beside(self.twin_rest)
-            block = self.system.advance(self.twin_phase, 0, self._at, (), **rest)
-            self.twin_phase, self.twin_rest = block.phase, block.rest
-        self._advance_twin(self._at, self.t - self._at, ())
-
-    def _advance_twin(self, start: int, steps: int, keep: Sequence[int]) -> Block:
-        assert self.twin is not None
-        rest = beside(self.twin_rest)
-        block = self.twin.advance(self.twin_phase, start, steps, keep, **rest)
-        self.twin_phase, self.twin_rest = block.phase, block.rest
-        return block
 
     def _note_divergence(self, first: Array, start: int) -> None:
         """Note where replicas stop being finite, and let them be NaN from there on."""
@@ -330,7 +316,7 @@ class Run:
 
     def _end(self, reason: str) -> None:
         """End a run from which no further step can be taken: commit what there is, and say why."""
-        if self.t >= self.recorded:
+        if self.t >= self.done:
             self._close()
             self._commit(Checkpoint(self.phase, self._beside, self.t))
         self.writer.finish(
@@ -341,7 +327,7 @@ class Run:
     def _stop(self, phase: Array, rest: Any, start: int) -> None:
         """End a run whose reference diverged: commit the times before, and say why."""
         at = int(self.diverged_at[0])
-        if at > self.recorded:
+        if at > self.done:
             if at - 1 > start:
                 block = self.system.advance(phase, start, at - 1 - start, (), **beside(rest))
                 phase, rest = block.phase, block.rest
@@ -361,17 +347,27 @@ class Run:
         t = at.t
         arrays: dict[str, Array] = {}
         for dim, rows in gather(self.pending, self.system, self.pairs, self.arrived).items():
-            rows.cut(self._stepped if dim == "batch_time" else self.recorded, t)
-            if dim == "batch_time":
-                self._stepped += rows.steps.size
+            stepped = dim == "batch_time"  # none is from the last time of what was finished
+            rows.cut(self.done - (stepped and self.done > 0), t)
             for r in np.flatnonzero(self.diverged_at >= 0):
                 rows.blank(int(r), int(self.diverged_at[r]))
+            if not stepped:
+                checkpoint.compare(
+                    self.writer, dim, rows, self.recorded, self._first, self.system.interval
+                )
+            rows.cut(self._stepped if stepped else self.recorded, t)
+            if stepped:
+                self._stepped += rows.steps.size
             arrays |= {dim: rows.steps * self.system.interval, **rows.values}
         for follower in self.followers:
             arrays |= follower.take(self.recorded, t, self.system.interval)
         for name in self.system.arrival:
             last = self.pending[-1].block.arrival
             self.arrived[name] = last[name][-1] if last else self.arrived[name]
+        self.pending.clear()
+        self.done, self._held = t + 1, None
+        if t < self.recorded:
+            return
         for name in arrays.keys() & set(GROWING) if self._first else ():
             arrays[name] = arrays[name] + self._first * self.system.interval
         self.writer.set("diverged_at", _moved(self.diverged_at, self._first))
@@ -380,9 +376,7 @@ class Run:
         self.writer.set_attrs(redrawn=json.dumps(redrawn))
         self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
         self.writer.commit(*at.of(self.plan.rows))
-        self.pending.clear()
-        self.recorded = t + 1
-        self._held, self._news = None, False
+        self.recorded, self._news = t + 1, False
         self.progress(t, committed=True)
 
 

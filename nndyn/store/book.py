@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Bytes from which on digests are made in a thread of their own.
 _LARGE = 2**20
+#: Bytes from which on the rows in them are written one by one: the library makes copies.
+_IN_TURN = 32 * 2**20
 
 
 class Book:
@@ -75,7 +77,11 @@ class Book:
         # chunks of one row are whole: their digests need nothing of the file
         alone = self._grids[name].chunk[0] == 1 and values.nbytes >= _LARGE
         with _beside(note) if alone else nullcontext(note()):
-            variable[start : start + len(values)] = values
+            if alone and values.ndim > 1 and values.nbytes >= _IN_TURN:
+                for i, r in np.ndindex(values.shape[:2]):
+                    variable[start + i, r] = values[i, r]
+            else:
+                variable[start : start + len(values)] = values
         self._checks.trust(name)
 
     def cut(self, nc: netCDF4.Dataset, kept: Mapping[str, int]) -> None:

@@ -179,8 +179,34 @@ def check_times(path: Path, coordinates: Mapping[str, Array]) -> None:
 
 
 def slot_of(nc: netCDF4.Dataset, n_committed: int) -> int | None:
-    """Return the checkpoint slot of the last commit of an open file, None if there is none."""
-    if "checkpoint_step" not in nc.variables or n_committed == 0:
+    """Return the slot of the last checkpoint of an open file, None if there is none."""
+    if "checkpoint_step" not in nc.variables:
         return None
-    found = np.flatnonzero(np.asarray(nc["checkpoint_step"][:]) == n_committed - 1)
-    return int(found[0]) if found.size else None
+    attrs = {name: nc.getncattr(name) for name in nc.ncattrs()}
+    return newest(np.asarray(nc["checkpoint_step"][:]), n_committed, behind(attrs))
+
+
+def behind(attrs: Mapping[str, Any]) -> int:
+    """Return how many times there may be after the last checkpoint of a recording."""
+    every = int(attrs.get("checkpoint_every", 1))
+    return (every - 1) * int(attrs.get("block", 1))
+
+
+def newest(steps: Array, n_committed: int, behind: int) -> int | None:
+    """Return the slot of the last checkpoint.
+
+    Parameters
+    ----------
+    steps : (slots,) int64
+        Their steps, -1 where there is none.
+    n_committed : int
+    behind : int
+        Times that there may be after it.
+
+    Returns
+    -------
+    int or None
+        None where there is none, of a step that is committed and not further behind.
+    """
+    good = (steps >= max(n_committed - 1 - behind, 0)) & (steps < n_committed)
+    return int(np.where(good, steps, -1).argmax()) if good.any() else None

@@ -18,7 +18,7 @@ from nndyn.runtime.progress import Called
 from nndyn.store import journal as journals
 from nndyn.store.checks import Checks, DigestError, check_header
 from nndyn.store.chunk_index import faults
-from nndyn.store.committed import attributes, own, rows_of, slot_of
+from nndyn.store.committed import attributes, behind, own, rows_of, slot_of
 from nndyn.store.layout import EXTENTS, is_copy
 from nndyn.store.library import exclusive, open_netcdf, reading
 from nndyn.store.locks import existing, has_writer
@@ -126,8 +126,10 @@ def _report(path: Path, progress: Called) -> Report:
             problems = list(dict.fromkeys([*problems, str(error)]))
             return Report(str(path), status, n, 0, (), tuple(problems))
         slot = slot_of(nc, n)
-        if slot is None and n and "checkpoint_step" in nc.variables:
-            problems.append(f"no checkpoint is of step {n - 1}, the last: cannot be resumed")
+        late = behind({"block": 1, **found})  # up to there a run begins anew
+        if slot is None and n > late and "checkpoint_step" in nc.variables:
+            where = f"step {n - 1}, the last" if not late else f"the last {late + 1} steps"
+            problems.append(f"no checkpoint is of {where}: cannot be resumed")
         wrong = list(faults(path, nc, rows, slot, moved=sealed))
         problems += [f for f in wrong if not any(f in p for p in problems)]
         most = path.stat().st_size

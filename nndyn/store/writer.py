@@ -205,7 +205,8 @@ class Writer(Written):
         Parameters
         ----------
         checkpoint : (R, P) array, optional
-            The phase at `step`; not needed where the recording has no checkpoint.
+            The phase at `step`; not needed where the recording has no checkpoint, or does not have
+            one of every block: then the last one stays.
         step : int, optional
             The step of the last appended time.
         beside : mapping of str to array, optional
@@ -222,7 +223,7 @@ class Writer(Written):
         total = session.ends["time"]
         kept: dict[str, Any] = {}
         slot = size = 0
-        if "checkpoint" in session.dims:
+        if "checkpoint" in session.dims and not (checkpoint is None and self._behind):
             if checkpoint is None or step is None:
                 raise UsageError(f"{self.path} has checkpoints: commit needs one and its step")
             others = {n for n in CHECKPOINTS if n in session.dims and n != "checkpoint"}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.store import layout
+from nndyn.store.committed import behind, newest
 from nndyn.store.digests import DIM, NAME
 from nndyn.store.library import exclusive
 from nndyn.store.session import Session
@@ -53,7 +52,7 @@ class Written:
 
     @exclusive
     def checkpoint(self) -> tuple[Array, int]:
-        """Phase ``(R, P)`` and step of the last commit.
+        """Phase ``(R, P)`` and step of the last checkpoint: of the last commit, or of one before.
 
         Returns
         -------
@@ -62,13 +61,20 @@ class Written:
         Raises
         ------
         RecordingError
-            If nothing was committed, or no slot belongs to the last commit.
+            If nothing was committed, or there is none where one ought to be.
         """
-        return self.checkpoint_of("checkpoint"), self.n_committed - 1
+        phase, slot = self.checkpoint_of("checkpoint"), self._slot()
+        return phase, int(self._session.values("checkpoint_step")[slot or 0])
+
+    @property
+    @exclusive
+    def unstarted(self) -> bool:
+        """Whether a run goes on from its start: nothing is committed, or no checkpoint yet."""
+        return self._slot() is None and self.n_committed <= self._behind
 
     @exclusive
     def checkpoint_of(self, name: str) -> Array:
-        """Return what the last commit kept in the checkpoint variable `name`.
+        """Return what the last checkpoint has in the variable `name`.
 
         Parameters
         ----------
@@ -82,7 +88,7 @@ class Written:
         Raises
         ------
         RecordingError
-            If nothing was committed, or no slot belongs to the last commit.
+            If nothing was committed, or there is none where one ought to be.
         """
         slot = self._slot()
         if slot is None:
@@ -129,8 +135,12 @@ class Written:
         return session.values(name, slice(start, max(start, stop)))
 
     def _slot(self) -> int | None:
-        found = np.flatnonzero(self._session.values("checkpoint_step") == self.n_committed - 1)
-        return int(found[0]) if self.n_committed and found.size else None
+        steps = self._session.values("checkpoint_step")
+        return newest(steps, self.n_committed, self._behind)
+
+    @property
+    def _behind(self) -> int:
+        return behind(self._session.attrs)
 
     def _usable(self) -> Session:
         if not self._session.is_open:

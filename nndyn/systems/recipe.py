@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from nndyn.errors import NndynError, UsageError
 from nndyn.options import RECORDING, TOGETHER, TRAINING
@@ -131,9 +131,7 @@ class Recipe:
 
     def _checked(self, made: Any) -> System:
         """Return what a function of the user's returned, if it is a system."""
-        from nndyn.systems.protocol import System
-
-        if not isinstance(made, System):
+        if not is_system(made):
             raise UsageError(
                 f"{self.name} returned {type(made).__name__}, expected a system: nndyn.Loop(…), "
                 "nndyn.Training(…) or one of nndyn.systems"
@@ -188,3 +186,22 @@ def made(
 def recorded(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the recording."""
     return {k: v for k, v in options.items() if k in RECORDING}
+
+
+def is_system(value: object) -> TypeGuard[System]:
+    """Whether a value has all that a `System` has.
+
+    Other than by `isinstance`, no property is computed: that there are tangents takes trials.
+
+    Returns
+    -------
+    bool
+    """
+    from nndyn.systems.protocol import System
+
+    names = [name for name in dir(System) if not name.startswith("_")]
+    nothing = object()
+    return all(
+        inspect.getattr_static(value, name, nothing) is not nothing or hasattr(value, name)
+        for name in names
+    )

@@ -92,17 +92,29 @@ class Engine(Protocol):
     whole: bool
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
-        """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
+        """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow.
 
-    def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        Weights may be taken as they lie there: they are not to change until the next call of it.
+        """
+
+    def gradient(
+        self, t: int, *, correct: bool = False, out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return gradient, loss and correct samples of the step from time `t`.
 
         Moves `statistics` on by that step.
 
+        Parameters
+        ----------
+        t : int
+        correct : bool, default False
+        out : (M·R, D), optional
+            Where the gradient goes; a buffer of its own unless given.
+
         Returns
         -------
         gradient : (M·R, D)
-            A buffer, which the caller may change.
+            A buffer, or `out`; the caller may change it.
         loss : (M·R,)
         correct : (M·R,) or None
             Samples classified correctly, where asked and where there are labels.

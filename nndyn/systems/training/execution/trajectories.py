@@ -14,6 +14,7 @@ from nndyn.numerics.separation import separate_by_parameter
 from nndyn.numerics.sketch import Sketch, Sketches
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.execution.distances import separate
+from nndyn.systems.training.execution.large import LARGE, Turn, lengths, like
 from nndyn.systems.training.execution.sketching import Sketching
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
@@ -43,9 +44,10 @@ class Trajectories:
 
     Notes
     -----
-    A phase is the weights, the buffers of the rule, the statistics of the engine. Buffers: four
-    phases and what the engine keeps. Not for two threads at once. No step waits for a GPU: all that
-    a run gives but the states comes to the host in one copy, at the end.
+    A phase is the weights, the buffers of the rule, the statistics of the engine. Memory: what the
+    engine keeps, and in a call one phase of all rows more than was given, two of several steps. Not
+    for two threads at once. No step waits for a GPU: all that a run gives but the states comes to
+    the host in one copy, at the end.
     """
 
     def __init__(
@@ -66,22 +68,21 @@ class Trajectories:
         self.labelled = labelled
         self.device = device
         self._on_host = device.type == "cpu"
-        rows = engine.runs * engine.replicas
+        self.dtype = dtype
         self._moved = engine.size * (1 + rule.buffers)
-        size = self._moved + engine.statistics.shape[1]
         self._sketching: Sketching | None = None
-        self._phases = torch.zeros((2, rows, size), dtype=dtype, device=device)
 
     def bare(self, phases: Array, start: int, steps: int) -> Array:
         """Return the phases ``(M, R, P)`` after `steps` steps that record nothing, for timing."""
         with torch.no_grad():
-            here, there = self._load(phases)
+            here, spare = self._given(phases), None
             for t in range(start, start + steps):
                 self._enter(here)
+                there = like(here) if spare is None else spare
                 gradient, _, _ = self.engine.gradient(t)
-                self._step(here, gradient, t, there)
-                here, there = there, here
-            end: Array = on_host(here)[0].copy().reshape(phases.shape)
+                self._step(here, gradient, t, there, None, None)
+                here, spare = there, here if t > start else None  # what was given stays
+            end: Array = on_host(here)[0].reshape(phases.shape)
         return end
 
     def run(
@@ -101,19 +102,19 @@ class Trajectories:
         keep_at, evaluate_at = set(keep), set(evaluate)
         n = len(times)
         with torch.no_grad():
-            here, there = self._load(phases)
+            here, spare = self._given(phases), None
+            turn = Turn(here[:, :D]) if self._are_large(here) else None
             width = len(range(*part.indices(here.shape[1])))
             states = Snapshots(M, len(keep), R, width, here)
             sketched_at = set() if sketch is None else set(sketch.times)
             sketches: list[Tensor] = []
             l1, linf = self._zeros(2, M, n, R)
-            norms, lengths, losses = self._zeros(3, n, M, R)
+            norms, moved, losses = self._zeros(3, n, M, R)
             gram, squares = self._zeros(M, n, R, R), self._zeros(M, n, R, len(self._ends))
             apart = l1, linf, gram, squares
             names = evaluations(self.counts, labelled=self.labelled)
             found: dict[str, list[Tensor]] = {name: [] for name in names}
             for i, t in enumerate(times):
-                weights = here[:, :D]
                 asked = t in evaluate_at
                 if t in keep_at:
                     states.keep(here[:, part])
@@ -124,20 +125,21 @@ class Trajectories:
                 if asked:
                     self._evaluate(found, linf[:, i])
                 wanted = asked and engine.whole
-                gradient, loss, correct = engine.gradient(t, correct=wanted and self.labelled)
-                torch.linalg.vector_norm(
-                    gradient, dim=1, dtype=torch.float64, out=norms[i].view(-1)
+                there = here
+                if steps or turn is not None:
+                    there = like(here) if spare is None else spare
+                gradient, loss, correct = engine.gradient(
+                    t,
+                    correct=wanted and self.labelled,
+                    out=None if turn is None else there[:, :D],
                 )
+                lengths(gradient, norms[i].view(-1), turn)
                 losses[i] = loss.view(M, R)
                 if wanted:
                     _note(found, "", loss, correct)
                 if steps:
-                    self._step(here, gradient, t, there)
-                    moved = torch.sub(there[:, :D], weights, out=gradient)
-                    torch.linalg.vector_norm(
-                        moved, dim=1, dtype=torch.float64, out=lengths[i].view(-1)
-                    )
-                    here, there = there, here
+                    self._step(here, gradient, t, there, moved[i].view(-1), turn)
+                    here, spare = there, here if i else None  # what was given stays
             distances = tuple(torch.nan_to_num(v, *[torch.nan] * 3) for v in apart)
             evaluated = {name: self._joined(rows) for name, rows in found.items()}
             for prefix, count in self.counts.items() if self.labelled else ():
@@ -145,7 +147,7 @@ class Trajectories:
                 if prefix:
                     evaluated[DISAGREEMENT] /= count
             series = {"gradient_norm": norms}
-            arrival = {"step_length": lengths} if steps else {}
+            arrival = {"step_length": moved} if steps else {}
             # of batches that are drawn nobody can tell the loss later
             batch = {"batch_loss": losses} if steps and "" not in self.counts else {}
             named = (arrival, series, evaluated, batch)
@@ -157,19 +159,45 @@ class Trajectories:
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=torch.float64, device=self.device)
 
-    def _load(self, phases: Array) -> Tensor:
-        self._phases[0].copy_(torch.from_numpy(phases.reshape(self._phases[0].shape)))
-        return self._phases
+    def _given(self, phases: Array) -> Tensor:
+        """Return phases ``(M, R, P)`` as rows on the device, on a CPU the very ones."""
+        rows = phases.reshape(self.engine.runs * self.engine.replicas, -1)
+        rows = rows if rows.flags.writeable else rows.copy()  # torch has no other
+        return torch.from_numpy(rows).to(self.device, self.dtype)
 
     def _enter(self, here: Tensor) -> None:
         self.engine.load(here[:, : self.engine.size], here[:, self._moved :])
 
-    def _step(self, here: Tensor, gradient: Tensor, t: int, there: Tensor) -> None:
-        if self._moved == here.shape[1]:
+    def _are_large(self, here: Tensor) -> bool:
+        return self.engine.runs == 1 and not here.is_cuda and here.nbytes >= LARGE
+
+    def _step(
+        self,
+        here: Tensor,
+        gradient: Tensor,
+        t: int,
+        there: Tensor,
+        out: Tensor | None,
+        turn: Turn | None,
+    ) -> None:
+        """Write the phases after a step and, to `out`, how long it is; the gradient is lost.
+
+        That of large rows, which take turns, may lie where the weights go.
+        """
+        moved, D = self._moved, self.engine.size
+        if turn is not None and out is not None:
+            for row, after, found, length in zip(here, there, gradient, out, strict=True):
+                own = turn.row.copy_(found)
+                self.rule(row[None, :moved], own[None], t, after[None, :moved])
+                turn.length(torch.sub(after[:D], row[:D], out=own), length)
+        elif moved == here.shape[1]:
             self.rule(here, gradient, t, there)
-            return
-        self.rule(here[:, : self._moved], gradient, t, there[:, : self._moved])
-        there[:, self._moved :] = self.engine.statistics
+        else:
+            self.rule(here[:, :moved], gradient, t, there[:, :moved])
+        if turn is None and out is not None:
+            lengths(torch.sub(there[:, :D], here[:, :D], out=gradient), out)
+        if moved < here.shape[1]:
+            there[:, moved:] = self.engine.statistics
 
     def _separate(self, here: Tensor, i: int, out: tuple[Tensor, ...]) -> None:
         """Write l1, linf, inner products and squares by parameter of deviations from each first."""
@@ -284,7 +312,7 @@ def _blocks(
     ]
     return [
         Block(
-            phases[m].copy(),
+            phases[m].copy() if len(phases) > 1 else phases[m],
             states[m].numpy(),
             l1[m],
             linf[m],

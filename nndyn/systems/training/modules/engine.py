@@ -59,7 +59,7 @@ class Modules:
     On a GPU, in full batch, and where nothing is random, the rows of all runs are one call.
     Otherwise every run makes exactly the calls it would make alone.
 
-    Memory: two arrays of ``M R x D`` and what is loaded for a call, and the activations of as many
+    Memory: gradients ``M R x D`` and what is loaded for a call, and the activations of as many
     samples as `BUDGET` allows; of all samples of a step where the gradient cannot be taken in
     parts: with normalisations over the batch, what is random, and losses of the user's.
     """
@@ -96,8 +96,8 @@ class Modules:
             reverse = full and orders[0].reverse
             self._first = train.take(self._rows(orders[0], 0)) if reverse else train
             zeros = partial(torch.zeros, dtype=module.dtype, device=device)
-            self._weights = zeros((rows, module.size))
-            self._gradient = zeros((rows, module.size))
+            self._weights = zeros((0, module.size))
+            self._gradient = zeros((0, module.size))
             self.statistics = zeros((rows, len(module.initial_statistics)))
         several = batched is None and self._batched and replicas > 1  # one is alike anywhere
         if several and device.type == "cpu" and not self._same_everywhere():
@@ -117,12 +117,18 @@ class Modules:
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)`` and statistics ``(M·R, B)`` for the calls that follow."""
         with plain():
-            self._weights.copy_(weights)
+            self._weights = weights
             self.statistics.copy_(statistics)
 
-    def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+    def gradient(
+        self, t: int, *, correct: bool = False, out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return gradient, loss and correct samples of a step; see `Engine.gradient`."""
         with plain():
+            if out is None:
+                if not len(self._gradient):
+                    self._gradient = torch.zeros_like(self._weights)
+                out = self._gradient
             found = [
                 self._pass.gradient(
                     self._weights[rows],
@@ -135,13 +141,13 @@ class Modules:
                         rows,
                         self.module.independent and self.module.criterion.adds,
                     ),
-                    out=self._gradient[rows],
+                    out=out[rows],
                 )
                 for rows, order in self._calls()
             ]
             loss = torch.cat([loss for loss, _ in found])
             right = torch.cat([right for _, right in found])
-        return self._gradient, loss, right if correct and self._train.labels is not None else None
+        return out, loss, right if correct and self._train.labels is not None else None
 
     def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return loss and correct samples over the training set; see `Engine.evaluate`."""
@@ -217,25 +223,25 @@ class Modules:
         """
         module, order, R = self.module, self._orders[0], self.replicas
         moved = elsewhere(module.module)  # at weights of 0 all places are alike
-        weights = vector(moved, module.parameters).repeat(R, 1)
-        statistics = vector(moved, module.statistics).to(weights).repeat(R, 1)
-        found: list[Tensor] = []
+        weights = vector(moved, module.parameters).expand(R, -1)
+        statistics = vector(moved, module.statistics).to(weights).expand(R, -1)
         rows = slice(0, R)
         with plain():
             for t in sorted(order.probes):
                 batch = self.samples(order, t)
-                running, out = statistics.clone(), torch.zeros_like(weights)
+                running, out = statistics.clone(), torch.zeros(weights.shape).to(weights)
                 parts = self._parts(len(batch), rows, module.independent and module.criterion.adds)
                 key = step_key(order.seed, t)
                 loss, _ = self._pass.gradient(
                     weights, running, batch, t=t, key=key, parts=parts, out=out
                 )
-                found += [loss, running, out]
+                if not (_alike(loss) and _alike(running) and _alike(out)):
+                    return False
             for batch, count in self._evaluated():
                 here = self.evaluation(weights[:count], statistics[:count], batch, order)
-                found += [*here.outputs, here.loss]
-        found = [torch.nan_to_num(values) for values in found]
-        return all(torch.equal(values, values[:1].expand_as(values)) for values in found)
+                if not all(map(_alike, (*here.outputs, here.loss))):
+                    return False
+        return True
 
     def _evaluated(self) -> Iterator[tuple[Batch, int]]:
         """Yield the samples of evaluations, and how many rows of a run they may be of."""
@@ -274,6 +280,12 @@ class Modules:
         parts = -(-count // max(int(most), 1))
         size = -(-count // parts)
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _alike(rows: Tensor) -> bool:
+    """Whether all rows have the same bits, NaN counting as zero."""
+    first = torch.nan_to_num(rows[0])
+    return all(torch.equal(torch.nan_to_num(row), first) for row in rows[1:])
 
 
 def _distance(outputs: Sequence[Tensor]) -> Tensor:

@@ -175,9 +175,9 @@ class Module:
             trial=self.trial.cast(dtype),
         )
 
-    @cached_property
+    @property
     def initial(self) -> Array:
-        """Initial weights ``(D,)``."""
+        """Initial weights ``(D,)``, a copy that is made each time: they may be many."""
         return _numpy(vector(self.module, self.parameters))
 
     @cached_property

@@ -17,10 +17,9 @@ from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.data.several import Several, arguments, called, each
 from nndyn.systems.training.modules.criterion import Criterion
-from nndyn.systems.training.modules.layout import Layout, trained
+from nndyn.systems.training.modules.layout import Layout, descend, place_in, split, trained
 from nndyn.systems.training.modules.modes import evaluating
 from nndyn.systems.training.modules.nested import filled, joined, leaves, numbers
 from nndyn.systems.training.torch_state.randomness import reseed, seeded
@@ -174,13 +173,12 @@ class RowByRow:
                     x = entering(few.x, self._criterion, graph=self._graph)
                     output = called(self._module, x)
                     loss = self._criterion(output, few.target, x, len(batch))
-                    gradients = torch.autograd.grad(loss, self._weights, materialize_grads=True)
-                    _collect(out[r], gradients, self._layout.parameters, add=i > 0)
+                    descend(loss, self._weights, self._layout.parameters, out[r], add=i > 0)
                     losses[r] += loss.detach()
                     if few.labels is not None:
                         correct[r] += _right(output.detach(), few.labels, 1).sum()
                 for place, buffer in zip(self._layout.statistics, self._statistics, strict=True):
-                    _at(statistics[r], place).copy_(buffer.view(-1))
+                    place_in(statistics[r], place).copy_(buffer.view(-1))
         return losses, correct
 
     def evaluate(
@@ -215,9 +213,9 @@ class RowByRow:
     def _load(self, row: Tensor, statistics: Tensor, t: int) -> None:
         with torch.no_grad():
             for place, weight in zip(self._layout.parameters, self._weights, strict=True):
-                weight.copy_(_at(row, place).view(place.shape))
+                weight.copy_(place_in(row, place).view(place.shape))
             for place, buffer in zip(self._layout.statistics, self._statistics, strict=True):
-                buffer.copy_(_at(statistics, place).view(place.shape))
+                buffer.copy_(place_in(statistics, place).view(place.shape))
             for counter, (start, stride) in zip(self._counters, self._counts, strict=True):
                 counter.fill_(start + stride * t)
 
@@ -241,7 +239,8 @@ class Batched:
         criterion: Criterion,
         counters: Sequence[tuple[int, int]],
     ) -> None:
-        self._module = copy.deepcopy(module)
+        # weights are put in their place in every call: a copy of them would be memory for nothing
+        self._module = copy.deepcopy(module, {id(value): value for _, value in trained(module)})
         self._criterion = criterion
         self._counts = dict(zip(layout.counters, counters, strict=True))
         self._layout = layout
@@ -261,8 +260,8 @@ class Batched:
         G = len(weights)
         losses = weights.new_zeros(G)
         correct = weights.new_zeros(G, dtype=torch.float64)
-        rows = _split(_padded(weights), self._layout.parameters)
-        running = _split(_padded(statistics), self._layout.statistics)
+        rows = split(weights, self._layout.parameters)
+        running = split(statistics, self._layout.statistics)
         counters = self._counters(weights.device, t)
         for row in rows.values():
             row.requires_grad_()
@@ -280,15 +279,12 @@ class Batched:
 
                 # the masks of every row are those of the reference
                 loss, output = vmap(objective, randomness="same")(rows, running)
-                gradients = torch.autograd.grad(
-                    loss.sum(), list(rows.values()), materialize_grads=True
-                )
-                _collect(out, [g[:G] for g in gradients], self._layout.parameters, add=i > 0)
+                descend(loss.sum(), list(rows.values()), self._layout.parameters, out, add=i > 0)
                 losses += loss.detach()[:G]
                 if few.labels is not None:
                     correct += _right(output.detach()[:G], few.labels, 2).flatten(1).sum(1)
         for place in self._layout.statistics:
-            _at(statistics, place).copy_(running[place.name][:G].view(G, -1))
+            place_in(statistics, place).copy_(running[place.name][:G].view(G, -1))
         return losses, correct
 
     def evaluate(
@@ -302,8 +298,8 @@ class Batched:
     ) -> Evaluation:
         """See `Pass.evaluate`."""
         G = len(weights)
-        rows = _split(_padded(weights), self._layout.parameters)
-        running = _split(_padded(statistics), self._layout.statistics)
+        rows = split(weights, self._layout.parameters)
+        running = split(statistics, self._layout.statistics)
         counters = self._counters(weights.device, 0)
         forms: list[Any] = []
 
@@ -353,43 +349,3 @@ def entering(x: Any, criterion: Criterion, *, graph: bool) -> Any:
 def _right(outputs: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Return where the largest output, the first of equals, along `classes` is that of labels."""
     return outputs.argmax(classes) == labels
-
-
-def _at(rows: Tensor, place: Parameter) -> Tensor:
-    return rows[..., place.start : place.start + place.size]
-
-
-def _padded(rows: Tensor) -> Tensor:
-    """Return `rows`, on a CPU with the first once more at the end.
-
-    Elementwise kernels compute the last numbers of an array, those that fill no vector register,
-    by other approximations: so they belong to a row that counts for nothing.
-
-    Returns
-    -------
-    torch.Tensor
-    """
-    if rows.is_cuda or len(rows) == 1:
-        return rows
-    return torch.cat([rows, rows[:1]])
-
-
-def _split(rows: Tensor, places: Sequence[Parameter]) -> dict[str, Tensor]:
-    """Return the parts of `rows` by name, each in memory of its own, which autograd may fill."""
-    return {
-        place.name: _at(rows, place)
-        .clone(memory_format=torch.contiguous_format)
-        .view(len(rows), *place.shape)
-        for place in places
-    }
-
-
-def _collect(
-    out: Tensor, gradients: Sequence[Tensor], places: Sequence[Parameter], *, add: bool
-) -> None:
-    for place, gradient in zip(places, gradients, strict=True):
-        target, dense = _at(out, place), gradient.to_dense()
-        if add:
-            target += dense.reshape(target.shape)
-        else:
-            target.copy_(dense.reshape(target.shape))

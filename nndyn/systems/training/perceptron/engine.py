@@ -20,7 +20,6 @@ elementwise is done for all runs at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -31,76 +30,13 @@ from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
 from nndyn.systems.training.perceptron.kernels.outputs import differing
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
-from nndyn.systems.training.perceptron.operands import operand, padded
+from nndyn.systems.training.perceptron.operands import in_turn, operand, padded
+from nndyn.systems.training.perceptron.views import Down, Target, Up
 
 Tensor = torch.Tensor
 
 #: Samples of a tile of an evaluation, which need not hold all activations at once.
 TILE = 8192
-
-
-@dataclass
-class _Up:
-    """One layer of a forward pass over some columns: views, by run where they are lists.
-
-    Making a view takes as long as computing a small layer, so they are made once.
-
-    Attributes
-    ----------
-    operands, products : list of tensors
-        The weights, and where their product with what is below goes.
-    below : list of tensors
-        The values of the layer below; empty for the first layer, which takes the samples.
-    preactivation, value : (M, replicas, outputs, columns)
-        See `Activation.forward`, which leaves the derivative in the first where it is kept.
-    arrays : list of tuples of arrays
-        Of each call of the activation: preactivations, bias, values; none where it changes nothing.
-    """
-
-    activation: str
-    operands: list[Tensor]
-    products: list[Tensor]
-    below: list[Tensor]
-    preactivation: Tensor
-    value: Tensor
-    arrays: list[tuple[Array, ...]]
-
-
-@dataclass
-class _Down:
-    """One layer of the pass back: views, by run where they are lists.
-
-    Attributes
-    ----------
-    delta : (M, R, outputs, columns)
-        Gradient of the loss at the preactivations.
-    deltas : list of tensors
-        Its runs.
-    below : list of tensors
-        Transposes of the values below; empty for the first layer.
-    products : list of tensors
-        Where the gradient of the weights goes: the product of the two.
-    gradient, target : (M, R, outputs, inputs)
-        The same, and its place in the rows of weights.
-    bias, bias_target : tensor or None
-        Likewise; where `bias` is None the delta is summed.
-    lowers : list of tensors
-        Where the gradient at the values below goes; empty for the first layer.
-    arrays : list of tuples of arrays
-        Of each call of the derivative of the activation below: gradients, values, preactivations.
-    """
-
-    delta: Tensor
-    deltas: list[Tensor]
-    below: list[Tensor]
-    products: list[Tensor]
-    gradient: Tensor
-    target: Tensor
-    bias: Tensor | None
-    bias_target: Tensor | None
-    weights: list[Tensor]
-    lowers: list[Tensor]
-    arrays: list[tuple[Array, ...]]
 
 
 class Perceptrons:
@@ -148,19 +84,20 @@ class Perceptrons:
         M, R = self.runs, replicas
         self.statistics = torch.zeros((M * R, 0), dtype=dtype)
         self._operands: list[Tensor] = []
-        self._gradients: list[Tensor] = []
+        products: list[tuple[int, ...]] = []
         for depth, layer in enumerate(network.layers):
             if depth == 0:
                 shape: tuple[int, ...] = (M, padded(R * layer.outputs), layer.inputs + layer.bias)
             else:
                 shape = (M, R, layer.outputs, layer.inputs)
             self._operands.append(operand(*shape, dtype=dtype))
-            self._gradients.append(operand(*shape, dtype=dtype))
+            products.append(shape)
+        self._gradients = in_turn(products, dtype=dtype)
         self._biases = [torch.zeros((M, R, layer.outputs), dtype=dtype) for layer in network.layers]
         self._buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
-        self._up: dict[tuple[int, int], list[_Up]] = {}
-        self._down: dict[int, list[_Down]] = {}
-        self._gradient = torch.zeros((M * R, network.size), dtype=dtype)
+        self._up: dict[tuple[int, int], list[Up]] = {}
+        self._down: dict[int, list[Down]] = {}
+        self._own: tuple[Tensor, list[Target]] | None = None
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)``; there are no statistics."""
@@ -180,7 +117,9 @@ class Perceptrons:
                     self._biases[depth].copy_(bias[..., 0])
                 start += H
 
-    def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+    def gradient(
+        self, t: int, *, correct: bool = False, out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return gradient, loss and correct samples of the step from time `t`."""
         batches = self._feed.at(t)
         layers = self._forward(batches, self.replicas)
@@ -190,7 +129,7 @@ class Perceptrons:
         loss, right = self._losses(top.value, batches, gradient=True, correct=correct)
         if kept is not None:
             _derive(top.activation, _arrays(top.value, kept, top.preactivation))
-        return self._backward(batches, layers), loss.flatten(), _flat(right)
+        return self._backward(batches, layers, out), loss.flatten(), _flat(right)
 
     def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return loss and correct samples over the training set."""
@@ -225,7 +164,7 @@ class Perceptrons:
         asked = (right, other) if correct else (None, None)
         return loss, asked[0], apart, asked[1]
 
-    def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[_Up]:
+    def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
         key = batches[0].x.shape[1], replicas
         layers = self._up.get(key) or self._forward_buffers(*key)
@@ -261,9 +200,11 @@ class Perceptrons:
         right = [hits for _, hits in found if hits is not None]
         return loss, torch.cat(right).view(shape) if right else None
 
-    def _backward(self, batches: Sequence[Inputs], layers: list[_Up]) -> Tensor:
+    def _backward(self, batches: Sequence[Inputs], layers: list[Up], out: Tensor | None) -> Tensor:
         columns = batches[0].x.shape[1]
+        rows, targets = self._targets(out)
         for depth, down in enumerate(self._down.get(columns) or self._backward_buffers(columns)):
+            target, bias = targets[depth]
             lower = layers[-2 - depth] if down.lowers else None
             for m, product in enumerate(down.products):
                 if lower is None:
@@ -271,22 +212,38 @@ class Perceptrons:
                 else:
                     torch.bmm(down.deltas[m], down.below[m], out=product)
                     torch.bmm(down.weights[m], down.deltas[m], out=down.lowers[m])
-            if down.bias is not None and down.bias_target is not None:
-                down.bias_target.copy_(down.bias)
-            elif down.bias_target is not None:
-                torch.sum(down.delta, 3, out=down.bias_target)
-            down.target.copy_(down.gradient)
+            if down.bias is not None and bias is not None:
+                bias.copy_(down.bias)
+            elif bias is not None:
+                torch.sum(down.delta, 3, out=bias)
+            target.copy_(down.gradient)
             if lower is not None:
                 _derive(lower.activation, down.arrays)
-        return self._gradient
+        return rows
 
-    def _forward_buffers(self, columns: int, replicas: int) -> list[_Up]:
+    def _targets(self, out: Tensor | None) -> tuple[Tensor, list[Target]]:
+        """Return rows of weights, and the places of gradients in them, of the last layer first."""
+        if out is None and self._own is not None:
+            return self._own
+        M, R, found, start = self.runs, self.replicas, [], 0
+        rows = torch.zeros((M * R, self.size), dtype=self.dtype) if out is None else out
+        for layer in self._layers:
+            place, weights = rows[:, start : start + layer.size], layer.outputs * layer.inputs
+            target = place[:, :weights].view(M, R, layer.outputs, layer.inputs)
+            found.append((target, place[:, weights:].view(M, R, -1) if layer.bias else None))
+            start += layer.size
+        both = rows, found[::-1]
+        if out is None:
+            self._own = both
+        return both
+
+    def _forward_buffers(self, columns: int, replicas: int) -> list[Up]:
         """Make the views of a forward pass, and the buffers where the columns are new."""
         if columns not in self._buffers:
             self._buffers[columns] = [
                 self._allocate(depth, columns) for depth in range(len(self._layers))
             ]
-        found: list[_Up] = []
+        found: list[Up] = []
         for depth, (layer, buffers) in enumerate(
             zip(self._layers, self._buffers[columns], strict=True)
         ):
@@ -308,21 +265,19 @@ class Perceptrons:
                 arrays = _arrays(preactivation, bias, value)
             operands = list(operand)
             found.append(
-                _Up(layer.activation, operands, products, below, preactivation, value, arrays)
+                Up(layer.activation, operands, products, below, preactivation, value, arrays)
             )
         self._up[columns, replicas] = found
         return found
 
-    def _backward_buffers(self, columns: int) -> list[_Down]:
+    def _backward_buffers(self, columns: int) -> list[Down]:
         """Make the views of a pass back, from the last layer to the first."""
-        M, R, found, end = self.runs, self.replicas, [], self.size
+        M, R, found = self.runs, self.replicas, []
         buffer = self._buffers[columns][-1][1]
         for depth in range(len(self._layers) - 1, -1, -1):
             layer, gradient = self._layers[depth], self._gradients[depth]
             H, K = layer.outputs, layer.inputs
             delta = self._part(buffer, H, R)
-            target = self._gradient[:, end - layer.size : end].view(M, R, layer.size)
-            end -= layer.size
             bias, values, lowers, arrays = None, [], [], []
             if depth == 0:
                 deltas, products = list(buffer), list(gradient[:, :, : K + layer.bias])
@@ -336,15 +291,13 @@ class Perceptrons:
                 values = list(up.value.transpose(2, 3))
                 lowers, arrays = list(lower), _arrays(lower, up.value, up.preactivation)
             found.append(
-                _Down(
+                Down(
                     delta,
                     deltas,
                     values,
                     products,
                     gradient[:, :, :H, :K],
-                    target[..., : H * K].view(M, R, H, K),
                     bias,
-                    target[..., H * K :] if layer.bias else None,
                     list(self._operands[depth][..., :K].transpose(-2, -1)),
                     lowers,
                     arrays,

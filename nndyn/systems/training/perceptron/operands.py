@@ -9,6 +9,7 @@ multiple of 64 bytes, the longest register and a line of the cache.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -42,12 +43,32 @@ def operand(*shape: int, dtype: torch.dtype) -> Tensor:
     torch.Tensor
         Of that shape; behind every row lie zeros up to the next line.
     """
-    *outer, width = shape
-    stride = padded(width, LINE // dtype.itemsize)
-    count = math.prod(outer) * stride
-    room = torch.zeros(count + LINE // dtype.itemsize, dtype=dtype)
+    (found,) = in_turn([shape], dtype=dtype)
+    return found
+
+
+def in_turn(shapes: Sequence[tuple[int, ...]], *, dtype: torch.dtype) -> list[Tensor]:
+    """Return operands of which one is in use at a time: they lie in the same memory.
+
+    Parameters
+    ----------
+    shapes : sequence of tuple of int
+    dtype : torch.dtype
+
+    Returns
+    -------
+    list of torch.Tensor
+        Of each shape, laid out as `operand`; what lies behind a row is the other ones'.
+    """
+    line = LINE // dtype.itemsize
+    strides = [padded(shape[-1], line) for shape in shapes]
+    counts = [math.prod(shape[:-1]) * s for shape, s in zip(shapes, strides, strict=True)]
+    room = torch.zeros(max(counts) + line, dtype=dtype)
     first = -room.data_ptr() % LINE // dtype.itemsize
-    return room[first : first + count].view(*outer, stride)[..., :width]
+    return [
+        room[first : first + count].view(*shape[:-1], stride)[..., : shape[-1]]
+        for shape, count, stride in zip(shapes, counts, strides, strict=True)
+    ]
 
 
 def aligned(tensor: Tensor) -> bool:

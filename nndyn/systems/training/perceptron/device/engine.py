@@ -86,13 +86,16 @@ class DevicePerceptrons:
         """Take the weights ``(M·R, D)``; there are no statistics."""
         self._weights.copy_(weights)
 
-    def gradient(self, t: int, *, correct: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+    def gradient(
+        self, t: int, *, correct: bool = False, out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return gradient, loss and correct samples of the step from time `t`."""
         samples = self._feed.at(t)
         key = "gradient", samples.count, correct
         found = self._run(key, partial(self._descend, samples, correct=correct), samples)
         loss, right = found.flatten(1)
-        return self._gradient, loss, right if correct else None
+        gradient = self._gradient if out is None else out.copy_(self._gradient)
+        return gradient, loss, right if correct else None
 
     def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return loss and correct samples over the training set."""
