@@ -339,12 +339,6 @@ def _run_compare(paths: tuple[Path, ...], output: Path, form: str | None, **opti
 
 
 _STUDIES = {
-    "compare": click.Command(
-        "compare",
-        callback=_run_compare,
-        help="Separation, spectra, displacement and recurrence of recordings side by side.",
-        params=[*compare.options(), *_drawing()],
-    ),
     "study": _of_study(
         "study",
         _run_study,
@@ -379,6 +373,12 @@ _STUDIES = {
             metavar="N",
             help="How many values of each run, or below 1 which share of them.",
         ),
+    ),
+    "compare": click.Command(
+        "compare",
+        callback=_run_compare,
+        help="Separation, spectra, displacement and recurrence of recordings side by side.",
+        params=[*compare.options(), *_drawing()],
     ),
 }
 

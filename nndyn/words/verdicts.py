@@ -70,6 +70,20 @@ VERDICTS: Mapping[str, Explanation] = {
         "The reason names what is missing and what would decide it. With `strict` a command exits "
         "with 3 here, so that a script does not go on.",
     ),
+    "not told from a random walk": Explanation(
+        "plot path",
+        "The first principal component holds as much of the trajectory's variance as it does of "
+        "random walks of as many states and numbers, which draw the same arcs.",
+        "Read no structure into the picture; exploration compares displacement and participation "
+        "ratio with those of walks.",
+    ),
+    "unlike a random walk": Explanation(
+        "plot path",
+        "The first principal component holds more or less of the trajectory's variance than of all "
+        "but a few random walks of as many states and numbers.",
+        "Compare the shares in the third panel. That the picture has arcs is no sign of it: walks "
+        "have them too.",
+    ),
     "diverged": Explanation(
         "lyapunov, spectrum, exploration, recurrence, learning, endings, autocorrelation",
         "The reference itself left every bound: its state is not finite, or grew without end. What "

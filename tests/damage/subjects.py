@@ -48,7 +48,7 @@ from nndyn.store.session import Session
 settle, seen = Session.settle, []
 def die(self):
     seen.append(1)
-    os._exit(9) if len(seen) == 5 else settle(self)
+    os._exit(9) if len(seen) == 4 else settle(self)
 Session.settle = die
 main()
 """

@@ -82,6 +82,7 @@ def test_one_parameter_by_name_has_the_numbers_that_it_has_among_all(tmp_path):
     assert float(one["lyapunov_max"]) == float(nndyn.lyapunov(run, window=(1, 30))["lyapunov_max"])
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # of torch's own
 def test_aligned_rates_of_a_linear_network_agree_and_shares_are_those_of_a_plain_loop(tmp_path):
     """At a minimum deviations along the steepest direction grow by 1 - lr h in every parameter."""
     x = np.eye(2)

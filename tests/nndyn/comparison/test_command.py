@@ -72,9 +72,10 @@ def test_a_program_gets_a_line_for_each_number(cli, kinds, monkeypatch):
     assert "\n#1 " in out
 
 
-def test_names_are_neither_markup_nor_control(cli, kinds):
+def test_names_are_neither_markup_nor_control(cli, kinds, monkeypatch):
     from shutil import copy
 
+    monkeypatch.delenv("COLUMNS", raising=False)
     copy(kinds["series"], "[red]<b>$x$\x1b.nc")
     code, out, _ = cli("compare", "[red]<b>$x$\x1b.nc", "-q")
     assert code == 0
