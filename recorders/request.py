@@ -47,8 +47,9 @@ FOLLOWED: tuple[type[Followed], ...] = (
 EPSILON = 1e-8
 _BLOCK_BYTES = 64 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
-#: Operations between two checkpoints for every byte of one: a twentieth of their time. To write and
-#: to digest a byte takes some 10 ns of a core, as long as 500 operations at 50 a nanosecond.
+#: Operations between two checkpoints for every byte of one, so that they take a twentieth of the
+#: time at most: to write and to digest a byte takes 2 ns of a core where disk and memory are fast,
+#: and 10 where they are not, as long as 500 operations at 50 a nanosecond.
 _CHECKPOINT_WORK = 1e4
 _BLOCK_STEPS = 131_072
 #: However slow a step: rows that are read together share a chunk of a block's length.
