@@ -40,7 +40,7 @@ def picture(draw: Callable[[], Figure], caption: str, prefix: str, *, above: str
     Returns
     -------
     Picture
-        Text stays text: half as large as outlines, found by a search, read aloud, in the colours
+        Text stays text: smaller than outlines, found by a search, read aloud, in the colours
         of the page, light or dark. Where the font of the layout is missing, letters of others are
         no wider.
     """
