@@ -77,7 +77,7 @@ def _columns(result: xr.Dataset, dim: str, names: list[str]) -> Table:
     rows: list[tuple[str, ...]] = []
     for i, label in enumerate(result[dim].values.tolist()):
         values = [float(result[name].values[i]) for name in names]
-        cells = [show(None if value != value else float(f"{value:.4g}")) for value in values]
+        cells = [show(None if value != value else float(f"{value:.3g}")) for value in values]
         rows.append((str(label), *cells))
     return Table(tuple(headings), rows)
 

@@ -24,7 +24,7 @@ def test_every_number_is_that_of_the_json_of_its_analyzer(cli, recording_path, t
             if "copy" in entry:  # a column of a table of its own
                 cells = {cell for row in shown for cell in row}
                 given = entry["value"] or []
-                assert {show(float(f"{value:.4g}")) for value in given} <= cells
+                assert {show(float(f"{value:.3g}")) for value in given} <= cells
             else:
                 assert (name, show(entry["value"]), interval, entry["unit"]) in shown
             if "note" in entry:
