@@ -34,6 +34,20 @@ def _apart(row: Array, reference: Array, n: int, out: Array) -> bool:
     return different > 0
 
 
+@numba.njit(cache=True, nogil=True)
+def _deviation(row: Array, reference: Array, n: int, out: Array) -> None:
+    """Write a deviation in float64."""
+    for i in range(n):
+        out[i] = np.float64(row[i]) - np.float64(reference[i])
+
+
+@numba.njit(cache=True, nogil=True)
+def _widened(row: Array, n: int, out: Array) -> None:
+    """Write numbers in float64."""
+    for i in range(n):
+        out[i] = np.float64(row[i])
+
+
 @numba.njit(inline="always")
 def _separate_few(rows: Array, size: int, t: int, l1: Array, linf: Array, gram: Array) -> None:
     """Do what `separate` does where there are fewer than eight components."""
@@ -213,4 +227,51 @@ def moved(new: Array, before: Array, after: Array) -> float:
     for i in range(whole, n):
         total += (np.float64(new[i]) - np.float64(before[i])) ** 2
         after[i] = new[i]
+    return float(total)
+
+
+@numba.njit(cache=True, nogil=True)
+def lengths(rows: Array, out: Array) -> None:
+    """Write how long rows are.
+
+    Parameters
+    ----------
+    rows : (R, D)
+    out : (R,) float64, written
+        l2 lengths; not finite where a number is not. Sums as those of `separate`.
+    """
+    for r in range(rows.shape[0]):
+        out[r] = np.sqrt(_square(rows[r], rows[r], False))
+
+
+@numba.njit(cache=True, nogil=True)
+def moves(new: Array, before: Array, out: Array) -> None:
+    """Write how far rows are from those before.
+
+    Parameters
+    ----------
+    new, before : (R, D)
+    out : (R,) float64, written
+        l2 lengths of the differences, as `lengths` has them; differences are taken in float64.
+    """
+    for r in range(new.shape[0]):
+        out[r] = np.sqrt(_square(new[r], before[r], True))
+
+
+@numba.njit(cache=True, nogil=True)
+def _square(x: Array, y: Array, apart: bool) -> float:
+    """Return the sum of the squares of x, or of its differences from y."""
+    n, held, squares = x.size, np.empty(_CACHED), np.zeros(8)
+    whole = n - n % 8
+    for start in range(0, whole, _CACHED):
+        stop = min(start + _CACHED, whole)
+        if apart:
+            _deviation(x[start:stop], y[start:stop], stop - start, held)
+        else:
+            _widened(x[start:stop], stop - start, held)
+        add_products(held, held, stop - start, squares)
+    total = _folded_of(squares)
+    for i in range(whole, n):
+        last = np.float64(x[i]) - np.float64(y[i]) if apart else np.float64(x[i])
+        total += last * last
     return float(total)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nndyn.numerics.separation import moved, separate, separate_by_parameter
+from nndyn.numerics.separation import lengths, moved, moves, separate, separate_by_parameter
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -108,3 +108,20 @@ def test_squares_of_a_parameter_that_is_not_finite_are_not():
         rows, ends, 0, np.empty((1, 3)), np.empty((1, 3)), np.empty((1, 3, 3)), squares
     )
     assert np.isfinite(squares[0]).tolist() == [[True, True], [True, False], [True, True]]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("size", [1, 7, 8, 1023, 1024, 3001])
+def test_lengths_and_moves_of_rows_are_those_of_numpy(size, dtype):
+    new, before = np.random.default_rng(0).normal(size=(2, 3, size + 5)).astype(dtype)[..., 2:-3]
+    found = np.empty(3)
+    lengths(new, found)
+    np.testing.assert_allclose(found, np.linalg.norm(new.astype(float), axis=1), rtol=1e-14)
+    moves(new, before, found)
+    expected = np.linalg.norm(new.astype(float) - before, axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+    moves(new, new, found)
+    assert not found.any()
+    new[1, -1] = np.nan
+    lengths(new, found)
+    assert np.isfinite(found).tolist() == [True, False, True]

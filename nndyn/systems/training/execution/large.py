@@ -36,22 +36,3 @@ class Turn:
     def row(self) -> Tensor:
         """Room for a row."""
         return like(self._rows[0])
-
-    def length(self, row: Tensor, out: Tensor) -> None:
-        """Write the l2 length of a row into ``()``, float64: the bits of `lengths`."""
-        wide = row
-        if row.dtype != torch.float64:  # not kept: beside it a rule has temporaries
-            wide = torch.from_numpy(np.empty(len(row))).copy_(row)
-        torch.linalg.vector_norm(wide, dim=0, out=out)
-
-
-def lengths(rows: Tensor, out: Tensor, turn: Turn | None = None) -> None:
-    """Write the l2 lengths of rows ``(R, D)`` into ``(R,)`` float64, where there is a turn in it.
-
-    torch makes a copy of all in float64, which takes longer than the sums.
-    """
-    if turn is None:
-        torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64, out=out)
-        return
-    for row, one in zip(rows, out, strict=True):
-        turn.length(row, one)

@@ -10,11 +10,11 @@ import torch
 
 from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
-from nndyn.numerics.separation import separate_by_parameter
+from nndyn.numerics.separation import lengths, moves, separate_by_parameter
 from nndyn.numerics.sketch import Sketch, Sketches
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.execution.distances import separate
-from nndyn.systems.training.execution.large import LARGE, Turn, lengths, like
+from nndyn.systems.training.execution.large import LARGE, Turn, like
 from nndyn.systems.training.execution.sketching import Sketching
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
@@ -80,7 +80,7 @@ class Trajectories:
                 self._enter(here)
                 there = like(here) if spare is None else spare
                 gradient, _, _ = self.engine.gradient(t)
-                self._step(here, gradient, t, there, None, None)
+                self._step(here, gradient, t, there, None)
                 here, spare = there, here if t > start else None  # what was given stays
             end: Array = on_host(here)[0].reshape(phases.shape)
         return end
@@ -133,12 +133,13 @@ class Trajectories:
                     correct=wanted and self.labelled,
                     out=None if turn is None else there[:, :D],
                 )
-                lengths(gradient, norms[i].view(-1), turn)
+                self._lengths(gradient, norms[i].view(-1))
                 losses[i] = loss.view(M, R)
                 if wanted:
                     _note(found, "", loss, correct)
                 if steps:
-                    self._step(here, gradient, t, there, moved[i].view(-1), turn)
+                    self._step(here, gradient, t, there, turn)
+                    self._moves(there[:, :D], here[:, :D], gradient, moved[i].view(-1))
                     here, spare = there, here if i else None  # what was given stays
             distances = tuple(torch.nan_to_num(v, *[torch.nan] * 3) for v in apart)
             evaluated = {name: self._joined(rows) for name, rows in found.items()}
@@ -172,32 +173,37 @@ class Trajectories:
         return self.engine.runs == 1 and not here.is_cuda and here.nbytes >= LARGE
 
     def _step(
-        self,
-        here: Tensor,
-        gradient: Tensor,
-        t: int,
-        there: Tensor,
-        out: Tensor | None,
-        turn: Turn | None,
+        self, here: Tensor, gradient: Tensor, t: int, there: Tensor, turn: Turn | None
     ) -> None:
-        """Write the phases after a step and, to `out`, how long it is; the gradient is lost.
+        """Write the phases after a step; the gradient is lost.
 
         That of large rows, which take turns, may lie where the weights go.
         """
-        moved, D = self._moved, self.engine.size
-        if turn is not None and out is not None:
-            for row, after, found, length in zip(here, there, gradient, out, strict=True):
+        moved = self._moved
+        if turn is not None:
+            for row, after, found in zip(here, there, gradient, strict=True):
                 own = turn.row.copy_(found)
                 self.rule(row[None, :moved], own[None], t, after[None, :moved])
-                turn.length(torch.sub(after[:D], row[:D], out=own), length)
         elif moved == here.shape[1]:
             self.rule(here, gradient, t, there)
         else:
             self.rule(here[:, :moved], gradient, t, there[:, :moved])
-        if turn is None and out is not None:
-            lengths(torch.sub(there[:, :D], here[:, :D], out=gradient), out)
         if moved < here.shape[1]:
             there[:, moved:] = self.engine.statistics
+
+    def _lengths(self, rows: Tensor, out: Tensor) -> None:
+        """Write the l2 lengths of rows ``(N, D)`` into ``(N,)``."""
+        if self._on_host:
+            lengths(rows.numpy(), out.numpy())
+        else:
+            torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64, out=out)
+
+    def _moves(self, new: Tensor, before: Tensor, room: Tensor, out: Tensor) -> None:
+        """Write how far rows ``(N, D)`` moved into ``(N,)``; on a GPU by way of some room."""
+        if self._on_host:
+            moves(new.numpy(), before.numpy(), out.numpy())
+        else:
+            self._lengths(torch.sub(new, before, out=room), out)
 
     def _separate(self, here: Tensor, i: int, out: tuple[Tensor, ...]) -> None:
         """Write l1, linf, inner products and squares by parameter of deviations from each first."""
