@@ -272,11 +272,16 @@ class Modules:
         return torch.from_numpy(order.rows(t)).to(self._train.x.device)
 
     def _parts(self, count: int, rows: slice, apart: bool) -> list[slice]:
-        """Return parts of `count` samples, about equal, that keep to the budget."""
+        """Return parts of `count` samples, about equal, that keep to the budget.
+
+        It is no smaller than the weights, which every part reads, and adds a gradient as large to.
+        """
         if not apart:
             return [slice(0, count)]
         at_once = rows.stop - rows.start if self._batched else 1
-        most = BUDGET[self._train.x.device.type] // (self.module.saved_bytes * at_once)
+        weights = at_once * self.size * self.module.dtype.itemsize
+        budget = max(BUDGET[self._train.x.device.type], weights)
+        most = budget // (self.module.saved_bytes * at_once)
         parts = -(-count // max(int(most), 1))
         size = -(-count // parts)
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]

@@ -1,6 +1,7 @@
 """Modules of every kind against plain torch loops, batched and one row after the other."""
 
 import copy
+import dataclasses
 import itertools
 
 import numpy as np
@@ -180,6 +181,14 @@ def test_a_batch_norm_in_eval_mode_keeps_its_statistics():
         batch = found.batch(x, y)
         expected, _ = plain_gradient(net, weights[1], batch.x, batch.target)
         assert close(gradient[1], expected, 1e-12)
+
+
+def test_a_part_of_the_samples_keeps_as_much_as_there_are_weights(monkeypatch):
+    found, x, y = made("cnn")  # 15,184 bytes
+    found = dataclasses.replace(found, saved_bytes=1000)
+    monkeypatch.setitem(engines.BUDGET, "cpu", 1)
+    parts = engine(found, x, y, batched=False)._parts(60, slice(0, 4), True)
+    assert [len(range(*part.indices(60))) for part in parts] == [15, 15, 15, 15]
 
 
 @pytest.mark.parametrize(("kind", "batched"), [("cnn", True), ("cnn", False), ("recurrent", False)])
