@@ -83,7 +83,7 @@ def _drawn(of: TextTable, justify: Literal["left", "right"] = "left") -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=True)
+    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=justify == "right")
     for i, (heading, unit) in enumerate(of.headings):
         above = Text("\n".join(escaped(part) for part in (heading, unit) if part))
         table.add_column(above, overflow="fold", justify=justify if i else "left")
