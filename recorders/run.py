@@ -305,6 +305,8 @@ class Run:
         asked |= self.sketched(t + 1)
         block = self.system.observe(self.phase, t, **asked, **beside(self.rest))
         self._leave(block, [t], kept)
+        if not kept:  # a run that ends early has no state there, of no width so far
+            block.states = np.empty((0, len(self.phase), self._width), block.states.dtype)
         block.phase = block.phase[:0].copy()
         self._note(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
 
