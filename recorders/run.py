@@ -329,14 +329,16 @@ class Run:
     def _stop(self, phase: Array, rest: Any, start: int) -> None:
         """End a run whose reference diverged: commit the times before, and say why."""
         at = int(self.diverged_at[0])
+        if at - 1 > start:
+            block = self.system.advance(phase, start, at - 1 - start, (), **beside(rest))
+            phase, rest = block.phase, block.rest
+        followed = self._beside | checkpoint.encoded(self.system, rest, at - 1)
+        last = Checkpoint(phase, followed, at - 1)
         if at > self.done:
-            if at - 1 > start:
-                block = self.system.advance(phase, start, at - 1 - start, (), **beside(rest))
-                phase, rest = block.phase, block.rest
-            followed = self._beside | checkpoint.encoded(self.system, rest, at - 1)
-            self._commit(Checkpoint(phase, followed, at - 1))
+            self._commit(last)
         else:  # a resumed run that had one finite state left, committed before
             self.writer.set("diverged_at", _moved(self.diverged_at, self._first))
+            self.writer.commit(*last.of(self.plan.rows))
         step = self._first + at
         self.writer.finish(
             "stopped",
