@@ -11,6 +11,7 @@ from recorders import drive
 from tests.recorders.linear import Linear, assert_same, values
 from tests.recorders.pressing import Press
 
+
 class KilledError(Exception):
     pass
 
