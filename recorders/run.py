@@ -305,6 +305,8 @@ class Run:
         asked |= self.sketched(t + 1)
         block = self.system.observe(self.phase, t, **asked, **beside(self.rest))
         self._leave(block, [t], kept)
+        if not kept:  # a run that ends early has no state there, of no width so far
+            block.states = np.empty((0, len(self.phase), self._width), block.states.dtype)
         block.phase = block.phase[:0].copy()
         self._note(Piece(t, t + 1, kept, evaluated, [], self.log_rescale, block))
 
@@ -327,14 +329,16 @@ class Run:
     def _stop(self, phase: Array, rest: Any, start: int) -> None:
         """End a run whose reference diverged: commit the times before, and say why."""
         at = int(self.diverged_at[0])
+        if at - 1 > start:
+            block = self.system.advance(phase, start, at - 1 - start, (), **beside(rest))
+            phase, rest = block.phase, block.rest
+        followed = self._beside | checkpoint.encoded(self.system, rest, at - 1)
+        last = Checkpoint(phase, followed, at - 1)
         if at > self.done:
-            if at - 1 > start:
-                block = self.system.advance(phase, start, at - 1 - start, (), **beside(rest))
-                phase, rest = block.phase, block.rest
-            followed = self._beside | checkpoint.encoded(self.system, rest, at - 1)
-            self._commit(Checkpoint(phase, followed, at - 1))
+            self._commit(last)
         else:  # a resumed run that had one finite state left, committed before
             self.writer.set("diverged_at", _moved(self.diverged_at, self._first))
+            self.writer.commit(*last.of(self.plan.rows))
         step = self._first + at
         self.writer.finish(
             "stopped",

@@ -77,7 +77,9 @@ class Book:
         # chunks of one row are whole: their digests need nothing of the file
         alone = self._grids[name].chunk[0] == 1 and values.nbytes >= _LARGE
         with _beside(note) if alone else nullcontext(note()):
-            if alone and values.ndim > 1 and values.nbytes >= _IN_TURN:
+            # short rows, as of tangent vectors, are many: each write takes some tenths of a ms
+            large = values.ndim > 2 and values.nbytes >= _IN_TURN
+            if alone and large and values[0, 0].nbytes >= _LARGE:
                 for i, r in np.ndindex(values.shape[:2]):
                     variable[start + i, r] = values[i, r]
             else:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nndyn
-from nndyn.store import verify
+from nndyn.store import book, verify
 from recorders import request
 from tests.recorders.linear import assert_same, values
 
@@ -118,3 +118,16 @@ def test_a_block_may_hold_no_evaluation(tmp_path_factory, block, evaluate):
 def test_variables_may_share_the_shape_of_their_chunks(tmp_path_factory, replicas, tangents):
     options = {"steps": 40, "replicas": replicas, "tangents": tangents}
     check(tmp_path_factory, (nndyn.systems.logistic(), options, 7, [(9, "fails")]))
+
+
+def test_many_short_rows_of_tangent_vectors_are_written_at_once(tmp_path, monkeypatch):
+    def in_turn(*_):
+        raise AssertionError("a write for every row")
+
+    monkeypatch.setattr(book, "_IN_TURN", 2**12)
+    monkeypatch.setattr(book, "_LARGE", 2**12)  # rows of 195 numbers are no such
+    monkeypatch.setattr(book.np, "ndindex", in_turn)
+    system = nndyn.Training("mlp:4-24-3", "iris", lr=0.5)
+    options = dict(steps=3, replicas=0, store="distances", tangents="all")
+    with nndyn.record(system, tmp_path / "r.nc", **options) as run:
+        assert run.sizes["time"] == 4

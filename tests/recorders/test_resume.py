@@ -6,9 +6,15 @@ import pytest
 
 import nndyn
 from nndyn.errors import UsageError
+from nndyn.store import Writer
 from recorders import drive
 from tests.recorders.linear import Linear, assert_same, values
 from tests.recorders.pressing import Press
+
+
+class KilledError(Exception):
+    pass
+
 
 SYSTEMS = {
     "sgd": lambda: nndyn.Training("mlp:4-5-3", "iris", lr=2.0),
@@ -76,3 +82,23 @@ def test_resuming_with_other_options_is_refused_with_both_values(tmp_path):
         nndyn.record(nndyn.systems.henon(1.3), path, steps=30, resume=True)
     with pytest.raises(UsageError, match="already holds 20 steps, 10 asked"):
         nndyn.record(nndyn.systems.henon(), path, steps=10, resume=True)
+
+
+def test_a_run_killed_before_its_divergence_was_noted_stops_when_it_is_gone_on_with(
+    tmp_path, monkeypatch
+):
+    def recorded(path):
+        system = nndyn.Training("mlp:4-5-3", "iris", activation="relu", loss="mse", lr=1e8)
+        return nndyn.record(system, path, steps=60, replicas=1, resume=True)
+
+    def killed(*_):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "finish", killed)
+        with pytest.raises(KilledError):
+            recorded(tmp_path / "r.nc")
+    whole, resumed = recorded(tmp_path / "whole.nc"), recorded(tmp_path / "r.nc")
+    assert resumed.attrs["status"] == "stopped"
+    assert resumed.attrs["stop_reason"] == whole.attrs["stop_reason"]
+    assert_same(values(whole), values(resumed))

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import nndyn
+from recorders import request
 from tests.nndyn.systems.training.loop import loops
 
 
@@ -59,7 +60,9 @@ def test_a_module_with_a_state_of_its_own_is_named(tmp_path, module):
     assert again.attrs["status"] == "stopped"
 
 
-def test_a_step_that_fails_ends_the_recording_where_it_was(tmp_path):
+@pytest.mark.parametrize("block", [8, 17])  # the last time stands in a block, or begins one
+def test_a_step_that_fails_ends_the_recording_where_it_was(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(request, "_BLOCK_STEPS", block)
     loop = loops.sgd()
     inner = loop.step
 
@@ -69,13 +72,15 @@ def test_a_step_that_fails_ends_the_recording_where_it_was(tmp_path):
         return inner(batch)
 
     loop.step = step
-    run = nndyn.record(loop.system(), tmp_path / "r.nc", steps=40, replicas=2, epsilon=1e-3)
+    options = dict(steps=40, replicas=2, epsilon=1e-3, store="every:3")
+    run = nndyn.record(loop.system(), tmp_path / "r.nc", **options)
     assert run.attrs["status"] == "stopped"
     assert (
         "the step from time 17 failed: RuntimeError: the data are gone" in run.attrs["stop_reason"]
     )
     assert run.sizes["time"] == 18
     assert run.sizes["batch_time"] == 17
+    assert run["state_time"].values.tolist() == [*range(0, 17, 3)]
 
 
 @pytest.mark.parametrize(
