@@ -272,13 +272,11 @@ class Modules:
         return torch.from_numpy(order.rows(t)).to(self._train.x.device)
 
     def _parts(self, count: int, rows: slice, apart: bool) -> list[slice]:
-        """Return parts of `count` samples, about equal, that keep to the budget.
-
-        It is no smaller than the weights, which every part reads, and adds a gradient as large to.
-        """
+        """Return parts of `count` samples, about equal, that keep to the budget."""
         if not apart:
             return [slice(0, count)]
         at_once = rows.stop - rows.start if self._batched else 1
+        # each part reads all weights, and adds a gradient as large
         weights = at_once * self.size * self.module.dtype.itemsize
         budget = max(BUDGET[self._train.x.device.type], weights)
         most = budget // (self.module.saved_bytes * at_once)
