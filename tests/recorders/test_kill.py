@@ -96,16 +96,18 @@ def times(path):
 @pytest.mark.slow
 def test_runs_killed_around_the_step_at_which_replicas_part_resume_exactly(tmp_path):
     """Before its block, several times within it, and after it."""
-    options = (*RUNS["sgd"], "--perturb-at", str(PARTING))
+    # a block of these takes seconds: long enough to be hit
+    options = (*RUNS["sgd"], "--data", "digits", "--model", "mlp:64-64-10")
+    options += ("--perturb-at", str(PARTING))
     whole, path = tmp_path / "whole.nc", tmp_path / "killed.nc"
     process = start(options, whole)
-    while not whole.exists():
+    while not whole.exists() or not times(whole):
         time.sleep(0.002)
-    began = time.monotonic()
+    began = time.monotonic()  # with the first block: what a program loads before is no part of it
     assert process.wait() == 0
     with nndyn.open(whole) as truth:
         block = int(truth.attrs["block"])
-    of_block = (time.monotonic() - began) * block / STEPS
+    of_block = (time.monotonic() - began) * block / (STEPS - block)
     before = PARTING // block * block  # times committed while the block of that step is computed
     lock = path.parent / f".{path.name}.lock"
     rng, seen = random.Random(0), []
