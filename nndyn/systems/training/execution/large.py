@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 import torch
 
@@ -18,21 +16,3 @@ def like(rows: Tensor) -> Tensor:
     if rows.is_cuda:
         return torch.empty_like(rows)
     return torch.from_numpy(np.empty(tuple(rows.shape), rows.numpy().dtype))
-
-
-class Turn:
-    """Memory for one row of weights ``(D,)``, from the first use on.
-
-    Parameters
-    ----------
-    rows : (R, D)
-        On a CPU.
-    """
-
-    def __init__(self, rows: Tensor) -> None:
-        self._rows = rows
-
-    @cached_property
-    def row(self) -> Tensor:
-        """Room for a row."""
-        return like(self._rows[0])

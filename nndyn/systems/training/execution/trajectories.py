@@ -14,7 +14,7 @@ from nndyn.numerics.separation import lengths, moves, separate_by_parameter
 from nndyn.numerics.sketch import Sketch, Sketches
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.execution.distances import separate
-from nndyn.systems.training.execution.large import LARGE, Turn, like
+from nndyn.systems.training.execution.large import LARGE, like
 from nndyn.systems.training.execution.sketching import Sketching
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
@@ -103,7 +103,7 @@ class Trajectories:
         n = len(times)
         with torch.no_grad():
             here, spare = self._given(phases), None
-            turn = Turn(here[:, :D]) if self._are_large(here) else None
+            turn = like(here[0, :D]) if self._are_large(here) else None
             width = len(range(*part.indices(here.shape[1])))
             states = Snapshots(M, len(keep), R, width, here)
             sketched_at = set() if sketch is None else set(sketch.times)
@@ -173,16 +173,16 @@ class Trajectories:
         return self.engine.runs == 1 and not here.is_cuda and here.nbytes >= LARGE
 
     def _step(
-        self, here: Tensor, gradient: Tensor, t: int, there: Tensor, turn: Turn | None
+        self, here: Tensor, gradient: Tensor, t: int, there: Tensor, turn: Tensor | None
     ) -> None:
         """Write the phases after a step; the gradient is lost.
 
-        That of large rows, which take turns, may lie where the weights go.
+        That of large rows, which take turns in the memory of one, may lie where the weights go.
         """
         moved = self._moved
         if turn is not None:
             for row, after, found in zip(here, there, gradient, strict=True):
-                own = turn.row.copy_(found)
+                own = turn.copy_(found)
                 self.rule(row[None, :moved], own[None], t, after[None, :moved])
         elif moved == here.shape[1]:
             self.rule(here, gradient, t, there)
