@@ -80,7 +80,7 @@ class Trajectories:
                 self._enter(here)
                 there = like(here) if spare is None else spare
                 gradient, _, _ = self.engine.gradient(t)
-                self._step(here, gradient, t, there, None)
+                self._step(here, gradient, t, there)
                 here, spare = there, here if t > start else None  # what was given stays
             end: Array = on_host(here)[0].reshape(phases.shape)
         return end
@@ -103,7 +103,7 @@ class Trajectories:
         n = len(times)
         with torch.no_grad():
             here, spare = self._given(phases), None
-            turn = like(here[0, :D]) if self._are_large(here) else None
+            large = self._are_large(here)
             width = len(range(*part.indices(here.shape[1])))
             states = Snapshots(M, len(keep), R, width, here)
             sketched_at = set() if sketch is None else set(sketch.times)
@@ -126,19 +126,19 @@ class Trajectories:
                     self._evaluate(found, linf[:, i])
                 wanted = asked and engine.whole
                 there = here
-                if steps or turn is not None:
+                if steps or large:
                     there = like(here) if spare is None else spare
                 gradient, loss, correct = engine.gradient(
                     t,
                     correct=wanted and self.labelled,
-                    out=None if turn is None else there[:, :D],
+                    out=there[:, :D] if large else None,
                 )
                 self._lengths(gradient, norms[i].view(-1))
                 losses[i] = loss.view(M, R)
                 if wanted:
                     _note(found, "", loss, correct)
                 if steps:
-                    self._step(here, gradient, t, there, turn)
+                    self._step(here, gradient, t, there)
                     self._moves(there[:, :D], here[:, :D], gradient, moved[i].view(-1))
                     here, spare = there, here if i else None  # what was given stays
             distances = tuple(torch.nan_to_num(v, *[torch.nan] * 3) for v in apart)
@@ -172,18 +172,15 @@ class Trajectories:
     def _are_large(self, here: Tensor) -> bool:
         return self.engine.runs == 1 and not here.is_cuda and here.nbytes >= LARGE
 
-    def _step(
-        self, here: Tensor, gradient: Tensor, t: int, there: Tensor, turn: Tensor | None
-    ) -> None:
-        """Write the phases after a step; the gradient is lost.
+    def _step(self, here: Tensor, gradient: Tensor, t: int, there: Tensor) -> None:
+        """Write the phases after a step; the gradient may lie where the weights go.
 
-        That of large rows, which take turns in the memory of one, may lie where the weights go.
+        Large rows take turns: some rules clip, or add up, a whole gradient at once.
         """
         moved = self._moved
-        if turn is not None:
+        if self._are_large(here):
             for row, after, found in zip(here, there, gradient, strict=True):
-                own = turn.copy_(found)
-                self.rule(row[None, :moved], own[None], t, after[None, :moved])
+                self.rule(row[None, :moved], found[None], t, after[None, :moved])
         elif moved == here.shape[1]:
             self.rule(here, gradient, t, there)
         else:

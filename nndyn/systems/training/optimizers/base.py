@@ -63,8 +63,10 @@ class Optimizer(ABC):
 
     Notes
     -----
-    A step allocates up to about five temporaries ``(R, D)`` and changes neither `phase` nor
-    `gradient`. Without `out` it can be differentiated, in both.
+    A step changes neither `phase` nor, unless it lies where `out` has the weights, `gradient`.
+    Without `out` it allocates up to about five temporaries ``(R, D)``, and can be differentiated,
+    in both; with `out`, on a CPU, they are of a few columns at a time, but for two ``(R, D)`` where
+    norms are clipped or gradients accumulated.
     """
 
     @property

@@ -33,6 +33,10 @@ Coefficients = Mapping[str, float | Tensor]
 
 small: Check = partial(number, least=0)
 
+#: Numbers of each part of a phase that a step written on a CPU takes at once, so that what it
+#: computes on the way stays in the cache.
+BLOCK = 2**16
+
 
 @dataclass(frozen=True)
 class Formula(Optimizer):
@@ -141,7 +145,18 @@ class Formula(Optimizer):
         old = phase.chunk(parts, 1)
         if out is None:
             return torch.cat(list(self.update(c, gradient, old, [None] * parts)), 1)
-        self.update(c, gradient, old, out.chunk(parts, 1))
+        rows, size = gradient.shape
+        width = size if out.is_cuda else max(BLOCK // rows, 1)
+        new = out.chunk(parts, 1)
+        for start in range(0, size, width):
+            columns = slice(start, start + width)
+            few = gradient[:, columns]
+            self.update(
+                {name: _within(value, columns, size) for name, value in c.items()},
+                few.clone() if gradient.data_ptr() == out.data_ptr() else few,
+                [part[:, columns] for part in old],
+                [part[:, columns] for part in new],
+            )
         return out
 
     @property
@@ -237,6 +252,13 @@ class Formula(Optimizer):
         gradient, of no meaning where the rule is linear; `buffers` are those before the step; a
         coefficient is a number or ``(D,)``.
         """
+
+
+def _within(value: float | Tensor, columns: slice, size: int) -> float | Tensor:
+    """Return a coefficient of some of `size` columns."""
+    if isinstance(value, Tensor) and value.shape[-1] == size:
+        return value[..., columns]
+    return value
 
 
 def clipped(gradient: Tensor, norm: float | Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from nndyn.errors import UsageError
-from nndyn.systems.training.optimizers import schedules
+from nndyn.systems.training.optimizers import formula, schedules
 from nndyn.systems.training.optimizers.formula import clipped
 from nndyn.systems.training.optimizers.formulas.adagrad import Adagrad
 from nndyn.systems.training.optimizers.formulas.adam import Adam, AdamW
@@ -261,6 +261,19 @@ def test_a_row_depends_on_itself_alone(rule, t, seed, order):
     assert torch.equal(out, after)
     assert torch.equal(rule(phase[order], gradient[order], t), after[order])
     assert torch.equal(rule(phase[2:3], gradient[2:3], t), after[2:3])
+
+
+@pytest.mark.parametrize("options", [options for options, _ in CASES])
+@pytest.mark.parametrize("rule", [rule for rule, _, _ in RULES])
+def test_a_step_in_blocks_over_its_own_gradient_has_the_same_bits(rule, options, monkeypatch):
+    monkeypatch.setattr(formula, "BLOCK", 4 * ROWS)  # so that the last one is not full
+    rule = dataclasses.replace(rule, **options)
+    phase = start_of(rule)
+    gradient = gradient_of(phase[:, :SIZE], 2, batches=True)
+    after = rule(phase, gradient, 3)
+    out = torch.full_like(phase, torch.nan)
+    out[:, :SIZE] = gradient
+    assert torch.equal(rule(phase, out[:, :SIZE], 3, out), after)
 
 
 @pytest.mark.parametrize("options", [{}, {"weight_decay": 0.1, "clip_norm": 1.5}])
