@@ -9,6 +9,7 @@ import numpy as np
 
 from nndyn.errors import DataError, UsageError
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.finite import all_finite
 from nndyn.recording import CONTROL, PERTURBED, REFERENCE
 from nndyn.systems.protocol import Parameter, System, WithGradient, WithRest
 from recorders.origin import Origin, first
@@ -56,7 +57,7 @@ def ensemble(system: System, plan: Plan, origin: Origin | None = None) -> Array:
         If a perturbation vanishes, or nearly, in the rounding of the state.
     """
     here = first(system, plan.seed) if origin is None else origin
-    if not np.isfinite(here.phase).all():
+    if not all_finite(here.phase):
         raise DataError(f"the initial state of {system.name} is not finite")
     phase = np.repeat(here.phase[None], plan.rows, axis=0)
     if plan.replicas and here.t >= plan.perturb_at:

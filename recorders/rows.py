@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.finite import all_finite
 from nndyn.systems.protocol import Block, System, first_step
 from nndyn.systems.series.ensembles import Pairs, alignment
 
@@ -169,7 +170,7 @@ def is_finite(block: Block) -> bool:
     return bool(
         np.isfinite(block.gram).all()
         and np.isfinite(block.distance_l1).all()
-        and np.isfinite(block.phase).all()
+        and all_finite(block.phase)
         and all(np.isfinite(lengths).all() for lengths in block.arrival.values())
     )
 

@@ -14,7 +14,7 @@ from nndyn.numerics.separation import lengths, moves, separate_by_parameter
 from nndyn.numerics.sketch import Sketch, Sketches
 from nndyn.systems.protocol import Block
 from nndyn.systems.training.execution.distances import separate
-from nndyn.systems.training.execution.large import LARGE, like
+from nndyn.systems.training.execution.large import LARGE, Room
 from nndyn.systems.training.execution.sketching import Sketching
 from nndyn.systems.training.optimizers.base import Rule
 from nndyn.systems.training.protocol import Engine
@@ -70,6 +70,7 @@ class Trajectories:
         self._on_host = device.type == "cpu"
         self.dtype = dtype
         self._moved = engine.size * (1 + rule.buffers)
+        self._room = Room()
         self._sketching: Sketching | None = None
 
     def bare(self, phases: Array, start: int, steps: int) -> Array:
@@ -78,7 +79,7 @@ class Trajectories:
             here, spare = self._given(phases), None
             for t in range(start, start + steps):
                 self._enter(here)
-                there = like(here) if spare is None else spare
+                there = self._room.like(here) if spare is None else spare
                 gradient, _, _ = self.engine.gradient(t)
                 self._step(here, gradient, t, there)
                 here, spare = there, here if t > start else None  # what was given stays
@@ -127,7 +128,7 @@ class Trajectories:
                 wanted = asked and engine.whole
                 there = here
                 if steps or large:
-                    there = like(here) if spare is None else spare
+                    there = self._room.like(here) if spare is None else spare
                 gradient, loss, correct = engine.gradient(
                     t,
                     correct=wanted and self.labelled,
