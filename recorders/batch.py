@@ -156,7 +156,7 @@ def record_batch(
             if m in going or m not in writers
         }
         for m in going:
-            reopen(plans[m], writers[m])
+            reopen(plans[m], writers[m], mix=mix)
         for m in unless_interrupted(list(starts)):
             start = starts.pop(m)  # a run keeps of it what it needs
             if m not in writers:
@@ -169,7 +169,7 @@ def record_batch(
                     take_over=take_over,
                 )
                 writers[m] = stack.enter_context(new)
-            runs[m] = Run(systems[m], plans[m], writers[m], start, tally.of(m))
+            runs[m] = Run(systems[m], plans[m], writers[m], start, tally.of(m), mix=mix)
             del start
             tally.done[m] = runs[m].t
         for m in writers.keys() - runs.keys():

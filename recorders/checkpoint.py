@@ -97,6 +97,6 @@ def compare(
             raise RecordingError(
                 f"{writer.path} cannot be gone on with: {name} comes out otherwise than it is in "
                 f"the file, from step {first + int(rows.steps[0])} on, after its last checkpoint; "
-                "resume it where it was recorded, with the same versions and as many threads, or "
-                "record it again"
+                "resume it where it was recorded, with the same versions and as many threads, "
+                "record it again, or go on with `mix=True`, which is noted in the file"
             )

@@ -140,8 +140,8 @@ def record(
         Go on with an unfinished file, or a finished one with more steps, which keeps the evaluation
         and the rounding floor of its first part; a missing file is started.
     mix : bool, default False
-        With `resume`, go on with a file that a version of nndyn began whose results differ in
-        their last bits; the manifest says from which step on.
+        With `resume`, go on with a file that was begun where results differ in their last bits, by
+        another version of nndyn or on another machine; the manifest says from which step on.
     overwrite : bool, default False
         Replace an existing file.
     take_over : bool, default False

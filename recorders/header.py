@@ -248,18 +248,19 @@ def continues(system: System, plan: Plan, writer: Writer, *, mix: bool) -> bool:
     return True
 
 
-def reopen(plan: Plan, writer: Writer) -> None:
+def reopen(plan: Plan, writer: Writer, *, mix: bool) -> None:
     """Say in the file that it is being recorded, up to the steps of `plan`.
 
-    Where versions or hardware are no longer those it was recorded with so far, they are noted
-    under ``continued`` in the manifest, with the first step they have computed.
+    Where versions or hardware are no longer those it was recorded with so far, or bits may be
+    mixed, they are noted under ``continued`` in the manifest, with the first step they have
+    computed.
     """
     if writer.attrs["status"] == "complete":
         writer.finish("recording")
     manifest = _manifest(writer)
     manifest["steps"] = plan.steps
     last, now = _last_session(manifest), provenance.provenance()
-    if any(last.get(key) != now[key] for key in ("arithmetic", "versions", "hardware")):
+    if mix or any(last.get(key) != now[key] for key in ("arithmetic", "versions", "hardware")):
         session = {"from_step": writer.n_committed, **now}
         manifest["continued"] = [*manifest.get("continued", []), session]
     writer.set_attrs(manifest=json.dumps(manifest))

@@ -55,7 +55,7 @@ class Run:
     `phase` is what step `t` starts from, any rescaling at `t` done. Times below `recorded` are
     committed; those from `done` to `t` - 1 wait in `pending`. A resumed run steps again from its
     last checkpoint: the row of that, there already, is cut, and those after it that are committed
-    are compared with what comes out again.
+    are compared with what comes out again, unless bits may be mixed.
 
     Attributes
     ----------
@@ -70,6 +70,8 @@ class Run:
         writer: Writer,
         start: Array,
         progress: Callable[..., None],
+        *,
+        mix: bool = False,
     ) -> None:
         self.system, self.plan, self.writer, self.progress = system, plan, writer, progress
         self.pairs = independent(ensembles.roles(plan), ensembles.pairs(plan))
@@ -87,7 +89,7 @@ class Run:
         self.redrawn = [[r, step - first] for r, step in redrawn]
         self.pending: list[Piece] = []
         self.cut_short = False
-        self._ended = False
+        self._ended, self._mix = False, mix
         self._held: Checkpoint | None = None
         # a file that is continued may have fewer: it was begun shorter, or by an older version
         self.names = {v.name for v in variables(system, plan)} & set(writer.names)
@@ -355,7 +357,7 @@ class Run:
             rows.cut(self.done - (stepped and self.done > 0), t)
             for r in np.flatnonzero(self.diverged_at >= 0):
                 rows.blank(int(r), int(self.diverged_at[r]))
-            if not stepped:
+            if not (stepped or self._mix):
                 checkpoint.compare(
                     self.writer, dim, rows, self.recorded, self._first, self.system.interval
                 )

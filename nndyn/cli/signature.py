@@ -113,7 +113,7 @@ def _of_the_file() -> list[click.Option]:
         click.Option(
             ["--mix"],
             is_flag=True,
-            help="Resume even if the rounding of this version differs; the file notes it.",
+            help="Resume even if this version or machine rounds differently; the file notes it.",
         ),
         click.Option(["--overwrite"], is_flag=True, help="Replace the file."),
         click.Option(
