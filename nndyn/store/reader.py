@@ -17,7 +17,7 @@ from nndyn.header import CURE, PIECE, read
 from nndyn.recording import GROWING, arranged
 from nndyn.store import journal as journals
 from nndyn.store.checks import Checks
-from nndyn.store.committed import attributes, check_times, committed_rows
+from nndyn.store.committed import attributes, behind, check_times, committed_rows, newest
 from nndyn.store.digests import HEADER
 from nndyn.store.inspection import inspected
 from nndyn.store.layout import EXTENTS, growing, is_copy
@@ -204,8 +204,8 @@ def _trimmed(recording: xr.Dataset, path: Path, rows: dict[str, int] | None) -> 
         rows = committed_rows({d: recording[d].values for d in dims}, n)
     keep: dict[str, Any] = {d: slice(0, rows[d]) for d in dims}
     if "checkpoint_step" in recording:
-        steps = recording["checkpoint_step"].values  # -1 where there is none
-        keep["slot"] = np.flatnonzero((steps == n - 1) & (steps >= 0))[:1]
+        slot = newest(recording["checkpoint_step"].values, n, behind(recording.attrs))
+        keep["slot"] = [] if slot is None else [slot]
     closer = recording.close
     trimmed = arranged(named(recording.isel(keep)))
     trimmed.set_close(closer)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nndyn
-from nndyn.errors import RecordingError
+from nndyn.errors import RecordingError, UsageError
 from nndyn.store import verify
 from recorders import request
 from recorders.request import make
@@ -103,6 +103,24 @@ def test_rows_that_come_out_otherwise_than_they_are_in_the_file_are_an_error(tmp
     whole = recorded(tmp_path / "whole.nc", "sgd")
     np.testing.assert_allclose(mixed["distance_l1"], whole["distance_l1"], rtol=1e-11)
     assert verify(path).sound
+
+
+def test_another_training_begins_where_the_last_checkpoint_is(tmp_path):
+    path, options = tmp_path / "r.nc", {"lr": 0.5, "momentum": 0.9}
+    with pytest.raises(KilledError):
+        recorded(path, "perturbed later", at=39)
+    (checkpoint,) = {*steps_of(path)} - {-1}
+    with pytest.raises(UsageError, match=f"which it has at {checkpoint};"):
+        nndyn.Training("mlp:4-24-3", "iris", **options, start=path)
+    later = nndyn.Training("mlp:4-24-3", "iris", **options, start=(path, checkpoint))
+    found = nndyn.record(later, tmp_path / "later.nc", steps=9, replicas=1)
+    whole = recorded(tmp_path / "whole.nc", "perturbed later")
+    expected = whole["state"][checkpoint : checkpoint + 10, 0]
+    np.testing.assert_array_equal(found["state"][:, 0], expected)
+    again = nndyn.Training(
+        "mlp:4-24-3", "iris", **options, start=(tmp_path / "later.nc", checkpoint + 9)
+    )
+    assert again.first_step == checkpoint + 9  # a checkpoint is counted from the first time
 
 
 def test_a_damaged_row_after_the_last_checkpoint_is_found(tmp_path):

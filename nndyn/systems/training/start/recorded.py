@@ -39,8 +39,8 @@ def of(recording: xr.Dataset, label: str, step: int | None) -> Start:
     label : str
         What messages call it.
     step : int or None
-        One of its times, at which the whole phase is known: the last, or any where ``state`` holds
-        the phase; the last unless given.
+        One of its times, at which the whole phase is known: that of its last checkpoint, or any
+        where ``state`` holds the phase; the last time unless given.
 
     Returns
     -------
@@ -103,7 +103,9 @@ def of(recording: xr.Dataset, label: str, step: int | None) -> Start:
 
 def _row(recording: xr.Dataset, label: str, step: int, last: int) -> Array:
     """Return the phase (P,) of the reference at a step."""
-    known = [last] if "checkpoint" in recording and recording.sizes["slot"] else []
+    known = []
+    if "checkpoint" in recording and recording.sizes["slot"]:
+        known = [int(recording["time"].values[0]) + int(recording["checkpoint_step"].values[0])]
     if step in known:
         found: Array = recording["checkpoint"][0, 0].values
         return found
