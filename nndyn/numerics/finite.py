@@ -18,6 +18,10 @@ def all_finite(values: Array) -> bool:
     values : (...) of real numbers
         One that is not contiguous is copied.
 
+    Returns
+    -------
+    bool
+
     Notes
     -----
     One pass; it ends where a number is not finite.
