@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import copy_context
+from importlib import import_module
 from typing import Any, Protocol, TypeAlias
 
 from nndyn.errors import UsageError
@@ -257,8 +258,7 @@ class _Notebook:
         self._handle: Any = None
 
     def show(self, bar: Bar) -> None:
-        from IPython.display import display
-
+        display = import_module("IPython.display").display  # which has no types
         filled = round(self._WIDTH * bar.done / bar.total) if bar.total else 0
         drawn = "█" * filled + "░" * (self._WIDTH - filled) + " " if bar.total else ""
         text = {"text/plain": f"{bar.title}  {drawn}{bar.standing()}"}

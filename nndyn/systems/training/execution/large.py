@@ -34,9 +34,9 @@ class Room:
         if left is None or left.nbytes != held.nbytes:
             left = np.empty(held.nbytes, np.uint8)  # which numpy takes in large pages
         # every view, of numpy or torch, holds what lends the memory, and so ends after it
-        lender = (ctypes.c_char * held.nbytes).from_buffer(left)
+        lender = (ctypes.c_char * held.nbytes).from_buffer(left.data)
         weakref.finalize(lender, _give, weakref.ref(self), left).atexit = False
-        return torch.from_numpy(np.frombuffer(lender, held.dtype).reshape(held.shape))
+        return torch.from_numpy(np.ndarray(held.shape, held.dtype, memoryview(lender)))
 
 
 def _give(room: weakref.ref[Room], left: Any) -> None:
