@@ -64,6 +64,7 @@ def study(
     if learning is not None:
         for draw, variable in (
             (training_time, "median_training_time"),
+            (_flow_time, "flow_time_ratio"),
             (_sharpness, "sharpness_ratio"),
         ):
             if variable in learning and np.isfinite(learning[variable]).any():
@@ -170,6 +171,19 @@ def training_time(result: xr.Dataset, ax: Axes) -> None:
         )
     unit = result["median_training_time"].attrs["units"]
     ax.set_ylabel(f"training time\n({unit})")
+    plain_log(ax.yaxis)
+
+
+def _flow_time(result: xr.Dataset, ax: Axes) -> None:
+    """Draw training time times learning rate over its value at the lowest, and the null: no fall.
+
+    It is 1 where steps are longer and nothing else is gained.
+    """
+    ax.set_yscale("log")
+    style = {"color": colours().grey, "lw": 0.8, "ls": (0, (1, 1))}
+    ax.axhline(1.0, label="lr \u00d7 time as at the lowest rate", **style)
+    curve(result, "flow_time_ratio", ax, colours().blue, None)
+    ax.set_ylabel("lr \u00d7 time,\nover its first")
     plain_log(ax.yaxis)
 
 

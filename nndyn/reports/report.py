@@ -32,8 +32,9 @@ def report(
     Parameters
     ----------
     what : path-like, xarray.Dataset, or a sequence or mapping of them
-        A recording or a study, or several, by their names in a mapping. A folder that is no study
-        gets an index of the recordings and studies in it.
+        A recording or a study, or several, by their names in a mapping, which are compared as well:
+        see `nndyn.compare`. A folder that is no study gets an index of the recordings and studies
+        in it.
     path : path-like
         The page, ``.html``; replaced where it exists.
     progress : bool or callable, optional
@@ -61,6 +62,7 @@ def report(
     """
     from nndyn.reports import page
     from nndyn.reports.folders import entries
+    from nndyn.reports.together import together
     from nndyn.store.files import write_whole
 
     output = located(path)
@@ -74,7 +76,7 @@ def report(
             found = [
                 _collected(one, name, f"r{i}", told) for i, (name, one) in enumerate(chosen.items())
             ]
-            html = page.subjects(", ".join(chosen), found)
+            html = page.subjects(", ".join(chosen), found, together(chosen, told))
         write_whole(output, html.encode("utf-8", "backslashreplace"))
     return output
 
