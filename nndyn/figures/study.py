@@ -191,8 +191,15 @@ def _sharpness(result: xr.Dataset, ax: Axes) -> None:
     """Draw the largest sharpness over its limit, and the limit."""
     c = colours()
     ax.axhline(1.0, color=c.grey, lw=0.8, ls="-.", label="stability limit")
+    ratio = result["sharpness_ratio"].values
+    wide = bool((ratio > 10.0).any() and (ratio[np.isfinite(ratio)] > 0.0).all())
+    if wide:  # what matters lies around 1
+        ax.set_yscale("log")
     curve(result, "sharpness_ratio", ax, c.blue, None)
-    ax.set_ylim(bottom=0.0)
+    if wide:
+        plain_log(ax.yaxis)
+    else:
+        ax.set_ylim(bottom=0.0)
     ax.set_ylabel("largest sharpness\n/ limit")
 
 

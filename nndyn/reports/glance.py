@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nndyn.reports.content import Numbers
-from nndyn.words.tables import Table, column, places
+from nndyn.words.tables import Table, column, places, split
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,6 +25,8 @@ _COLUMNS = (
     ("learning", "sharpness_ratio", "sharpness over its limit"),
     ("learning", "best_accuracy", "best accuracy"),
 )
+#: Characters of a line of a table.
+LINE = 84
 _SAID = "Medians over seeds and shares of them, with their intervals."
 
 
@@ -50,8 +52,8 @@ class Part:
     outputs: xr.Dataset | None
 
 
-def glance(part: Part) -> Numbers:
-    """Return the table of one combination, without what nothing is known of."""
+def glance(part: Part) -> list[Numbers]:
+    """Return the table of one combination, without what nothing is known of, as wide as a page."""
     rate = str(part.growth.attrs["along"])
     headings, columns = [(rate.replace("_", " "), "")], [places(part.growth)]
     for whose, name, called in _COLUMNS:
@@ -64,4 +66,5 @@ def glance(part: Part) -> Numbers:
         headings.append((called, "" if unit == "1" else unit))
         columns.append(column(result, name, "\n"))
     table = Table(tuple(headings), list(zip(*columns, strict=True)))
-    return Numbers(table, f"{part.label}. {_SAID}" if part.label else _SAID)
+    said = f"{part.label}. {_SAID}" if part.label else _SAID
+    return [Numbers(one, said) for one in split(table, LINE)]

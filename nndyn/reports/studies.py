@@ -15,7 +15,7 @@ from nndyn.figures.style import verdict as words
 from nndyn.figures.verdicts import maps, verdicts
 from nndyn.reports.content import Analysis, Numbers, Picture, Subject
 from nndyn.reports.facts import of_study
-from nndyn.reports.glance import Part, glance
+from nndyn.reports.glance import LINE, Part, glance
 from nndyn.reports.pictures import WIDTH, picture
 from nndyn.reports.results import of_study as alternatives_of_study
 from nndyn.reports.results import tables, verdict, warnings
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from nndyn.runtime.progress import Progress
 
-#: Characters of a line of a table.
-_LINE = 84
 _MAP = "Verdicts of all runs."
 _STUDY = "Exponent, growth and training time along the swept option: medians over seeds."
 _STATIONARY = "Exponent along the swept option: medians over seeds."
@@ -83,16 +81,12 @@ def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Su
         name,
         "study",
         of_study(path),
-        [
-            one.verdict
-            for one in analyses
-            if one.verdict.word != MEDIANS and one.summary != _OUTPUTS
-        ],
+        [one.verdict for one in judged],
         _alternatives(parts),
         analyses,
         absent,
         _pictures(results, parts, prefix),
-        [glance(part) for part in parts],
+        [table for part in parts for table in glance(part)],
         list(dict.fromkeys(line for one in results.values() for line in warnings(one))),
     )
 
@@ -150,7 +144,7 @@ def _analyses(result: xr.Dataset, summary: str, command: str, name: str) -> list
     for label, whole in combinations(result):
         part = of_combination(whole)
         numbers = tables(part)
-        for series in split(along(whole), _LINE):
+        for series in split(along(whole), LINE):
             numbers.append(Numbers(series, f"Along {series.headings[0][0]}, with intervals."))
         found.append(Analysis(verdict(part, label), summary, command, (), numbers, notes(part)))
     return found

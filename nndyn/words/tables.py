@@ -209,6 +209,6 @@ def longest(heading: str) -> int:
 def _widths(table: Table) -> list[int]:
     """Return the characters of each column, with the gap to the next one."""
     return [
-        max(longest(heading), *(len(row[i]) for row in table.rows), 0) + _GAP
+        max(longest(heading), *(len(x) for row in table.rows for x in row[i].split("\n")), 0) + _GAP
         for i, (heading, _) in enumerate(table.headings)
     ]
