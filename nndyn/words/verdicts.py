@@ -80,8 +80,8 @@ VERDICTS: Mapping[str, Explanation] = {
     "unlike a random walk": Explanation(
         "plot path",
         "The first principal component holds more or less of the trajectory's variance, or drifts "
-        "more or less, than of all but a few random walks of as many states and numbers: what comes "
-        "back again and again does not drift.",
+        "more or less, than of all but a few random walks of as many states and numbers: what "
+        "comes back again and again does not drift.",
         "Compare the shares in the third panel. That the picture has arcs is no sign of it: walks "
         "have them too.",
     ),
