@@ -25,6 +25,8 @@ _COLUMNS = (
     ("learning", "sharpness_ratio", "sharpness over its limit"),
     ("learning", "best_accuracy", "best accuracy"),
 )
+#: What there is of growth from a start, and not on an attractor.
+_OF_A_START = ("growing_share", "median_growth", "diverged_share")
 #: Characters of a line of a table.
 LINE = 84
 _SAID = "Medians over seeds and shares of them, with their intervals."
@@ -59,6 +61,8 @@ def glance(part: Part) -> list[Numbers]:
     for whose, name, called in _COLUMNS:
         result = getattr(part, whose)
         if result is None or name not in result or not np.isfinite(result[name]).any():
+            continue
+        if name in _OF_A_START and part.growth.attrs["verdict"] == "stationary":
             continue
         if name == "diverged_share" and not (result[name] > 0.0).any():
             continue

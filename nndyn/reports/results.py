@@ -22,8 +22,8 @@ _NO_QUADRATIC = "not measured: record with `quadratic_model=True`"
 #: Training time in units in which a small rate has none of its own.
 _FLOW = "lr \u00d7 time"
 _FALLS = {
-    "yes": "falls below its value at the lowest rate: more than a longer step",
-    "no": "does not fall below its value at the lowest rate: a longer step alone explains it",
+    "yes": "falls below its value at the lowest rate: faster by more than a longer step",
+    "no": "does not fall below its value at the lowest rate: faster by a longer step at most",
     "undecided": "is not told from its value at the lowest rate",
 }
 _ONE_RATE = "whether it falls below its value at small rates takes a study of several rates"
