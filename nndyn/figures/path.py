@@ -101,7 +101,7 @@ def _path(result: xr.Dataset, ax: Axes) -> None:
 
 
 def _jumps(scores: Array) -> bool:
-    """Return whether steps are as long as the path is wide, as those of a map: lines hide it then."""
+    """Return whether steps are as long as the path is wide, so that lines would hide it."""
     # of independent states the mean squared step is twice the variance
     steps = float((np.diff(scores, axis=0) ** 2).sum(axis=1).mean())
     return len(scores) > FEW and steps > float(scores.var(axis=0).sum())
