@@ -180,8 +180,8 @@ def _flow_time(result: xr.Dataset, ax: Axes) -> None:
     It is 1 where steps are longer and nothing else is gained.
     """
     ax.set_yscale("log")
-    style = {"color": colours().grey, "lw": 0.8, "ls": (0, (1, 1))}
-    ax.axhline(1.0, label="lr \u00d7 time as at the lowest rate", **style)
+    label = "lr \u00d7 time as at the lowest rate"
+    ax.axhline(1.0, color=colours().grey, lw=0.8, ls=(0, (1, 1)), label=label)
     curve(result, "flow_time_ratio", ax, colours().blue, None)
     ax.set_ylabel("lr \u00d7 time,\nover its first")
     plain_log(ax.yaxis)
