@@ -80,9 +80,8 @@ def components(
         replica diverged. ``explained_share`` (principal_component) of the variance. The same of a
         random walk of as many states: ``random_walk_score`` of one, with the variance of the path
         along these, and ``random_walk_share``, the median over `walks`, with the interval that
-        holds those of such walks. ``drift_share``, how much of the first component lies
-        along the five slowest cosines over time, and ``random_walk_drift_share``, the same of such
-        walks.
+        holds those of such walks. ``drift_share``, how much of the first component lies along
+        the five slowest cosines over time, and ``random_walk_drift_share``, the same of such walks.
         ``path_loss`` (time), where there is one: at the last evaluation. The verdict says whether
         the share of the first component, or how slowly it drifts, tells it from random walks.
 

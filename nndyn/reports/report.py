@@ -56,9 +56,9 @@ def report(
 
     Notes
     -----
-    Runs every analyzer that applies, of a study those that say something on the whole of it; their
-    results on the runs of a study are kept in its folder. The page needs no other file and no
-    script, and is the same for the same recordings.
+    Runs every analyzer that applies; their results on the runs of a study are kept in its folder.
+    Several recordings are analyzed twice, for their own sections and for the comparison. The page
+    needs no other file and no script, and is the same for the same recordings.
     """
     from nndyn.reports import page
     from nndyn.reports.folders import entries

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nndyn.reports.content import Numbers, Verdict
 from nndyn.results import to_dict
 from nndyn.words.numbers import show
@@ -108,11 +110,7 @@ def of_study(part: Part) -> dict[str, str]:
     learning, rate = part.learning, str(part.growth.attrs["along"])
     for result in (part.growth, learning):
         if result is not None and "sharpness_ratio" in result:
-            above = result[rate].values[result["sharpness_ratio"].values > 1.0]
-            where = f"from {rate} = {above[0]:.4g} on" if above.size else f"at no {rate} sampled"
-            found["edge of stability"] = (
-                f"the largest sharpness is above its limit, in the median over seeds, {where}"
-            )
+            found["edge of stability"] = _sharpest(result, rate)
     found["quadratic loss"] = (
         "of single runs: see the reports of recordings that have `quadratic_model=True`"
     )
@@ -122,6 +120,19 @@ def of_study(part: Part) -> dict[str, str]:
         said = part.outputs.attrs
         found["function space"] = f"growth of the outputs: {said['verdict']}: {said['reason']}"
     return found
+
+
+def _sharpest(result: xr.Dataset, rate: str) -> str:
+    """Say at which values of the swept option the median of the largest sharpness is too large."""
+    over = result["sharpness_ratio"].values > 1.0
+    rates = result[rate].values[over]
+    if not rates.size:
+        where = f"at no {rate} sampled"
+    elif over[np.argmax(over) :].all():
+        where = f"from {rate} = {rates[0]:.4g} on"
+    else:
+        where = f"at {rates.size} of {over.size} values of {rate}, from {rates[0]:.4g}"
+    return f"the largest sharpness is above its limit, in the median over seeds, {where}"
 
 
 def estimates(result: xr.Dataset, *names: str) -> str:
