@@ -46,7 +46,7 @@ def study(
     Returns
     -------
     matplotlib.figure.Figure
-        One journal column wide. Exponent, growth, training time and what follows are medians over seeds with
+        One journal column wide. Exponent, growth, training time and others are medians over seeds with
         their intervals; onset and fastest rate are marked in all panels with theirs.
 
     Raises
