@@ -46,8 +46,9 @@ def study(
     Returns
     -------
     matplotlib.figure.Figure
-        One journal column wide. Exponent, growth, training time and others are medians over seeds with
-        their intervals; onset and fastest rate are marked in all panels with theirs.
+        One journal column wide. Exponent, growth, training time, learning rate x time and sharpness
+        are medians over seeds with their intervals; onset and fastest rate are marked in all panels
+        with theirs.
 
     Raises
     ------
