@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,11 @@ from analyzers.common.progress import part, tell
 from analyzers.common.sketches import is_sketched, trajectories
 from analyzers.exploration.analyzer import require_states
 from analyzers.exploration.principal import Plane, plane, read_rows
-from analyzers.exploration.random_walk import random_walk_scores, random_walk_shares
+from analyzers.exploration.random_walk import (
+    drift_share,
+    random_walk_scores,
+    random_walk_shares,
+)
 from analyzers.growth.separation import require_dataset
 from nndyn.checks import share, whole
 from nndyn.errors import DataError, UsageError
@@ -26,6 +30,23 @@ COMPONENTS = 6
 #: States that are taken, of states of many components and of at most so many.
 STATES, STATES_OF_FEW, FEW = 1000, 20_000, 1000
 _UNIT = "1"
+
+
+class Drift(NamedTuple):
+    """How much of a first component lies along the slowest cosines over time.
+
+    Attributes
+    ----------
+    own : float
+    of_walks : float
+        The median over random walks.
+    limits : (2,) float64
+        That hold those of walks.
+    """
+
+    own: float
+    of_walks: float
+    limits: Array
 
 
 def components(
@@ -59,8 +80,10 @@ def components(
         replica diverged. ``explained_share`` (principal_component) of the variance. The same of a
         random walk of as many states: ``random_walk_score`` of one, with the variance of the path
         along these, and ``random_walk_share``, the median over `walks`, with the interval that
-        holds those of such walks. ``path_loss`` (time), where there is one: at the last evaluation.
-        The verdict says whether the share of the first component tells it from random walks.
+        holds those of such walks. ``drift_share``, how much of the first component lies along
+        the five slowest cosines over time, and ``random_walk_drift_share``, the same of such walks.
+        ``path_loss`` (time), where there is one: at the last evaluation. The verdict says whether
+        the share of the first component, or how slowly it drifts, tells it from random walks.
 
     Raises
     ------
@@ -81,6 +104,10 @@ def components(
 
     A random walk in many dimensions moves along cosines over time: its first components draw
     arcs, and hold 6/π² = 61 %, 15 %, 7 % … of the variance. Arcs alone tell nothing of a network.
+    In few dimensions shares differ from walk to walk, so that they tell little; yet its first
+    component drifts over the whole time, and that of a motion on an attractor comes back. Walks are
+    alike in all directions: one that is not may be told from them. Intervals of walks hold the
+    share of the first component and its drift together: each at the level (1 + confidence) / 2.
 
     References
     ----------
@@ -121,10 +148,12 @@ def components(
     with part(1, 2, "replicas"):
         _project(state, found, rows, last, replica, scores)
     walk, shares = random_walk_scores(len(rows), D, count, seed=seed), found.shares
-    drawn = random_walk_shares(len(rows), D, count, walks=given["walks"], seed=seed)
-    limits = np.quantile(drawn, [0.5 - 0.5 * confidence, 0.5 + 0.5 * confidence], axis=0)
+    drawn, drifts = random_walk_shares(len(rows), D, count, walks=given["walks"], seed=seed)
+    tail = 0.25 * (1.0 - confidence)  # of two numbers, on two sides each
+    limits, of_drifts = (np.quantile(x, [tail, 1.0 - tail], axis=0) for x in (drawn, drifts))
     axis = state[state.dims[0]]
-    verdict, reason = _verdict(shares, limits, np.median(drawn, axis=0))
+    drift = Drift(drift_share(found.scores[:, 0]), float(np.median(drifts)), of_drifts)
+    verdict, reason = _verdict(shares, limits, np.median(drawn, axis=0), drift)
     if is_sketched(recording):
         reason += f"; of sketches of {D} numbers, in place of states"
     quantities = {
@@ -137,6 +166,18 @@ def components(
             "median share of random walks of as many states and components",
             ("principal_component",),
             ci=limits.T + np.array([-1e-9, 1e-9]),
+            interval_over="random walks",
+        ),
+        "drift_share": Quantity(
+            drift.own,
+            _UNIT,
+            "share of the first component along the five slowest cosines over time",
+        ),
+        "random_walk_drift_share": Quantity(
+            drift.of_walks,
+            _UNIT,
+            "median of the same over random walks",
+            ci=(drift.limits[0], drift.limits[1]),
             interval_over="random walks",
         ),
         "score": Quantity(
@@ -158,7 +199,12 @@ def components(
         analyzer="path",
         recording=recording,
         parameters=given,
-        summary=("explained_share", "random_walk_share"),
+        summary=(
+            "explained_share",
+            "random_walk_share",
+            "drift_share",
+            "random_walk_drift_share",
+        ),
         verdict=verdict,
         reason=reason,
         coords={
@@ -193,15 +239,19 @@ def _project(
             tell(i * len(others) + j + 1, len(pieces) * len(others))
 
 
-def _verdict(shares: Array, limits: Array, walk: Array) -> tuple[str, str]:
-    """Return whether the first component holds as much as of random walks, and the numbers."""
+def _verdict(shares: Array, limits: Array, walk: Array, drift: Drift) -> tuple[str, str]:
+    """Return whether the first component is as of random walks, and the numbers."""
     inside = limits[0, 0] <= shares[0] <= limits[1, 0]
+    slow, fast = drift.limits
+    drifts = slow <= drift.own <= fast
     own = " and ".join(f"{round(100 * one, 3):.3g} %" for one in shares[:2])
     low, high = 100 * limits[:, 0]
     of_walks = f"{100 * walk[0]:.3g} % [{low:.3g}, {high:.3g}] and {100 * walk[1]:.3g} %"
     return (
-        "not told from a random walk" if inside else "unlike a random walk",
-        f"PC1 and PC2 hold {own} of the variance, of random walks of as many states {of_walks}",
+        "not told from a random walk" if inside and drifts else "unlike a random walk",
+        f"PC1 and PC2 hold {own} of the variance, of random walks of as many states {of_walks}; "
+        f"{round(100 * drift.own, 3):.4g} % of PC1 is a slow drift, of walks "
+        f"{100 * drift.of_walks:.4g} % [{100 * slow:.4g}, {100 * fast:.4g}]",
     )
 
 

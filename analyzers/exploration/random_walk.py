@@ -11,6 +11,8 @@ from nndyn.numerics.arrays import Array
 
 #: Modes of a walk that are drawn; the others enter by their mean.
 MODES = 64
+#: Cosines over time that count as a drift.
+SLOW = 5
 
 
 def random_walk_participation(times: int, dimension: int, *, walks: int, seed: int) -> Array:
@@ -57,7 +59,9 @@ def random_walk_participation(times: int, dimension: int, *, walks: int, seed: i
     return found
 
 
-def random_walk_shares(times: int, dimension: int, count: int, *, walks: int, seed: int) -> Array:
+def random_walk_shares(
+    times: int, dimension: int, count: int, *, walks: int, seed: int
+) -> tuple[Array, Array]:
     """Draw the shares of variance of the first principal components of such walks.
 
     Parameters
@@ -69,14 +73,37 @@ def random_walk_shares(times: int, dimension: int, count: int, *, walks: int, se
 
     Returns
     -------
-    (walks, count) float64
+    shares : (walks, count) float64
         For large T and D they are ``6 / (π k)²``.
+    drifts : (walks,) float64
+        Share of the first component that drifts, see `drift_share`; 1 for large T and D.
     """
-    found = np.empty((walks, count))
+    shares, drifts = np.empty((walks, count)), np.empty(walks)
     for i, (products, rest) in enumerate(_drawn(times, dimension, walks, seed)):
-        largest = np.linalg.eigvalsh(products)[::-1][:count]
-        found[i] = largest / (np.trace(products) + dimension * rest.sum())
-    return found
+        values, vectors = np.linalg.eigh(products)
+        shares[i] = values[::-1][:count] / (np.trace(products) + dimension * rest.sum())
+        drifts[i] = (vectors[:SLOW, -1] ** 2).sum()  # rows are cosines, the slowest first
+    return shares, drifts
+
+
+def drift_share(scores: Array) -> float:
+    """Return the share of a component's variance along the five slowest cosines over time.
+
+    Parameters
+    ----------
+    scores : (n,) float64
+        From their mean, evenly spaced in time.
+
+    Returns
+    -------
+    float
+        Such cosines have half a period to five halves over all of the time: a walk drifts along
+        them, and what comes back more often than that does not.
+    """
+    n = len(scores)
+    modes = np.arange(1, min(SLOW, n - 1) + 1)[:, None] * (np.arange(n) + 0.5)
+    along = np.sqrt(2.0 / n) * np.cos(np.pi / n * modes) @ scores
+    return float(along @ along / (scores @ scores))
 
 
 def random_walk_scores(times: int, dimension: int, count: int, *, seed: int) -> Array:

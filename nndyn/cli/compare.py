@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from nndyn.cli.output import print_json, print_table, say, terminal
 from nndyn.cli.parameters import FilePath, NetcdfPath, Number, Whole, check_netcdf
 from nndyn.cli.progress import command_bar, quiet_option
 from nndyn.words.dialect import flags
-from nndyn.words.numbers import show
 from nndyn.words.text import escaped, shortened
 
 if TYPE_CHECKING:
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Characters of the names of rows, of a column, and of the name of a recording.
 _MARGIN, _COLUMN, _NAME = 18, 14, 42
-#: Exponents of a spectrum that are shown.
-_EXPONENTS = 4
 
 
 def options() -> list[click.Parameter]:
@@ -174,99 +170,32 @@ def _print(result: xr.Dataset) -> None:
     for first in range(0, count, room):
         if first:
             say()
-        part = result.isel(recording=slice(first, first + room))
+        shown = range(first, min(first + room, count))
         if piped:  # a program wraps for itself
             console = Console(highlight=False, width=60 + 60 * count)
-        print_table(console, _table(result, part, first, marks, piped))
+        print_table(console, _table(result, shown, marks, piped))
     for note, number in marks.items():
         notes.print(Text(flags(escaped(f"#{number} {note}")), style="dim"), soft_wrap=piped)
     warn(result)
 
 
-def _table(
-    result: xr.Dataset, part: xr.Dataset, first: int, marks: dict[str, int], piped: bool
-) -> Table:
+def _table(result: xr.Dataset, shown: range, marks: dict[str, int], piped: bool) -> Table:
     """Return some recordings as columns; of all of these alike, what any has is a row."""
     from rich.table import Table
     from rich.text import Text
 
+    from nndyn.comparison.table import rows
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", overflow="fold", max_width=None if piped else _MARGIN)
-    for name in part["recording"].values.tolist():
+    for name in result["recording"].values[list(shown)].tolist():
         heading = Text(escaped(shortened(name, _NAME)))
         table.add_column(heading, overflow="fold", max_width=None if piped else _COLUMN)
-    width = part.sizes["recording"]
     last = ""
-    for title, label, cells in _rows(result, part, first, marks, "; " if piped else "\n"):
+    for title, label, cells in rows(result, shown, marks, "; " if piped else "\n"):
         if title != last:
-            table.add_row(Text(title, style="dim"), *[""] * width)
+            table.add_row(Text(title, style="dim"), *[""] * len(shown))
             last = title
         lines = ["\n".join(map(escaped, cell.split("\n"))) for cell in cells]
         table.add_row(Text(f" {label}"), *map(Text, lines))
     return table
-
-
-def _rows(
-    result: xr.Dataset, part: xr.Dataset, first: int, marks: dict[str, int], between: str
-) -> Iterator[tuple[str, str, list[str]]]:
-    """Give part of the table, name and cells of every row.
-
-    Yields
-    ------
-    str, str, list of str
-    """
-    from nndyn.comparison.quantities import ANALYZERS, QUANTITIES
-
-    for name in ("kind", "system"):
-        yield "what", name, [escaped(text) for text in part[name].values.tolist()]
-    sizes = ["-" if n != n else f"{int(n):,}" for n in part["dimension"].values.tolist()]
-    yield "what", "dimension", sizes
-    for name in ("states", "time_unit"):
-        yield "what", name.replace("_", " "), part[name].values.tolist()
-    if (result["runs"] > 1).any():
-        yield "what", "runs", [str(n) for n in part["runs"].values.tolist()]
-    for i, name in enumerate(ANALYZERS):
-        yield "verdict", name, part["verdicts"].values[:, i].tolist()
-    yield "exponent", "exponent kind", part["exponent_kind"].values.tolist()
-    for name, row in QUANTITIES.items():
-        if result[name].notnull().any():
-            unit = "" if row.unit == "1" else f" ({row.unit.replace('_', ' ')})"
-            cells = [_cell(result, name, (first + i,), marks) for i in range(len(part[name]))]
-            yield row.part, name.replace("_", " ") + unit, [between.join(c) for c in cells]
-        if name == "entropy_bound_ratio":
-            yield from _ratios(result, part, first, marks, between)
-
-
-def _ratios(
-    result: xr.Dataset, part: xr.Dataset, first: int, marks: dict[str, int], between: str
-) -> Iterator[tuple[str, str, list[str]]]:
-    """Give the exponents over the largest, as many of each spectrum as are shown.
-
-    Yields
-    ------
-    str, str, list of str
-    """
-    ratios = result["exponent_ratios"]
-    for k in range(min(result.sizes["exponent"], _EXPONENTS)):
-        if ratios.isel(exponent=k).notnull().any():
-            places = [(first + i, k) for i in range(part.sizes["recording"])]
-            cells = [_cell(result, "exponent_ratios", at, marks) for at in places]
-            label = f"exponent {k + 1} / largest"
-            yield "Lyapunov clock", label, [between.join(c) for c in cells]
-
-
-def _cell(result: xr.Dataset, name: str, at: tuple[int, ...], marks: dict[str, int]) -> list[str]:
-    """Return a value with the mark of its note, and its interval."""
-    value = float(result[name].values[at])
-    note = json.loads(result[name].attrs["notes"])[at[0]]
-    if len(at) > 1 and np.isfinite(result[name].values[at[0]]).any():
-        note = ""  # it is of all exponents, and stands where there are none
-    mark = f" #{marks.setdefault(note, len(marks) + 1)}" if note else ""
-    if value != value:
-        return [f"null{mark}" if mark else "-"]
-    lines = [f"{show(float(f'{value:.4g}'))}{mark}"]
-    if f"{name}_ci" in result:
-        low, high = result[f"{name}_ci"].values[at].tolist()
-        if low == low and high == high:
-            lines.append(f"[{low:.3g}, {high:.3g}]")
-    return lines

@@ -108,6 +108,7 @@ def _drawing(moving: bool = False) -> list[click.Parameter]:
         click.Option(
             ["--format", "form"],
             type=click.Choice(forms, case_sensitive=False),
+            metavar=None if moving else f"[{'|'.join(_FORMS)}]",
             help="What to write.  [default: as the name of the figure ends]",
         ),
         click.Option(["--title"], help="Title of the figure."),
@@ -378,6 +379,7 @@ _STUDIES = {
         "compare",
         callback=_run_compare,
         help="Separation, spectra, displacement and recurrence of recordings side by side.",
+        short_help="Recordings side by side, on clocks in common.",
         params=[*compare.options(), *_drawing()],
     ),
 }

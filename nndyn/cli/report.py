@@ -13,7 +13,8 @@ from nndyn.cli.progress import command_bar, quiet
 
 @click.command(
     help="Write one page on recordings, a study, or what a folder holds: verdicts, figures, tables "
-    "with intervals, and how everything was made. It needs no other file."
+    "with intervals, and how everything was made. Several are compared as well. It needs no other "
+    "file."
 )
 @click.argument("paths", metavar="PATH...", type=FilePath(), nargs=-1, required=True)
 @click.option(

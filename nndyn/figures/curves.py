@@ -13,7 +13,7 @@ import numpy as np
 from nndyn.errors import DataError
 from nndyn.figures.sheet import drawn
 from nndyn.figures.study import option
-from nndyn.figures.style import Look, colours, plain_log, smoothed, thinned, unit
+from nndyn.figures.style import PARTS, Look, colours, plain_log, smoothed, thinned, unit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,6 +76,8 @@ def curves(
     without = len(runs) - len(with_curve)
     if without:
         caption += f"; {without} more {'has' if without == 1 else 'have'} no curve"
+    if name == "curves" and max(r.sizes["time"] for _, r in with_curve) > 3 * PARTS:
+        caption += f"; of many values the medians of {PARTS} parts of the time"
     seeds = Counter(at.get(along) for at, _ in with_curve)
     if max(seeds.values()) >= BAND:
         caption += "; lines are medians over seeds, bands reach from quartile to quartile"
@@ -140,7 +142,7 @@ def _curve(name: str, result: xr.Dataset) -> tuple[Any, Any] | None:
     if not np.isfinite(values).any():
         return None
     time = result["time"].values
-    if name == "lyapunov" and "running_exponent" in result:
+    if name == "curves" or "running_exponent" in result:
         valid = np.isfinite(values)
         return smoothed(time[valid], values[valid])
     keep = thinned(len(values))

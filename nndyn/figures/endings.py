@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from nndyn.errors import DataError
-from nndyn.figures.sheet import drawn
-from nndyn.figures.style import Look, colours, require, verdict
+from nndyn.figures.sheet import judged
+from nndyn.figures.style import Look, colours, require
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,8 +46,7 @@ def endings(
     require(result, "endings")
     if "pair_excess" not in result:
         raise DataError(str(result.attrs["reason"]))
-    short = str(result.attrs["verdict"])
-    return drawn([partial(_segments, result)], ax, verdict(result), short=short, **look)
+    return judged(result, [partial(_segments, result)], ax, look)
 
 
 def _segments(result: xr.Dataset, ax: Axes) -> None:

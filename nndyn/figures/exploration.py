@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from nndyn.errors import DataError
-from nndyn.figures.sheet import drawn
+from nndyn.figures.sheet import judged
 from nndyn.figures.source import is_stationary
-from nndyn.figures.style import PARTS, Look, colours, plain_log, require, unit, verdict
+from nndyn.figures.style import PARTS, Look, colours, plain_log, require, unit
 from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def exploration(
         raise DataError(f"there is no curve to draw: {result.attrs['reason']}")
     steps = (_length_shares, _angle_shares) if is_stationary(result) else (_lengths, _directions)
     panels = [partial(draw, result) for draw in (_displacements, *steps)]
-    return drawn(panels, ax, verdict(result), short=str(result.attrs["verdict"]), **look)
+    return judged(result, panels, ax, look)
 
 
 def _displacements(result: xr.Dataset, ax: Axes) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from nndyn.figures.sheet import drawn
-from nndyn.figures.style import Look, colours, require, thinned, unit, verdict
+from nndyn.figures.sheet import judged
+from nndyn.figures.style import Look, colours, require, thinned, unit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,8 +42,7 @@ def learning(
         If `result` is not that of ``learning``.
     """
     require(result, "learning")
-    short = str(result.attrs["verdict"])
-    return drawn([partial(_accuracies, result)], ax, verdict(result), short=short, **look)
+    return judged(result, [partial(_accuracies, result)], ax, look)
 
 
 def _accuracies(result: xr.Dataset, ax: Axes) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FEW = 300
 #: Points from which on they are drawn small; from ten times as many on, as pixels.
 MANY = 2000
+#: Runs up to which there is room between them.
+APART = 60
 
 
 def orbit(
@@ -96,7 +98,7 @@ def _draw(
             np.concatenate(values),
             ls="",
             marker="," if len(places) > 10 * MANY else ".",
-            ms=1.0 if many else 3.0 if len(places) > FEW else 5.0,
+            ms=_size(len(places), len(finite)),
             mew=0.0,
             color=c.blue,
             alpha=0.6,
@@ -118,6 +120,13 @@ def _draw(
     rates = np.array(sorted({x for x, _ in finite} | set(lost)))
     scale(ax, rates, along)
     ax.set_ylabel(named_unit(first["value"]))
+
+
+def _size(points: int, runs: int) -> float:
+    """Return the size of points: where runs stand apart those of many values need not be small."""
+    if points > MANY:
+        return 2.0 if runs <= APART else 1.0
+    return 3.0 if points > FEW else 5.0
 
 
 def _counted(results: Sequence[xr.Dataset]) -> str:

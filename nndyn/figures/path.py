@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from nndyn.figures.sheet import drawn
-from nndyn.figures.style import Look, colours, plain_log, require, thinned, unit, verdict
+from nndyn.figures.sheet import judged
+from nndyn.figures.style import Look, colours, plain_log, require, thinned, unit
 from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+#: States up to which there is a line whatever its steps are.
+FEW = 30
 
 
 def path(
@@ -46,7 +50,7 @@ def path(
     """
     require(result, "path", "components")
     panels = [partial(draw, result) for draw in (_path, _walk, _shares)]
-    return drawn(panels, ax, verdict(result), short=str(result.attrs["verdict"]), **look)
+    return judged(result, panels, ax, look)
 
 
 def label_components(ax: Axes, shares: Array) -> None:
@@ -76,12 +80,14 @@ def _path(result: xr.Dataset, ax: Axes) -> None:
     c = colours()
     own = int(_parameter(result, "replica"))
     scores = result["score"].values[..., :2]
+    jumps = _jumps(scores[:, own])
     keep = thinned(len(scores))
     others = [r for r in range(scores.shape[1]) if r != own]
+    style: dict[str, Any] = {"ls": "", "marker": ".", "ms": 1.0} if jumps else {"lw": 0.7}
     for i, r in enumerate(others):
         there = keep[np.isfinite(scores[keep, r, 0])]
         label = f"{len(others)} other replica{'s' * (len(others) > 1)}" if i == 0 else None
-        ax.plot(*scores[there, r].T, color=c.grey, lw=0.7, alpha=0.7, label=label)
+        ax.plot(*scores[there, r].T, color=c.grey, alpha=0.7, label=label, **style)
     x, y = scores[keep, own].T
     if "path_loss" in result:
         values, what = result["path_loss"].values[keep], str(result["path_loss"].attrs["long_name"])
@@ -89,13 +95,20 @@ def _path(result: xr.Dataset, ax: Axes) -> None:
             what += f" ({units})"
     else:
         values, what = result["time"].values[keep], f"time ({unit(result)})"
-    _coloured(ax, x, y, values, what)
+    _coloured(ax, x, y, values, what, jumps)
     ends(ax, x, y)
     label_components(ax, result["explained_share"].values[:2])
 
 
-def _coloured(ax: Axes, x: Array, y: Array, values: Array, what: str) -> None:
-    """Draw a line in the colours of values, with a bar that tells them."""
+def _jumps(scores: Array) -> bool:
+    """Return whether steps are as long as the path is wide, so that lines would hide it."""
+    # of independent states the mean squared step is twice the variance
+    steps = float((np.diff(scores, axis=0) ** 2).sum(axis=1).mean())
+    return len(scores) > FEW and steps > float(scores.var(axis=0).sum())
+
+
+def _coloured(ax: Axes, x: Array, y: Array, values: Array, what: str, jumps: bool) -> None:
+    """Draw a line, or points, in the colours of values, with a bar that tells them."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LogNorm, Normalize
 
@@ -103,13 +116,17 @@ def _coloured(ax: Axes, x: Array, y: Array, values: Array, what: str) -> None:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     logs = low > 0.0 and high > 10.0 * low and not what.startswith("time")
     norm = LogNorm(low, high) if logs else Normalize(low, high if high > low else low + 1.0)
-    points = np.column_stack([x, y])
-    segments: Any = np.stack([points[:-1], points[1:]], axis=1)
-    lines = LineCollection(segments, cmap="viridis", norm=norm, lw=1.6, capstyle="round")
-    lines.set_array(values[1:])
-    ax.add_collection(lines)
-    ax.autoscale_view()
-    bar = ax.figure.colorbar(lines, ax=ax, label=what, location="top", pad=0.02, aspect=30)
+    shown: Any
+    if jumps:
+        shown = ax.scatter(x, y, s=1.5, c=values, cmap="viridis", norm=norm, lw=0, rasterized=True)
+    else:
+        points = np.column_stack([x, y])
+        segments: Any = np.stack([points[:-1], points[1:]], axis=1)
+        shown = LineCollection(segments, cmap="viridis", norm=norm, lw=1.6, capstyle="round")
+        shown.set_array(values[1:])
+        ax.add_collection(shown)
+        ax.autoscale_view()
+    bar = ax.figure.colorbar(shown, ax=ax, label=what, location="top", pad=0.02, aspect=30)
     bar.outline.set_visible(False)
     if logs:
         plain_log(bar.ax.xaxis)

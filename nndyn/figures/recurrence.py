@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from nndyn.figures.sheet import drawn
-from nndyn.figures.style import Look, colours, plain_log, require, verdict
+from nndyn.figures.sheet import judged
+from nndyn.figures.style import Look, colours, plain_log, require
 from nndyn.numerics.arrays import Array
 
 if TYPE_CHECKING:
@@ -45,9 +45,8 @@ def recurrence(
     """
     require(result, "recurrence")
     right = _sliding if "sliding_time" in result.dims else _lengths
-    short = str(result.attrs["verdict"])
     panels = [partial(_picture, result), partial(right, result)]
-    return drawn(panels, ax, verdict(result), short=short, **look)
+    return judged(result, panels, ax, look)
 
 
 def _picture(result: xr.Dataset, ax: Axes) -> None:

@@ -19,10 +19,19 @@ from matplotlib.text import Text
 from matplotlib.transforms import offset_copy
 
 from nndyn.errors import UsageError
-from nndyn.figures.style import DPI, EMBEDDED, Look, checked_dpi, checked_size, styled
+from nndyn.figures.style import (
+    DPI,
+    EMBEDDED,
+    Look,
+    checked_dpi,
+    checked_size,
+    styled,
+    verdict,
+)
 from nndyn.words.text import escaped
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.backend_bases import RendererBase
     from matplotlib.legend import Legend
 
@@ -267,6 +276,13 @@ def drawn(
             for axis in (place.xaxis, place.yaxis)
         ]
     return sheet
+
+
+def judged(
+    result: xr.Dataset, panels: Sequence[Panel], ax: Axes | Sequence[Axes] | None, look: Look
+) -> Figure:
+    """Draw panels of an analyzer's result with its verdict: see `drawn`."""
+    return drawn(panels, ax, verdict(result), short=str(result.attrs["verdict"]), **look)
 
 
 def _on_given(panels: Sequence[Panel], ax: Axes | Sequence[Axes], title: str) -> Figure:

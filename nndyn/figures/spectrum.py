@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from nndyn.errors import DataError
-from nndyn.figures.sheet import drawn
+from nndyn.figures.sheet import judged
 from nndyn.figures.source import known_of
 from nndyn.figures.style import (
     Look,
@@ -20,7 +20,6 @@ from nndyn.figures.style import (
     smoothed,
     thinned,
     unit,
-    verdict,
 )
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def spectrum(
             "over a finite time; record with tangents"
         )
     panels = [partial(draw, result) for draw in (_exponents, _history, _spread)]
-    return drawn(panels, ax, verdict(result), short=str(result.attrs["verdict"]), **look)
+    return judged(result, panels, ax, look)
 
 
 def _exponents(result: xr.Dataset, ax: Axes) -> None:

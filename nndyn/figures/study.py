@@ -46,8 +46,9 @@ def study(
     Returns
     -------
     matplotlib.figure.Figure
-        One journal column wide. Exponent, growth and training time are medians over seeds with
-        their intervals; onset and fastest rate are marked in all panels with theirs.
+        One journal column wide. Exponent, growth, training time, learning rate x time and sharpness
+        are medians over seeds with their intervals; onset and fastest rate are marked in all panels
+        with theirs.
 
     Raises
     ------
@@ -64,6 +65,7 @@ def study(
     if learning is not None:
         for draw, variable in (
             (training_time, "median_training_time"),
+            (_flow_time, "flow_time_ratio"),
             (_sharpness, "sharpness_ratio"),
         ):
             if variable in learning and np.isfinite(learning[variable]).any():
@@ -173,12 +175,32 @@ def training_time(result: xr.Dataset, ax: Axes) -> None:
     plain_log(ax.yaxis)
 
 
+def _flow_time(result: xr.Dataset, ax: Axes) -> None:
+    """Draw training time times learning rate over its value at the lowest, and the null: no fall.
+
+    It is 1 where steps are longer and nothing else is gained.
+    """
+    ax.set_yscale("log")
+    label = "lr \u00d7 time as at the lowest rate"
+    ax.axhline(1.0, color=colours().grey, lw=0.8, ls=(0, (1, 1)), label=label)
+    curve(result, "flow_time_ratio", ax, colours().blue, None)
+    ax.set_ylabel("lr \u00d7 time,\nover its first")
+    plain_log(ax.yaxis)
+
+
 def _sharpness(result: xr.Dataset, ax: Axes) -> None:
     """Draw the largest sharpness over its limit, and the limit."""
     c = colours()
     ax.axhline(1.0, color=c.grey, lw=0.8, ls="-.", label="stability limit")
+    ratio = result["sharpness_ratio"].values
+    wide = bool((ratio > 10.0).any() and (ratio[np.isfinite(ratio)] > 0.0).all())
+    if wide:  # what matters lies around 1
+        ax.set_yscale("log")
     curve(result, "sharpness_ratio", ax, c.blue, None)
-    ax.set_ylim(bottom=0.0)
+    if wide:
+        plain_log(ax.yaxis)
+    else:
+        ax.set_ylim(bottom=0.0)
     ax.set_ylabel("largest sharpness\n/ limit")
 
 

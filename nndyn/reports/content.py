@@ -148,6 +148,8 @@ class Subject:
         Analyzers that do not apply, and why.
     pictures : sequence of Picture
         Of the whole, before its analyses.
+    numbers : sequence of Numbers
+        What is read of it at a glance, after these.
     warnings : sequence of str
     """
 
@@ -159,6 +161,7 @@ class Subject:
     analyses: Sequence[Analysis]
     absent: dict[str, str]
     pictures: Sequence[Picture] = ()
+    numbers: Sequence[Numbers] = ()
     warnings: Sequence[str] = ()
 
     @property

@@ -74,7 +74,8 @@ def entries(folder: Path, output: Path, told: Called | None) -> list[Entry]:
         try:
             entry = _study(one, page) if one.is_dir() else _recording(one, page)
         except NndynError as error:
-            entry = Entry(one.name, "not read", reason=str(error), page=page)
+            why = str(error).replace(f"{folder}{os.sep}", "")  # its name stands beside it
+            entry = Entry(one.name, "not read", reason=why, page=page)
         found.append(entry)
         if told is not None:
             told(i + 1, len(every))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nndyn._version import __version__
-from nndyn.reports.content import Entry, Subject
+from nndyn.reports.content import Analysis, Entry, Subject
 from nndyn.words.dialect import flags
 from nndyn.words.text import escaped
 
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def subjects(title: str, found: Sequence[Subject]) -> str:
+def subjects(title: str, found: Sequence[Subject], together: Analysis | None = None) -> str:
     """Return the page on recordings and studies.
 
     Parameters
     ----------
     title : str
     found : sequence of Subject
+    together : Analysis, optional
+        What is said of all of them.
 
     Returns
     -------
     str
         HTML, with styles and figures inside, and without scripts.
     """
-    return _rendered("report.html.jinja", title=title, subjects=found)
+    return _rendered("report.html.jinja", title=title, subjects=found, together=together)
 
 
 def index(title: str, found: Sequence[Entry]) -> str:

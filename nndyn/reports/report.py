@@ -32,8 +32,9 @@ def report(
     Parameters
     ----------
     what : path-like, xarray.Dataset, or a sequence or mapping of them
-        A recording or a study, or several, by their names in a mapping. A folder that is no study
-        gets an index of the recordings and studies in it.
+        A recording or a study, or several, by their names in a mapping, which are compared as well:
+        see `nndyn.compare`. A folder that is no study gets an index of the recordings and studies
+        in it.
     path : path-like
         The page, ``.html``; replaced where it exists.
     progress : bool or callable, optional
@@ -55,12 +56,13 @@ def report(
 
     Notes
     -----
-    Runs every analyzer that applies, of a study those that say something on the whole of it; their
-    results on the runs of a study are kept in its folder. The page needs no other file and no
-    script, and is the same for the same recordings.
+    Runs every analyzer that applies; their results on the runs of a study are kept in its folder.
+    Several recordings are analyzed twice, for their own sections and for the comparison. The page
+    needs no other file and no script, and is the same for the same recordings.
     """
     from nndyn.reports import page
     from nndyn.reports.folders import entries
+    from nndyn.reports.together import together
     from nndyn.store.files import write_whole
 
     output = located(path)
@@ -74,7 +76,7 @@ def report(
             found = [
                 _collected(one, name, f"r{i}", told) for i, (name, one) in enumerate(chosen.items())
             ]
-            html = page.subjects(", ".join(chosen), found)
+            html = page.subjects(", ".join(chosen), found, together(chosen, told))
         write_whole(output, html.encode("utf-8", "backslashreplace"))
     return output
 

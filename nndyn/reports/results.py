@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nndyn.reports.content import Numbers, Verdict
 from nndyn.results import to_dict
 from nndyn.words.numbers import show
@@ -14,11 +16,18 @@ from nndyn.words.tables import named, summary
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nndyn.reports.glance import Part
+
 #: What would tell other explanations of a growth, and what a recording needs for it.
 _NO_SHARPNESS = "not measured: record with `sharpness='every:10'`"
 _NO_QUADRATIC = "not measured: record with `quadratic_model=True`"
 #: Training time in units in which a small rate has none of its own.
 _FLOW = "lr \u00d7 time"
+_FALLS = {
+    "yes": "falls below its value at the lowest rate: faster by more than a longer step",
+    "no": "does not fall below its value at the lowest rate: faster by a longer step at most",
+    "undecided": "is not told from its value at the lowest rate",
+}
 _ONE_RATE = "whether it falls below its value at small rates takes a study of several rates"
 
 
@@ -95,20 +104,35 @@ def alternatives(results: Mapping[str, xr.Dataset], *, training: bool) -> dict[s
     return found
 
 
-def of_study(growth: xr.Dataset, learning: xr.Dataset | None) -> dict[str, str]:
+def of_study(part: Part) -> dict[str, str]:
     """Return other explanations of what one combination of a study shows."""
-    found: dict[str, str] = {}
-    for result in (growth, learning):
+    found = {"edge of stability": _NO_SHARPNESS}
+    learning, rate = part.learning, str(part.growth.attrs["along"])
+    for result in (part.growth, learning):
         if result is not None and "sharpness_ratio" in result:
-            found["edge of stability"] = "the largest sharpness over its limit is in the tables"
-    found.setdefault("edge of stability", _NO_SHARPNESS)
+            found["edge of stability"] = _sharpest(result, rate)
     found["quadratic loss"] = (
         "of single runs: see the reports of recordings that have `quadratic_model=True`"
     )
-    if learning is not None and "flow_time_falls" in learning:
-        falls = learning["flow_time_falls"].item()
-        found[_FLOW] = f"falls below its value at the lowest rate: {falls}"
+    if learning is not None and "flow_time_ratio" in learning:
+        found[_FLOW] = _FALLS[str(learning["flow_time_falls"].item())]
+    if part.outputs is not None:
+        said = part.outputs.attrs
+        found["function space"] = f"growth of the outputs: {said['verdict']}: {said['reason']}"
     return found
+
+
+def _sharpest(result: xr.Dataset, rate: str) -> str:
+    """Say at which values of the swept option the median of the largest sharpness is too large."""
+    over = result["sharpness_ratio"].values > 1.0
+    rates = result[rate].values[over]
+    if not rates.size:
+        where = f"at no {rate} sampled"
+    elif over[np.argmax(over) :].all():
+        where = f"from {rate} = {rates[0]:.4g} on"
+    else:
+        where = f"at {rates.size} of {over.size} values of {rate}, from {rates[0]:.4g}"
+    return f"the largest sharpness is above its limit, in the median over seeds, {where}"
 
 
 def estimates(result: xr.Dataset, *names: str) -> str:

@@ -1,8 +1,9 @@
-"""What a page says of a study: the map of its verdicts, onset and fastest rate."""
+"""What a page says of a study: the map of its verdicts, onset and fastest rate, all analyzers."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,11 @@ from nndyn.figures.style import verdict as words
 from nndyn.figures.verdicts import maps, verdicts
 from nndyn.reports.content import Analysis, Numbers, Picture, Subject
 from nndyn.reports.facts import of_study
+from nndyn.reports.glance import LINE, Part, glance
 from nndyn.reports.pictures import WIDTH, picture
 from nndyn.reports.results import of_study as alternatives_of_study
 from nndyn.reports.results import tables, verdict, warnings
-from nndyn.studies.analysis import analyze_study, combinations, growth_and_learning
+from nndyn.studies.analysis import MEDIANS, analyze_study, combinations, growth_and_learning
 from nndyn.words.tables import along, notes, of_combination, split
 
 if TYPE_CHECKING:
@@ -25,14 +27,15 @@ if TYPE_CHECKING:
 
     from nndyn.runtime.progress import Progress
 
-#: Characters of a line of a table.
-_LINE = 84
 _MAP = "Verdicts of all runs."
 _STUDY = "Exponent, growth and training time along the swept option: medians over seeds."
+_STATIONARY = "Exponent along the swept option: medians over seeds."
+_OUTPUTS = "Growth of the deviations of the network's outputs, in place of its weights."
+_ANALYZE = "nndyn analyze"
 
 
 def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Subject:
-    """Analyze a study with the analyzers that say something on it as a whole.
+    """Analyze a study with every analyzer that applies: those with a verdict on the whole first.
 
     Parameters
     ----------
@@ -56,40 +59,53 @@ def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Su
     """
     results: dict[str, xr.Dataset] = {}
     absent: dict[str, str] = {}
-    for one, row in analyzers.rows().items():
-        if row.study is None:
-            continue
+    rows = analyzers.rows()
+    for one in sorted(rows, key=lambda one: rows[one].study is None):
         try:
             results[one] = analyze_study(path, one, progress=progress)
         except DataError as error:
             absent[one] = str(error)
+    outputs = _of_outputs(path, progress) if "lyapunov" in results else None
     analyses = [
         analysis
         for one, result in results.items()
-        for analysis in _analyses(result, f"nndyn analyze {one} {shlex.quote(name)}")
+        for analysis in _analyses(result, rows[one].summary, f"{_ANALYZE} {_dashed(one)}", name)
     ]
-    # nulls first: what does not hold is said before what does
-    analyses.sort(key=lambda one: not one.verdict.is_null)
+    if outputs is not None:
+        analyses += _analyses(outputs, _OUTPUTS, f"{_ANALYZE} lyapunov --distance output", name)
+    # nulls first: what does not hold is said before what does; medians have no verdict
+    analyses.sort(key=lambda one: (one.verdict.word == MEDIANS, not one.verdict.is_null))
+    judged = [one for one in analyses if one.verdict.word != MEDIANS and one.summary != _OUTPUTS]
+    parts = _parts(results, outputs)
     return Subject(
         name,
         "study",
         of_study(path),
-        [one.verdict for one in analyses],
-        _alternatives(results),
+        [one.verdict for one in judged],
+        _alternatives(parts),
         analyses,
         absent,
-        _pictures(results, prefix),
+        _pictures(results, parts, prefix),
+        [table for part in parts for table in glance(part)],
         list(dict.fromkeys(line for one in results.values() for line in warnings(one))),
     )
 
 
-def _alternatives(results: dict[str, xr.Dataset]) -> dict[str, str]:
+def _of_outputs(path: Path, progress: Progress | None) -> xr.Dataset | None:
+    """Return the growth of the deviations of outputs, None where none were recorded."""
+    try:
+        return analyze_study(path, "lyapunov", progress=progress, distance="output")
+    except DataError:
+        return None
+
+
+def _alternatives(parts: Sequence[Part]) -> dict[str, str]:
     """Return other explanations of growth, of each what every combination says."""
     said: dict[str, dict[str, str]] = {}
-    for label, growth, learning in _parts(results):
-        if growth.attrs["verdict"] != "stationary":
-            for key, text in alternatives_of_study(growth, learning).items():
-                said.setdefault(key, {})[label] = text
+    for part in parts:
+        if part.growth.attrs["verdict"] != "stationary":
+            for key, text in alternatives_of_study(part).items():
+                said.setdefault(key, {})[part.label] = text
     return {key: _together(texts) for key, texts in said.items()}
 
 
@@ -100,9 +116,15 @@ def _together(texts: dict[str, str]) -> str:
     return "; ".join(f"{label}: {text}" for label, text in texts.items())
 
 
-def _parts(results: dict[str, xr.Dataset]) -> list[tuple[str, xr.Dataset, xr.Dataset | None]]:
-    """Return growth and learning of every combination, nothing where there is no growth."""
-    return growth_and_learning(partial(_found, results)) if "lyapunov" in results else []
+def _parts(results: dict[str, xr.Dataset], outputs: xr.Dataset | None) -> list[Part]:
+    """Return what there is of every combination, nothing where there is no growth."""
+    if "lyapunov" not in results:
+        return []
+    beside = {} if outputs is None else dict(combinations(outputs))
+    return [
+        Part(label, growth, learning, beside.get(label))
+        for label, growth, learning in growth_and_learning(partial(_found, results))
+    ]
 
 
 def _found(results: dict[str, xr.Dataset], name: str) -> xr.Dataset:
@@ -111,28 +133,34 @@ def _found(results: dict[str, xr.Dataset], name: str) -> xr.Dataset:
     return results[name]
 
 
-def _analyses(result: xr.Dataset, command: str) -> list[Analysis]:
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _analyses(result: xr.Dataset, summary: str, command: str, name: str) -> list[Analysis]:
     """Return the parts of a study's result, one for each combination of the options beside."""
-    row = analyzers.rows()[str(result.attrs["analyzer"])]
+    command = f"{command} {shlex.quote(name)}"
     found = []
     for label, whole in combinations(result):
         part = of_combination(whole)
         numbers = tables(part)
-        for series in split(along(whole), _LINE):
+        for series in split(along(whole), LINE):
             numbers.append(Numbers(series, f"Along {series.headings[0][0]}, with intervals."))
-        found.append(Analysis(verdict(part, label), row.summary, command, (), numbers, notes(part)))
+        found.append(Analysis(verdict(part, label), summary, command, (), numbers, notes(part)))
     return found
 
 
-def _pictures(results: dict[str, xr.Dataset], prefix: str) -> list[Picture]:
+def _pictures(results: dict[str, xr.Dataset], parts: Sequence[Part], prefix: str) -> list[Picture]:
     """Draw the map of verdicts, and exponent, growth and training time."""
     found = []
-    for i, (label, part) in enumerate(maps(results["lyapunov"]) if "lyapunov" in results else ()):
+    for i, (label, whole) in enumerate(maps(results["lyapunov"]) if "lyapunov" in results else ()):
         shows = " ".join(filter(None, (_MAP, label)))
-        found.append(picture(partial(verdicts, part, size=WIDTH), shows, f"{prefix}-map{i}"))
-    for i, (label, growth, learning) in enumerate(_parts(results)):
-        shows = " ".join(filter(None, (_STUDY, label)))
-        above = "\n".join(words(one) for one in (growth, learning) if one is not None)
-        draw = partial(study, growth, learning, size=WIDTH)
+        found.append(picture(partial(verdicts, whole, size=WIDTH), shows, f"{prefix}-map{i}"))
+    for i, part in enumerate(parts):
+        stationary = part.growth.attrs["verdict"] == "stationary"
+        shows = " ".join(filter(None, (_STATIONARY if stationary else _STUDY, part.label)))
+        both = [one for one in (part.growth, part.learning) if one is not None]
+        above = "\n".join(map(words, both))
+        draw = partial(study, part.growth, part.learning, size=WIDTH)
         found.append(picture(draw, shows, f"{prefix}-study{i}", above=above))
     return found

@@ -25,8 +25,9 @@ from nndyn.words.names import OPTIONS, did_you_mean
 if TYPE_CHECKING:
     import xarray as xr
 
-#: The study function of analyzers that have none of their own.
-_MEDIANS = "analyzers.studies.medians:medians"
+#: The verdict of the study function of analyzers that have none of their own.
+MEDIANS = "medians"
+_MEDIANS = f"analyzers.studies.medians:{MEDIANS}"
 
 
 def analyze_study(
@@ -151,8 +152,8 @@ def combinations(result: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
         part = result.isel(dict(zip(dims, place, strict=True)))
         label = ", ".join(f"{d}={part[d].item()}" for d in dims)
         names = ("verdict", "reason")
-        part.attrs |= {key: str(part[key].item()) for key in names}
-        yield label, part.drop_vars(names)
+        own = {key: str(part[key].item()) for key in names}
+        yield label, part.drop_vars(names).assign_attrs(own)  # parts share their attributes
 
 
 def growth_and_learning(

@@ -124,21 +124,43 @@ def along(part: xr.Dataset) -> Table:
     """
     rate = str(part.attrs["along"])
     names = [name for name in series(part) if part[name].dims == (rate,)]
-    first = [show(float(f"{value:.4g}")) for value in part[rate].values]
-    columns = [[_entry(part, name, i) for i in range(part.sizes[rate])] for name in names]
+    columns = [column(part, name) for name in names]
     headings = tuple((name.replace("_", " "), "") for name in (rate, *names))
-    return Table(headings, list(zip(first, *columns, strict=True)))
+    return Table(headings, list(zip(places(part), *columns, strict=True)))
 
 
-def _entry(part: xr.Dataset, name: str, i: int) -> str:
-    """Return a value with three digits, and its interval where it has one."""
+def places(part: xr.Dataset) -> list[str]:
+    """Return the values of the swept option of a study's result."""
+    return [show(float(f"{value:.4g}")) for value in part[part.attrs["along"]].values]
+
+
+def column(part: xr.Dataset, name: str, between: str = " ") -> list[str]:
+    """Return the values of a variable along the swept option, each with its interval behind it.
+
+    Parameters
+    ----------
+    part : xarray.Dataset
+        Of `nndyn.studies.analysis.combinations`.
+    name : str
+    between : str, default " "
+        Between a value and its interval.
+
+    Returns
+    -------
+    list of str
+        Numbers have three digits.
+    """
+    return [_entry(part, name, i, between) for i in range(part[name].size)]
+
+
+def _entry(part: xr.Dataset, name: str, i: int, between: str) -> str:
     value: Any = part[name].values[i].item()
     if isinstance(value, bool) or not isinstance(value, float):
         return show(value)
     text = "null" if value != value else f"{value:.3g}"
     if f"{name}_ci" in part:
         low, high = part[f"{name}_ci"].values[i]
-        text += f" [{low:.3g}, {high:.3g}]" if low == low else ""
+        text += f"{between}[{low:.3g}, {high:.3g}]" if low == low else ""
     return text
 
 
@@ -187,6 +209,6 @@ def longest(heading: str) -> int:
 def _widths(table: Table) -> list[int]:
     """Return the characters of each column, with the gap to the next one."""
     return [
-        max(longest(heading), *(len(row[i]) for row in table.rows), 0) + _GAP
+        max(longest(heading), *(len(x) for row in table.rows for x in row[i].split("\n")), 0) + _GAP
         for i, (heading, _) in enumerate(table.headings)
     ]

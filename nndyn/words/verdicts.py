@@ -72,15 +72,16 @@ VERDICTS: Mapping[str, Explanation] = {
     ),
     "not told from a random walk": Explanation(
         "plot path",
-        "The first principal component holds as much of the trajectory's variance as it does of "
-        "random walks of as many states and numbers, which draw the same arcs.",
+        "The first principal component holds as much of the trajectory's variance, and drifts as "
+        "slowly, as of random walks of as many states and numbers, which draw the same arcs.",
         "Read no structure into the picture; exploration compares displacement and participation "
         "ratio with those of walks.",
     ),
     "unlike a random walk": Explanation(
         "plot path",
-        "The first principal component holds more or less of the trajectory's variance than of all "
-        "but a few random walks of as many states and numbers.",
+        "The first principal component holds more or less of the trajectory's variance, or drifts "
+        "more or less, than of all but a few random walks of as many states and numbers: what "
+        "comes back again and again does not drift.",
         "Compare the shares in the third panel. That the picture has arcs is no sign of it: walks "
         "have them too.",
     ),

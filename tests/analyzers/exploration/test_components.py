@@ -24,6 +24,21 @@ def walk(times, dimension, replicas=1, seed=0):
     return np.cumsum(rng.standard_normal((times, replicas, dimension)), axis=0)
 
 
+def lorenz(count, dt=0.02):
+    """States of Lorenz's flow, by the midpoint rule."""
+
+    def slope(x):
+        return np.array(
+            [10.0 * (x[1] - x[0]), x[0] * (28.0 - x[2]) - x[1], x[0] * x[1] - 8.0 / 3.0 * x[2]]
+        )
+
+    x, found = np.array([1.0, 2.0, 20.0]), np.empty((count, 3))
+    for i in range(count):
+        found[i] = x
+        x = x + dt * slope(x + 0.5 * dt * slope(x))
+    return found
+
+
 def by_svd(states, count):
     """Scores of the first trajectory, those of the others in its plane, and shares."""
     mean = states[:, 0].mean(axis=0)
@@ -84,14 +99,33 @@ def test_a_straight_path_with_noise_is_unlike_a_random_walk():
     assert found.attrs["reason"].startswith("PC1 and PC2 hold 100 % and 0.0")
 
 
+def test_a_random_walk_in_three_dimensions_is_seldom_told_from_one():
+    found = [components(recording(walk(300, 3, seed=s)), walks=100) for s in range(20)]
+    assert [one.attrs["verdict"] for one in found].count("unlike a random walk") <= 4
+    # their first components hold anything from half to nearly all, and drift
+    shares = [float(one["explained_share"][0]) for one in found]
+    assert max(shares) - min(shares) > 0.25
+
+
+def test_a_motion_on_an_attractor_is_told_from_a_walk_since_it_does_not_drift():
+    found = components(recording(lorenz(2000)[:, None]))
+    low, high = found["random_walk_share_ci"].values[0]
+    assert low < float(found["explained_share"][0]) < high  # its share does not tell it
+    assert found.attrs["verdict"] == "unlike a random walk"
+    assert float(found["drift_share"]) < 0.2 < float(found["random_walk_drift_share_ci"][0])
+
+
 @pytest.mark.parametrize(("times", "dimension"), [(90, 3), (90, 400)])
 def test_shares_of_random_walks_are_those_of_walks_drawn_step_by_step(times, dimension):
-    drawn = random_walk_shares(times, dimension, 3, walks=300, seed=1)
+    drawn = np.column_stack(random_walk_shares(times, dimension, 3, walks=300, seed=1))
     plain = []
+    at = np.pi / times * (np.arange(times) + 0.5)
+    cosines = np.cos(np.arange(1, 6)[:, None] * at) * (2.0 / times) ** 0.5
     for s in range(100):
         one = walk(times, dimension, seed=s)[:, 0]
-        values = np.linalg.svd(one - one.mean(axis=0), compute_uv=False) ** 2
-        plain.append(values[:3] / values.sum())
+        u, values, _ = np.linalg.svd(one - one.mean(axis=0), full_matrices=False)
+        shares = values[:3] ** 2 / (values**2).sum()
+        plain.append([*shares, ((cosines @ u[:, 0]) ** 2).sum()])
     error = np.std(plain, axis=0) / 10.0 + np.std(drawn, axis=0) / 300**0.5
     assert (np.abs(np.mean(plain, axis=0) - drawn.mean(axis=0)) < 4.0 * error + 1e-4).all()
 

@@ -37,6 +37,18 @@ def test_curves_of_all_runs_and_their_medians_are_drawn(tmp_path):
     figure.savefig(tmp_path / "f.png")
 
 
+def test_values_that_swing_over_a_long_time_are_drawn_as_medians_of_its_parts():
+    values = np.tile([0.0, 1.0, 2.0], 1000)
+    time = ("time", np.arange(3000.0), {"units": "step"})
+    attrs = {"units": "1", "long_name": "component 0", "of_state": True}
+    run = xr.Dataset({"value": ("time", values, attrs), "diverged": False}, {"time": time})
+    figure = curves("curves", [({"r": 1.0}, run)], "r")
+    (drawn, *_) = figure.axes[0].lines
+    assert len(drawn.get_xdata()) == 151
+    np.testing.assert_array_equal(drawn.get_ydata()[:-1], 1.0)
+    assert "medians of 150 parts" in figure.caption.get_text()
+
+
 def test_a_study_without_a_curve_is_refused():
     with pytest.raises(DataError, match="no run of the study has one"):
         curves("lyapunov", [({"lr": 1.0}, None)], "lr")

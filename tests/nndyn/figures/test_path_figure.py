@@ -47,6 +47,16 @@ def test_without_a_loss_colour_is_time_and_one_replica_stands_alone(tmp_path):
     figure.savefig(tmp_path / "f.png")
 
 
+def test_states_of_a_map_are_points_since_lines_would_hide_where_they_lie():
+    states = np.random.default_rng(0).uniform(size=(200, 2, 2))
+    given = recording(times=200, replicas=2, dimension=2, loss=False)
+    given["state"][:] = states
+    result = components(given)
+    path = draw("path", result).axes[0]
+    np.testing.assert_array_equal(path.collections[0].get_offsets(), result["score"][:, 0, :2])
+    assert path.lines[0].get_linestyle() == "None"
+
+
 def test_a_short_run_and_a_flat_loss_are_drawn(tmp_path):
     given = recording(times=3)
     given["loss"][:] = 1.0

@@ -43,14 +43,18 @@ def test_panels_share_the_rate_and_mark_onset_and_fastest(tmp_path):
         "exponent (per step)",
         "growth (e-foldings)",
         "training time (step)",
+        "lr \N{MULTIPLICATION SIGN} time, over its first",
         "largest sharpness / limit",
         "share growing",
     ]
-    assert figure.axes[3].get_xlabel() == "learning rate"
+    assert figure.axes[4].get_xlabel() == "learning rate"
+    null, ratio = figure.axes[3].lines[:2]
+    np.testing.assert_array_equal(null.get_ydata(), 1.0)
+    np.testing.assert_array_equal(ratio.get_ydata(), learning["flow_time_ratio"].dropna("lr"))
     assert figure.axes[0].get_xscale() == "log"
     assert f"onset {float(lyapunov['onset']):.3g} [" in " | ".join(labels(figure))
     assert f"fastest {float(learning['fastest']):.3g} [" in " | ".join(labels(figure))
-    for axes in figure.axes[:4]:
+    for axes in figure.axes[:5]:
         at = [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1]
         assert float(lyapunov["onset"]) in at
         assert float(learning["fastest"]) in at
@@ -97,7 +101,7 @@ def test_without_learning_the_onset_is_the_verdict(tmp_path):
 
 
 def test_what_was_not_recorded_has_no_panel():
-    assert len(study(*studies(sharpness=False)).axes) == 4
+    assert len(study(*studies(sharpness=False)).axes) == 5
 
 
 def test_growth_far_beyond_the_threshold_leaves_the_threshold_to_be_seen(tmp_path):

@@ -51,7 +51,8 @@ def subject(walk):
 def test_no_text_becomes_markup_wherever_it_stands(subject, text):
     one = spoiled(subject, text)
     calm = Page(pages.subjects("t", [subject, subject])).tags
-    for html in (pages.subjects(text, [one]), pages.subjects(text, [one, one])):
+    together = one.analyses[0]
+    for html in (pages.subjects(text, [one]), pages.subjects(text, [one, one], together)):
         found = Page(html)
         assert {tag for tag, _ in found.tags} <= {tag for tag, _ in calm} | {"pre", "p", "br"}
         assert not any(name.startswith("on") for _, attrs in found.tags for name in attrs)

@@ -1,13 +1,16 @@
 """The page on a recording: its numbers are those of the command line; it needs no other file."""
 
 import json
+import shutil
 
+import numpy as np
 import pytest
 
 import nndyn
 from analyzers import rows
 from nndyn.errors import DataError
 from nndyn.reports.recordings import collect
+from nndyn.words.dialect import flags
 from nndyn.words.numbers import show
 from tests.nndyn.reports.conftest import read
 
@@ -97,17 +100,35 @@ def test_a_map_stands_beside_what_is_known_of_it(tmp_path, only):
     assert subject.facts.system == "logistic"
 
 
-def test_several_recordings_have_a_table_of_verdicts_and_a_section_each(
-    recording_path, tmp_path, only
-):
+def test_several_recordings_have_a_comparison_and_a_section_each(recording_path, tmp_path, only):
     only("learning")
-    with nndyn.open(recording_path) as run:
-        page = read(nndyn.report({"one": run, "other": recording_path}, tmp_path / "p.html"))
-    table = [row[:4] for row in page.rows if row[0] in ("one", "other")]
-    assert [row[2] for row in table] == ["learning"] * 2
-    assert [attrs.get("id") for tag, attrs in page.tags if tag == "h2"] == ["s1", "s2"]
+    series = nndyn.from_array(np.sin(0.3 * np.arange(80.0)))
+    chosen = {"one": recording_path, "other": series}
+    page = read(nndyn.report(chosen, tmp_path / "p.html"))
+    assert [row[2] for row in page.rows if row[0] == "one"] == ["learning"]
+    assert [attrs.get("id") for tag, attrs in page.tags if tag == "h2"] == [None, "s1", "s2"]
     assert len(set(page.identifiers)) == len(page.identifiers)
     assert page.references <= set(page.identifiers)
+    found = nndyn.compare(chosen)
+    shown = {row[0]: row[1:] for row in page.rows if len(row) == 3}
+    assert shown[""] == ["one", "other"]
+    for name in ("growth", "determinism", "msd exponent"):
+        values = found[name.replace(" ", "_")].values
+        told = [cell.partition("\n")[0].partition(" #")[0] for cell in shown[name]]
+        assert told == ["null" if v != v else show(float(f"{v:.4g}")) for v in values]
+    for line in json.loads(found.attrs["warnings"]):
+        assert flags(line) in page.words
+    for line in json.loads(found["growth"].attrs["notes"]):
+        assert flags(line) in page.words
+
+
+def test_what_cannot_be_compared_is_said(small_study, recording_path, tmp_path, only):
+    only("learning")
+    empty = tmp_path / "study"
+    shutil.copytree(small_study, empty)
+    shutil.rmtree(empty / "cells")
+    page = read(nndyn.report([recording_path, empty], tmp_path / "p.html"))
+    assert "not compared: study: no run of the study" in page.words
 
 
 def test_what_does_not_apply_is_listed_with_its_reason(tmp_path, monkeypatch):

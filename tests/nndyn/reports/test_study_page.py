@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 import nndyn
+from analyzers import rows
 from nndyn.cli.study import study_dict
 from nndyn.errors import UsageError
 from nndyn.reports import studies
@@ -24,16 +25,21 @@ def subject(small_study):
 
 
 def test_numbers_of_a_study_are_those_of_its_json(subject, small_study):
-    analyses = {one.verdict.analyzer: one for one in subject.analyses}
-    assert analyses.keys() == {"lyapunov", "learning"}
-    for name, analysis in analyses.items():
+    summaries = {name: row.summary for name, row in rows().items()}
+    analyses = {
+        one.verdict.analyzer: one for one in subject.analyses if one.summary in summaries.values()
+    }
+    assert analyses.keys() | subject.absent.keys() == summaries.keys()
+    assert {one.analyzer for one in subject.lead} == {"lyapunov", "learning"}
+    for name in ("lyapunov", "learning"):
+        analysis = analyses[name]
         said = study_dict(analyze_study(small_study, name))
-        rows = [row for numbers in analysis.numbers for row in numbers.table.rows]
+        shown = [row for numbers in analysis.numbers for row in numbers.table.rows]
         for key, entry in said["results"].items():
             if isinstance(entry["value"], list):
                 continue
             interval = "" if entry["ci"] is None else show(entry["ci"])
-            assert (key, show(entry["value"]), interval, entry["unit"]) in rows
+            assert (key, show(entry["value"]), interval, entry["unit"]) in shown
         tables = [one.table for one in analysis.numbers if one.table.headings[0][0] == "lr"]
         columns = {
             heading: [row[i] for row in table.rows]
@@ -54,6 +60,27 @@ def test_a_study_has_a_map_of_verdicts_and_its_figure(subject):
     ]
     assert subject.facts.asked["runs"] == "6 complete"
     assert subject.facts.asked["lr"] == "0.25, 0.5, 1"
+
+
+def test_what_is_read_along_the_rates_stands_at_a_glance(subject, small_study):
+    found = [
+        dict(zip([h for h, _ in one.table.headings], row, strict=True))
+        for one in subject.numbers
+        for row in one.table.rows
+    ]
+    growth, learning = (analyze_study(small_study, one) for one in ("lyapunov", "learning"))
+    outputs = analyze_study(small_study, "lyapunov", distance="output")
+    for called, result, name in (
+        ("growth, e-foldings", growth, "median_growth"),
+        ("growth of the outputs, e-foldings", outputs, "median_growth"),
+        ("exponent", growth, "exponent"),
+        ("best accuracy", learning, "best_accuracy"),
+    ):
+        values = [float(row[called].split("\n")[0]) for row in found if called in row]
+        assert values == pytest.approx(result[name].values, rel=5e-3, abs=1e-12)
+    assert subject.alternatives["function space"].startswith("growth of the outputs: ")
+    medians = [one for one in subject.analyses if one.verdict.word == "medians"]
+    assert medians == subject.analyses[-len(medians) :]
 
 
 def test_what_does_not_hold_is_said_first(subject):
@@ -105,7 +132,7 @@ def test_a_folder_of_recordings_and_studies_has_an_index(recording_path, small_s
     page = read(nndyn.report(folder, folder / "index.html"))
     lines = {row[0]: row[1:] for row in page.rows}
     assert list(lines) == ["name", "broken.nc", "run.nc", "study"]
-    assert "is not an nndyn recording" in lines["broken.nc"][-1]
+    assert lines["broken.nc"][-1].startswith("broken.nc is not an nndyn recording")
     assert lines["run.nc"][:2] == ["mlp:4-8-3 on iris", "complete, 60 steps"]
     assert re.match(r"\w+: deviations ", lines["run.nc"][-1])
     assert lines["study"][:2] == ["training over lr, seed", "6 complete"]

@@ -66,6 +66,18 @@ def test_further_options_give_a_part_for_each_of_their_values(trained):
         assert part.attrs["verdict"] == str(result["verdict"].sel(activation=activation).item())
 
 
+def test_parts_of_a_result_say_their_own_verdicts_and_leave_it_as_it_was(trained):
+    result = analyze_study(trained, "lyapunov")
+    # verdicts that differ: what one part says must not reach the others, nor the whole
+    said = result.assign(verdict=("activation", ["found", "above the grid"]))
+    before = dict(said.attrs)
+    parts = list(combinations(said))
+    assert [part.attrs["verdict"] for _, part in parts] == ["found", "above the grid"]
+    assert said.attrs == before
+    parts[0][1].attrs["verdict"] = "changed"
+    assert parts[1][1].attrs["verdict"] == "above the grid"
+
+
 def test_an_analyzer_without_a_study_of_its_own_gives_medians_over_seeds(tmp_path):
     index = logistic(tmp_path / "s", seeds=5, store="full")
     result = index.nndyn.recurrence(radius=0.1)
