@@ -1,8 +1,9 @@
 """Losses and gradients of many replicas of one perceptron, feature-major and in one pass.
 
 The first layer of all R replicas of a run is one matrix product, ``[R·H, features] @ X``; the
-layers behind it are one product a replica. A replica's arithmetic must not depend on its place in
-the batch, or a copy of the reference would drift away from it:
+layers behind it are one product a replica, by kernels of our own where a library is slow: in those
+of few weights. A replica's arithmetic must not depend on its place in the batch, or a copy of the
+reference would drift away from it:
 
 - The kernels of the linear algebra library treat the last rows of a matrix, and addresses that are
   not aligned, differently. So the rows of the first product are padded to a multiple of 8, and
@@ -20,6 +21,7 @@ elementwise is done for all runs at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -27,6 +29,7 @@ from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
+from nndyn.systems.training.perceptron.kernels import matrices
 from nndyn.systems.training.perceptron.kernels.outputs import differing
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
@@ -37,6 +40,10 @@ Tensor = torch.Tensor
 
 #: Samples of a tile of an evaluation, which need not hold all activations at once.
 TILE = 8192
+
+#: Weights of a layer up to which its products are kernels of `matrices`, in float64: they pass
+#: through all weights for every eight columns, and these stay in the caches next to the processor.
+SMALL = 8192
 
 
 class Perceptrons:
@@ -169,7 +176,10 @@ class Perceptrons:
         key = batches[0].x.shape[1], replicas
         layers = self._up.get(key) or self._forward_buffers(*key)
         for layer in layers:
-            if layer.below:
+            if layer.small:
+                for arguments in layer.small:
+                    matrices.forward(*arguments)
+            elif layer.below:
                 for operand, below, product in zip(
                     layer.operands, layer.below, layer.products, strict=True
                 ):
@@ -206,7 +216,10 @@ class Perceptrons:
         for depth, down in enumerate(self._down.get(columns) or self._backward_buffers(columns)):
             target, bias = targets[depth]
             lower = layers[-2 - depth] if down.lowers else None
-            for m, product in enumerate(down.products):
+            for backward, gradient in down.small:
+                matrices.gradient(*gradient)
+                matrices.backward(*backward)
+            for m, product in enumerate(() if down.small else down.products):
                 if lower is None:
                     torch.mm(down.deltas[m], batches[m].x.t(), out=product)
                 else:
@@ -259,13 +272,21 @@ class Perceptrons:
                 bias = self._biases[depth][:, :replicas] if layer.bias else None
             below = list(found[-1].value) if found else []
             arrays: list[tuple[Array, ...]] = []
+            small: list[tuple[Any, ...]] = []
+            if self._is_small(depth):
+                if bias is None:
+                    bias = torch.zeros((self.runs, replicas, H), dtype=self.dtype)
+                weights, stride = _in_rows(self._operands[depth])
+                calls = _calls(weights[:, :replicas], bias, found[-1].value, preactivation)
+                small = [(w, stride, *others) for w, *others in calls]
+                bias = None  # the product has it
             if bias is not None or layer.activation != "identity":
                 if bias is None:
                     bias = torch.zeros((self.runs, replicas, H), dtype=self.dtype)
                 arrays = _arrays(preactivation, bias, value)
             operands = list(operand)
             found.append(
-                Up(layer.activation, operands, products, below, preactivation, value, arrays)
+                Up(layer.activation, operands, products, below, small, preactivation, value, arrays)
             )
         self._up[columns, replicas] = found
         return found
@@ -278,7 +299,7 @@ class Perceptrons:
             layer, gradient = self._layers[depth], self._gradients[depth]
             H, K = layer.outputs, layer.inputs
             delta = self._part(buffer, H, R)
-            bias, values, lowers, arrays = None, [], [], []
+            bias, values, lowers, arrays, small = None, [], [], [], []
             if depth == 0:
                 deltas, products = list(buffer), list(gradient[:, :, : K + layer.bias])
                 gradient = gradient[:, : R * H].view(M, R, H, -1)
@@ -290,6 +311,13 @@ class Perceptrons:
                 lower, up = self._part(buffer, K, R), self._up[columns, R][depth - 1]
                 values = list(up.value.transpose(2, 3))
                 lowers, arrays = list(lower), _arrays(lower, up.value, up.preactivation)
+                if self._is_small(depth):
+                    weights, stride = _in_rows(self._operands[depth])
+                    written, _ = _in_rows(gradient)
+                    small = [
+                        ((w, stride, d, low), (d, v, g, stride))
+                        for w, d, low, v, g in _calls(weights, delta, lower, up.value, written)
+                    ]
             found.append(
                 Down(
                     delta,
@@ -300,6 +328,7 @@ class Perceptrons:
                     bias,
                     list(self._operands[depth][..., :K].transpose(-2, -1)),
                     lowers,
+                    small,
                     arrays,
                 )
             )
@@ -315,6 +344,12 @@ class Perceptrons:
         keeps = ACTIVATIONS[layer.activation].keeps_slope
         return preactivation, operand(*shape, dtype=self.dtype) if keeps else preactivation
 
+    def _is_small(self, depth: int) -> bool:
+        """Whether the products of a layer are kernels of our own."""
+        layer = self._layers[depth]
+        few = layer.outputs * layer.inputs <= SMALL
+        return depth > 0 and few and self.dtype == torch.float64
+
     def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
         """Return a buffer's first `replicas` of every run as ``(M, replicas, width, columns)``."""
         return buffer[:, : replicas * width].view(self.runs, replicas, width, -1)
@@ -324,20 +359,33 @@ def _flat(correct: Tensor | None) -> Tensor | None:
     return None if correct is None else correct.flatten()
 
 
+def _in_rows(operand: Tensor) -> tuple[Tensor, int]:
+    """Return matrices ``(M, R, outputs, inputs)`` as rows of numbers, and from output to output."""
+    (M, R, H, _), stride = operand.shape, operand.stride(2)
+    return operand.as_strided((M, R, H * stride), (R * H * stride, H * stride, 1)), stride
+
+
+def _calls(*tensors: Tensor) -> list[tuple[Array, ...]]:
+    """Return what the calls of a kernel take of tensors over runs and replicas: stacks of replicas.
+
+    Those of all runs in one call, or of one run where there are gaps between the runs.
+    """
+    if all(tensor.is_contiguous() for tensor in tensors):
+        return [tuple(tensor.flatten(0, 1).numpy() for tensor in tensors)]
+    return [tuple(part.numpy() for part in parts) for parts in zip(*tensors, strict=True)]
+
+
 def _arrays(*tensors: Tensor) -> list[tuple[Array, ...]]:
-    """Return what the calls of a kernel take of tensors over runs, replicas, outputs and columns.
+    """Return what activations take of tensors over runs, replicas, outputs and columns.
 
     Returns
     -------
     list of tuples of arrays, (rows, columns), or (rows,) of what has no columns
-        Of one call, or of one a run where there are gaps between the runs.
+        Of every call; see `_calls`.
     """
-    whole = all(tensor.is_contiguous() for tensor in tensors)
-    if whole:
-        tensors = tuple(tensor.flatten(0, 1)[None] for tensor in tensors)
     return [
-        tuple(part.view(-1, *part.shape[2:]).numpy() for part in parts)
-        for parts in zip(*tensors, strict=True)
+        tuple(array.reshape(-1, *array.shape[2:]) for array in arrays)
+        for arrays in _calls(*tensors)
     ]
 
 

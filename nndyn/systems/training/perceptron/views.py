@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -23,6 +24,9 @@ class Up:
         The weights, and where their product with what is below goes.
     below : list of tensors
         The values of the layer below; empty for the first layer, which takes the samples.
+    small : list of tuples
+        Of each call of `nndyn.systems.training.perceptron.kernels.matrices`: what it takes, biases
+        too; none where a library does the products.
     preactivation, value : (M, replicas, outputs, columns)
         See `Activation.forward`, which leaves the derivative in the first where it is kept.
     arrays : list of tuples of arrays
@@ -33,6 +37,7 @@ class Up:
     operands: list[Tensor]
     products: list[Tensor]
     below: list[Tensor]
+    small: list[tuple[Any, ...]]
     preactivation: Tensor
     value: Tensor
     arrays: list[tuple[Array, ...]]
@@ -58,6 +63,9 @@ class Down:
         Likewise; where it is None the delta is summed.
     lowers : list of tensors
         Where the gradient at the values below goes; empty for the first layer.
+    small : list of pairs of tuples
+        What products of our own take for `lowers` and for `products`; none where a library does
+        them.
     arrays : list of tuples of arrays
         Of each call of the derivative of the activation below: gradients, values, preactivations.
     """
@@ -70,6 +78,7 @@ class Down:
     bias: Tensor | None
     weights: list[Tensor]
     lowers: list[Tensor]
+    small: list[tuple[tuple[Any, ...], tuple[Any, ...]]]
     arrays: list[tuple[Array, ...]]
 
 
