@@ -21,8 +21,10 @@ elementwise is done for all runs at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 
 from nndyn.numerics.arrays import Array
@@ -90,11 +92,15 @@ class Perceptrons:
         self._tested = [] if test is None else tiles(test, TILE)
         M, R = self.runs, replicas
         self.statistics = torch.zeros((M * R, 0), dtype=dtype)
+        self._starts = [0, *accumulate(layer.size for layer in network.layers)]
+        self._rows = np.empty((0, self.size))
         self._operands: list[Tensor] = []
         products: list[tuple[int, ...]] = []
         for depth, layer in enumerate(network.layers):
-            if depth == 0:
-                shape: tuple[int, ...] = (M, padded(R * layer.outputs), layer.inputs + layer.bias)
+            if self._is_small(depth):
+                shape: tuple[int, ...] = (0,)  # they are where the weights lie
+            elif depth == 0:
+                shape = (M, padded(R * layer.outputs), layer.inputs + layer.bias)
             else:
                 shape = (M, R, layer.outputs, layer.inputs)
             self._operands.append(operand(*shape, dtype=dtype))
@@ -108,21 +114,22 @@ class Perceptrons:
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)``; there are no statistics."""
-        start, M, R = 0, self.runs, self.replicas
+        M, R = self.runs, self.replicas
+        self._rows = weights.numpy()
         for depth, layer in enumerate(self._layers):
-            H, K = layer.outputs, layer.inputs
+            if self._is_small(depth):
+                continue
+            H, K, start = layer.outputs, layer.inputs, self._starts[depth]
             operand = self._operands[depth]
             if depth == 0:
                 operand = operand[:, : R * H].view(M, R, H, -1)
             operand[..., :K] = weights[:, start : start + H * K].view(M, R, H, K)
-            start += H * K
             if layer.bias:
-                bias = weights[:, start : start + H].view(M, R, H, 1)
+                bias = weights[:, start + H * K : start + layer.size].view(M, R, H, 1)
                 if depth == 0:
                     operand[..., K : K + 1] = bias
                 else:
                     self._biases[depth].copy_(bias[..., 0])
-                start += H
 
     def gradient(
         self, t: int, *, correct: bool = False, out: Tensor | None = None
@@ -178,7 +185,7 @@ class Perceptrons:
         for layer in layers:
             if layer.small:
                 for arguments in layer.small:
-                    matrices.forward(*arguments)
+                    matrices.forward(self._rows, *arguments)
             elif layer.below:
                 for operand, below, product in zip(
                     layer.operands, layer.below, layer.products, strict=True
@@ -213,25 +220,26 @@ class Perceptrons:
     def _backward(self, batches: Sequence[Inputs], layers: list[Up], out: Tensor | None) -> Tensor:
         columns = batches[0].x.shape[1]
         rows, targets = self._targets(out)
+        found = rows.numpy()
         for depth, down in enumerate(self._down.get(columns) or self._backward_buffers(columns)):
             target, bias = targets[depth]
-            lower = layers[-2 - depth] if down.lowers else None
-            for backward, gradient in down.small:
-                matrices.gradient(*gradient)
-                matrices.backward(*backward)
-            for m, product in enumerate(() if down.small else down.products):
-                if lower is None:
+            for first, at, biased, delta, below, lower in down.small:
+                matrices.gradient(delta, below, found, first, at, biased)
+                matrices.backward(self._rows, first, at, delta, lower)
+            for m, product in enumerate(down.products):
+                if not down.lowers:  # the first layer
                     torch.mm(down.deltas[m], batches[m].x.t(), out=product)
                 else:
                     torch.bmm(down.deltas[m], down.below[m], out=product)
                     torch.bmm(down.weights[m], down.deltas[m], out=down.lowers[m])
-            if down.bias is not None and bias is not None:
-                bias.copy_(down.bias)
-            elif bias is not None:
-                torch.sum(down.delta, 3, out=bias)
-            target.copy_(down.gradient)
-            if lower is not None:
-                _derive(lower.activation, down.arrays)
+            if down.gradient is not None:
+                target.copy_(down.gradient)
+                if down.bias is not None and bias is not None:
+                    bias.copy_(down.bias)
+                elif bias is not None:
+                    torch.sum(down.delta, 3, out=bias)
+            if down.arrays:
+                _derive(layers[-2 - depth].activation, down.arrays)
         return rows
 
     def _targets(self, out: Tensor | None) -> tuple[Tensor, list[Target]]:
@@ -262,29 +270,27 @@ class Perceptrons:
         ):
             H, K = layer.outputs, layer.inputs
             preactivation, value = (self._part(buffer, H, replicas) for buffer in buffers)
+            below = list(found[-1].value) if found else []
+            operands: list[Tensor] = []
+            products: list[Tensor] = []
+            small: list[tuple[Any, ...]] = []
+            bias = None
             if depth == 0:
                 rows = padded(replicas * H)
-                operand = self._operands[0][:, :rows, : K + layer.bias]
-                products, bias = list(buffers[0][:, :rows]), None
+                operands = list(self._operands[0][:, :rows, : K + layer.bias])
+                products = list(buffers[0][:, :rows])
+            elif self._is_small(depth):
+                calls = _calls(found[-1].value, preactivation)
+                small = [(*self._place(m, depth), *call) for m, call in enumerate(calls)]
             else:
-                operand = self._operands[depth][:, :replicas, :, :K]
+                operands = list(self._operands[depth][:, :replicas, :, :K])
                 products = list(preactivation)
                 bias = self._biases[depth][:, :replicas] if layer.bias else None
-            below = list(found[-1].value) if found else []
             arrays: list[tuple[Array, ...]] = []
-            small: list[tuple[Any, ...]] = []
-            if self._is_small(depth):
-                if bias is None:
-                    bias = torch.zeros((self.runs, replicas, H), dtype=self.dtype)
-                weights, stride = _in_rows(self._operands[depth])
-                calls = _calls(weights[:, :replicas], bias, found[-1].value, preactivation)
-                small = [(w, stride, *others) for w, *others in calls]
-                bias = None  # the product has it
             if bias is not None or layer.activation != "identity":
                 if bias is None:
                     bias = torch.zeros((self.runs, replicas, H), dtype=self.dtype)
                 arrays = _arrays(preactivation, bias, value)
-            operands = list(operand)
             found.append(
                 Up(layer.activation, operands, products, below, small, preactivation, value, arrays)
             )
@@ -298,40 +304,31 @@ class Perceptrons:
         for depth in range(len(self._layers) - 1, -1, -1):
             layer, gradient = self._layers[depth], self._gradients[depth]
             H, K = layer.outputs, layer.inputs
-            delta = self._part(buffer, H, R)
-            bias, values, lowers, arrays, small = None, [], [], [], []
+            down = Down(self._part(buffer, H, R))
             if depth == 0:
-                deltas, products = list(buffer), list(gradient[:, :, : K + layer.bias])
-                gradient = gradient[:, : R * H].view(M, R, H, -1)
-                bias = gradient[..., K] if layer.bias else None
+                down.deltas, down.products = list(buffer), list(gradient[:, :, : K + layer.bias])
+                down.gradient = gradient[:, : R * H].view(M, R, H, -1)[..., :K]
+                if layer.bias:
+                    down.bias = gradient[:, : R * H].view(M, R, H, -1)[..., K]
+                found.append(down)
+                continue
+            below, up = self._buffers[columns][depth - 1][1], self._up[columns, R][depth - 1]
+            buffer = operand(*below.shape, dtype=self.dtype)
+            lower = self._part(buffer, K, R)
+            down.arrays = _arrays(lower, up.value, up.preactivation)
+            if self._is_small(depth):
+                calls = _calls(down.delta, up.value, lower)
+                down.small = [(*self._place(m, depth), *call) for m, call in enumerate(calls)]
             else:
-                deltas, products = list(delta), list(gradient)
-                below = self._buffers[columns][depth - 1][1]
-                buffer = operand(*below.shape, dtype=self.dtype)
-                lower, up = self._part(buffer, K, R), self._up[columns, R][depth - 1]
-                values = list(up.value.transpose(2, 3))
-                lowers, arrays = list(lower), _arrays(lower, up.value, up.preactivation)
-                if self._is_small(depth):
-                    weights, stride = _in_rows(self._operands[depth])
-                    written, _ = _in_rows(gradient)
-                    small = [
-                        ((w, stride, d, low), (d, v, g, stride))
-                        for w, d, low, v, g in _calls(weights, delta, lower, up.value, written)
-                    ]
-            found.append(
-                Down(
-                    delta,
-                    deltas,
-                    values,
-                    products,
-                    gradient[:, :, :H, :K],
-                    bias,
-                    list(self._operands[depth][..., :K].transpose(-2, -1)),
-                    lowers,
-                    small,
-                    arrays,
+                down.deltas, down.products, down.gradient = (
+                    list(down.delta),
+                    list(gradient),
+                    gradient,
                 )
-            )
+                down.below = list(up.value.transpose(2, 3))
+                down.weights = list(self._operands[depth].transpose(-2, -1))
+                down.lowers = list(lower)
+            found.append(down)
         self._down[columns] = found
         return found
 
@@ -343,6 +340,10 @@ class Perceptrons:
         preactivation = operand(*shape, dtype=self.dtype)
         keeps = ACTIVATIONS[layer.activation].keeps_slope
         return preactivation, operand(*shape, dtype=self.dtype) if keeps else preactivation
+
+    def _place(self, m: int, depth: int) -> tuple[int, int, bool]:
+        """Return the first row of run m, a layer's place in it, and whether the layer has biases."""
+        return m * self.replicas, self._starts[depth], self._layers[depth].bias
 
     def _is_small(self, depth: int) -> bool:
         """Whether the products of a layer are kernels of our own."""
@@ -357,12 +358,6 @@ class Perceptrons:
 
 def _flat(correct: Tensor | None) -> Tensor | None:
     return None if correct is None else correct.flatten()
-
-
-def _in_rows(operand: Tensor) -> tuple[Tensor, int]:
-    """Return matrices ``(M, R, outputs, inputs)`` as rows of numbers, and from output to output."""
-    (M, R, H, _), stride = operand.shape, operand.stride(2)
-    return operand.as_strided((M, R, H * stride), (R * H * stride, H * stride, 1)), stride
 
 
 def _calls(*tensors: Tensor) -> list[tuple[Array, ...]]:

@@ -1,7 +1,8 @@
-"""Matrix products of layers of few outputs: one a replica, many replicas in a call.
+"""Matrix products of layers of few weights: one a replica, many replicas in a call.
 
-Weights, and their gradients, lie as one row of numbers a replica, in which each output's begin
-`stride` numbers behind those of the output before. Columns are a multiple of eight.
+Weights are read, and their gradients written, where they lie in the rows of all weights of a
+replica: those of a layer begin `at` numbers from the first, output by output, its biases behind
+them. The first replica of a call has the row `first`. Columns are a multiple of eight.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numba
 import numpy as np
 
 from nndyn.numerics.arrays import Array
-from nndyn.numerics.lanes import LANES
+from nndyn.numerics.lanes import LANES, load, plus, store
 from nndyn.numerics.tiles import combine, contract
 
 #: Rows of a tile: so many sums keep the units of a processor busy, and fit into its registers.
@@ -23,14 +24,14 @@ _COLUMNS = 512
 
 @numba.njit(inline="always")
 def _combined(
-    weights: Array, across: int, along: int, start: Array, below: Array, out: Array
+    weights: Array, at: int, across: int, along: int, start: Array, below: Array, out: Array
 ) -> None:
-    """Write ``out[i] = start[i] + Σ_k weights[i across + k along] below[k]``."""
+    """Write ``out[i] = start[i] + Σ_k weights[at + i across + k along] below[k]``."""
     (H, n), K = out.shape, below.shape[0]
     low, up = below.ravel(), out.ravel()
     for j in range(0, n, LANES):
         for i in range(0, H, _ROWS):
-            a, s, to = i * across, start[i:], i * n + j
+            a, s, to = at + i * across, start[i:], i * n + j
             left = H - i
             if left >= 5:
                 combine(5, weights, a, across, along, s, low, j, n, K, up, to)
@@ -45,83 +46,102 @@ def _combined(
 
 
 @numba.njit(cache=True, nogil=True)
-def forward(weights: Array, stride: int, bias: Array, below: Array, out: Array) -> None:
+def forward(rows: Array, first: int, at: int, biased: bool, below: Array, out: Array) -> None:
     """Write the outputs of a layer, without its activation.
 
     Parameters
     ----------
-    weights : (R, ≥ H stride) float64
-    stride : int
-    bias : (R, H)
+    rows : (≥ first + R, D) float64
+    first, at : int
+    biased : bool
+        Whether there are biases.
     below : (R, K, columns)
         Values of the layer below.
     out : (R, H, columns), written
         Every number is a chain of fused operations from the bias on, in the order of the inputs.
     """
-    for r in range(out.shape[0]):
-        _combined(weights[r], stride, 1, bias[r], below[r], out[r])
+    (R, H, _), K = out.shape, below.shape[1]
+    bias = np.zeros(H)
+    for r in range(R):
+        row = rows[first + r]
+        if biased:
+            bias[:] = row[at + H * K : at + H * K + H]
+        _combined(row, at, K, 1, bias, below[r], out[r])
 
 
 @numba.njit(cache=True, nogil=True)
-def backward(weights: Array, stride: int, delta: Array, out: Array) -> None:
+def backward(rows: Array, first: int, at: int, delta: Array, out: Array) -> None:
     """Write the gradient at the values of the layer below.
 
     Parameters
     ----------
-    weights : (R, ≥ H stride) float64
-    stride : int
+    rows : (≥ first + R, D) float64
+    first, at : int
     delta : (R, H, columns)
         Gradient at the outputs.
     out : (R, K, columns), written
         Every number is a chain of fused operations from 0 on, in the order of the outputs.
     """
-    start = np.zeros(out.shape[1])
-    for r in range(out.shape[0]):
-        _combined(weights[r], 1, stride, start, delta[r], out[r])
+    R, K, _ = out.shape
+    start = np.zeros(K)
+    for r in range(R):
+        _combined(rows[first + r], at, 1, K, start, delta[r], out[r])
 
 
 @numba.njit(inline="always")
 def _folded(v: Array, i: int) -> Any:
     """Return the sum of eight numbers, as `nndyn.numerics.separation` adds them."""
-    even, odd = (v[i] + v[i + 4]) + (v[i + 2] + v[i + 6]), (v[i + 1] + v[i + 5]) + (
-        v[i + 3] + v[i + 7]
-    )
-    return even + odd
+    even = (v[i] + v[i + 4]) + (v[i + 2] + v[i + 6])
+    return even + ((v[i + 1] + v[i + 5]) + (v[i + 3] + v[i + 7]))
+
+
+@numba.njit(inline="always")
+def _summed(x: Array, first: int, n: int, sums: Array) -> Any:
+    """Return the sum of n numbers, by way of sums over every eighth."""
+    total = load(x, first)
+    for j in range(first + LANES, first + n, LANES):
+        total = plus(total, load(x, j))
+    store(sums, 0, total)
+    return _folded(sums, 0)
 
 
 @numba.njit(cache=True, nogil=True)
-def gradient(delta: Array, below: Array, out: Array, stride: int) -> None:
-    """Write the gradient of the weights.
+def gradient(delta: Array, below: Array, rows: Array, first: int, at: int, biased: bool) -> None:
+    """Write the gradient of the weights, and of biases where there are any.
 
     Parameters
     ----------
     delta : (R, H, columns) float64
-        Gradient at the outputs.
+        Gradient at the outputs; 0 in columns that only pad.
     below : (R, K, columns)
         Values of the layer below.
-    out : (R, ≥ H stride), written
+    rows : (≥ first + R, D), written
         Every number is a sum of eight chains over each piece of the columns, folded and added up.
-    stride : int
+    first, at : int
+    biased : bool
     """
     (R, H, columns), K = delta.shape, below.shape[1]
     sums = np.empty(4 * LANES)
     for r in range(R):
-        left, right, found = delta[r].ravel(), below[r].ravel(), out[r]
-        for first in range(0, columns, _COLUMNS):
-            n = min(_COLUMNS, columns - first)
+        left, right, found = delta[r].ravel(), below[r].ravel(), rows[first + r]
+        for start in range(0, columns, _COLUMNS):
+            n = min(_COLUMNS, columns - start)
             for k in range(0, K, 2):
                 for h in range(0, H, 2):
-                    i, j = h * columns + first, k * columns + first
-                    rows, width = min(H - h, 2), min(K - k, 2)
-                    if rows == 2 and width == 2:
+                    i, j = h * columns + start, k * columns + start
+                    height, width = min(H - h, 2), min(K - k, 2)
+                    if height == 2 and width == 2:
                         contract(2, 2, left, i, right, j, columns, n, sums)
-                    elif rows == 2:
+                    elif height == 2:
                         contract(2, 1, left, i, right, j, columns, n, sums)
                     elif width == 2:
                         contract(1, 2, left, i, right, j, columns, n, sums)
                     else:
                         contract(1, 1, left, i, right, j, columns, n, sums)
-                    for p in range(rows * width):
-                        to = (h + p // width) * stride + k + p % width
+                    for p in range(height * width):
+                        to = at + (h + p // width) * K + k + p % width
                         total = _folded(sums, p * LANES)
-                        found[to] = total if first == 0 else found[to] + total
+                        found[to] = total if start == 0 else found[to] + total
+        if biased:
+            for h in range(H):
+                found[at + H * K + h] = _summed(left, h * columns, columns, sums)
