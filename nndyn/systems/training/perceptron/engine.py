@@ -32,7 +32,7 @@ from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
 from nndyn.systems.training.perceptron.kernels import matrices
-from nndyn.systems.training.perceptron.kernels.outputs import differing
+from nndyn.systems.training.perceptron.kernels.outputs import compare
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.perceptron.operands import in_turn, operand, padded
@@ -160,23 +160,20 @@ class Perceptrons:
         self, pieces: list[Inputs], replicas: int, *, distance: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
         count = sum(piece.targets.count for piece in pieces)
-        apart, loss, right, other = torch.zeros((4, self.runs, replicas), dtype=torch.float64)
+        found = torch.zeros((4, self.runs, replicas), dtype=torch.float64)
+        loss, right, squares, other = found
+        _, _, *compared = found.numpy()
         for piece in pieces:
             batches, n = [piece] * self.runs, piece.targets.count
             outputs = self._forward(batches, replicas)[-1].value
-            if distance:
-                difference = outputs - outputs[:, :1]
-                difference[..., n:] = 0.0
-                norm = torch.linalg.vector_norm(difference.flatten(2), dim=2, dtype=torch.float64)
-                torch.hypot(apart, norm, out=apart)
-                for run, found in zip(outputs, other, strict=True) if correct else ():
-                    differing(run.numpy(), n, found.numpy())
+            for run, *written in zip(outputs.numpy(), *compared, strict=True) if distance else ():
+                compare(run, n, correct, *written)
             one, hits = self._losses(outputs, batches, gradient=False, correct=correct)
             loss += one if len(pieces) == 1 else one * (n / count)
             if hits is not None:
                 right += hits
         asked = (right, other) if correct else (None, None)
-        return loss, asked[0], apart, asked[1]
+        return loss, asked[0], squares.sqrt_(), asked[1]
 
     def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
@@ -213,9 +210,15 @@ class Perceptrons:
             for part, batch in calls
         ]
         shape = outputs.shape[:2]
-        loss = torch.cat([loss for loss, _ in found]).view(shape)
-        right = [hits for _, hits in found if hits is not None]
-        return loss, torch.cat(right).view(shape) if right else None
+        loss, right = (
+            found[0]
+            if len(found) == 1
+            else (
+                torch.cat([loss for loss, _ in found]),
+                torch.cat([hits for _, hits in found if hits is not None]) if correct else None,
+            )
+        )
+        return loss.view(shape), None if right is None else right.view(shape)
 
     def _backward(self, batches: Sequence[Inputs], layers: list[Up], out: Tensor | None) -> Tensor:
         columns = batches[0].x.shape[1]
