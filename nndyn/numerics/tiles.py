@@ -19,6 +19,11 @@ from nndyn.numerics.lanes import LANES, VECTOR
 _FUSED = f"llvm.fma.v{LANES}f64"
 
 
+def _room(builder: Any) -> Any:
+    """Return room for a vector, which the compiler keeps in a register."""
+    return cgutils.alloca_once(builder, VECTOR)  # type: ignore[no-untyped-call]
+
+
 def _index(i: int) -> Any:
     return ir.Constant(ir.IntType(64), i)
 
@@ -44,24 +49,22 @@ def _spread(builder: Any, number: Any) -> Any:
 def _add_product(builder: Any, a: Any, b: Any, total: Any) -> None:
     """Add the product of two vectors to a sum, rounded once."""
     kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
-    fused = cgutils.get_or_insert_function(builder.module, kind, _FUSED)
+    fused = cgutils.get_or_insert_function(builder.module, kind, _FUSED)  # type: ignore[no-untyped-call]
     builder.store(builder.call(fused, [a, b, builder.load(total)]), total)
 
 
 @intrinsic
 def _combine(typing_context, rows, weights, at, across, along, start, below, j, n, count, out, to):  # type: ignore[no-untyped-def]
-    """Write eight columns of ``start + weights @ below``, of as many rows as the literal `rows`.
-
-    The weight of row r and of the k-th row below is ``weights[at + r across + k along]``; both
-    matrices of columns have n of them, j is the first to be taken, `to` where it goes in `out`.
-    """
+    """Write eight columns of ``start + weights @ below``, of as many rows as the literal `rows`."""
+    # The weight of row r and of the k-th row below is weights[at + r across + k along]; both
+    # matrices of columns have n of them, j is the first to be taken, `to` where it goes in `out`.
     if not isinstance(rows, types.IntegerLiteral):
         return None
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         _, _, at, across, along, _, _, j, n, count, _, to = arguments
         weights, start, below, out = _data(context, builder, signature.args, arguments, 1, 5, 6, 10)
-        sums = [cgutils.alloca_once(builder, VECTOR) for _ in range(rows.literal_value)]
+        sums = [_room(builder) for _ in range(rows.literal_value)]
         for r, total in enumerate(sums):
             first = builder.load(builder.gep(start, [_index(r)]))
             builder.store(_spread(builder, first), total)
@@ -84,11 +87,9 @@ def _combine(typing_context, rows, weights, at, across, along, start, below, j, 
 
 @intrinsic
 def _contract(typing_context, rows, columns, a, i, b, k, n, count, out):  # type: ignore[no-untyped-def]
-    """Write sums over every eighth of `count` products of rows of a with rows of b.
-
-    As many rows of each as the literals `rows` and `columns`, of n numbers each, from a[i] and b[k]
-    on; the eight sums of a pair lie side by side.
-    """
+    """Write sums over every eighth of `count` products of rows of a with rows of b."""
+    # As many rows of each as the literals say, n numbers apart, from a[i] and b[k] on; the eight
+    # sums of a pair lie side by side.
     if not all(isinstance(kind, types.IntegerLiteral) for kind in (rows, columns)):
         return None
 
@@ -96,7 +97,7 @@ def _contract(typing_context, rows, columns, a, i, b, k, n, count, out):  # type
         _, _, _, i, _, k, n, count, _ = arguments
         a, b, out = _data(context, builder, signature.args, arguments, 2, 4, 8)
         height, width = rows.literal_value, columns.literal_value
-        sums = [[cgutils.alloca_once(builder, VECTOR) for _ in range(width)] for _ in range(height)]
+        sums = [[_room(builder) for _ in range(width)] for _ in range(height)]
         for total in (total for row in sums for total in row):
             builder.store(ir.Constant(VECTOR, [0.0] * LANES), total)
         with cgutils.for_range(builder, builder.sdiv(count, _index(LANES))) as loop:

@@ -345,7 +345,7 @@ class Perceptrons:
         return preactivation, operand(*shape, dtype=self.dtype) if keeps else preactivation
 
     def _place(self, m: int, depth: int) -> tuple[int, int, bool]:
-        """Return the first row of run m, a layer's place in it, and whether the layer has biases."""
+        """Return the first row of run m, a layer's place in it, and whether it has biases."""
         return m * self.replicas, self._starts[depth], self._layers[depth].bias
 
     def _is_small(self, depth: int) -> bool:
@@ -364,23 +364,14 @@ def _flat(correct: Tensor | None) -> Tensor | None:
 
 
 def _calls(*tensors: Tensor) -> list[tuple[Array, ...]]:
-    """Return what the calls of a kernel take of tensors over runs and replicas: stacks of replicas.
-
-    Those of all runs in one call, or of one run where there are gaps between the runs.
-    """
+    """Return stacks of replicas: of all runs, or run by run where there are gaps between them."""
     if all(tensor.is_contiguous() for tensor in tensors):
         return [tuple(tensor.flatten(0, 1).numpy() for tensor in tensors)]
     return [tuple(part.numpy() for part in parts) for parts in zip(*tensors, strict=True)]
 
 
 def _arrays(*tensors: Tensor) -> list[tuple[Array, ...]]:
-    """Return what activations take of tensors over runs, replicas, outputs and columns.
-
-    Returns
-    -------
-    list of tuples of arrays, (rows, columns), or (rows,) of what has no columns
-        Of every call; see `_calls`.
-    """
+    """Return the same with outputs as rows ``(rows, columns)``, or ``(rows,)`` without columns."""
     return [
         tuple(array.reshape(-1, *array.shape[2:]) for array in arrays)
         for arrays in _calls(*tensors)
