@@ -16,7 +16,7 @@ from numba.extending import intrinsic, models, register_model
 from nndyn.numerics.arrays import Array
 
 LANES = 8
-_VECTOR, _BITS = (ir.VectorType(kind, LANES) for kind in (ir.DoubleType(), ir.IntType(64)))
+VECTOR, _BITS = (ir.VectorType(kind, LANES) for kind in (ir.DoubleType(), ir.IntType(64)))
 
 
 class _Lanes(types.Type):
@@ -35,12 +35,12 @@ class _Model(models.PrimitiveModel):
     """Lanes as a vector of the processor, or as several."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _VECTOR)  # type: ignore[no-untyped-call]
+        super().__init__(manager, kind, VECTOR)  # type: ignore[no-untyped-call]
 
 
 def _place(context: Any, builder: Any, array: Any, i: Any) -> Any:
     data = context.make_array(_numbers)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [i]), _VECTOR.as_pointer())
+    return builder.bitcast(builder.gep(data, [i]), VECTOR.as_pointer())
 
 
 @intrinsic
@@ -85,7 +85,7 @@ def _absolute(typing_context, lanes):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         bits = builder.bitcast(arguments[0], _BITS)
         unsigned = ir.Constant(_BITS, [0x7FFFFFFFFFFFFFFF] * LANES)
-        return builder.bitcast(builder.and_(bits, unsigned), _VECTOR)
+        return builder.bitcast(builder.and_(bits, unsigned), VECTOR)
 
     return _lanes(_lanes), generate
 

@@ -205,13 +205,13 @@ class Trajectories:
 
     def _separate(self, here: Tensor, i: int, out: tuple[Tensor, ...]) -> None:
         """Write l1, linf, inner products and squares by parameter of deviations from each first."""
-        D = self.engine.size
         runs = here.view(self.engine.runs, self.engine.replicas, -1)
         if not self._on_host:
-            separate(runs[..., :D], self._ends.tolist(), i, out)
+            separate(runs[..., : self.engine.size], self._ends.tolist(), i, out)
             return
-        for rows, *written in zip(runs, *out, strict=True):
-            separate_by_parameter(rows.numpy(), self._ends, i, *(one.numpy() for one in written))
+        arrays = (tensor.numpy() for tensor in (runs, *out))
+        for rows, *written in zip(*arrays, strict=True):
+            separate_by_parameter(rows, self._ends, i, *written)
 
     def _sketched(self, map: Sketch, here: Tensor) -> Tensor:
         """Return the sketches ``(M, R, K)`` of all rows."""
@@ -229,8 +229,8 @@ class Trajectories:
         if "test_" in self.counts:
             replicas = self.engine.replicas
             if self._on_host and not self.engine.statistics.shape[1]:
-                equal = (linf.amax(0) == 0).tolist()
-                while replicas > 1 and equal[replicas - 1]:
+                farthest = linf.numpy().max(0)
+                while replicas > 1 and farthest[replicas - 1] == 0.0:
                     replicas -= 1
             _note(found, "test_", *self.engine.test(replicas, correct=self.labelled))
         if "" in self.counts and not self.engine.whole:

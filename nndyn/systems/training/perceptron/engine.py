@@ -1,8 +1,9 @@
 """Losses and gradients of many replicas of one perceptron, feature-major and in one pass.
 
 The first layer of all R replicas of a run is one matrix product, ``[R·H, features] @ X``; the
-layers behind it are one product a replica. A replica's arithmetic must not depend on its place in
-the batch, or a copy of the reference would drift away from it:
+layers behind it are one product a replica, by kernels of our own where a library is slow: in those
+of few weights. A replica's arithmetic must not depend on its place in the batch, or a copy of the
+reference would drift away from it:
 
 - The kernels of the linear algebra library treat the last rows of a matrix, and addresses that are
   not aligned, differently. So the rows of the first product are padded to a multiple of 8, and
@@ -20,14 +21,18 @@ elementwise is done for all runs at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
 
+import numpy as np
 import torch
 
 from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
-from nndyn.systems.training.perceptron.kernels.outputs import differing
+from nndyn.systems.training.perceptron.kernels import matrices
+from nndyn.systems.training.perceptron.kernels.outputs import compare
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.perceptron.operands import in_turn, operand, padded
@@ -37,6 +42,10 @@ Tensor = torch.Tensor
 
 #: Samples of a tile of an evaluation, which need not hold all activations at once.
 TILE = 8192
+
+#: Weights of a layer up to which its products are kernels of `matrices`, in float64: they pass
+#: through all weights for every eight columns, and these stay in the caches next to the processor.
+SMALL = 8192
 
 
 class Perceptrons:
@@ -83,11 +92,15 @@ class Perceptrons:
         self._tested = [] if test is None else tiles(test, TILE)
         M, R = self.runs, replicas
         self.statistics = torch.zeros((M * R, 0), dtype=dtype)
+        self._starts = [0, *accumulate(layer.size for layer in network.layers)]
+        self._rows = np.empty((0, self.size))
         self._operands: list[Tensor] = []
         products: list[tuple[int, ...]] = []
         for depth, layer in enumerate(network.layers):
-            if depth == 0:
-                shape: tuple[int, ...] = (M, padded(R * layer.outputs), layer.inputs + layer.bias)
+            if self._is_small(depth):
+                shape: tuple[int, ...] = (0,)  # they are where the weights lie
+            elif depth == 0:
+                shape = (M, padded(R * layer.outputs), layer.inputs + layer.bias)
             else:
                 shape = (M, R, layer.outputs, layer.inputs)
             self._operands.append(operand(*shape, dtype=dtype))
@@ -101,21 +114,22 @@ class Perceptrons:
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)``; there are no statistics."""
-        start, M, R = 0, self.runs, self.replicas
+        M, R = self.runs, self.replicas
+        self._rows = weights.numpy()
         for depth, layer in enumerate(self._layers):
-            H, K = layer.outputs, layer.inputs
+            if self._is_small(depth):
+                continue
+            H, K, start = layer.outputs, layer.inputs, self._starts[depth]
             operand = self._operands[depth]
             if depth == 0:
                 operand = operand[:, : R * H].view(M, R, H, -1)
             operand[..., :K] = weights[:, start : start + H * K].view(M, R, H, K)
-            start += H * K
             if layer.bias:
-                bias = weights[:, start : start + H].view(M, R, H, 1)
+                bias = weights[:, start + H * K : start + layer.size].view(M, R, H, 1)
                 if depth == 0:
                     operand[..., K : K + 1] = bias
                 else:
                     self._biases[depth].copy_(bias[..., 0])
-                start += H
 
     def gradient(
         self, t: int, *, correct: bool = False, out: Tensor | None = None
@@ -146,30 +160,30 @@ class Perceptrons:
         self, pieces: list[Inputs], replicas: int, *, distance: bool, correct: bool
     ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
         count = sum(piece.targets.count for piece in pieces)
-        apart, loss, right, other = torch.zeros((4, self.runs, replicas), dtype=torch.float64)
+        found = torch.zeros((4, self.runs, replicas), dtype=torch.float64)
+        loss, right, squares, other = found
+        _, _, *compared = found.numpy()
         for piece in pieces:
             batches, n = [piece] * self.runs, piece.targets.count
             outputs = self._forward(batches, replicas)[-1].value
-            if distance:
-                difference = outputs - outputs[:, :1]
-                difference[..., n:] = 0.0
-                norm = torch.linalg.vector_norm(difference.flatten(2), dim=2, dtype=torch.float64)
-                torch.hypot(apart, norm, out=apart)
-                for run, found in zip(outputs, other, strict=True) if correct else ():
-                    differing(run.numpy(), n, found.numpy())
+            for run, *written in zip(outputs.numpy(), *compared, strict=True) if distance else ():
+                compare(run, n, correct, *written)
             one, hits = self._losses(outputs, batches, gradient=False, correct=correct)
             loss += one if len(pieces) == 1 else one * (n / count)
             if hits is not None:
                 right += hits
         asked = (right, other) if correct else (None, None)
-        return loss, asked[0], apart, asked[1]
+        return loss, asked[0], squares.sqrt_(), asked[1]
 
     def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
         key = batches[0].x.shape[1], replicas
         layers = self._up.get(key) or self._forward_buffers(*key)
         for layer in layers:
-            if layer.below:
+            if layer.small:
+                for arguments in layer.small:
+                    matrices.forward(self._rows, *arguments)
+            elif layer.below:
                 for operand, below, product in zip(
                     layer.operands, layer.below, layer.products, strict=True
                 ):
@@ -196,29 +210,39 @@ class Perceptrons:
             for part, batch in calls
         ]
         shape = outputs.shape[:2]
-        loss = torch.cat([loss for loss, _ in found]).view(shape)
-        right = [hits for _, hits in found if hits is not None]
-        return loss, torch.cat(right).view(shape) if right else None
+        loss, right = (
+            found[0]
+            if len(found) == 1
+            else (
+                torch.cat([loss for loss, _ in found]),
+                torch.cat([hits for _, hits in found if hits is not None]) if correct else None,
+            )
+        )
+        return loss.view(shape), None if right is None else right.view(shape)
 
     def _backward(self, batches: Sequence[Inputs], layers: list[Up], out: Tensor | None) -> Tensor:
         columns = batches[0].x.shape[1]
         rows, targets = self._targets(out)
+        found = rows.numpy()
         for depth, down in enumerate(self._down.get(columns) or self._backward_buffers(columns)):
             target, bias = targets[depth]
-            lower = layers[-2 - depth] if down.lowers else None
+            for first, at, biased, delta, below, lower in down.small:
+                matrices.gradient(delta, below, found, first, at, biased)
+                matrices.backward(self._rows, first, at, delta, lower)
             for m, product in enumerate(down.products):
-                if lower is None:
+                if not down.lowers:  # the first layer
                     torch.mm(down.deltas[m], batches[m].x.t(), out=product)
                 else:
                     torch.bmm(down.deltas[m], down.below[m], out=product)
                     torch.bmm(down.weights[m], down.deltas[m], out=down.lowers[m])
-            if down.bias is not None and bias is not None:
-                bias.copy_(down.bias)
-            elif bias is not None:
-                torch.sum(down.delta, 3, out=bias)
-            target.copy_(down.gradient)
-            if lower is not None:
-                _derive(lower.activation, down.arrays)
+            if down.gradient is not None:
+                target.copy_(down.gradient)
+                if down.bias is not None and bias is not None:
+                    bias.copy_(down.bias)
+                elif bias is not None:
+                    torch.sum(down.delta, 3, out=bias)
+            if down.arrays:
+                _derive(layers[-2 - depth].activation, down.arrays)
         return rows
 
     def _targets(self, out: Tensor | None) -> tuple[Tensor, list[Target]]:
@@ -249,23 +273,29 @@ class Perceptrons:
         ):
             H, K = layer.outputs, layer.inputs
             preactivation, value = (self._part(buffer, H, replicas) for buffer in buffers)
+            below = list(found[-1].value) if found else []
+            operands: list[Tensor] = []
+            products: list[Tensor] = []
+            small: list[tuple[Any, ...]] = []
+            bias = None
             if depth == 0:
                 rows = padded(replicas * H)
-                operand = self._operands[0][:, :rows, : K + layer.bias]
-                products, bias = list(buffers[0][:, :rows]), None
+                operands = list(self._operands[0][:, :rows, : K + layer.bias])
+                products = list(buffers[0][:, :rows])
+            elif self._is_small(depth):
+                calls = _calls(found[-1].value, preactivation)
+                small = [(*self._place(m, depth), *call) for m, call in enumerate(calls)]
             else:
-                operand = self._operands[depth][:, :replicas, :, :K]
+                operands = list(self._operands[depth][:, :replicas, :, :K])
                 products = list(preactivation)
                 bias = self._biases[depth][:, :replicas] if layer.bias else None
-            below = list(found[-1].value) if found else []
             arrays: list[tuple[Array, ...]] = []
             if bias is not None or layer.activation != "identity":
                 if bias is None:
                     bias = torch.zeros((self.runs, replicas, H), dtype=self.dtype)
                 arrays = _arrays(preactivation, bias, value)
-            operands = list(operand)
             found.append(
-                Up(layer.activation, operands, products, below, preactivation, value, arrays)
+                Up(layer.activation, operands, products, below, small, preactivation, value, arrays)
             )
         self._up[columns, replicas] = found
         return found
@@ -277,32 +307,31 @@ class Perceptrons:
         for depth in range(len(self._layers) - 1, -1, -1):
             layer, gradient = self._layers[depth], self._gradients[depth]
             H, K = layer.outputs, layer.inputs
-            delta = self._part(buffer, H, R)
-            bias, values, lowers, arrays = None, [], [], []
+            down = Down(self._part(buffer, H, R))
             if depth == 0:
-                deltas, products = list(buffer), list(gradient[:, :, : K + layer.bias])
-                gradient = gradient[:, : R * H].view(M, R, H, -1)
-                bias = gradient[..., K] if layer.bias else None
+                down.deltas, down.products = list(buffer), list(gradient[:, :, : K + layer.bias])
+                down.gradient = gradient[:, : R * H].view(M, R, H, -1)[..., :K]
+                if layer.bias:
+                    down.bias = gradient[:, : R * H].view(M, R, H, -1)[..., K]
+                found.append(down)
+                continue
+            below, up = self._buffers[columns][depth - 1][1], self._up[columns, R][depth - 1]
+            buffer = operand(*below.shape, dtype=self.dtype)
+            lower = self._part(buffer, K, R)
+            down.arrays = _arrays(lower, up.value, up.preactivation)
+            if self._is_small(depth):
+                calls = _calls(down.delta, up.value, lower)
+                down.small = [(*self._place(m, depth), *call) for m, call in enumerate(calls)]
             else:
-                deltas, products = list(delta), list(gradient)
-                below = self._buffers[columns][depth - 1][1]
-                buffer = operand(*below.shape, dtype=self.dtype)
-                lower, up = self._part(buffer, K, R), self._up[columns, R][depth - 1]
-                values = list(up.value.transpose(2, 3))
-                lowers, arrays = list(lower), _arrays(lower, up.value, up.preactivation)
-            found.append(
-                Down(
-                    delta,
-                    deltas,
-                    values,
-                    products,
-                    gradient[:, :, :H, :K],
-                    bias,
-                    list(self._operands[depth][..., :K].transpose(-2, -1)),
-                    lowers,
-                    arrays,
+                down.deltas, down.products, down.gradient = (
+                    list(down.delta),
+                    list(gradient),
+                    gradient,
                 )
-            )
+                down.below = list(up.value.transpose(2, 3))
+                down.weights = list(self._operands[depth].transpose(-2, -1))
+                down.lowers = list(lower)
+            found.append(down)
         self._down[columns] = found
         return found
 
@@ -315,6 +344,16 @@ class Perceptrons:
         keeps = ACTIVATIONS[layer.activation].keeps_slope
         return preactivation, operand(*shape, dtype=self.dtype) if keeps else preactivation
 
+    def _place(self, m: int, depth: int) -> tuple[int, int, bool]:
+        """Return the first row of run m, a layer's place in it, and whether it has biases."""
+        return m * self.replicas, self._starts[depth], self._layers[depth].bias
+
+    def _is_small(self, depth: int) -> bool:
+        """Whether the products of a layer are kernels of our own."""
+        layer = self._layers[depth]
+        few = layer.outputs * layer.inputs <= SMALL
+        return depth > 0 and few and self.dtype == torch.float64
+
     def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
         """Return a buffer's first `replicas` of every run as ``(M, replicas, width, columns)``."""
         return buffer[:, : replicas * width].view(self.runs, replicas, width, -1)
@@ -324,20 +363,18 @@ def _flat(correct: Tensor | None) -> Tensor | None:
     return None if correct is None else correct.flatten()
 
 
-def _arrays(*tensors: Tensor) -> list[tuple[Array, ...]]:
-    """Return what the calls of a kernel take of tensors over runs, replicas, outputs and columns.
+def _calls(*tensors: Tensor) -> list[tuple[Array, ...]]:
+    """Return stacks of replicas: of all runs, or run by run where there are gaps between them."""
+    if all(tensor.is_contiguous() for tensor in tensors):
+        return [tuple(tensor.flatten(0, 1).numpy() for tensor in tensors)]
+    return [tuple(part.numpy() for part in parts) for parts in zip(*tensors, strict=True)]
 
-    Returns
-    -------
-    list of tuples of arrays, (rows, columns), or (rows,) of what has no columns
-        Of one call, or of one a run where there are gaps between the runs.
-    """
-    whole = all(tensor.is_contiguous() for tensor in tensors)
-    if whole:
-        tensors = tuple(tensor.flatten(0, 1)[None] for tensor in tensors)
+
+def _arrays(*tensors: Tensor) -> list[tuple[Array, ...]]:
+    """Return the same with outputs as rows ``(rows, columns)``, or ``(rows,)`` without columns."""
     return [
-        tuple(part.view(-1, *part.shape[2:]).numpy() for part in parts)
-        for parts in zip(*tensors, strict=True)
+        tuple(array.reshape(-1, *array.shape[2:]) for array in arrays)
+        for arrays in _calls(*tensors)
     ]
 
 

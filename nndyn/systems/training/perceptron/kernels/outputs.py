@@ -140,23 +140,37 @@ def hits(outputs: Array, labels: Array, count: int, correct: Array) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def differing(outputs: Array, count: int, found: Array) -> None:
-    """Add the samples whose largest output, the first of equals, is another than in the first row.
+def compare(outputs: Array, count: int, classes: bool, squares: Array, differing: Array) -> None:
+    """Add what every row differs by from the first.
 
     Parameters
     ----------
     outputs : (R, C, columns)
     count : int
         Columns that are samples: the first ones.
-    found : (R,) float64, written
+    classes : bool
+        Whether outputs tell classes, by the largest, the first of equals.
+    squares : (R,) float64, written
+        Squared l2 distance.
+    differing : (R,) float64, written
+        Samples that are put in another class; untouched without `classes`.
     """
-    largest = np.empty(count, outputs.dtype)
+    R, C, _ = outputs.shape
+    largest, total = np.empty(count, outputs.dtype), np.empty(count)
     where, first = np.empty(count, np.int16), np.empty(count, np.int16)
-    for r in range(outputs.shape[0]):
-        _largest(outputs[r], largest, where)
-        if r == 0:
-            first[:] = where
-        total = 0
+    for r in range(R):
+        if classes:
+            _largest(outputs[r], largest, where)
+            if r == 0:
+                first[:] = where
+            others = 0
+            for j in range(count):
+                others += where[j] != first[j]
+            differing[r] += others
+        total[:] = 0.0
+        for c in range(C):
+            for j in range(count):
+                apart = np.float64(outputs[r, c, j]) - np.float64(outputs[0, c, j])
+                total[j] += apart * apart
         for j in range(count):
-            total += where[j] != first[j]
-        found[r] += total
+            squares[r] += total[j]

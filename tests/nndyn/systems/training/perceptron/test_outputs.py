@@ -100,3 +100,19 @@ def test_a_sample_gives_the_same_bits_in_every_column_and_row(dtype):
         np.testing.assert_array_equal(moved, gradient[..., order][[0, 0, 0]])
     many = np.repeat(outputs, 5, axis=0)
     np.testing.assert_array_equal(entropy(many, labels, 45)[0], loss[[0] * 5])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_distances_and_disagreements_of_outputs_equal_numpy(dtype):
+    rng = np.random.default_rng(4)
+    outputs = rng.integers(0, 4, (3, 5, 48)).astype(dtype)  # few levels: many ties
+    outputs[..., 41:] = np.nan  # what only pads
+    squares, differing = np.zeros((2, 3))
+    for _ in range(2):
+        kernels.compare(outputs, 41, True, squares, differing)
+    real = outputs[..., :41].astype(float)
+    np.testing.assert_array_equal(squares, 2 * ((real - real[0]) ** 2).sum((1, 2)))
+    classes = real.argmax(1)
+    np.testing.assert_array_equal(differing, 2 * (classes != classes[0]).sum(1))
+    kernels.compare(outputs, 41, False, squares, differing)
+    np.testing.assert_array_equal(differing, 2 * (classes != classes[0]).sum(1))
