@@ -45,7 +45,7 @@ FOLLOWED: tuple[type[Followed], ...] = (
 
 #: Size of perturbations in float64, unless given.
 EPSILON = 1e-8
-_BLOCK_BYTES = 64 * 2**20
+_BLOCK_BYTES = 32 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
 #: Operations between two checkpoints for every byte of one, so that they take a twentieth of the
 #: time at most: to write and to digest a byte takes 2 ns of a core where disk and memory are fast,
