@@ -353,7 +353,8 @@ class Run:
     def _commit(self, at: Checkpoint) -> None:
         """Hand over what is pending up to the time `at.t`, from which a run can go on."""
         self._settle()
-        t, followed = at.t, {}
+        t = at.t
+        followed: dict[str, Array] = {}
         for follower in self.followers:
             followed |= follower.take(self.recorded, t, self.system.interval)
         block = Unwritten(
@@ -378,7 +379,7 @@ class Run:
 
     def _settle(self) -> None:
         """Wait until all that was handed over is committed."""
-        if self.commits.ended():
+        if self.commits.settle():
             self.progress(self.t, committed=True)
 
     def _finish(self, status: str, reason: str = "") -> None:

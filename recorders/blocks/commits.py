@@ -110,7 +110,7 @@ class Commits:
         """Whether one is being written."""
         return self._begun is not None and not self._begun.done()
 
-    def ended(self) -> bool:
+    def settle(self) -> bool:
         """Wait until all is written; whether there was something since this was called last.
 
         Returns
