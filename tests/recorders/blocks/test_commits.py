@@ -276,7 +276,7 @@ nndyn.record(linear(), path, resume=True, **RUN)
         ("put", 40),
         *(
             pytest.param(moment, calls, marks=pytest.mark.slow)
-            for moment, every in (("put", 9), ("count", 1), ("settle", 2))
+            for moment, every in (("put", 9), ("count", 1), ("settle", 1))
             for calls in range(2, 7 * every, every)
         ),
     ],
