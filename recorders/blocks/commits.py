@@ -26,7 +26,7 @@ _SMALL = 64 * 2**20
 
 @dataclass(frozen=True)
 class Unwritten:
-    """What a run hands over when a block is whole; none of it is changed after that.
+    """What a run hands over when a block is whole, and changes no more.
 
     Attributes
     ----------
@@ -143,6 +143,7 @@ class Commits:
             if stepped:
                 self._stepped += rows.steps.size
             arrays |= {dim: rows.steps * system.interval, **rows.values}
+        block.pieces.clear()  # where there are several, rows are copies of them
         arrays |= block.followed
         if t < block.recorded:
             return
