@@ -20,6 +20,7 @@ from nndyn.runtime.progress import Called, Progress, following
 from nndyn.store import Writer, vacant
 from nndyn.systems.protocol import System
 from recorders import perturbations as ensembles
+from recorders.blocks.commits import thread
 from recorders.drive import Drive
 from recorders.header import as_begun, continues, header, reopen
 from recorders.plan import Plan
@@ -174,9 +175,11 @@ def record_batch(
             tally.done[m] = runs[m].t
         for m in writers.keys() - runs.keys():
             tally.done[m] = plans[m].steps
-        _drive(
-            [[runs[m] for m in share if m in runs] for share in shares], interrupted, press.is_old
-        )
+        dealt = [[runs[m] for m in share if m in runs] for share in shares]
+        if len(runs) == 1 and len(shares) > 1:  # a core is left
+            (run,) = runs.values()
+            run.commits.pool = stack.enter_context(thread())
+        _drive(dealt, interrupted, press.is_old)
     if identities is not None:
         identities |= {f: str(writers[m].attrs["recording_id"]) for m, f in enumerate(files)}
     return files

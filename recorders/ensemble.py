@@ -178,10 +178,12 @@ def record(
 
     Notes
     -----
-    One pass; memory beside what the system needs is twice a block of states, 128 MiB at most (or
-    two states, where one is larger), and the tangent vectors. A kill loses at most the last block:
-    some seconds. While the file is being recorded ``nndyn.open`` shows what counts of it, and plain
-    ``xarray.open_dataset`` may show other values; its attribute ``comment`` says so.
+    One pass; memory beside what the system needs is three blocks of states, 96 MiB at most (or two
+    states, where one is larger), and the tangent vectors. Where a core is left, a block is written
+    in a thread while the next one is computed. A kill loses at most a block and what was computed
+    while it was being written: some seconds. While the file is being recorded ``nndyn.open`` shows
+    what counts of it, and plain ``xarray.open_dataset`` may show other values; its attribute
+    ``comment`` says so.
 
     Beside the tangent vectors of a training one more is followed, which begins elsewhere and is
     never made orthogonal to them: ``tangent_alignment`` is the absolute cosine between it and the

@@ -45,13 +45,15 @@ FOLLOWED: tuple[type[Followed], ...] = (
 
 #: Size of perturbations in float64, unless given.
 EPSILON = 1e-8
-_BLOCK_BYTES = 64 * 2**20
+_BLOCK_BYTES = 32 * 2**20
 _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
 #: Operations between two checkpoints for every byte of one, so that they take a twentieth of the
 #: time at most: to write and to digest a byte takes 2 ns of a core where disk and memory are fast,
 #: and 10 where they are not, as long as 500 operations at 50 a nanosecond.
 _CHECKPOINT_WORK = 1e4
 _BLOCK_STEPS = 131_072
+#: Long blocks are multiples of it: then there are chunks of several states of which each is whole.
+_EVEN = 16
 #: However slow a step: rows that are read together share a chunk of a block's length.
 _SHORTEST = 8
 
@@ -145,7 +147,9 @@ def make(
     bytes_a_step += 8 * rows * plan.by_parameter(system)
     work = plan.work(system)
     of_work = max(_BLOCK_WORK / work, _SHORTEST)
-    block = max(1, int(min(_BLOCK_BYTES / bytes_a_step, of_work, most)))
+    fitting = int(min(_BLOCK_BYTES / bytes_a_step, of_work))
+    fitting -= fitting % _EVEN if fitting >= 4 * _EVEN else 0
+    block = max(1, min(fitting, most))
     every = _checkpoint_every(system, plan, block * work)
     return replace(plan, block=block, checkpoint_every=every)
 

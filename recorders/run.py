@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,19 +12,20 @@ import numpy as np
 from nndyn import header
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.sketch import Sketch, Sketches
-from nndyn.recording import GROWING, SKETCH_SEED
+from nndyn.recording import SKETCH_SEED
 from nndyn.store import Writer
 from nndyn.systems.protocol import Block, System, beside, first_step
 from nndyn.systems.series.ensembles import independent
-from recorders import checkpoint
 from recorders import perturbations as ensembles
-from recorders.checkpoint import Checkpoint
+from recorders.blocks import checkpoint
+from recorders.blocks.checkpoint import Checkpoint
+from recorders.blocks.commits import Commits, Unwritten, moved
+from recorders.blocks.rows import Piece, first_not_finite, is_finite, widen
 from recorders.followers.follower import Concluding
 from recorders.followers.summation import Twin
 from recorders.header import lengths_of, perturbed, variables
 from recorders.origin import Origin
 from recorders.plan import Plan, rest_at_start
-from recorders.rows import Piece, first_not_finite, gather, is_finite, widen
 from recorders.trials.calibration import settled
 
 
@@ -89,14 +89,13 @@ class Run:
         self.redrawn = [[r, step - first] for r, step in redrawn]
         self.pending: list[Piece] = []
         self.cut_short = False
-        self._ended, self._mix = False, mix
+        self._ended = False
         self._held: Checkpoint | None = None
         # a file that is continued may have fewer: it was begun shorter, or by an older version
-        self.names = {v.name for v in variables(system, plan)} & set(writer.names)
+        names = {v.name for v in variables(system, plan)} & set(writer.names)
+        self.commits = Commits(system, plan, writer, self.pairs, names, mix=mix)
         self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
         self.recorded = self.done = writer.n_committed
-        #: Times from which a step is committed; none is from the last time of a finished run.
-        self._stepped = writer.committed.get("batch_time", 0)
         self._news = not self.recorded  # whether there is anything that is not committed
         self._every = writer.attrs.get("checkpoint_every", 1) * self.block
         if not writer.unstarted:
@@ -109,7 +108,7 @@ class Run:
             if self._at and parted:
                 self.targets = lengths_of(plan, writer)
             self.log_rescale = writer.read("log_rescale", slice(self.t, self.t + 1))[0]
-            diverged = _moved(writer.read("diverged_at"), -first)
+            diverged = moved(writer.read("diverged_at"), -first)
             self.diverged_at = np.where(diverged > self.t, -1, diverged)  # found again
         else:
             self.phase, self.t = (start[:1].copy() if self._at else start), 0
@@ -162,6 +161,7 @@ class Run:
         if self._ended:
             return None
         if interrupted and not self._news:
+            self._settle()
             self.cut_short = self._ended = True
             return None
         steps = self.plan.steps
@@ -174,9 +174,10 @@ class Run:
             self._held = Checkpoint(self.phase if due else None, beside_it, self.t)
             if self.t < steps:
                 return self.t + 1
+            self._settle()
             self._close()
             self._commit(self._held)
-        self.writer.finish("complete")
+        self._finish("complete")
         self._ended = True
         return None
 
@@ -241,8 +242,10 @@ class Run:
             )
             self.log_rescale = self.log_rescale + factor
             self.redrawn += [[r, stop] for r in redrawn]
-        self.progress(stop)
-        self.writer.keep_alive()
+        if not self.commits.under_way:  # else who is told might look at what is being written
+            self._settle()
+            self.progress(stop)
+            self.writer.keep_alive()
         return False
 
     def _targets(self, phase: Array) -> Array:
@@ -251,6 +254,7 @@ class Run:
 
     def _perturb(self) -> None:
         """Let the replicas, which have been the reference so far, part from it."""
+        self._settle()
         origin = Origin(self.phase[0], self.t, self.rest)
         self.plan, found = settled(self.system, self.plan, origin)
         self.phase = ensembles.ensemble(self.system, self.plan, origin)
@@ -320,16 +324,16 @@ class Run:
 
     def _end(self, reason: str) -> None:
         """End a run from which no further step can be taken: commit what there is, and say why."""
+        self._settle()
         if self.t >= self.done:
             self._close()
             self._commit(Checkpoint(self.phase, self._beside, self.t))
-        self.writer.finish(
-            "stopped", f"{reason}; the recording ends at step {self._first + self.t}"
-        )
+        self._finish("stopped", f"{reason}; the recording ends at step {self._first + self.t}")
         self._ended = True
 
     def _stop(self, phase: Array, rest: Any, start: int) -> None:
         """End a run whose reference diverged: commit the times before, and say why."""
+        self._settle()
         at = int(self.diverged_at[0])
         if at - 1 > start:
             block = self.system.advance(phase, start, at - 1 - start, (), **beside(rest))
@@ -339,54 +343,47 @@ class Run:
         if at > self.done:
             self._commit(last)
         else:  # a resumed run that had one finite state left, committed before
-            self.writer.set("diverged_at", _moved(self.diverged_at, self._first))
+            self.writer.set("diverged_at", moved(self.diverged_at, self._first))
             self.writer.commit(*last.of(self.plan.rows))
         step = self._first + at
-        self.writer.finish(
+        self._finish(
             "stopped",
             f"the reference is not finite from step {step} on; the recording ends at step "
             f"{step - 1}",
         )
 
     def _commit(self, at: Checkpoint) -> None:
-        """Write what is pending up to the time `at.t`, from which a run can go on."""
+        """Hand over what is pending up to the time `at.t`, from which a run can go on."""
+        self._settle()
         t = at.t
-        arrays: dict[str, Array] = {}
-        for dim, rows in gather(self.pending, self.system, self.pairs, self.arrived).items():
-            stepped = dim == "batch_time"  # none is from the last time of what was finished
-            rows.cut(self.done - (stepped and self.done > 0), t)
-            for r in np.flatnonzero(self.diverged_at >= 0):
-                rows.blank(int(r), int(self.diverged_at[r]))
-            if not (stepped or self._mix):
-                checkpoint.compare(
-                    self.writer, dim, rows, self.recorded, self._first, self.system.interval
-                )
-            rows.cut(self._stepped if stepped else self.recorded, t)
-            if stepped:
-                self._stepped += rows.steps.size
-            arrays |= {dim: rows.steps * self.system.interval, **rows.values}
+        followed: dict[str, Array] = {}
         for follower in self.followers:
-            arrays |= follower.take(self.recorded, t, self.system.interval)
+            followed |= follower.take(self.recorded, t, self.system.interval)
+        block = Unwritten(
+            self.pending,
+            followed,
+            dict(self.arrived),
+            self.diverged_at,
+            list(self.redrawn),
+            self.done,
+            self.recorded,
+            at,
+        )
         for name in self.system.arrival:
             last = self.pending[-1].block.arrival
             self.arrived[name] = last[name][-1] if last else self.arrived[name]
-        self.pending.clear()
-        self.done, self._held = t + 1, None
-        if t < self.recorded:
-            return
-        for name in arrays.keys() & set(GROWING) if self._first else ():
-            arrays[name] = arrays[name] + self._first * self.system.interval
-        self.writer.set("diverged_at", _moved(self.diverged_at, self._first))
-        # a resumed run draws again
-        redrawn = [[r, self._first + step] for r, step in self.redrawn if step <= t]
-        self.writer.set_attrs(redrawn=json.dumps(redrawn))
-        self.writer.append({name: arrays[name] for name in arrays.keys() & self.names})
-        self.writer.commit(*at.of(self.plan.rows))
-        self.recorded, self._news = t + 1, False
-        self.progress(t, committed=True)
+        self.pending, self._held, self.done = [], None, t + 1
+        if t >= self.recorded:
+            self.recorded, self._news = t + 1, False
+        self.commits.begin(block)
+        if not self.commits.under_way:
+            self._settle()
 
+    def _settle(self) -> None:
+        """Wait until all that was handed over is committed."""
+        if self.commits.settle():
+            self.progress(self.t, committed=True)
 
-def _moved(steps: Array, by: int) -> Array:
-    """Return steps counted from another one, where they are not -1."""
-    moved: Array = np.where(steps >= 0, steps + by, steps)
-    return moved
+    def _finish(self, status: str, reason: str = "") -> None:
+        self._settle()
+        self.writer.finish(status, reason)

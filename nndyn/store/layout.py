@@ -24,6 +24,7 @@ EXTENTS = "metadata_extents"
 _EXTENTS_LENGTH = 128
 
 _CHUNK_BYTES = 64 * 1024
+_STATE_BYTES = 256 * 1024
 _CHUNK_COMPONENTS = 2**20  # to read a part of a state, the library holds whole chunks of it
 _HEADER_BYTES = 64 * 1024
 _TEXT = "text"  # prefix of the dimensions that hold the characters of text variables
@@ -121,10 +122,10 @@ class Header:
         if dim == "barrier_time":  # a row a run
             return (1, *rest)
         if variable.dims[-1] == "parameter":
-            return (self._rows(item * int(np.prod(rest, dtype=np.int64))), *rest)
+            return (self._rows(item * int(np.prod(rest, dtype=np.int64)), _CHUNK_BYTES), *rest)
         if len(variable.dims) == 3:
             pieces = -(-rest[-1] // _CHUNK_COMPONENTS)  # of one length: chunks are stored whole
-            return (self._rows(rest[-1] * item), 1, -(-rest[-1] // pieces))
+            return (self._rows(rest[-1] * item, _STATE_BYTES), 1, -(-rest[-1] // pieces))
         if dim == "time":
             return (self.block, *rest)
         # These come in an unknown number a block: a short chunk keeps rewriting its rest cheap.
@@ -136,8 +137,9 @@ class Header:
         """Bytes of a file without rows, about."""
         return _HEADER_BYTES + sum(np.asarray(values).nbytes for values in self.fixed.values())
 
-    def _rows(self, row: int) -> int:
-        most = max(1, min(self.block, _CHUNK_BYTES // row))
+    def _rows(self, row: int, size: int) -> int:
+        """Return how many rows, of so many bytes, share a chunk of `size` bytes at most."""
+        most = max(1, min(self.block, size // row))
         whole = max(k for k in range(1, most + 1) if self.block % k == 0)
         return whole if 4 * whole >= most else most
 

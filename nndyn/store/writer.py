@@ -31,7 +31,8 @@ class Writer(Written):
 
     Leaving by an exception undoes what was not committed and leaves ``status="recording"`` and a
     file that resumes. A failed write does the same, then raises StoreError; after that, or after
-    `close`, the Writer is of no further use. Writers may work in several threads, one a thread.
+    `close`, the Writer is of no further use. Threads may have Writers of their own, or take turns
+    with one.
 
     Notes
     -----

@@ -10,10 +10,10 @@ import numpy as np
 from nndyn.numerics.arrays import Array
 from nndyn.store import Writer
 from nndyn.systems.protocol import Block, System, beside
-from recorders import checkpoint
 from recorders import perturbations as ensembles
+from recorders.blocks import checkpoint
+from recorders.blocks.rows import Piece
 from recorders.plan import Plan
-from recorders.rows import Piece
 
 
 class Twin:

@@ -57,9 +57,9 @@ def test_every_variable_is_checksummed_unfilled_and_in_the_chunks_that_are_writt
 
 
 @pytest.mark.parametrize(
-    ("components", "block", "rows_per_chunk"), [(50_890, 24, 1), (2_410, 118, 2), (2, 97, 97)]
+    ("components", "block", "rows_per_chunk"), [(50_890, 24, 1), (2_410, 112, 8), (2, 97, 97)]
 )
-def test_a_state_chunk_holds_at_most_64_kib_or_one_state(
+def test_a_state_chunk_holds_at_most_256_kib_or_one_state(
     components: int, block: int, rows_per_chunk: int
 ) -> None:
     plan = header(components=components, block=block)

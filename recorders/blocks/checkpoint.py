@@ -11,7 +11,7 @@ from nndyn.errors import RecordingError, UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.store import Writer
 from nndyn.systems.protocol import System, WithRest
-from recorders.rows import Rows
+from recorders.blocks.rows import Rows
 
 _REST = "checkpoint_rest"
 
