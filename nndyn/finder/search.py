@@ -172,8 +172,9 @@ def find_onset(
     asked = asked_of(model, data, bounds, steps, seed, options)
     asked = replace(asked, mix=mix, take_over=take_over)
     makes = callable(asked.recipe.system)
-    warned = check(asked, seed, bounds, steps) if makes and bounds else same_start(asked, seed)
     with ExitStack() as stack:
+        stack.enter_context(asked.reading_once())
+        warned = check(asked, seed, bounds, steps) if makes and bounds else same_start(asked, seed)
         if path is None:
             with shielded():
                 made = tempfile.TemporaryDirectory(prefix="nndyn-onset-")
