@@ -174,7 +174,7 @@ class Run:
                 return self.t + 1
             self._close()
             self._commit(self._held)
-        self.writer.finish("complete")
+        self.writer.finish("complete", close=True)
         self._ended = True
         return None
 
@@ -322,7 +322,9 @@ class Run:
             self._close()
             self._commit(Checkpoint(self.phase, self._beside, self.t))
         self.writer.finish(
-            "stopped", f"{reason}; the recording ends at step {self._first + self.t}"
+            "stopped",
+            f"{reason}; the recording ends at step {self._first + self.t}",
+            close=True,
         )
         self._ended = True
 
@@ -344,6 +346,7 @@ class Run:
             "stopped",
             f"the reference is not finite from step {step} on; the recording ends at step "
             f"{step - 1}",
+            close=True,
         )
 
     def _commit(self, at: Checkpoint) -> None:

@@ -86,7 +86,8 @@ def _shares(sizes: Array, count: int, draws: np.random.RandomState) -> Array:
         taken = draws.choice(tied, size=min(len(tied), missing), replace=False)
         shares[taken] += 1
         missing -= len(taken)
-    return shares.astype(np.int64)
+    whole: Array = shares.astype(np.int64)
+    return whole
 
 
 def _table(name: str) -> tuple[Array, Array]:
