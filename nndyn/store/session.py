@@ -102,7 +102,6 @@ class Session:
                     )
                 if file is not None:
                     self._learn(opening.found(path, self._handle.nc, new=True))
-                lock.sign(self._identity)
             except OSError as error:
                 if isinstance(error, NndynError):
                     raise
@@ -121,12 +120,13 @@ class Session:
             self.settle()
 
     def _learn(self, found: Opening) -> None:
-        """Take over what there is in the file."""
+        """Take over what there is in the file, and say in the lock what is written."""
         self.attrs, self.dims, self.book = found.attrs, found.dims, found.book
         self._extents, self._place = found.extents, found.place
         self._shapes, self._chunk_rows = found.shapes, found.chunk_rows
         self.committed, self.ends = found.committed, dict(found.committed)
         self.n_committed = self.committed["time"]
+        self._lock.sign(self._identity)
 
     @contextlib.contextmanager
     def change(self, size: int = 0, *, of_rows: bool = True) -> Iterator[None]:
@@ -275,6 +275,7 @@ class Session:
         with self.change(_room(attrs)):
             self._put_attrs(attrs)
             self.settle()
+        self.attrs.update({name: plain(value) for name, value in attrs.items()})
 
     def _put_attrs(self, attrs: Mapping[str, Any]) -> None:
         """Write global attributes, within a change."""
@@ -295,7 +296,6 @@ class Session:
             self._extents = extents
             self.book.seal(self.nc)
             self.nc.sync()
-        self.attrs.update({name: plain(value) for name, value in attrs.items()})
 
     def values(self, name: str, where: slice = slice(None)) -> Array:
         """Return rows of a variable, checked unless this session wrote some."""
@@ -338,12 +338,14 @@ class Session:
         if self.changed:
             self.abandon()
             return
-        with self.change(_room(attrs or {}), of_rows=False):  # closing rewrites the superblock
+        attrs = attrs or {}
+        with self.change(_room(attrs), of_rows=False):  # closing rewrites the superblock
             if attrs:
                 self._put_attrs(attrs)
             self._handle.close()
             give_back(self._fd)
             self.settle()
+        self.attrs.update({name: plain(value) for name, value in attrs.items()})
         self.left = os.fstat(self._fd)
         self._leave()
 

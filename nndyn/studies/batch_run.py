@@ -150,7 +150,10 @@ def _foreign(
     """Return what is to be noted of runs in whose place the recording of another lies."""
     found = {}
     for cell in cells:
-        identity = known.get(cell.file, {}).get("id", "")
+        before = known.get(cell.file, {})
+        identity = before.get("id", "")
+        if folder.sound(cell, before):
+            continue
         with suppress(NndynError):  # it cannot be opened just now: recording says so
             seen = look(folder, planned, cell, {"id": identity})
             if seen["status"] == "foreign":
