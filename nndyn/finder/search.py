@@ -297,7 +297,7 @@ class _Search:
 
     def learning(self, trained: Collection[float]) -> xr.Dataset:
         """Return what there is on learning at the rates trained at; at all if there are none."""
-        points = [{"lr": rate, "seed": s} for rate in trained for s in self.grows]
+        points: list[Point] = [{"lr": rate, "seed": s} for rate in trained for s in self.grows]
         return self.cells("learning", points or None)
 
     def _measures_learning(self, at: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -29,4 +30,5 @@ def allocated(module: Kind) -> Kind:
         If it does not fit into memory.
     """
     # not to_empty: what is like a tensor without storage torch finds out by importing sympy
-    return module._apply(lambda t: torch.empty(t.shape, dtype=t.dtype, device="cpu"))
+    apply: Callable[[Callable[[torch.Tensor], torch.Tensor]], Kind] = module._apply
+    return apply(lambda t: torch.empty(t.shape, dtype=t.dtype, device="cpu"))
