@@ -17,7 +17,7 @@ from nndyn.errors import UsageError
 from nndyn.runtime.interrupts import deferred
 from nndyn.runtime.paths import located
 from nndyn.runtime.progress import Called, Progress, following
-from nndyn.store import Writer, vacant
+from nndyn.store import Left, Writer, vacant
 from nndyn.systems.protocol import System
 from recorders import perturbations as ensembles
 from recorders.blocks.commits import thread
@@ -46,7 +46,7 @@ def record_batch(
     take_over: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
-    identities: dict[Path, str] | None = None,
+    left: dict[Path, Left] | None = None,
     **options: Any,
 ) -> list[Path]:
     """Record several runs at once; every file is the one `recorders.ensemble.record` makes.
@@ -78,9 +78,9 @@ def record_batch(
         between; never twice at a time, but from any thread.
     stop : callable, optional
         Asked often, from any thread; where it returns true that is taken for Ctrl-C.
-    identities : dict of Path to str, optional
-        Filled with the ``recording_id`` of every file: a lock ends with its recording, and who
-        opens the file next may find another one under its name.
+    left : dict of Path to Left, optional
+        Filled with every recording as it was left: a lock ends with its recording, and who opens
+        the file next may find another one under its name.
     **options
         Further options of `record`, the same for all runs.
 
@@ -180,8 +180,8 @@ def record_batch(
             (run,) = runs.values()
             run.commits.pool = stack.enter_context(thread())
         _drive(dealt, interrupted, press.is_old)
-    if identities is not None:
-        identities |= {f: str(writers[m].attrs["recording_id"]) for m, f in enumerate(files)}
+    if left is not None:
+        left |= {f: end for m, f in enumerate(files) if (end := writers[m].left) is not None}
     return files
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nndyn.runtime.progress import Progress
-from nndyn.store import open_recording
+from nndyn.store import Left, open_recording
 from nndyn.systems.protocol import System
 from nndyn.systems.recipe import made
 from recorders.batch import record_batch
@@ -189,7 +189,7 @@ def record(
     never made orthogonal to them: ``tangent_alignment`` is the absolute cosine between it and the
     first, and tells from when on that one no longer knows its start.
     """
-    identities: dict[Path, str] = {}
+    left: dict[Path, Left] = {}
     (file,) = record_batch(
         [made(system, options, seed)],
         [path],
@@ -218,6 +218,6 @@ def record(
         store=store,
         state=state,
         evaluate=evaluate,
-        identities=identities,
+        left=left,
     )
-    return open_recording(file, identity=identities[file])
+    return open_recording(file, identity=left[file].id)

@@ -386,4 +386,4 @@ class Run:
 
     def _finish(self, status: str, reason: str = "") -> None:
         self._settle()
-        self.writer.finish(status, reason)
+        self.writer.finish(status, reason, close=True)

@@ -41,6 +41,15 @@ def test_analyzing_never_imports_torch(recording_path):
     assert "'torch'" not in loaded
 
 
+def test_a_training_begins_without_what_takes_seconds_to_import_and_is_not_used():
+    code = (
+        "import sys, nndyn\n"
+        "nndyn.Training('mlp:64-4-10', 'digits', lr=0.1)\n"
+        "print([m for m in ('sklearn', 'sympy', 'torch._dynamo') if m in sys.modules])"
+    )
+    assert run(code) == "[]\n"
+
+
 def test_every_public_name_resolves_after_every_submodule_was_imported():
     code = (
         "import importlib, pkgutil, nndyn\n"

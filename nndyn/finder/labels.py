@@ -48,7 +48,8 @@ def label(
     growth : xarray.Dataset
         The study of growth over (lr, seed).
     learning : xarray.Dataset
-        Results of ``learning`` over the same runs.
+        Results of ``learning`` over (lr, seed), at the rates trained at; on all runs if there are
+        none.
     trained : mapping of str to float
         Rates at which all seeds were run until they had learned; ``onset`` is the one nearest to
         it, ``half`` the half of that.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -172,8 +172,9 @@ def find_onset(
     asked = asked_of(model, data, bounds, steps, seed, options)
     asked = replace(asked, mix=mix, take_over=take_over)
     makes = callable(asked.recipe.system)
-    warned = check(asked, seed, bounds, steps) if makes and bounds else same_start(asked, seed)
     with ExitStack() as stack:
+        stack.enter_context(asked.reading_once())
+        warned = check(asked, seed, bounds, steps) if makes and bounds else same_start(asked, seed)
         if path is None:
             with shielded():
                 made = tempfile.TemporaryDirectory(prefix="nndyn-onset-")
@@ -192,7 +193,7 @@ def find_onset(
         trained = search.train(rates.near(bracketed)) if np.isfinite(bracketed) else {}
         return label(
             onset_study(search.cells("lyapunov"), confidence=confidence),
-            search.cells("learning"),
+            search.learning(trained.values()),
             trained,
             why,
             options={
@@ -254,7 +255,7 @@ class _Search:
             The rates at which all were, ``onset``, ``half``, ``between`` and ``above``; none where
             there are no accuracies.
         """
-        if not (self.cells("learning")["verdict"] != "").any():
+        if not self._measures_learning(at):
             return {}
         octave, third = self.rates.octave, max(1, int(self.steps * EARLY))
         done: dict[str, float] = {}
@@ -287,12 +288,26 @@ class _Search:
         turning = turning_rates(rates, growth, np.isinf(growth))
         return onset(turning, confidence=confidence)
 
-    def cells(self, name: str) -> xr.Dataset:
-        """Return what an analyzer finds on all runs, over (lr, seed)."""
+    def cells(self, name: str, points: Sequence[Point] | None = None) -> xr.Dataset:
+        """Return what an analyzer finds on runs, over (lr, seed); on all unless some are named."""
         options = {"threshold": self.threshold} if name == "learning" else {}
         planned = self.runs.folder.design()
-        found = cells_of(self.runs.folder, planned, name, options, workers=1)
+        found = cells_of(self.runs.folder, planned, name, options, points=points, workers=1)
         return row_of(found, planned, "lr", {})
+
+    def learning(self, trained: Collection[float]) -> xr.Dataset:
+        """Return what there is on learning at the rates trained at; at all if there are none."""
+        points: list[Point] = [{"lr": rate, "seed": s} for rate in trained for s in self.grows]
+        return self.cells("learning", points or None)
+
+    def _measures_learning(self, at: int) -> bool:
+        """Whether runs have test accuracies; those nearest to a rate are looked at first."""
+        looked = {k for grows in self.grows.values() for k in grows}
+        for k in sorted(looked, key=lambda k: abs(k - at)):
+            points = [self._point(k, s) for s, grows in self.grows.items() if k in grows]
+            if (self.cells("learning", points)["verdict"] != "").any():
+                return True
+        return False
 
     def _bracket(self, seeds: Sequence[int], start: int, stride: int) -> bool:
         """Bracket where seeds begin to grow; false where the budget does not allow it."""
@@ -318,7 +333,7 @@ class _Search:
         """Note which runs have grown; those that have not, where these were their last steps."""
         if not at:
             return
-        cells = self.cells("lyapunov")
+        cells = self.cells("lyapunov", [self._point(k, s) for k, s in at])
         for k, s in at:
             one = cells.sel(lr=self.rates.rate(k), seed=s)
             growth, cut = float(one["growth"]), float(one.get("growth_lower_bound", 0.0)) > 0.0
@@ -332,7 +347,7 @@ class _Search:
 
     def _unlearned(self, points: Sequence[Point]) -> list[Point]:
         """Return the runs that have not learned, as far as they were run."""
-        cells = self.cells("learning")
+        cells = self.cells("learning", points)
         times = cells["training_time"]
         known = set(map(float, cells["lr"].values))
         return [

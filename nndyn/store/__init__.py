@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from nndyn.store.results_file import load_result, save_result
     from nndyn.store.rows import InParts
     from nndyn.store.writer import Writer
+    from nndyn.store.written import Left
 
 __all__ = [
     "BusyError",
     "Facts",
     "Header",
     "InParts",
+    "Left",
     "MissingRecordingError",
     "Report",
     "VariableCheck",
@@ -48,6 +50,7 @@ _HOME = {
     "Facts": "overview",
     "Header": "layout",
     "InParts": "rows",
+    "Left": "written",
     "MissingRecordingError": "locks",
     "Report": "integrity",
     "VariableCheck": "integrity",

@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from nndyn.errors import NndynError, RecordingError, StoreError
-from nndyn.header import CURE
-from nndyn.kinds import shown
 from nndyn.numerics.arrays import Array
 from nndyn.store import journal as journals
-from nndyn.store.book import Book
-from nndyn.store.committed import check_times, own
-from nndyn.store.digests import DIM
+from nndyn.store import opening
 from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
 from nndyn.store.handles import Handle
-from nndyn.store.inspection import inspected, plain, writable
-from nndyn.store.layout import EXTENTS, extents_of, extents_value
+from nndyn.store.inspection import plain
+from nndyn.store.layout import EXTENTS, extents_value
 from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, TakenOverError, WriterLock
+from nndyn.store.opening import Opening
 from nndyn.store.regular import open_regular
 from nndyn.store.saving import Range
 from nndyn.store.space import give_back, reserve, space
@@ -62,6 +59,8 @@ class Session:
     changed : bool
         Whether there are changes that do not stand yet.
     book : Book
+    left : os.stat_result or None
+        Of the file as `close` left it.
 
     Raises
     ------
@@ -75,6 +74,7 @@ class Session:
         self.path = path
         self.changed = False
         self.is_open = False
+        self.left: os.stat_result | None = None
         self._lock = lock
         self._saved: list[Range] = []
         self._stood: tuple[int, bytes] | None = None
@@ -87,18 +87,21 @@ class Session:
                 if file is not None and not os.path.samestat(file, os.fstat(self._fd)):
                     raise StoreError(f"{path} was replaced as soon as it was made; try again")
                 forget_readers(self._fd)
-                self._inspect()
-                lock.sign(self._identity)
+                if file is None:  # before the library opens for writing what may be damaged
+                    with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
+                        self._learn(opening.found(path, nc))
                 self._length = os.fstat(self._fd).st_size
                 self._journal = journals.Journal(path)
                 undo.callback(self._journal.close)
                 self._handle = Handle(path, "r+")
+                undo.callback(self._handle.close)
                 if not self._handle.holds(self._fd):
-                    self._handle.close()
                     raise StoreError(
                         f"{path} is written in this process already, under another name, or was "
                         "replaced as it was opened; close the other Writer, or try again"
                     )
+                if file is not None:
+                    self._learn(opening.found(path, self._handle.nc, new=True))
             except OSError as error:
                 if isinstance(error, NndynError):
                     raise
@@ -116,34 +119,14 @@ class Session:
             self.nc.sync()
             self.settle()
 
-    def _inspect(self) -> None:
-        """Learn from the file what a writer needs, before anything can change."""
-        with (
-            reading(self.path),
-            contextlib.closing(open_netcdf(self.path, "r")) as nc,
-        ):
-            self.attrs = writable(self.path, nc)
-            extents = self.attrs.pop(EXTENTS)
-            self._extents, self._place = extents_of(self.path, extents), int(extents[-2])
-            there = own(nc)
-            self.dims = {n: v.dimensions for n, v in there.items()}
-            self._shapes = {n: (*v.chunking(), v.dtype.itemsize) for n, v in there.items()}
-            looked = inspected(self.path, nc)
-            self.committed = looked.rows
-            self.book = book = Book(self.path, looked.attrs.id, looked.checks)
-            if self.attrs["block"] != self._shapes["time"][0]:
-                raise RecordingError(
-                    f"{self.path} is damaged: block is {shown(self.attrs['block'])}, expected "
-                    f"{self._shapes['time'][0]}, the times of a chunk; {CURE}"
-                )
-            self.n_committed = self.committed["time"]
-            self.ends = dict(self.committed)
-            self._chunk_rows = {
-                dim: {int(v.chunking()[0]) for v in there.values() if v.dimensions[0] == dim}
-                for dim in self.committed
-            }
-            times = {d: slice(0, n) for d, n in self.committed.items() if d != DIM}
-            check_times(self.path, {d: book.read(nc, d, where) for d, where in times.items()})
+    def _learn(self, found: Opening) -> None:
+        """Take over what there is in the file, and say in the lock what is written."""
+        self.attrs, self.dims, self.book = found.attrs, found.dims, found.book
+        self._extents, self._place = found.extents, found.place
+        self._shapes, self._chunk_rows = found.shapes, found.chunk_rows
+        self.committed, self.ends = found.committed, dict(found.committed)
+        self.n_committed = self.committed["time"]
+        self._lock.sign(self._identity)
 
     @contextlib.contextmanager
     def change(self, size: int = 0, *, of_rows: bool = True) -> Iterator[None]:
@@ -289,26 +272,30 @@ class Session:
         StoreError
             If writing fails, or they have been moved about too often.
         """
-        with self.change(4 * sum(len(str(value)) for value in attrs.values())):
-            before = os.fstat(self._fd).st_size
-            self.nc.setncatts(dict(attrs))
-            self.book.seal(self.nc, attrs)
-            self.nc.sync()
-            after = os.fstat(self._fd).st_size
-            if after > before:  # attributes went beyond the header: later changes may touch them
-                extents = journals.merged([*self._extents, (before, after)], after)
-                value = extents_value(extents, self._place)
-                if value is None:
-                    raise StoreError(
-                        f"{self.path} has been extended too often to take more attributes; "
-                        "record to another name"
-                    )
-                self.nc.setncattr(EXTENTS, value)
-                self._extents = extents
-                self.book.seal(self.nc)
-                self.nc.sync()
+        with self.change(_room(attrs)):
+            self._put_attrs(attrs)
             self.settle()
         self.attrs.update({name: plain(value) for name, value in attrs.items()})
+
+    def _put_attrs(self, attrs: Mapping[str, Any]) -> None:
+        """Write global attributes, within a change."""
+        before = os.fstat(self._fd).st_size
+        self.nc.setncatts(dict(attrs))
+        self.book.seal(self.nc, attrs)
+        self.nc.sync()
+        after = os.fstat(self._fd).st_size
+        if after > before:  # attributes went beyond the header: later changes may touch them
+            extents = journals.merged([*self._extents, (before, after)], after)
+            value = extents_value(extents, self._place)
+            if value is None:
+                raise StoreError(
+                    f"{self.path} has been extended too often to take more attributes; "
+                    "record to another name"
+                )
+            self.nc.setncattr(EXTENTS, value)
+            self._extents = extents
+            self.book.seal(self.nc)
+            self.nc.sync()
 
     def values(self, name: str, where: slice = slice(None)) -> Array:
         """Return rows of a variable, checked unless this session wrote some."""
@@ -333,8 +320,13 @@ class Session:
         *chunk, item = self._shapes[name]
         return space(start, rows, shape, chunk, item)
 
-    def close(self) -> None:
+    def close(self, attrs: Mapping[str, Any] | None = None) -> None:
         """Close the file; what does not stand is undone.
+
+        Parameters
+        ----------
+        attrs : mapping of str to value, optional
+            Global attributes to write in the same change.
 
         Raises
         ------
@@ -346,10 +338,15 @@ class Session:
         if self.changed:
             self.abandon()
             return
-        with self.change(of_rows=False):  # closing rewrites the superblock
+        attrs = attrs or {}
+        with self.change(_room(attrs), of_rows=False):  # closing rewrites the superblock
+            if attrs:
+                self._put_attrs(attrs)
             self._handle.close()
             give_back(self._fd)
             self.settle()
+        self.attrs.update({name: plain(value) for name, value in attrs.items()})
+        self.left = os.fstat(self._fd)
         self._leave()
 
     def abandon(self) -> None:
@@ -395,3 +392,8 @@ class Session:
         self._journal.close()
         self._lock.release()
         os.close(self._fd)
+
+
+def _room(attrs: Mapping[str, Any]) -> int:
+    """Return the bytes that attributes may take, copies that the library moves about included."""
+    return 4 * sum(len(str(value)) for value in attrs.values())

@@ -297,7 +297,7 @@ class Writer(Written):
 
     @shielded()
     @exclusive
-    def finish(self, status: str, reason: str = "") -> None:
+    def finish(self, status: str, reason: str = "", *, close: bool = False) -> None:
         """Set ``status`` and ``stop_reason``, durably.
 
         Parameters
@@ -305,6 +305,8 @@ class Writer(Written):
         status : str
             ``complete``, ``stopped``, or ``recording`` when a finished run goes on.
         reason : str
+        close : bool, default False
+            Close the file too, which costs no more than either alone.
 
         Raises
         ------
@@ -318,7 +320,12 @@ class Writer(Written):
         if self._usable().changed:
             raise UsageError(f"{self.path} has rows that are not committed; commit them first")
         longer = any(len(self._session.nc.dimensions[d]) > n for d, n in self.committed.items())
-        self.set_attrs(**of_status(status, longer=longer), stop_reason=reason)
+        attrs = {**of_status(status, longer=longer), "stop_reason": reason}
+        if close:
+            self._later.update({name: layout.attribute(value) for name, value in attrs.items()})
+            self._session.close(self._news())
+        else:
+            self.set_attrs(**attrs)
 
     @shielded()
     @exclusive
@@ -336,9 +343,12 @@ class Writer(Written):
         """Say, at most once a minute, that this process is at work on it: between two commits."""
         self._session.keep_alive()
 
-    def _flush_attrs(self) -> None:
-        there = self._session.attrs
-        attrs = {name: value for name, value in self._later.items() if there.get(name) != value}
+    def _news(self) -> dict[str, Any]:
+        """Return the attributes that wait and are not so already; they wait no more."""
+        there, waiting = self._session.attrs, self._later
         self._later = {}
-        if attrs:
+        return {name: value for name, value in waiting.items() if there.get(name) != value}
+
+    def _flush_attrs(self) -> None:
+        if attrs := self._news():
             self._session.write_attrs(attrs)

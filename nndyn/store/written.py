@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,34 @@ from nndyn.store.committed import behind, newest
 from nndyn.store.digests import DIM, NAME
 from nndyn.store.library import exclusive
 from nndyn.store.session import Session
+
+
+@dataclass(frozen=True)
+class Left:
+    """A recording as its Writer left it.
+
+    Attributes
+    ----------
+    id, status, stop_reason : str
+    committed : int
+        Times.
+    file : os.stat_result
+    """
+
+    id: str
+    status: str
+    stop_reason: str
+    committed: int
+    file: os.stat_result
+
+    def stands(self, path: Path) -> bool:
+        """Whether the file of that name is still this one, and nothing was written since."""
+        try:
+            now = path.stat()
+        except OSError:
+            return False
+        same = (now.st_size, now.st_mtime_ns) == (self.file.st_size, self.file.st_mtime_ns)
+        return same and os.path.samestat(now, self.file)
 
 
 class Written:
@@ -49,6 +79,20 @@ class Written:
     def committed(self) -> dict[str, int]:
         """Committed rows of each growing dimension."""
         return {d: n for d, n in self._session.committed.items() if d != DIM}
+
+    @property
+    def left(self) -> Left | None:
+        """The recording as it is since it was closed; None before, and where that failed."""
+        attrs, file = self.attrs, self._session.left
+        if file is None:
+            return None
+        return Left(
+            id=str(attrs["recording_id"]),
+            status=str(attrs["status"]),
+            stop_reason=str(attrs["stop_reason"]),
+            committed=self.n_committed,
+            file=file,
+        )
 
     @exclusive
     def checkpoint(self) -> tuple[Array, int]:

@@ -13,7 +13,7 @@ from typing import Any
 from nndyn.errors import NndynError, StoreError
 from nndyn.header import FINISHED
 from nndyn.runtime.progress import Called
-from nndyn.store import BusyError, facts
+from nndyn.store import BusyError, Left, facts
 from nndyn.store.locks import TakenOverError, WriterLock
 from nndyn.studies.design import Batch, Cell, Design
 from nndyn.studies.folder import BEGUN, FAILED, Folder
@@ -135,8 +135,8 @@ def _longer(
     found = {}
     for cell in cells:
         before = known.get(cell.file)
-        if before is None or before["status"] not in FINISHED:
-            continue
+        if before is None or before["status"] not in FINISHED or folder.sound(cell, before):
+            continue  # also where the file is the one noted, over fewer steps
         now = _outcome(folder, cell, None)
         same = now["id"] == before["id"] and now["status"] in FINISHED
         if same and now["committed"] > steps:
@@ -150,7 +150,10 @@ def _foreign(
     """Return what is to be noted of runs in whose place the recording of another lies."""
     found = {}
     for cell in cells:
-        identity = known.get(cell.file, {}).get("id", "")
+        before = known.get(cell.file, {})
+        identity = before.get("id", "")
+        if folder.sound(cell, before):
+            continue
         with suppress(NndynError):  # it cannot be opened just now: recording says so
             seen = look(folder, planned, cell, {"id": identity})
             if seen["status"] == "foreign":
@@ -172,7 +175,7 @@ def _record(
 ) -> dict[str, dict[str, Any]]:
     """Record runs; return what is to be noted of all but those that another process writes."""
     failures: dict[str, Exception] = {}
-    made: dict[str, str] = {}
+    made: dict[str, Left] = {}
     try:
         made = _together(folder, request, cells, **how)
     except TakenOverError:
@@ -198,10 +201,10 @@ def _together(
     threads: int | None,
     progress: Called | bool | None,
     stop: Callable[[], bool] | None,
-) -> dict[str, str]:
-    """Record runs as a batch; return the identity of each."""
+) -> dict[str, Left]:
+    """Record runs as a batch; return each as it was left."""
     options = recorded(request.options(cells[0].at))
-    made: dict[Path, str] = {}
+    left: dict[Path, Left] = {}
     record_batch(
         request.systems([cell.at for cell in cells]),
         [folder.recording(cell) for cell in cells],
@@ -212,17 +215,17 @@ def _together(
         take_over=request.take_over,
         progress=progress,
         stop=stop,
-        identities=made,
+        left=left,
         **options,
     )
-    return {cell.file: made[folder.recording(cell)] for cell in cells}
+    return {cell.file: left[folder.recording(cell)] for cell in cells}
 
 
 def _one_by_one(
     folder: Folder, request: Request, cells: Sequence[Cell], **how: Any
-) -> tuple[dict[str, str], dict[str, Exception]]:
+) -> tuple[dict[str, Left], dict[str, Exception]]:
     """Record the runs of a batch that failed as a whole; return what is wrong with which."""
-    made: dict[str, str] = {}
+    made: dict[str, Left] = {}
     failures: dict[str, Exception] = {}
     for cell in cells:
         try:
@@ -233,14 +236,23 @@ def _one_by_one(
 
 
 def _outcome(
-    folder: Folder, cell: Cell, failure: Exception | None, made: str | None = None
+    folder: Folder, cell: Cell, failure: Exception | None, left: Left | None = None
 ) -> dict[str, Any]:
-    """Return what is to be noted of a run; if `made` is given, that is its identity."""
+    """Return what is to be noted of a run, as it was left if this process recorded it."""
     if failure is None:
+        file = folder.recording(cell)
+        if left is not None and left.stands(file):
+            return {
+                "id": left.id,
+                "status": left.status,
+                "reason": left.stop_reason,
+                "committed": left.committed,
+                "bytes": left.file.st_size,
+                "mtime": left.file.st_mtime_ns,
+            }
         try:
-            file = folder.recording(cell)
             found = {**asdict(facts(file)), "mtime": file.stat().st_mtime_ns}
-            if made is not None and found["id"] != made:
+            if left is not None and found["id"] != left.id:
                 raise StoreError(f"{file} was replaced after it was recorded")
         except NndynError as error:
             failure = error

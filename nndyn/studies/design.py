@@ -112,22 +112,23 @@ def design(
     apart = request.recipe.apart({k: v for k, v in request.axes.items() if k != "seed"})
     groups: dict[str, list[Cell]] = {}
     seen: set[tuple[str, Label]] = set()
-    for at in request.points() if points is None else points:
-        name = files.get(_key(at))
-        if name is None:
-            name = file_name(at, taken)
-            taken.add(name)
-        group = json.dumps([at[key] for key in apart])
-        groups.setdefault(group, []).append(Cell(at, name))
-        values = {(key, label) for key, label in at.items() if key != "seed"}
-        if not values <= seen:
-            seen |= values
-            _system(request, at)
     batches: list[Batch] = []
-    for cells in groups.values():
-        size, steps = _size(request, cells[0])
-        for first in range(0, len(cells), size):
-            batches.append(Batch(tuple(cells[first : first + size]), steps))
+    with request.reading_once():
+        for at in request.points() if points is None else points:
+            name = files.get(_key(at))
+            if name is None:
+                name = file_name(at, taken)
+                taken.add(name)
+            group = json.dumps([at[key] for key in apart])
+            groups.setdefault(group, []).append(Cell(at, name))
+            values = {(key, label) for key, label in at.items() if key != "seed"}
+            if not values <= seen:
+                seen |= values
+                _system(request, at)
+        for cells in groups.values():
+            size, steps = _size(request, cells[0])
+            for first in range(0, len(cells), size):
+                batches.append(Batch(tuple(cells[first : first + size]), steps))
     described = request.describe()
     return Design(
         id=provenance.new_id() if before is None else before.id,

@@ -57,6 +57,7 @@ class Folder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = located(path)
+        self._notes: dict[Path, tuple[tuple[int, ...], dict[str, dict[str, Any]]]] = {}
 
     def is_study(self) -> bool:
         """Whether there is a plan."""
@@ -121,13 +122,16 @@ class Folder:
             ``id``, ``status``, ``reason``, ``committed``, ``bytes``, and ``mtime`` of the file, in
             ns; the latest word on each.
         """
-        times: list[tuple[int, Path]] = []
+        notes: list[tuple[tuple[int, ...], Path]] = []
         for file in (self.path / "batches").glob("*.json"):
             with suppress(FileNotFoundError):  # another process may remove it
-                times.append((file.lstat().st_mtime_ns, file))
+                now = file.lstat()
+                notes.append(((now.st_mtime_ns, now.st_ino, now.st_size), file))
         found: dict[str, dict[str, Any]] = {}
-        for _, file in sorted(times):
-            found |= self._read(file)
+        for of_file, file in sorted(notes, key=lambda note: (note[0][0], note[1])):
+            if self._notes.get(file, ((), {}))[0] != of_file:
+                self._notes[file] = of_file, self._read(file)
+            found |= self._notes[file][1]
         return found
 
     def of(self, batch: Batch) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -105,12 +106,16 @@ class Request:
 
     def systems(self, points: Sequence[Point]) -> list[System]:
         """Return the systems of several runs, which share the samples that they name."""
-        if self.recipe.name != "training" or callable(self.recipe.system):
+        with self.reading_once():
             return [self.system(at) for at in points]
+
+    def reading_once(self) -> AbstractContextManager[None]:
+        """Let runs that name the same samples, one after the other, have them read once."""
+        if self.recipe.name != "training" or callable(self.recipe.system):
+            return nullcontext()
         from nndyn.systems.training.data.loading import read_once
 
-        with read_once():
-            return [self.system(at) for at in points]
+        return read_once()
 
     def files(self) -> list[Path]:
         """Return the files of the user's that the runs read their data from."""

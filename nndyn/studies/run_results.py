@@ -22,6 +22,7 @@ from nndyn.studies.belonging import refusal
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import Folder
 from nndyn.studies.index import locate, look
+from nndyn.studies.request import Point
 from nndyn.studies.stack import Found, reduce, split, stack
 from recorders.batch import cores
 
@@ -38,6 +39,7 @@ def cells_of(
     name: str,
     options: dict[str, Any],
     *,
+    points: Sequence[Point] | None = None,
     workers: int | None = None,
     progress: Called | None = None,
 ) -> xr.Dataset:
@@ -52,6 +54,8 @@ def cells_of(
         Of the analyzer.
     options : dict
         Of the analyzer.
+    points : sequence of Point, optional
+        The runs to analyze, and the others have no result; all of them unless given.
     workers : int, optional
         Processes; as many as there are cores unless given.
     progress : callable, optional
@@ -77,7 +81,7 @@ def cells_of(
         for file, facts in seen.items()
         if facts["status"] in FINISHED
     }
-    ready = [cell for cell in cells if cell.file in keys]
+    ready = [c for c in cells if c.file in keys and (points is None or c.at in points)]
     found = _results(folder, name, keep, options, ready, keys, workers, progress)
     stacked = stack([found.get(cell.file) or _without(seen[cell.file]) for cell in cells])
     steps = {cell.file: batch.steps for batch in planned.batches for cell in batch.cells}
@@ -147,7 +151,8 @@ def _results(
         runs = [(keys[c.file].rpartition("-")[0], str(folder.recording(c))) for c in todo]
         fresh = _analyzed(name, options, tuple(keep), runs, workers, progress)
         cached |= dict(zip((keys[cell.file] for cell in todo), fresh, strict=True))
-        current = {key: cached[key] for key in keys.values() if cached[key].lasting}
+        there = [key for key in keys.values() if key in cached]
+        current = {key: cached[key] for key in there if cached[key].lasting}
         stacked = stack(list(current.values()))
         try:  # of a study that may only be read, or on a full disk, results are not kept
             folder.ready_for_results()

@@ -138,7 +138,7 @@ class Commits:
         return True
 
     def _commit(self, block: Unwritten) -> None:
-        """Write what is not there yet of a block; what is must have come out again, unless it may be mixed."""
+        """Write what is not there yet of a block; what is must have come out again, or be mixed."""
         system, writer, t = self._system, self._writer, block.at.t
         arrays: dict[str, Array] = {}
         for dim, rows in gather(block.pieces, system, self._pairs, block.arrived).items():

@@ -77,7 +77,7 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> list[Moment]:
             writer.append(rows(PLAN, done, done + number))
             writer.commit(phase_at(PLAN, done + number - 1), done + number - 1)
             done += number
-        writer.close()
+        writer.finish("stopped", "in the change that closes it" * 20, close=True)
         writer = Writer.resume(path)
         writer.append(rows(PLAN, done, done + 3))
         writer.commit(phase_at(PLAN, done + 2), done + 2)

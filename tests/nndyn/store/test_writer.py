@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nndyn.errors import RecordingError, StoreError, UsageError
-from nndyn.store import InParts, MissingRecordingError, Writer, layout, open_recording, verify
+from nndyn.store import (
+    InParts,
+    MissingRecordingError,
+    Writer,
+    facts,
+    layout,
+    open_recording,
+    verify,
+)
 from nndyn.store.locks import WriterLock, lock_path
 from tests.nndyn.store.recordings import assert_holds, header, phase_at, record, rows, write
 
@@ -222,6 +230,36 @@ def test_an_attribute_that_is_so_already_is_not_written_again(tmp_path: Path, mo
         assert synced
         monkeypatch.undo()
         assert (writer.attrs["note"], writer.attrs["count"]) == ("more", 3)
+
+
+def test_how_a_run_ended_is_written_as_the_file_is_closed(tmp_path: Path, monkeypatch) -> None:
+    plan, said, synced = header(), {}, {}
+    for close in (False, True):
+        path = tmp_path / f"{close}.nc"
+        with Writer.create(path, plan) as writer:
+            write(writer, plan, 0, 8)
+            assert writer.left is None
+            counted = []
+            monkeypatch.setattr(os, "fsync", lambda fd: counted.append(fd))  # noqa: B023
+            writer.finish("stopped", "enough", close=close)
+            writer.close()
+            monkeypatch.undo()
+        left, found = writer.left, facts(path)
+        assert (left.id, left.status, left.stop_reason) == (found.id, "stopped", "enough")
+        assert (left.committed, left.file.st_size) == (found.committed, found.bytes)
+        assert left.stands(path)
+        os.utime(path)
+        assert not left.stands(path)
+        path.rename(tmp_path / "away.nc")
+        assert not left.stands(path)
+        with open_recording(tmp_path / "away.nc") as run:
+            assert_holds(run, plan, 8)
+            said[close] = {k: v for k, v in run.attrs.items() if k != "recording_id"}
+        synced[close] = len(counted)
+        with pytest.raises(StoreError, match="is closed"):
+            writer.set_attrs(note="late")
+    assert said[False] == said[True]
+    assert synced[True] == synced[False] - 2
 
 
 def test_an_existing_file_is_replaced_only_on_request(tmp_path: Path) -> None:

@@ -40,6 +40,19 @@ def count_analyses(monkeypatch):
     return opened
 
 
+def test_runs_that_are_not_asked_for_are_not_analyzed_and_keep_what_was_found(study, monkeypatch):
+    folder = Folder(study)
+    planned, analyzed = folder.design(), count_analyses(monkeypatch)
+    points = [cell.at for cell in planned.cells]
+    some = module.cells_of(folder, planned, "lyapunov", {}, points=points[:2])
+    assert len(analyzed) == 2
+    assert int((some["verdict"] != "").sum()) == 2
+    module.cells_of(folder, planned, "lyapunov", {}, points=points[2:3])
+    whole = module.cells_of(folder, planned, "lyapunov", {})
+    assert len(analyzed) == len(set(analyzed)) == len(points)
+    assert (whole["verdict"] != "").all()
+
+
 @pytest.mark.parametrize("name", ["lyapunov", "learning"])
 def test_cells_are_what_the_analyzer_finds_on_each_recording(trained, name):
     index = nndyn.open_study(trained)

@@ -28,7 +28,7 @@ from nndyn.words.names import did_you_mean
 
 NAMES = (*wheel.NAMES, *images.NAMES)
 
-#: What has been read inside `read_once`, by what was asked for; None outside.
+#: What was read last inside `read_once`, by what was asked for; None outside.
 _READ: ContextVar[dict[tuple[Any, ...], Loaded] | None] = ContextVar("_READ", default=None)
 
 
@@ -51,8 +51,11 @@ class Loaded:
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """Let each set that is named inside be read once: the runs of a batch share its samples."""
-    before = _READ.set({})
+    """Let a set that is named inside again and again be read once: runs share its samples.
+
+    The last one is held, until another is asked for. Inside of itself it changes nothing.
+    """
+    before = _READ.set({} if _READ.get() is None else _READ.get())
     try:
         yield
     finally:
@@ -140,6 +143,7 @@ def load(
         held_out = None if held_out is None else images.unit(held_out)
     found = Loaded(training, held_out, name)
     if known is not None:
+        known.clear()
         known[asked] = found
     return found
 

@@ -25,6 +25,7 @@ from nndyn.systems.training.modules.preparation import copied, prepare
 from nndyn.systems.training.perceptron.inputs import check_width
 from nndyn.systems.training.perceptron.network import Network, parse
 from nndyn.systems.training.start.start import Start
+from nndyn.systems.training.torch_state.storage import allocated
 
 Tensor = torch.Tensor
 
@@ -132,7 +133,7 @@ def build(
         if known and (inputs.dim() == 2 or network.flattens):
             return replace(network, initial=weights, module=made)
         # so that an engine does not change what a seed draws
-        made, init = copy.deepcopy(made).to_empty(device="cpu").to(dtype), None
+        made, init = allocated(copy.deepcopy(made)).to(dtype), None
         with torch.no_grad():
             nn.utils.vector_to_parameters(torch.from_numpy(weights), made.parameters())
         label = label or network.label

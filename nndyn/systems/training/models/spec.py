@@ -19,6 +19,7 @@ from nndyn.systems.training.perceptron.network import (
     Network,
     parse,
 )
+from nndyn.systems.training.torch_state.storage import allocated
 from nndyn.words.names import meant
 
 #: Letters of a spec beyond which none is suggested.
@@ -95,7 +96,7 @@ def allocate(module: nn.Module) -> nn.Module:
     """
     count = sum(weight.numel() for weight in module.parameters())
     try:
-        return module.to_empty(device="cpu")
+        return allocated(module)
     except RuntimeError as error:
         raise UsageError(f"model has {count:,} weights, which do not fit into memory") from error
 

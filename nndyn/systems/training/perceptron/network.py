@@ -14,6 +14,7 @@ from nndyn.errors import UsageError
 from nndyn.numerics.arrays import Array
 from nndyn.systems.protocol import Parameter
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
+from nndyn.systems.training.torch_state.storage import allocated
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Network:
     def copied(self) -> nn.Module:
         """Return a module with its initial weights, which is the caller's own."""
         assert self.module is not None
-        module = copy.deepcopy(self.module).to_empty(device="cpu")
+        module = allocated(copy.deepcopy(self.module))
         weights = torch.from_numpy(self.initial)
         module = module.to(weights.dtype)
         with torch.no_grad():

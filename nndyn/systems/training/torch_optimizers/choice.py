@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -31,8 +31,6 @@ from nndyn.systems.training.torch_optimizers.translation import Ours, translated
 _IN_TURN = ("Adadelta", "Adafactor", "Adamax", "ASGD", "Muon", "RAdam", "Rprop", "SparseAdam")
 #: What only chooses how torch computes a step.
 _COMPUTING = ("foreach", "fused", "capturable", "differentiable")
-#: What every optimizer of torch holds.
-_COMMON = {*vars(torch.optim.SGD([nn.Parameter(torch.zeros(()))], lr=1.0)), "step"}
 
 
 @dataclass(frozen=True)
@@ -293,10 +291,17 @@ def _described(
             for names, g in zip(groups, optimizer.param_groups, strict=True)
         ],
     }
-    own = {k: v for k, v in vars(optimizer).items() if k not in _COMMON}
+    own = {k: v for k, v in vars(optimizer).items() if k not in _common()}
     if own or kind.__module__.partition(".")[0] != "torch":
         described["optimizer_sha256"] = content_digest([kind, own])
     return described
+
+
+@cache
+def _common() -> set[str]:
+    """Return what every optimizer of torch holds."""
+    # not on import: the first one that is made has torch import its compiler, for seconds
+    return {*vars(torch.optim.SGD([nn.Parameter(torch.zeros(()))], lr=1.0)), "step"}
 
 
 def _hyperparameters(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 from nndyn.errors import DataError, UnknownNameError, UsageError
+from nndyn.systems.training.data import scikit_learn
 from nndyn.systems.training.data.loading import NAMES, load, read_once
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.data.subsets import fewer, fifth
@@ -33,6 +35,28 @@ def test_named_sets_never_change(name, train, test):
     assert loaded.training.describe()["sha256"][:16] == train
     assert loaded.test.describe()["sha256"][:16] == test
     assert loaded.training.image == ((1, 8, 8) if name == "digits" else None)
+
+
+def test_tables_are_those_of_scikit_learn_also_of_a_version_that_keeps_them_elsewhere(monkeypatch):
+    rows, classes = scikit_learn._table("wine")
+    monkeypatch.setitem(scikit_learn._FILES, "wine", ("moved.csv", 0))
+    there, numbers = scikit_learn._table("wine")
+    np.testing.assert_array_equal(rows, there)
+    np.testing.assert_array_equal(classes, numbers)
+
+
+@given(st.integers(2, 9), st.integers(0, 2**16))
+def test_classes_are_split_as_by_scikit_learn(count, seed):
+    drawn = np.random.default_rng(seed)
+    classes = drawn.permutation(
+        [*range(count), *range(count), *drawn.integers(0, count, 5 * count)]
+    )
+    train, test = train_test_split(
+        np.arange(len(classes)), test_size=0.2, stratify=classes, random_state=0
+    )
+    ours, held_out = scikit_learn.split(classes)
+    np.testing.assert_array_equal(ours, np.sort(train))
+    np.testing.assert_array_equal(held_out, np.sort(test))
 
 
 def test_a_set_is_read_once_where_that_is_asked_for(tmp_path):
