@@ -289,7 +289,8 @@ class Session:
         StoreError
             If writing fails, or they have been moved about too often.
         """
-        with self.change(4 * sum(len(str(value)) for value in attrs.values())):
+        size = 4 * sum(len(str(value)) for value in attrs.values())
+        with self.change(size, of_rows=False):
             before = os.fstat(self._fd).st_size
             self.nc.setncatts(dict(attrs))
             self.book.seal(self.nc, attrs)

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from measuring import in_turn, milliseconds, ratio
+from measuring import Elsewhere, in_turn, milliseconds, ratio
 
 import nndyn
 
@@ -79,29 +78,6 @@ for _ in sys.stdin:
 """
 
 
-def other(python: str, program: str, *words: object, **environment: str) -> Callable[[], str]:
-    """Return what makes one computation in another process, and gives the line it prints."""
-    process = subprocess.Popen(
-        [python, "-c", program, *(str(word) for word in words)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | environment,
-    )
-
-    def run() -> str:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{python} does not run its part")
-        return line
-
-    return run
-
-
 def series(points: int, python: str | None, rounds: int) -> None:
     """Print the ratio of a scalar series, whether the numbers agree, and what memory it takes."""
     made: dict[str, Any] = {}
@@ -111,12 +87,12 @@ def series(points: int, python: str | None, rounds: int) -> None:
         "nndyn": lambda: nndyn.recurrence(recording, radius=RADIUS)
     }
     if python:
-        peer = other(python, PEER, points)
+        peer = Elsewhere(python, PEER, points)
         tasks["peer"] = peer
     found = in_turn(tasks, rounds)
     print(f"{points} points of a series: nndyn takes {milliseconds(found, 'nndyn', 1)}")
     if python:
-        print(f"  accrqa / nndyn           {ratio(found, 'peer', 'nndyn', clocks=('wall',))}")
+        print(f"  accrqa / nndyn           {ratio(found, 'peer', 'nndyn')}")
         print(f"  {agreement(recording, json.loads(peer()))}")
     words = [sys.executable, "-c", MEMORY, str(points)]
     more = float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
@@ -176,7 +152,7 @@ def threads(rounds: int) -> None:
         for n in ("1", "2"):
             kinds = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
             environment = dict.fromkeys(kinds, n)
-            tasks[n] = other(sys.executable, THREADS, *words, **environment)
+            tasks[n] = Elsewhere(sys.executable, THREADS, *words, **environment)
         found = in_turn(tasks, rounds)
         print(f"  {name} {ratio(found, '1', '2', clocks=('wall',))}", flush=True)
 
