@@ -174,9 +174,8 @@ def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None)
         cure = "use `window` to end before it"
         if every != 1:
             cure = f"orthonormalize more often (`tangent_every`), or {cure}"
-        raise DataError(
-            f"tangent_log_stretch is not a number from time {time[good.all(axis=1).argmin()]:g} on; {cure}"
-        )
+        begin = time[good.all(axis=1).argmin()]
+        raise DataError(f"tangent_log_stretch is not a number from time {begin:g} on; {cure}")
     whole = np.isfinite(total).all()
     for column in total.T:
         steps = np.abs(np.diff(column if whole else column[np.isfinite(column)]))

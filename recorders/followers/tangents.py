@@ -314,8 +314,9 @@ class _Tangents:
             )
         if at.size:
             # one after the other, whatever the number: a resumed run has the same bits
-            stretch[0] += self._total
-            total = np.add.accumulate(stretch, axis=0, out=stretch)
+            total = np.array(stretch, np.float64)
+            total[0] += self._total
+            np.add.accumulate(total, axis=0, out=total)
             self._notes.add(at, total)
             self._total = total[-1].copy()
 

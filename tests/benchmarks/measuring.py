@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -12,6 +13,34 @@ from pathlib import Path
 #: Of every round: processor and wall seconds of every task.
 Times = list[dict[str, tuple[float, float]]]
 CLOCKS = ("cpu", "wall")
+
+
+def with_peer(parser: argparse.ArgumentParser, package: str) -> argparse.Namespace:
+    """Return what a benchmark was asked for; where its peer is not installed, say how it would be.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        To which an option ``--peer`` is added.
+    package : str
+        The peer.
+
+    Returns
+    -------
+    argparse.Namespace
+    """
+    parser.add_argument(
+        "--peer",
+        default=os.environ.get("PEERS"),
+        help=f"Python of an environment with {package}; that of the variable PEERS by default.",
+    )
+    asked = parser.parse_args()
+    if not asked.peer:
+        print(
+            f"{package} is not installed: pip install -r tests/benchmarks/requirements.txt in an "
+            "environment of its own, and give its Python by --peer or by make bench PEERS=…"
+        )
+    return asked
 
 
 class Elsewhere:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Elsewhere, in_turn, milliseconds, ratio
+from measuring import Elsewhere, in_turn, milliseconds, ratio, with_peer
 
 import nndyn
 from nndyn import systems
@@ -100,8 +100,7 @@ def main() -> None:
     """Run all comparisons."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer", help="Python of an environment with pynamicalsys.")
-    asked = parser.parse_args()
+    asked = with_peer(parser, "pynamicalsys")
     with tempfile.TemporaryDirectory() as folder:
         for name in CASES:
             compare(name, Path(folder), asked.peer, asked.rounds)

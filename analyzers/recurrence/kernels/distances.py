@@ -97,9 +97,7 @@ _sums, _greatest = _vectors(False), _vectors(True)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def measure(
-    x: Array, y: Array, norm: int, ahead: int, keys: Array, part: int, parts: int
-) -> None:
+def measure(x: Array, y: Array, norm: int, ahead: int, keys: Array, part: int, parts: int) -> None:
     """Write the l1 or max-norm distances of the rows of x (n, D) and y (m, D) to keys (n, m).
 
     All are contiguous. Blocks of 64 rows for which ``block % parts == part`` are written, by blocks
