@@ -45,6 +45,7 @@ arithmetic: $(SETUP)
 		env $$one $(PYTEST) -m "not slow" || exit 1; \
 	done
 
+# PEERS=PYTHON, of an environment with tests/benchmarks/requirements.txt, for the ratios to them
 bench: $(SETUP)
 	for what in functions recording modules loop watch batch exploration recurrence tangents second_order memory; do \
 		env -u OPENBLAS_CORETYPE OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \

@@ -173,8 +173,8 @@ def parsed(text: str, *, says: str, cure: str) -> Any:
         If it is no JSON, has numbers that are not finite, or more than 32 levels.
     """
     try:
-        tree = json.loads(text, parse_constant=_refuse)
-        _check_plain(tree)
+        tree = json.loads(text, parse_float=_finite, parse_constant=_refuse)
+        _check_depth(tree)
     except RecursionError:
         raise RecordingError(f"{says} is JSON of too many levels; {cure}") from None
     except ValueError as error:
@@ -202,19 +202,28 @@ def _fault(value: Any, kind: Kind, place: str) -> tuple[str, Any, str] | None:
     return None
 
 
-def _check_plain(tree: Any) -> None:
-    level, left = 0, [tree]
+def _check_depth(tree: Any) -> None:
+    """Check that no more levels lie within one another; of the values of one, most are none."""
+    level, left = 1, _nested([tree])
     while left:
-        level += 1
+        level += any(left)
         if level > _DEEPEST:
             raise RecursionError
-        inner: list[Any] = []
-        for value in left:
-            if isinstance(value, float) and not math.isfinite(value):
-                _refuse(str(value))
-            if isinstance(value, dict | list):
-                inner += value.values() if isinstance(value, dict) else value
-        left = inner
+        left = [inner for value in left for inner in _nested(value)]
+
+
+def _nested(value: Any) -> list[Any]:
+    """Return what is in an object or a list and is one itself."""
+    values = value.values() if isinstance(value, dict) else value
+    return [inner for inner in values if isinstance(inner, dict | list)]
+
+
+def _finite(text: str) -> float:
+    """Return a number with a fraction or an exponent, which may be too large for a float."""
+    value = float(text)
+    if not math.isfinite(value):
+        _refuse(str(value))
+    return value
 
 
 def _refuse(constant: str) -> None:

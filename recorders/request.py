@@ -51,7 +51,7 @@ _BLOCK_WORK = 2e11  # floating-point operations: some seconds of one core
 #: time at most: to write and to digest a byte takes 2 ns of a core where disk and memory are fast,
 #: and 10 where they are not, as long as 500 operations at 50 a nanosecond.
 _CHECKPOINT_WORK = 1e4
-_BLOCK_STEPS = 131_072
+_BLOCK_STEPS = 262_144
 #: Long blocks are multiples of it: then there are chunks of several states of which each is whole.
 _EVEN = 16
 #: However slow a step: rows that are read together share a chunk of a block's length.

@@ -126,7 +126,8 @@ class Wide:
             np.maximum(keys, 0.0, out=keys)
             self._settle(x, y, xx, yy, keys, team)
         else:
-            team.run(measure, x, y, self.norm, keys)
+            first = SIZE * (stripe.s0 - stripe.p0) if self.plane.symmetric else len(x)
+            team.run(measure, x, y, self.norm, first, keys)
         if self._keeps:
             self._kept[name] = keys
         return keys

@@ -272,7 +272,7 @@ class Session:
         StoreError
             If writing fails, or they have been moved about too often.
         """
-        with self.change(_room(attrs)):
+        with self.change(_room(attrs), of_rows=False):
             self._put_attrs(attrs)
             self.settle()
         self.attrs.update({name: plain(value) for name, value in attrs.items()})

@@ -45,7 +45,7 @@ class Concluding(Protocol):
 
 
 class Notes:
-    """Rows at some times, until they are written."""
+    """Rows at some times, one after the other, until they are written."""
 
     def __init__(self) -> None:
         self._steps: list[Array] = []
@@ -59,9 +59,10 @@ class Notes:
     def take(self, first: int, last: int) -> tuple[Array, Array]:
         """Return steps and rows from `first` to `last`; those after stay, those before go."""
         steps, rows = np.concatenate(self._steps), np.concatenate(self._rows)
-        later, now = steps > last, (steps >= first) & (steps <= last)
-        self._steps, self._rows = [steps[later]], [rows[later]]
-        return steps[now], rows[now]
+        begin, end = np.searchsorted(steps, [first, last + 1])
+        # copies: parts would keep all of it
+        self._steps, self._rows = [steps[end:].copy()], [rows[end:].copy()]
+        return steps[begin:end], rows[begin:end]
 
 
 def check_loss(system: System, option: str) -> None:

@@ -314,9 +314,11 @@ class _Tangents:
             )
         if at.size:
             # one after the other, whatever the number: a resumed run has the same bits
-            total = np.add.accumulate(np.vstack([self._total, stretch]), axis=0)[1:]
+            total = np.array(stretch, np.float64)
+            total[0] += self._total
+            np.add.accumulate(total, axis=0, out=total)
             self._notes.add(at, total)
-            self._total = total[-1]
+            self._total = total[-1].copy()
 
     def close(self, phase: Array, t: int) -> None:
         """Do nothing: the vectors are there already."""

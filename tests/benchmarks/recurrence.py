@@ -2,23 +2,22 @@
 
 Each round takes all measures of a scalar series of 10,000 points and of 50,000 at a fixed radius,
 by nndyn and by accrqa where that is installed in another environment, whose Python is given. Then
-the recurrence of 2000 states of 50,000 components at a rate of 5 %, beside all their distances
-alone: by scipy's ``pdist`` in l1, by scikit-learn's ``pairwise_distances`` in l2. Last the same
-work of one thread and of two, in processes of their own.
+the recurrence of 400 and of 2000 states of 50,000 components at a rate of 5 %, beside all their
+distances alone: by scipy's ``pdist`` in l1, by scikit-learn's ``pairwise_distances`` in l2. Last
+the same work of one thread and of two, in processes of their own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from measuring import in_turn, milliseconds, ratio
+from measuring import Elsewhere, in_turn, milliseconds, ratio, with_peer
 
 import nndyn
 
@@ -79,29 +78,6 @@ for _ in sys.stdin:
 """
 
 
-def other(python: str, program: str, *words: object, **environment: str) -> Callable[[], str]:
-    """Return what makes one computation in another process, and gives the line it prints."""
-    process = subprocess.Popen(
-        [python, "-c", program, *(str(word) for word in words)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | environment,
-    )
-
-    def run() -> str:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{python} does not run its part")
-        return line
-
-    return run
-
-
 def series(points: int, python: str | None, rounds: int) -> None:
     """Print the ratio of a scalar series, whether the numbers agree, and what memory it takes."""
     made: dict[str, Any] = {}
@@ -111,12 +87,12 @@ def series(points: int, python: str | None, rounds: int) -> None:
         "nndyn": lambda: nndyn.recurrence(recording, radius=RADIUS)
     }
     if python:
-        peer = other(python, PEER, points)
+        peer = Elsewhere(python, PEER, points)
         tasks["peer"] = peer
     found = in_turn(tasks, rounds)
     print(f"{points} points of a series: nndyn takes {milliseconds(found, 'nndyn', 1)}")
     if python:
-        print(f"  accrqa / nndyn           {ratio(found, 'peer', 'nndyn', clocks=('wall',))}")
+        print(f"  accrqa / nndyn           {ratio(found, 'peer', 'nndyn')}")
         print(f"  {agreement(recording, json.loads(peer()))}")
     words = [sys.executable, "-c", MEMORY, str(points)]
     more = float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
@@ -159,7 +135,8 @@ def states(rounds: int, times: int, components: int, part: int) -> None:
     for norm in ("l1", "l2"):
         print(f"  nndyn in {norm} takes {milliseconds(found, norm, 1)}")
     print(f"  pdist / nndyn, l1        {ratio(found, 'pdist', 'l1', scale=scale)}")
-    print(f"    pdist timed with {part} states, times {scale:g}: true to 8 % of all {times}")
+    if part < times:
+        print(f"    pdist timed with {part} states, times {scale:g}: true to 8 % of all {times}")
     print(f"  nndyn / sklearn, l2      {ratio(found, 'l2', 'sklearn')}")
 
 
@@ -176,7 +153,7 @@ def threads(rounds: int) -> None:
         for n in ("1", "2"):
             kinds = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
             environment = dict.fromkeys(kinds, n)
-            tasks[n] = other(sys.executable, THREADS, *words, **environment)
+            tasks[n] = Elsewhere(sys.executable, THREADS, *words, **environment)
         found = in_turn(tasks, rounds)
         print(f"  {name} {ratio(found, '1', '2', clocks=('wall',))}", flush=True)
 
@@ -185,15 +162,10 @@ def main() -> None:
     """Run all comparisons."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer", help="Python of an environment with accrqa.")
-    asked = parser.parse_args()
-    if not asked.peer:
-        print(
-            "without accrqa: pip install -r tests/benchmarks/requirements.txt in another "
-            "environment, and give its Python by --peer"
-        )
+    asked = with_peer(parser, "accrqa")
     for points in (10_000, 50_000):
         series(points, asked.peer, asked.rounds)
+    states(asked.rounds, 400, 50_000, 400)
     states(asked.rounds, 2000, 50_000, 500)
     threads(asked.rounds)
 

@@ -9,14 +9,12 @@ included, and by pynamicalsys where it is installed in another environment, whos
 from __future__ import annotations
 
 import argparse
-import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import in_turn, milliseconds, ratio
+from measuring import Elsewhere, in_turn, milliseconds, ratio, with_peer
 
 import nndyn
 from nndyn import systems
@@ -70,22 +68,6 @@ for _ in sys.stdin:
 """
 
 
-def peer(python: str, name: str, steps: int) -> Callable[[], None]:
-    """Return what makes one computation in another environment."""
-    words = [python, "-c", PEER, name, str(steps)]
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def run() -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-        if process.stdout.readline() != "done\n":
-            raise SystemExit(f"{python} does not run pynamicalsys")
-
-    return run
-
-
 def compare(name: str, folder: Path, python: str | None, rounds: int) -> None:
     """Print the ratios of one system."""
     make, steps = CASES[name]
@@ -104,22 +86,21 @@ def compare(name: str, folder: Path, python: str | None, rounds: int) -> None:
 
     tasks = {"kernel": kernel, "recorded": recorded}
     if python:
-        tasks["peer"] = peer(python, name, steps)
+        tasks["peer"] = Elsewhere(python, PEER, name, steps)
     found = in_turn(tasks, rounds)
     print(f"{name}, {steps} steps: the tangent kernel takes {milliseconds(found, 'kernel', 1)}")
     if python:
         for task in ("kernel", "recorded"):
-            print(f"  {task:8} / pynamicalsys  {ratio(found, task, 'peer', clocks=('wall',))}")
+            print(f"  {task:8} / pynamicalsys  {ratio(found, task, 'peer')}")
     else:
-        print(f"  recorded / kernel        {ratio(found, 'recorded', 'kernel', clocks=('wall',))}")
+        print(f"  recorded / kernel        {ratio(found, 'recorded', 'kernel')}")
 
 
 def main() -> None:
     """Run all comparisons."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer", help="Python of an environment with pynamicalsys.")
-    asked = parser.parse_args()
+    asked = with_peer(parser, "pynamicalsys")
     with tempfile.TemporaryDirectory() as folder:
         for name in CASES:
             compare(name, Path(folder), asked.peer, asked.rounds)

@@ -97,11 +97,21 @@ _sums, _greatest = _vectors(False), _vectors(True)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def measure(x: Array, y: Array, norm: int, keys: Array, part: int, parts: int) -> None:
+def measure(x: Array, y: Array, norm: int, ahead: int, keys: Array, part: int, parts: int) -> None:
     """Write the l1 or max-norm distances of the rows of x (n, D) and y (m, D) to keys (n, m).
 
     All are contiguous. Blocks of 64 rows for which ``block % parts == part`` are written, by blocks
     of columns and chunks of components; how a distance is summed does not depend on its place.
+
+    Parameters
+    ----------
+    x, y : float64
+    norm : int
+    ahead : int
+        By how many rows the first column lies behind the first row of a symmetric plot, whose
+        blocks below the diagonal become 0; `n` where all blocks are wanted.
+    keys : float64, written
+    part, parts : int
     """
     n, D = x.shape
     m = len(y)
@@ -109,7 +119,7 @@ def measure(x: Array, y: Array, norm: int, keys: Array, part: int, parts: int) -
     for i0 in range(SIZE * part, n, SIZE * parts):
         i1 = min(i0 + SIZE, n)
         keys[i0:i1] = 0.0
-        for j0 in range(0, m, SIZE):
+        for j0 in range(max(0, i0 - ahead), m, SIZE):
             j1 = min(j0 + SIZE, m)
             for k0 in range(0, D, CHUNK):
                 k1 = min(k0 + CHUNK, D)

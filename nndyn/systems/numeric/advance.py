@@ -56,11 +56,19 @@ def advance_map(
     lengths: Array,
 ) -> None:
     """Iterate a map in place, writing what a Block holds at each time before its step."""
-    # flat on purpose: helpers that take these arrays cost several times the step
+    # flat on purpose: helpers that take these arrays, or arrays that change their names, cost
+    # several times the step
     near, far = rows.copy(), np.empty_like(rows)
+    alone = near.shape[0] == 1
     k = 0
     for i in range(steps):
-        separate(near, near.shape[1], i, l1, linf, gram)
+        if alone:  # a reference: 0, or NaN where it is not finite
+            nothing = 0.0
+            for p in range(near.shape[1]):
+                nothing += near[0, p] - near[0, p]
+            l1[i, 0] = linf[i, 0] = gram[i, 0, 0] = nothing
+        else:
+            separate(near, near.shape[1], i, l1, linf, gram)
         if k < keep.size and keep[k] == start + i:
             states[k] = near
             k += 1
@@ -69,8 +77,8 @@ def advance_map(
             square = 0.0
             for p in range(near.shape[1]):
                 square += (far[r, p] - near[r, p]) ** 2
+                near[r, p] = far[r, p]
             lengths[i, r] = np.sqrt(square)
-        near, far = far, near
     rows[:] = near
 
 

@@ -137,7 +137,7 @@ def _push_plane(
         if square == 0.0:
             break
         step(near, parameters, far)
-        near, far = far, near
+        near[0, 0], near[0, 1] = far[0, 0], far[0, 1]
         area = a * d - b * c
         length = np.sqrt(square)
         stretch[done, 0] = length * inverse

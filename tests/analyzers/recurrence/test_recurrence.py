@@ -108,8 +108,21 @@ def test_distances_of_any_number_of_components_are_those_of_plain_numpy(norm, co
     x, y = rng.standard_normal((67, components)), rng.standard_normal((71, components))
     keys = np.full((67, 71), np.nan)
     for part in range(2):
-        measure(x, y, analyzer.NORMS[norm], keys, part, 2)
+        measure(x, y, analyzer.NORMS[norm], len(x), keys, part, 2)
     np.testing.assert_allclose(keys, distances(x, y, norm), rtol=1e-13)
+
+
+@pytest.mark.parametrize(("rows", "first"), [(200, 0), (200, 128), (130, 64)])
+def test_blocks_below_the_diagonal_are_left_out_and_all_others_are_the_same(rows, first):
+    from analyzers.recurrence.kernels.distances import measure
+
+    x = np.random.default_rng(11).standard_normal((200, 70))
+    whole, half = np.full((2, rows, 200 - first), np.nan)
+    measure(x[:rows], x[first:], analyzer.NORMS["l1"], rows, whole, 0, 1)
+    measure(x[:rows], x[first:], analyzer.NORMS["l1"], first, half, 0, 1)
+    blocks = np.arange(200) // 64
+    wanted = blocks[:rows, None] <= blocks[None, first:]
+    np.testing.assert_array_equal(half, np.where(wanted, whole, 0.0))
 
 
 def test_dask_backed_and_opened_states_give_what_states_in_memory_give(tmp_path):

@@ -45,6 +45,20 @@ def test_a_step_equals_plain_numpy(name):
 
 
 @pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("begin", [None, np.inf, np.nan, -1e200])
+def test_a_reference_alone_gives_the_numbers_that_it_gives_among_others(name, begin):
+    system = getattr(systems, name)()
+    x = system.initial(7) if begin is None else np.full(system.dimension, begin)
+    alone = system.advance(x[None], 0, 6, range(6))
+    among = system.advance(np.stack([x, x]), 0, 6, range(6))
+    for field in ("states", "distance_l1", "distance_linf"):
+        np.testing.assert_array_equal(getattr(alone, field), getattr(among, field)[:, :1])
+    np.testing.assert_array_equal(alone.gram, among.gram[:, :1, :1])
+    lengths = alone.arrival["step_length"]
+    np.testing.assert_array_equal(lengths, among.arrival["step_length"][:, :1])
+
+
+@pytest.mark.parametrize("name", PLAIN)
 def test_the_protocol_is_kept(name):
     system = getattr(systems, name)()
     assert isinstance(system, System)
