@@ -13,7 +13,8 @@ import pytest
 
 import nndyn
 from nndyn.errors import StoreError
-from nndyn.store import Writer, session, verify
+from nndyn.recording import VARIABLES
+from nndyn.store import Header, Writer, session, verify
 from recorders import batch, request
 from recorders.blocks import commits
 from tests.recorders.linear import Linear, assert_same, values
@@ -296,3 +297,11 @@ def test_a_kill_while_a_block_is_written_loses_that_and_what_was_computed_since(
     resumed = nndyn.record(linear(), path, resume=True, **RUN)
     assert resumed.attrs["status"] == "complete"
     assert_same(whole, values(resumed))
+
+
+@pytest.mark.parametrize("width", [200, 1000, 3000, 8000])
+def test_the_end_of_a_long_block_cuts_through_no_chunk_of_states(width):
+    plan = request.make(Linear(*np.ones(width)), steps=10**6)
+    rows = Header({"replica": 7, "component": width}, (), {}, plan.block, {}, "step", "float64")
+    assert plan.block >= 64
+    assert plan.block % rows.chunk(VARIABLES["state"])[0] == 0
