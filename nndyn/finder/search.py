@@ -333,7 +333,7 @@ class _Search:
         """Note which runs have grown; those that have not, where these were their last steps."""
         if not at:
             return
-        cells = self.cells("lyapunov", [self._point(k, s) for k, s in at])
+        cells = self.cells("lyapunov")
         for k, s in at:
             one = cells.sel(lr=self.rates.rate(k), seed=s)
             growth, cut = float(one["growth"]), float(one.get("growth_lower_bound", 0.0)) > 0.0
@@ -348,7 +348,9 @@ class _Search:
     def _unlearned(self, points: Sequence[Point]) -> list[Point]:
         """Return the runs that have not learned, as far as they were run."""
         cells = self.cells("learning", points)
-        times = cells["training_time"]
+        times = cells.get("training_time")
+        if times is None:  # none of them was run yet, or none learns
+            return list(points)
         known = set(map(float, cells["lr"].values))
         return [
             at
