@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -27,7 +28,10 @@ extensions = [
 ]
 exclude_patterns = ["paper"]
 templates_path = [sphinx_autosummary_accessors.templates_path]
-suppress_warnings = ["toc.empty_glob"]
+# folders of pages, and pages that scripts write, may be empty or not there
+logging.getLogger("sphinx.sphinx.directives.other").addFilter(
+    lambda record: getattr(record, "subtype", "") != "empty_glob"
+)
 
 highlight_language = "text"
 default_role = "py:obj"
