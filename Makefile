@@ -39,7 +39,8 @@ docs: .venv/.docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
 	@echo "the site is in build/docs/index.html" >&2
 
-# every block of README.md, in order, in an empty folder; QUICK=--quick for fewer runs and steps
+# every block of README.md and of the first pages of docs, in order, each page in an empty folder;
+# QUICK=--quick for fewer runs and steps
 readme: $(SETUP)
 	$(BIN)/python -m tests.readme $(QUICK)
 

@@ -11,7 +11,7 @@ import sphinx_autosummary_accessors
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import nndyn
-import nndyn.accessor  # registers what the reference documents
+import nndyn.accessor  # noqa: F401  registers what the reference documents
 
 project = "nndyn"
 author = copyright = "The nndyn developers"
@@ -51,6 +51,8 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_title = "nndyn"
 html_show_sourcelink = False
+html_static_path = ["style"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "show_toc_level": 2,
     "navbar_align": "left",

@@ -12,8 +12,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from nndyn.cli.verbs import nndyn
 
-#: Characters of a line, those that a narrow screen can show without a bar below the block.
-WIDTH = 84
+#: Characters of a line: as many as fit between the columns of a page.
+WIDTH = 76
 
 
 def helps(command: click.Command, name: str, above: click.Context | None = None) -> Iterator[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -12,10 +11,10 @@ from nndyn.options import OPTIONS, Option
 
 def row(option: Option) -> str:
     """Return a line of the table."""
-    flag = f"`--{option.name.replace('_', '-')}`" if option.kind else ""
     default = "" if option.default is None else f"`{option.default!r}`"
     text = option.help.partition("  [default:")[0].replace("|", "\\|").replace("*", "\\*")
-    return f"| `{option.name}` | {flag} | {default} | {text} |"
+    where = "" if option.kind else " In Python alone."
+    return f"| `{option.name}` | {default} | {text}{where} |"
 
 
 class Options(SphinxDirective):
@@ -23,12 +22,11 @@ class Options(SphinxDirective):
 
     required_arguments = 1
     final_argument_whitespace = True
-    option_spec = {"class": directives.class_option}
 
     def run(self) -> list[nodes.Node]:
         """Return the table, in the order of the help."""
         groups = self.arguments[0].split()
-        lines = ["| in Python | flag | default | what |", "|---|---|---|---|"]
+        lines = ["| name | default | what |", "|---|---|---|"]
         lines += [row(option) for option in OPTIONS if option.group in groups]
         return self.parse_text_to_nodes("\n".join(lines))
 
