@@ -140,3 +140,9 @@ def test_the_site_builds_without_a_warning_and_without_a_network(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert re.findall(r'<(?:script|link)[^>]*(?:src|href)="https?:', page) == []
+
+
+def test_the_paper_cites_what_its_bibliography_has_and_no_less():
+    paper, bib = ((DOCS / "paper" / f"paper.{kind}").read_text("utf-8") for kind in ("md", "bib"))
+    cited = set(re.findall(r"@(\w+)", paper))
+    assert cited == set(re.findall(r"^@\w+\{(\w+),", bib, re.M))
