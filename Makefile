@@ -36,7 +36,8 @@ damage: $(SETUP)
 
 # the site in build/docs, its notebooks executed; a warning is an error
 docs: .venv/.docs
-	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	rm -rf docs/api build/docs
+	$(BIN)/python -m sphinx -E -W --keep-going -q -j 2 -b html -d build/doctrees docs build/docs
 	@echo "the site is in build/docs/index.html" >&2
 
 # every block of README.md and of the first pages of docs, in order, each page in an empty folder;

@@ -54,6 +54,7 @@ html_show_sourcelink = False
 html_static_path = ["style"]
 html_css_files = ["site.css"]
 html_theme_options = {
+    "navigation_depth": 2,
     "show_toc_level": 2,
     "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],

@@ -13,8 +13,11 @@ def row(option: Option) -> str:
     """Return a line of the table."""
     default = "" if option.default is None else f"`{option.default!r}`"
     text = option.help.partition("  [default:")[0].replace("|", "\\|").replace("*", "\\*")
-    where = "" if option.kind else " In Python alone."
-    return f"| `{option.name}` | {default} | {text}{where} |"
+    if not option.kind:
+        text += " In Python alone."
+    elif option.kind == "switch" and option.default:  # the flag turns it over, and its help says so
+        text = f"`--no-{option.name}`: {text}"
+    return f"| `{option.name}` | {default} | {text} |"
 
 
 class Options(SphinxDirective):
