@@ -1,8 +1,6 @@
 """The documentation as a whole: links lead somewhere, pages are found, names are defined."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -121,25 +119,6 @@ def test_every_name_in_a_result_is_defined_and_no_other(results):
 def test_every_measure_of_a_window_is_one_of_the_whole(results):
     sliding = {n.removeprefix("sliding_") for n in results if n.startswith("sliding_")}
     assert sliding - {"first", "last"} <= defined()
-
-
-@pytest.mark.slow
-def test_the_site_builds_without_a_warning_and_without_a_network(tmp_path):
-    pytest.importorskip("myst_nb", reason="the site needs pip install '.[docs]'")
-    pytest.importorskip("sphinx_autosummary_accessors")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d"),
-            *(tmp_path / "doctrees", DOCS, tmp_path / "site"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
-    assert re.findall(r'<(?:script|link)[^>]*(?:src|href)="https?:', page) == []
 
 
 def test_the_paper_cites_what_its_bibliography_has_and_no_less():
