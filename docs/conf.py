@@ -42,7 +42,7 @@ myst_enable_extensions = ["dollarmath"]
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 600
 
 autosummary_generate = True
 autodoc_typehints = "none"
