@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from matplotlib import rc_context, rcParams
@@ -68,6 +69,12 @@ class Sheet(Figure):
         """Save as `matplotlib.figure.Figure.savefig` does, with fonts embedded and text as text."""
         with embedded(self):
             super().savefig(*args, **options)
+
+    def _repr_png_(self) -> bytes:
+        """Return what a notebook shows, also where pyplot, which would see to it, is not loaded."""
+        page = BytesIO()
+        self.savefig(page, format="png")
+        return page.getvalue()
 
 
 class _Layout(ConstrainedLayoutEngine):

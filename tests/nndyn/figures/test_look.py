@@ -207,3 +207,8 @@ def test_known_exponents_are_those_that_the_catalogue_writes():
         written = [float(n) for n in re.findall(r"\d+(?:\.\d+)?", CATALOGUE[name].exponents)]
         for value in known_exponents(name, {}):
             assert min(abs(abs(value) - n) for n in written) < 1e-6
+
+
+def test_a_notebook_shows_a_figure_without_pyplot():
+    page = draw("learning", analyze(run(rising([20, 22, 30]))))._repr_png_()
+    assert page.startswith(b"\x89PNG")
