@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from matplotlib import rc_context, rcParams
@@ -71,10 +71,10 @@ class Sheet(Figure):
             super().savefig(*args, **options)
 
     def _repr_png_(self) -> bytes:
-        """Return what a notebook shows, also where pyplot, which would see to it, is not loaded."""
-        page = BytesIO()
-        self.savefig(page, format="png")
-        return page.getvalue()
+        """Return the picture that a notebook shows, also where pyplot was never imported."""
+        drawn = io.BytesIO()
+        self.savefig(drawn, format="png")
+        return drawn.getvalue()
 
 
 class _Layout(ConstrainedLayoutEngine):
