@@ -5,7 +5,7 @@ SETUP := .venv/.installed
 # a process takes tests as they stand, so that files share what they record, and is then helped out
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-.PHONY: demo test check lint types slow integrations damage readme arithmetic bench gpu figures clean
+.PHONY: demo test check lint types slow integrations damage readme docs arithmetic bench gpu figures clean
 
 demo: $(SETUP)
 	$(BIN)/nndyn demo
@@ -34,7 +34,14 @@ integrations: .venv-integrations/.installed
 damage: $(SETUP)
 	$(BIN)/python -m tests.damage.campaign 2000
 
-# every block of README.md, in order, in an empty folder; QUICK=--quick for fewer runs and steps
+# the site in build/docs, its notebooks executed; a warning is an error
+docs: .venv/.docs
+	rm -rf docs/api build/docs
+	$(BIN)/python -m sphinx -E -W --keep-going -q -j 2 -b html -d build/doctrees docs build/docs
+	@echo "the site is in build/docs/index.html" >&2
+
+# every block of README.md and of the first pages of docs, in order, each page in an empty folder;
+# QUICK=--quick for fewer runs and steps
 readme: $(SETUP)
 	$(BIN)/python -m tests.readme $(QUICK)
 
@@ -70,6 +77,10 @@ $(SETUP): pyproject.toml constraints.txt
 	@echo "making .venv, with nndyn and what it needs; the downloads are some gigabytes, once" >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+.venv/.docs: $(SETUP)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[docs]'
 	touch $@
 
 .venv-integrations/.installed: pyproject.toml constraints.txt

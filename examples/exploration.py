@@ -1,4 +1,4 @@
-"""Exploration of the digits network at four learning rates: the table of the README.
+"""Exploration of the digits network at four learning rates: the table of docs/questions/digits.md.
 
     python examples/exploration.py                 ten seeds, four learning rates, a minute
     python examples/exploration.py --seeds 2 --lr 0.5,3 --steps 120

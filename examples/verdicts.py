@@ -1,4 +1,4 @@
-"""Verdicts of the digits network against learning rate: the table of the README.
+"""Verdicts of the digits network against learning rate: the table of docs/questions/digits.md.
 
     python examples/verdicts.py                 ten seeds, six learning rates, some minutes
     python examples/verdicts.py --seeds 2 --lr 0.5,3 --steps 120

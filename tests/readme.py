@@ -1,4 +1,6 @@
-"""The blocks of README.md, run in order in one empty folder, as a newcomer would.
+"""The blocks of README.md and of pages that begin with it, run in order as a newcomer would.
+
+Each page has an empty folder:
 
 - a block of Python runs in the namespace of those before it;
 - a block without a language holds commands; where one begins with ``$``, what follows it is what it
@@ -22,6 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
+DOCS = README.parent / "docs"
+#: Pages whose commands are run; of others tests run what is Python.
+PAGES = (README, DOCS / "start.md", DOCS / "verdicts.md", DOCS / "tutorials" / "tour.md")
 
 #: Relative, of numbers whose block says nothing else.
 TOLERANCE = 1e-3
@@ -44,7 +49,7 @@ _FEWER = (
 
 @dataclass(frozen=True)
 class Block:
-    """A block of the README.
+    """A block of a page.
 
     Attributes
     ----------
@@ -152,11 +157,12 @@ def _agree(said: str, printed: str, tolerance: float) -> bool:
     return interval is not None and float(interval[1]) <= found[0] <= float(interval[2])
 
 
-def run(folder: Path, *, quick: bool) -> list[str]:
-    """Run every block in a folder; print the line and the seconds of each.
+def run(page: Path, folder: Path, *, quick: bool) -> list[str]:
+    """Run every block of a page in a folder; print the line and the seconds of each.
 
     Parameters
     ----------
+    page : Path
     folder : Path
         Empty; becomes the working directory.
     quick : bool
@@ -165,32 +171,35 @@ def run(folder: Path, *, quick: bool) -> list[str]:
     Returns
     -------
     list of str
-        What is printed otherwise than the README tells.
+        What is printed otherwise than the page tells.
     """
     os.chdir(folder)
     wrong: list[str] = []
     names: dict[str, object] = {}
-    for block in blocks(README.read_text(encoding="utf-8")):
+    for block in blocks(page.read_text(encoding="utf-8")):
         if block.needs("checkout") or (block.needs("fashion-mnist") and not IMAGES.is_dir()):
             continue
         start = time.monotonic()
         if block.language == "python":
             text = fewer(block.text) if quick else block.text
-            exec(compile("\n" * (block.line - 1) + text, README, "exec"), names)
+            exec(compile("\n" * (block.line - 1) + text, page, "exec"), names)
         for command, said in block.commands() if not block.language else ():
             printed = run_command(fewer(command) if quick else command, folder)
             if said and not quick:
                 wrong += [f"{command}\n{d}" for d in differences(said, printed, block.tolerance)]
-        print(f"line {block.line:4}  {time.monotonic() - start:6.1f} s", flush=True)
+        print(f"{page.name}, line {block.line:4}  {time.monotonic() - start:6.1f} s", flush=True)
     return wrong
 
 
 def main() -> None:
-    """Run the README in a new folder; exit 1 where it tells what is not so."""
+    """Run the pages that are named, or all; exit 1 where one tells what is not so."""
     os.environ.setdefault("MPLBACKEND", "Agg")
-    with tempfile.TemporaryDirectory() as folder:
-        wrong = run(Path(folder), quick="--quick" in sys.argv[1:])
-        os.chdir("/")
+    named = [Path(name).resolve() for name in sys.argv[1:] if not name.startswith("-")]
+    wrong: list[str] = []
+    for page in named or PAGES:
+        with tempfile.TemporaryDirectory() as folder:
+            wrong += run(page, Path(folder), quick="--quick" in sys.argv[1:])
+            os.chdir("/")
     print("\n".join(wrong))
     sys.exit(bool(wrong))
 

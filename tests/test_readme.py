@@ -1,4 +1,4 @@
-"""The README tells what is so; and what compares it notices where it is not."""
+"""README and pages of docs tell what is so; and what compares them notices where they do not."""
 
 import subprocess
 import sys
@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from analyzers import ANALYZERS
-from tests.readme import README, blocks, differences, fewer
+from tests.readme import DOCS, README, blocks, differences, fewer
 
 
 @pytest.mark.slow
-def test_every_block_runs_in_order_in_an_empty_folder_and_prints_what_is_told():
+def test_every_block_of_the_first_pages_runs_in_an_empty_folder_and_prints_what_is_told():
     done = subprocess.run(
         [sys.executable, "-m", "tests.readme"],
         cwd=README.parent,
@@ -24,7 +24,7 @@ def test_every_block_runs_in_order_in_an_empty_folder_and_prints_what_is_told():
 def run_page(name, folder, monkeypatch, capsys):
     """Run the blocks of a page in a folder; return its text on one line, and what they print."""
     monkeypatch.chdir(folder)
-    text = (README.parent / "docs" / name).read_text(encoding="utf-8")
+    text = (DOCS / name).read_text(encoding="utf-8")
     names = {}
     for block in blocks(text):
         if block.language == "python":

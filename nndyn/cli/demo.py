@@ -46,7 +46,8 @@ def demo(output: Path) -> None:
     _say(
         "The two runs differ in the learning rate alone. The exponent belongs to its window: "
         "averaged over all steps of the second run it would be many times smaller. "
-        "An exponent of one run speaks of that run; seeds differ (see the table in README.md)."
+        "An exponent of one run speaks of that run; seeds differ: docs/questions/digits.md has a "
+        "table."
     )
     page = _report([output / "regular.nc", output / "growing.nc"], output / "report.html")
     _say(f"All of it, with further figures, tables and how it was made, is one page: {page}")

@@ -1,0 +1,1 @@
+"""Directives of the site, for what the code says itself."""
