@@ -30,7 +30,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 OF_THE_INTERVAL = 0.05
 
 _CELL = re.compile(r"^```\{code-cell\} ipython3\n(?::[^\n]*\n)*(?P<code>.*?)^```", re.M | re.S)
-_HELD = re.compile(r"(?P<comments>(?:^% held: [^\n]*\n)+)(?P<paragraph>.+?)(?:\n\n|\Z)", re.M | re.S)
+_HELD = re.compile(
+    r"(?P<comments>(?:^% held: [^\n]*\n)+)(?P<paragraph>.+?)(?:\n\n|\Z)", re.M | re.S
+)
 _SOURCE = re.compile(r"^% held: (.*?) \| (.*)$", re.M)
 _BOLD = re.compile(r"\*\*([^*]+)\*\*(?:\s+\[([^\],]+),\s+([^\]]+)\])?")
 _NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -109,9 +111,7 @@ def held(text: str) -> list[Held]:
     return found
 
 
-def differences(
-    text: str, run: Callable[[Sequence[str]], str]
-) -> Iterator[str]:
+def differences(text: str, run: Callable[[Sequence[str]], str]) -> Iterator[str]:
     """Yield in words where a page tells something else than its commands say.
 
     Parameters
