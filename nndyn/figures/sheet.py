@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +69,12 @@ class Sheet(Figure):
         """Save as `matplotlib.figure.Figure.savefig` does, with fonts embedded and text as text."""
         with embedded(self):
             super().savefig(*args, **options)
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture that a notebook shows, also where pyplot was never imported."""
+        drawn = io.BytesIO()
+        self.savefig(drawn, format="png")
+        return drawn.getvalue()
 
 
 class _Layout(ConstrainedLayoutEngine):

@@ -207,3 +207,11 @@ def test_known_exponents_are_those_that_the_catalogue_writes():
         written = [float(n) for n in re.findall(r"\d+(?:\.\d+)?", CATALOGUE[name].exponents)]
         for value in known_exponents(name, {}):
             assert min(abs(abs(value) - n) for n in written) < 1e-6
+
+
+def test_a_notebook_is_given_a_picture_without_pyplot():
+    from nndyn.figures.sheet import Sheet
+
+    sheet = Sheet(figsize=(3, 2))
+    sheet.subplots().plot([0, 1])
+    assert sheet._repr_png_().startswith(b"\x89PNG")
