@@ -139,7 +139,9 @@ class Accessor:
             what = f"study of {runs}"
         else:
             sizes = self._recording.sizes
-            what = f"recording of {sizes['time']} times of {sizes['replica']} replicas"
+            rows = sizes["replica"]
+            of = "one trajectory" if rows == 1 else f"{rows} replicas"
+            what = f"recording of {sizes['time']} times of {of}"
         return f"{what}; analyzers: {', '.join(analyzers.names())}"
 
     def table(self) -> pd.DataFrame:

@@ -110,7 +110,7 @@ def compare(
     found = sources(recordings, with_catalogue=bool(catalogue))
     count = sum(len(source.runs) for source in found)
     columns: dict[str, Measured] = {}
-    with following(progress, "compare") as told:
+    with following(progress, "compare", "runs") as told:
         done = 0
         for source in found:
             runs = []

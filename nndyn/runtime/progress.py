@@ -171,6 +171,11 @@ class Bar:
             parts = [share, *parts[2:]]
         return ", ".join(filter(None, parts))
 
+    def outcome(self) -> str:
+        """Return what was worked on, how much of it is done, and the time it took."""
+        counted = f"{self.done:,}/{self.total:,} {self.unit}, " if self.total and self.unit else ""
+        return f"{self.label}: {counted}in {clock(time.monotonic() - self._began)}"
+
     def draw(self) -> None:
         """Draw it again and again until it ends; of a thread of its own, which Ctrl-C leaves."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -249,7 +254,7 @@ class _Terminal:
 
 
 class _Notebook:
-    """A line in the cell, whose last state stays."""
+    """A line in the cell, which says in the end what was done."""
 
     first, every = _SOON, _NOTEBOOK
     _WIDTH = 24
@@ -258,18 +263,21 @@ class _Notebook:
         self._handle: Any = None
 
     def show(self, bar: Bar) -> None:
-        display = import_module("IPython.display").display  # which has no types
         filled = round(self._WIDTH * bar.done / bar.total) if bar.total else 0
         drawn = "█" * filled + "░" * (self._WIDTH - filled) + " " if bar.total else ""
-        text = {"text/plain": f"{bar.title}  {drawn}{bar.standing()}"}
+        self._write(f"{bar.title}  {drawn}{bar.standing()}")
+
+    def close(self, bar: Bar) -> None:
+        if self._handle is not None:
+            self._write(bar.outcome())
+
+    def _write(self, line: str) -> None:
+        display = import_module("IPython.display").display  # which has no types
+        text = {"text/plain": line}
         if self._handle is None:
             self._handle = display(text, raw=True, display_id=True)
         else:
             self._handle.update(text, raw=True)
-
-    def close(self, bar: Bar) -> None:
-        if self._handle is not None:
-            self.show(bar)
 
 
 class _Log:

@@ -99,7 +99,7 @@ def analyze_study(
     options = {key: value for key, value in plain.items() if value != defaults[key]}
     row = analyzers.rows()[name]
     rate = along_of(planned, along)
-    with following(progress, name) as told:
+    with following(progress, name, "runs") as told:
         cells = cells_of(folder, planned, name, options, workers=workers, progress=told)
         if not (cells["verdict"] != "").any():
             lines = "; ".join(_unused(cells)[:2])
@@ -305,7 +305,7 @@ def run_results(
     rate, known = along_of(planned, along), folder.known()
     others = [key for key in planned.axes if key not in (rate, "seed")]
     found: dict[str, list[tuple[dict[str, Any], xr.Dataset | None]]] = {}
-    with following(progress, function.__name__) as told:
+    with following(progress, function.__name__, "runs") as told:
         for i, cell in enumerate(planned.cells):
             label = ", ".join(f"{key}={cell.at[key]}" for key in others)
             facts = look(folder, planned, cell, known.get(cell.file, {}))

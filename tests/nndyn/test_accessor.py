@@ -96,6 +96,8 @@ def test_a_recording_begins_with_what_was_measured_and_ends_with_bookkeeping(hen
     assert names.index("role") > names.index("distance_l2")
     assert next(iter(henon.attrs)) == "status"
     assert repr(henon.nndyn).startswith("recording of 301 times of 4 replicas")
+    series = nndyn.from_array([0.0, 1.0, 0.5])
+    assert repr(series.nndyn).startswith("recording of 3 times of one trajectory")
 
 
 @pytest.mark.parametrize(

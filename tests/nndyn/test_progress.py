@@ -159,7 +159,15 @@ def test_a_notebook_shows_a_line_that_stays(monkeypatch):
         wait_for(lambda: shown)
         told(100, 100)
     assert shown[0].startswith("a run  ████████████░░░░░░░░░░░░ 50/100 steps")
-    assert "100/100 steps" in shown[-1]
+    assert shown[-1] == "a run: 100/100 steps, in 0:00"
+
+
+def test_what_ended_before_its_budget_has_no_time_left():
+    bar = progress.Bar("onset", "steps", None)
+    bar(3720, 7200)
+    assert bar.outcome() == "onset: 3,720/7,200 steps, in 0:00"
+    bar.share("exponent", 0.5)
+    assert bar.outcome() == "onset: in 0:00"
 
 
 def test_steps_are_told_while_a_block_is_under_way(tmp_path):
