@@ -12,7 +12,7 @@ from analyzers.studies.crossings import Passage, logarithmic
 from analyzers.studies.fastest import Coincidence, coincidence, fastest
 from analyzers.studies.growth import growth_of
 from analyzers.studies.hypotheses.equivalence import FACTOR, each, equivalence
-from analyzers.studies.hypotheses.fall import MARGIN, Fall, fall
+from analyzers.studies.hypotheses.fall import MARGIN, Fall, fall, none
 from analyzers.studies.hypotheses.predictors import curvature_rates, last_stable_rates
 from analyzers.studies.learning import beside_of, order_of, training_times
 from analyzers.studies.onset import onset, turning_rates
@@ -99,8 +99,9 @@ def claim_study(
         times learning rate at the fastest rate over that at ``fall_from``, with the intervals that
         decide; ``curvature_rate``, at which the initial sharpness is at the limit of the optimizer,
         ``last_stable_rate``, up to which half of the seeds learn, and the ratios of the fastest to
-        these, with intervals of each alone; ``seeds_used``, with training times and growth. The
-        verdict is ``holds``, ``does not``, ``not decided`` or ``not settled``.
+        these, with intervals of each alone; ``rate_times_time`` (lr,), that of ``fall`` at every
+        rate; ``seeds_used``, with training times and growth. The verdict is ``holds``, ``does
+        not``, ``not decided`` or ``not settled``.
 
     Raises
     ------
@@ -140,7 +141,7 @@ def claim_study(
     quickest = fastest(found.rates, times, earliest, confidence=level, resamples=resamples)
     used = int(((~np.isnan(times)).any(axis=0) & ~np.isnan(turning.rate)).sum())
     compared = coincidence(quickest, turning, confidence=level)
-    fell = Fall(np.nan, np.nan, np.nan, np.nan, "undecided")
+    fell = none(found.rates.size)
     if not np.isnan(quickest.rate):
         fell = fall(found.rates, times, earliest, quickest, margin=margin, confidence=level)
     enough = max(seeds, fewest(level))
@@ -156,6 +157,13 @@ def claim_study(
     quantities = _numbers(found, quickest.rate, (alone.low, alone.high), turning, compared, fell)
     for name, passage in predictors.items():
         quantities |= _predictor(name, passage, coincidence(alone, passage, confidence=confidence))
+    quantities["rate_times_time"] = Quantity(
+        fell.ratios,
+        "1",
+        "training time times learning rate, over that at the small one",
+        (found.name,),
+        note="NaN where fewer than half of the seeds arrive",
+    )
     quantities["seeds_used"] = Quantity(used, "1", "seeds with training times and growth")
     return result(
         quantities,
@@ -249,15 +257,21 @@ def _reasons(
             "undecided": "partly within",
         }[equal]
         said.append(
-            f"fastest over onset is {compared.ratio:.3g} [{compared.low:.3g}, "
-            f"{compared.high:.3g}], {where} [{1.0 / factor:.3g}, {factor:.3g}]"
+            f"fastest over onset is {compared.ratio:.3g} {_ends(compared)}, {where} "
+            f"[{1.0 / factor:.3g}, {factor:.3g}]"
         )
     if np.isnan(fell.ratio):
         said.append("training time times lr cannot be compared with that at a smaller rate")
     else:
         falls = {"yes": "falls", "no": "does not fall", "undecided": "is not told from unchanged"}
         said.append(
-            f"training time times lr {falls[fell.falls]}: {fell.ratio:.3g} [{fell.low:.3g}, "
-            f"{fell.high:.3g}] of that at lr = {fell.rate:.4g}"
+            f"training time times lr {falls[fell.falls]}: {fell.ratio:.3g} {_ends(fell)} of that "
+            f"at lr = {fell.rate:.4g}"
         )
     return said
+
+
+def _ends(found: Coincidence | Fall) -> str:
+    """Write an interval of a ratio; an end at 0 or infinity is open."""
+    ends = (f"{x:.3g}" if 0.0 < x < np.inf else "open" for x in (found.low, found.high))
+    return f"[{', '.join(ends)}]"

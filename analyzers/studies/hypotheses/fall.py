@@ -29,6 +29,8 @@ class Fall:
     falls : str
         ``yes`` where the interval lies below 1, ``no`` where it lies above ``1 - margin``, else
         ``undecided``.
+    ratios : (n,) float64
+        The medians at every rate; NaN where there is none, or fewer than half of the seeds arrive.
     """
 
     rate: float
@@ -36,6 +38,7 @@ class Fall:
     low: float
     high: float
     falls: str
+    ratios: Array
 
 
 def fall(
@@ -82,7 +85,7 @@ def fall(
     Memory: resamples x n and resamples x S numbers at a time.
     """
     arrived = np.flatnonzero(np.isfinite(quickest.medians))
-    nothing = Fall(np.nan, np.nan, np.nan, np.nan, "undecided")
+    nothing = none(rates.size)
     if not arrived.size:
         return nothing
     first, best = int(arrived[0]), int(np.flatnonzero(rates == quickest.rate)[0])
@@ -98,17 +101,25 @@ def fall(
     may = (quickest.early_draws <= shortest) & np.isfinite(shortest)
     low_draws = np.min(early, axis=1, where=may & ~np.isnan(early), initial=np.inf)
     high_draws = np.max(late, axis=1, where=may & ~np.isnan(late), initial=-np.inf)
-    none = ~may.any(axis=1) | np.isinf(low_draws) & np.isneginf(high_draws)
-    low, _ = percentiles(np.where(none, np.nan, low_draws), confidence)
-    _, high = percentiles(np.where(none, np.nan, high_draws), confidence)
-    value = float(middle(most[best]))
+    no_rate = ~may.any(axis=1) | np.isinf(low_draws) & np.isneginf(high_draws)
+    low, _ = percentiles(np.where(no_rate, np.nan, low_draws), confidence)
+    _, high = percentiles(np.where(no_rate, np.nan, high_draws), confidence)
+    ratios = middle(most)
+    ratios[~np.isfinite(quickest.medians)] = np.nan
+    value = float(ratios[best])
     if high < 1.0:
         falls = "yes"
     elif low > 1.0 - margin:
         falls = "no"
     else:
         falls = "undecided"
-    return Fall(float(rates[first]), value, max(float(low), 0.0), float(high), falls)
+    return Fall(float(rates[first]), value, max(float(low), 0.0), float(high), falls, ratios)
+
+
+def none(rates: int) -> Fall:
+    """Return what is said of so many rates where nothing can be compared."""
+    nan = float("nan")
+    return Fall(nan, nan, nan, nan, "undecided", np.full(rates, nan))
 
 
 def _ratios(rates: Array, times: Array, earliest: Array, first: int) -> tuple[Array, Array]:
