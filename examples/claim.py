@@ -163,17 +163,21 @@ def main():
     parser.add_argument("--scale", default="small", help="small or page")
     parser.add_argument("--folder", default="claim", help="of the numbers; gone on with")
     parser.add_argument("--output", default="docs/claim.md", help="the page; its figure beside it")
+    parser.add_argument("--no-run", action="store_true", help="write what is in the folder")
     asked = parser.parse_args()
     if asked.scale not in SCALES:
         parser.error(f"the scale is {asked.scale!r}, expected small or page")
-    write(SCALES[asked.scale], Path(asked.folder), Path(asked.output))
+    write(SCALES[asked.scale], Path(asked.folder), Path(asked.output), run=not asked.no_run)
 
 
-def write(cells, folder, output):
+def write(cells, folder, output, *, run=True):
     """Print the rule, measure what is missing, judge all of it, and write the page."""
     print(rule(cells), flush=True)
     absent = [cell for cell in cells if not available(cell)]
-    found = {cell: measured(cell, folder) for cell in cells if cell not in absent}
+    left = [cell for cell in cells if not (run or kept_in(folder, cell).exists())]
+    found = {cell: measured(cell, folder) for cell in cells if cell not in (*absent, *left)}
+    if not found:
+        raise UsageError(f"{folder} has the numbers of no study: run without --no-run")
     together = sum(cell.seeds >= SEEDS for cell in cells)
     judged = {
         cell: {level: judge(numbers, level, together) for level in cell.levels}
@@ -181,7 +185,7 @@ def write(cells, folder, output):
     }
     output.parent.mkdir(parents=True, exist_ok=True)
     save(drawn(judged), output.with_suffix(".png"))
-    text = page(cells, found, judged, absent, output.with_suffix(".png").name)
+    text = page(cells, found, judged, (absent, left), output.with_suffix(".png").name)
     part = output.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.replace(output)
@@ -202,7 +206,7 @@ def available(cell):
 
 def measured(cell, folder):
     """Give the numbers of a study: from the folder, or recorded, reduced and kept there."""
-    kept, runs = folder / f"{slug(cell)}.json", folder / slug(cell)
+    kept, runs = kept_in(folder, cell), folder / slug(cell)
     asked = json.loads(json.dumps(asdict(cell)))
     if kept.exists():
         numbers = json.loads(kept.read_text(encoding="utf-8"))
@@ -254,6 +258,11 @@ def kept_of(analyze, recording, names, **options):
     values = {name: float(result[name]) for name in names if name in result}
     found = {name: value if value == value else None for name, value in values.items()}
     return {"verdict": result.attrs["verdict"], **found}
+
+
+def kept_in(folder, cell):
+    """Give the file that keeps the numbers of a study."""
+    return folder / f"{slug(cell)}.json"
 
 
 def slug(cell):

@@ -115,12 +115,13 @@ def spread(judged, name):
     return f"{np.median(off):.3g}, {off.max():.3g} ({off.size} studies)" if off.size else DASH
 
 
-def page(cells, found, judged, absent, figure):
+def page(cells, found, judged, without, figure):
     """Give the page.
 
-    `found` are the numbers of every study, `judged` its results at every level; `absent` names
-    studies without their data, and `figure` is the name of the file.
+    `found` are the numbers of every study, `judged` its results at every level; `without` are the
+    studies without their data, and those not run; `figure` is the name of the file.
     """
+    absent, left = without
     main = {cell: levels[cell.level] for cell, levels in judged.items()}
     parts = [
         "# Is training fastest at the onset of growth?",
@@ -129,6 +130,7 @@ def page(cells, found, judged, absent, figure):
         "## What was found",
         summary(main),
         *(f"{cell.name} is left out: its images are not on this machine." for cell in absent),
+        *([f"**Not run yet:** {'; '.join(cell.name for cell in left)}."] if left else []),
         f"![Fastest over onset and the ratio of {PRODUCT}, study by study]({figure})",
         f"""\
 *Left: fastest over onset, and in green the range in which the two count as one. Right: {PRODUCT}

@@ -132,6 +132,14 @@ def test_images_that_are_not_there_are_left_out_in_a_sentence(
     assert said in capsys.readouterr().out
 
 
+def test_a_page_without_a_run_says_what_was_not_run(claim, cells, written, tmp_path):
+    more = claim.Cell("three", TINY, (0.5, 1.0, 4.0), 20)
+    claim.write((*cells, more), written / "numbers", tmp_path / "claim.md", run=False)
+    assert "**Not run yet:** three." in (tmp_path / "claim.md").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match="has the numbers of no study"):
+        claim.write((more,), written / "numbers", tmp_path / "claim.md", run=False)
+
+
 def test_every_study_is_one_that_can_be_swept(claim):
     for cells in claim.SCALES.values():
         assert len({claim.slug(cell) for cell in cells}) == len(cells)
