@@ -76,7 +76,7 @@ ANALYZERS: dict[str, Row] = {
         summary="Training time and accuracies of a network.",
         study="analyzers.studies.learning:learning_study",
         beside=("lyapunov",),
-        keep=("training_time_earliest",),
+        keep=("training_time_earliest", "sharpness_ratio_start"),
     ),
     "lyapunov": Row(
         target="analyzers.lyapunov.analyzer:lyapunov",

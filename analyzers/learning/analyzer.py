@@ -59,8 +59,9 @@ def learning(
         and perturbed replicas; ``gradient_flow_time``, the former times a constant learning rate;
         ``best_accuracy`` and ``final_accuracy`` of the reference; ``sharpness_limit``, above which
         a minimum repels the optimizer, and ``sharpness_ratio``, the largest sharpness over it,
-        where ``sharpness`` was recorded; ``critical_ratio``, the largest learning rate over the
-        step length along an update that raises the loss, where that was.
+        where ``sharpness`` was recorded, with ``sharpness_ratio_start``, the one at the start;
+        ``critical_ratio``, the largest learning rate over the step length along an update that
+        raises the loss, where that was.
         ``training_time_earliest`` and ``training_time_held_earliest``, after the evaluation before
         each;
         ``replica_training_time``, ``replica_training_time_held`` (replica,), with the interval
@@ -245,16 +246,23 @@ def _flow_time(training_time: Quantity, system: dict[str, Any], unit: str) -> di
 def _sharpness(recording: xr.Dataset, system: dict[str, Any]) -> dict[str, Quantity]:
     found = limit(system)
     over = ratio(recording)
-    largest, note = None, found.why
+    largest, first, note = None, None, found.why
+    late = note
     if over is not None:
-        largest = float(np.nanmax(over[1]))
+        times, values, _ = over
+        largest, late = float(np.nanmax(values)), "the start was not looked at"
+        if times[0] == float(recording["time"].values[0]) and np.isfinite(values[0]):
+            first, late = float(values[0]), ""
     elif found.value is not None:
-        note = f"{found.variable} was not recorded"
+        note = late = f"{found.variable} was not recorded"
     names = ("sharpness at which the optimizer turns unstable", "largest sharpness over its limit")
     return {
         **_critical(recording),
         "sharpness_limit": Quantity(found.value, "1", names[0], note=found.why or None),
         "sharpness_ratio": Quantity(largest, "1", names[1], note=note or None),
+        "sharpness_ratio_start": Quantity(
+            first, "1", "sharpness at the start over its limit", note=late or None
+        ),
     }
 
 

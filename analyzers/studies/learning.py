@@ -98,9 +98,9 @@ def learning_study(
     options: dict[str, Any] = {"confidence": confidence, "resamples": resamples}
     unit = found.unit(found.name, "1")
     times, earliest, warnings = training_times(found)
-    beside = None if lyapunov is None else _beside(lyapunov, found)
+    beside = None if lyapunov is None else beside_of(lyapunov, found)
     growth = None if beside is None else growth_of(beside)
-    order = _order(times, beside, growth)
+    order = order_of(times, beside, growth)
     times, earliest = times[:, order], earliest[:, order]
     quickest = fastest(found.rates, times, earliest, **options)
     quantities: dict[str, Quantity] = {}
@@ -114,7 +114,7 @@ def learning_study(
     compared, verdict, undecided = Coincidence(np.nan, np.nan, np.nan), "unresolved", ""
     seeds = int((~np.isnan(times)).any(axis=0).sum())
     if not no_ratio and beside is not None and growth is not None:
-        turning = _turning(beside, growth, order)
+        turning = turning_of(beside, growth, order)
         compared = coincidence(quickest, turning, confidence=confidence)
         seeds = int(((~np.isnan(times)).any(axis=0) & ~np.isnan(turning.rate)).sum())
         verdict, undecided = judged(compared, seeds, confidence)
@@ -194,7 +194,18 @@ def training_times(cells: Cells) -> tuple[Array, Array, list[str]]:
     return times, earliest, warnings
 
 
-def _beside(lyapunov: xr.Dataset, cells: Cells) -> Cells:
+def beside_of(lyapunov: xr.Dataset, cells: Cells) -> Cells:
+    """Return the results of lyapunov over the same cells.
+
+    Returns
+    -------
+    Cells
+
+    Raises
+    ------
+    DataError
+        If they are over others.
+    """
     beside = cells_of(lyapunov)
     if (
         beside.name != cells.name
@@ -208,7 +219,7 @@ def _beside(lyapunov: xr.Dataset, cells: Cells) -> Cells:
     return beside
 
 
-def _order(times: Array, beside: Cells | None, growth: Growth | None) -> Array:
+def order_of(times: Array, beside: Cells | None, growth: Growth | None) -> Array:
     """Return an order of seeds that depends on what they do alone."""
     if beside is None or growth is None:
         return np.lexsort(times)
@@ -216,7 +227,7 @@ def _order(times: Array, beside: Cells | None, growth: Growth | None) -> Array:
     return np.lexsort(np.concatenate([times, growth.counted, diverged]))
 
 
-def _turning(beside: Cells, growth: Growth, order: Array) -> Passage:
+def turning_of(beside: Cells, growth: Growth, order: Array) -> Passage:
     """Return the turning rates of seeds in an order."""
     diverged = beside.verdict == "diverged"
     return turning_rates(beside.rates, growth.counted[:, order], diverged[:, order])

@@ -184,6 +184,20 @@ def test_the_limit_is_that_of_the_optimizer(system, limit):
     assert results["sharpness_ratio"]["value"] == pytest.approx(8.0 / limit)
 
 
+def test_the_sharpness_at_the_start_is_that_of_the_first_look():
+    values = np.array([3.0, 8.0, 2.0])
+    for first, expected in ((0.0, 3.0 * 0.1 / 2), (5.0, np.nan)):
+        recording = runs(
+            arriving([3, 3]),
+            system={"optimizer": "sgd", "lr": 0.1},
+            sharpness=("sharpness_time", values),
+        ).assign_coords(sharpness_time=np.array([first, 10.0, 20.0]))
+        found = nndyn.learning(recording)
+        np.testing.assert_allclose(found["sharpness_ratio_start"], expected)
+        assert float(found["sharpness_ratio"]) == pytest.approx(8.0 * 0.1 / 2)
+    assert found["sharpness_ratio_start"].attrs["note"] == "the start was not looked at"
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.6])
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_descent_on_a_parabola_turns_unstable_at_the_limit(momentum, nesterov):

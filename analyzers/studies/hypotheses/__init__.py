@@ -1,0 +1,1 @@
+"""Hypotheses about a study that were written down before it ran, and how they are decided."""
