@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from nndyn.reports.content import Analysis, Picture, Subject
 from nndyn.reports.facts import of_recording
 from nndyn.reports.pictures import WIDTH, picture
 from nndyn.reports.results import alternatives, tables, verdict, warnings
+from nndyn.runtime.reproduction import analysis_command
 from nndyn.words.numbers import show
 from nndyn.words.tables import notes
 
@@ -63,7 +63,7 @@ def collect(recording: xr.Dataset, name: str, prefix: str) -> Subject:
         Analysis(
             verdict=verdict(result),
             summary=rows[one].summary,
-            command=f"nndyn analyze {one.replace('_', '-')} {shlex.quote(name)}",
+            command=analysis_command(one, name),
             pictures=_pictures(one, result, prefix),
             numbers=tables(result),
             notes=notes(result),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from nndyn.reports.glance import LINE, Part, glance
 from nndyn.reports.pictures import WIDTH, picture
 from nndyn.reports.results import of_study as alternatives_of_study
 from nndyn.reports.results import tables, verdict, warnings
+from nndyn.runtime.reproduction import analysis_command
 from nndyn.studies.analysis import MEDIANS, analyze_study, combinations, growth_and_learning
 from nndyn.words.tables import along, notes, of_combination, split
 
@@ -31,7 +31,6 @@ _MAP = "Verdicts of all runs."
 _STUDY = "Exponent, growth and training time along the swept option: medians over seeds."
 _STATIONARY = "Exponent along the swept option: medians over seeds."
 _OUTPUTS = "Growth of the deviations of the network's outputs, in place of its weights."
-_ANALYZE = "nndyn analyze"
 
 
 def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Subject:
@@ -69,10 +68,12 @@ def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Su
     analyses = [
         analysis
         for one, result in results.items()
-        for analysis in _analyses(result, rows[one].summary, f"{_ANALYZE} {_dashed(one)}", name)
+        for analysis in _analyses(result, rows[one].summary, analysis_command(one, name))
     ]
     if outputs is not None:
-        analyses += _analyses(outputs, _OUTPUTS, f"{_ANALYZE} lyapunov --distance output", name)
+        analyses += _analyses(
+            outputs, _OUTPUTS, analysis_command("lyapunov", name, distance="output")
+        )
     # nulls first: what does not hold is said before what does; medians have no verdict
     analyses.sort(key=lambda one: (one.verdict.word == MEDIANS, not one.verdict.is_null))
     judged = [one for one in analyses if one.verdict.word != MEDIANS and one.summary != _OUTPUTS]
@@ -133,20 +134,15 @@ def _found(results: dict[str, xr.Dataset], name: str) -> xr.Dataset:
     return results[name]
 
 
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
-
-
-def _analyses(result: xr.Dataset, summary: str, command: str, name: str) -> list[Analysis]:
+def _analyses(result: xr.Dataset, summary: str, made_by: str) -> list[Analysis]:
     """Return the parts of a study's result, one for each combination of the options beside."""
-    command = f"{command} {shlex.quote(name)}"
     found = []
     for label, whole in combinations(result):
         part = of_combination(whole)
         numbers = tables(part)
         for series in split(along(whole), LINE):
             numbers.append(Numbers(series, f"Along {series.headings[0][0]}, with intervals."))
-        found.append(Analysis(verdict(part, label), summary, command, (), numbers, notes(part)))
+        found.append(Analysis(verdict(part, label), summary, made_by, (), numbers, notes(part)))
     return found
 
 

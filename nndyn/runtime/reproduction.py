@@ -95,6 +95,12 @@ def reproduction(manifest: Mapping[str, Any], source: str) -> str:
     return lines + config.write({"steps": manifest["steps"], **options})
 
 
+def analysis_command(analyzer: str, source: str, **options: str) -> str:
+    """Return the command of an analyzer on what `source` is called."""
+    asked = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return shlex.join(["nndyn", "analyze", analyzer.replace("_", "-"), *asked, source])
+
+
 def sweep_reproduction(
     system: str, options: Mapping[str, Any], axes: Mapping[str, Sequence[Any]], runs: int
 ) -> str:

@@ -40,16 +40,18 @@ _MAKING = (
 
 _JOURNAL_DIGEST = 32  # its last bytes
 
-# Ends the process in the middle of its third block, its journal beside it.
+# Ends the process in the middle of its third block of 304 steps, its journal beside it.
 _KILL = """
 import os
 from nndyn.cli import main
-from nndyn.store.session import Session
-settle, seen = Session.settle, []
-def die(self):
+from nndyn.store import Writer
+from recorders import request
+request._BLOCK_STEPS = 304
+commit, seen = Writer.commit, []
+def die(self, *arguments):
     seen.append(1)
-    os._exit(9) if len(seen) == 4 else settle(self)
-Session.settle = die
+    os._exit(9) if len(seen) == 3 else commit(self, *arguments)
+Writer.commit = die
 main()
 """
 

@@ -91,7 +91,7 @@ def test_a_run_killed_before_its_divergence_was_noted_stops_when_it_is_gone_on_w
         system = nndyn.Training("mlp:4-5-3", "iris", activation="relu", loss="mse", lr=1e8)
         return nndyn.record(system, path, steps=60, replicas=1, resume=True)
 
-    def killed(*_):
+    def killed(*_, **__):
         raise KilledError
 
     with monkeypatch.context() as patch:
