@@ -61,9 +61,10 @@ The rule, fixed before anything runs:
   {PRODUCT} above {1 - MARGIN:g}: a fall by less than a tenth is none.
 - Else it is **not decided**. With fewer than {SEEDS} seeds it is **not settled**, whatever it says.
 - Intervals are over seeds, the same seeds drawn for all numbers of a study, with the fastest rate
-  chosen anew in each of 20,000 draws; they reach three quarters of a step of the grid at least.
-  They hold at once in all studies of {SEEDS} seeds or more, {together} here:
-  {100 * each(0.95, together):.2f} % each, 95 % together. "The whole interval lies in the range"
+  chosen anew in each of 20,000 draws; that of fastest/onset reaches three quarters of a step of
+  the grid at least. {together} studies have {SEEDS} seeds or more; their intervals have
+  {100 * each(0.95, together):.2f} %, so that the chance that any of their verdicts is wrong is
+  5 % at most. "The whole interval lies in the range"
   is the pair of one-sided tests of [Schuirmann](https://doi.org/10.1007/BF01068419).
 """
 

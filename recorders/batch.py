@@ -179,7 +179,12 @@ def record_batch(
         if len(runs) == 1 and len(shares) > 1:  # a core is left
             (run,) = runs.values()
             run.commits.pool = stack.enter_context(thread())
-        _drive(dealt, interrupted, press.is_old)
+        try:
+            _drive(dealt, interrupted, press.is_old)
+        except BaseException as error:
+            for run in runs.values():
+                run.commits.note(error)
+            raise
     if left is not None:
         left |= {f: end for m, f in enumerate(files) if (end := writers[m].left) is not None}
     return files

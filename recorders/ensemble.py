@@ -179,11 +179,11 @@ def record(
     Notes
     -----
     One pass; memory beside what the system needs is three blocks of states, 96 MiB at most (or two
-    states, where one is larger), and the tangent vectors. Where a core is left, a block is written
-    in a thread while the next one is computed. A kill loses at most a block and what was computed
-    while it was being written: some seconds. While the file is being recorded ``nndyn.open`` shows
-    what counts of it, and plain ``xarray.open_dataset`` may show other values; its attribute
-    ``comment`` says so.
+    states, where one is larger), as much again for what joins and stores them, and the tangent
+    vectors. Where a core is left, a block is written in a thread while the next one is computed. A
+    kill loses at most a block and what was computed while it was being written: some seconds. While
+    the file is being recorded ``nndyn.open`` shows what counts of it, and plain
+    ``xarray.open_dataset`` may show other values; its attribute ``comment`` says so.
 
     Beside the tangent vectors of a training one more is followed, which begins elsewhere and is
     never made orthogonal to them: ``tangent_alignment`` is the absolute cosine between it and the

@@ -152,6 +152,7 @@ def components(
     tail = 0.25 * (1.0 - confidence)  # of two numbers, on two sides each
     limits, of_drifts = (np.quantile(x, [tail, 1.0 - tail], axis=0) for x in (drawn, drifts))
     axis = state[state.dims[0]]
+    of_drifts += [-1e-9, 1e-9]  # all of few states drifts, up to rounding
     drift = Drift(drift_share(found.scores[:, 0]), float(np.median(drifts)), of_drifts)
     verdict, reason = _verdict(shares, limits, np.median(drawn, axis=0), drift)
     if is_sketched(recording):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nndyn.comparison.comparison import compare
 from nndyn.comparison.table import rows
-from nndyn.errors import DataError
+from nndyn.errors import DataError, UsageError
 from nndyn.figures.comparison import comparison
 from nndyn.reports.content import Analysis, Numbers, Verdict
 from nndyn.reports.pictures import WIDTH, picture
@@ -54,7 +54,7 @@ def together(
     command = shlex.join(["nndyn", "compare", *chosen])
     try:
         result = compare(dict(chosen), progress=progress or False)
-    except DataError as error:
+    except (DataError, UsageError) as error:
         return Analysis(Verdict(_NAME, "not compared", str(error)), _SUMMARY, command)
     marks: dict[str, int] = {}
     count = result.sizes["recording"]

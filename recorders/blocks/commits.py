@@ -137,6 +137,14 @@ class Commits:
         begun.result()
         return True
 
+    def note(self, error: BaseException) -> None:
+        """Note on an error that ends the run what hindered a commit meanwhile, if anything did."""
+        try:
+            self.settle()
+        except Exception as hindered:
+            if hindered is not error:
+                error.add_note(f"and what had been computed could not be written: {hindered}")
+
     def _commit(self, block: Unwritten) -> None:
         """Write what is not there yet of a block; what is must have come out again, or be mixed."""
         system, writer, t = self._system, self._writer, block.at.t

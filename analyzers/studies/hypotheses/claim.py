@@ -84,9 +84,10 @@ def claim_study(
     margin : float, default 0.1
         A fall of training time times learning rate by less than this share counts as none.
     comparisons : int, default 1
-        How many studies are judged together: their intervals hold at once.
+        How many studies are judged together: by chance one verdict of all is wrong with at most
+        1 - `confidence`, two intervals at this level being used where both have to hold.
     confidence : float, default 0.95
-        With which they do.
+        With which no verdict is wrong.
     resamples : int, default 20000
         Of the bootstrap.
     seeds : int, default 10
@@ -247,7 +248,8 @@ def _reasons(
     compared: Coincidence, equal: str, fell: Fall, factor: float, seeds: int, enough: int
 ) -> list[str]:
     """Return what the verdict rests on, in parts of a sentence."""
-    said = [f"{seeds} seeds, {enough} are needed"] if seeds < enough else []
+    few = f"{seeds} seed{'' if seeds == 1 else 's'}, {enough} are needed"
+    said = [few] if seeds < enough else []
     if np.isnan(compared.ratio):
         said.append("no ratio: half of the seeds learn at no rate, or turn outside the sweep")
     else:
@@ -260,7 +262,7 @@ def _reasons(
             f"fastest over onset is {compared.ratio:.3g} {_ends(compared)}, {where} "
             f"[{1.0 / factor:.3g}, {factor:.3g}]"
         )
-    if np.isnan(fell.ratio):
+    if not np.isfinite(fell.ratio):
         said.append("training time times lr cannot be compared with that at a smaller rate")
     else:
         falls = {"yes": "falls", "no": "does not fall", "undecided": "is not told from unchanged"}

@@ -23,7 +23,8 @@ class Fall:
     rate : float
         The small rate, the lowest at which half of the seeds arrive; NaN where there is none.
     ratio : float
-        Median over seeds of the ratio of each; NaN where there is none.
+        Median over seeds of the ratio of each, as their times are known; not finite where there is
+        none.
     low, high : float
         Its interval.
     falls : str
@@ -91,7 +92,7 @@ def fall(
     first, best = int(arrived[0]), int(np.flatnonzero(rates == quickest.rate)[0])
     if first == best:
         return nothing
-    least, most = _ratios(rates, times, earliest, first)
+    least, ratio, most = _ratios(rates, times, earliest, first)
     chosen = drawn(times.shape[1], len(quickest.draws), seed)
     early = np.stack([middle(row[chosen]) for row in least], axis=1)
     late = np.stack([middle(row[chosen]) for row in most], axis=1)
@@ -104,7 +105,7 @@ def fall(
     no_rate = ~may.any(axis=1) | np.isinf(low_draws) & np.isneginf(high_draws)
     low, _ = percentiles(np.where(no_rate, np.nan, low_draws), confidence)
     _, high = percentiles(np.where(no_rate, np.nan, high_draws), confidence)
-    ratios = middle(most)
+    ratios = middle(ratio)
     ratios[~np.isfinite(quickest.medians)] = np.nan
     value = float(ratios[best])
     if high < 1.0:
@@ -122,16 +123,20 @@ def none(rates: int) -> Fall:
     return Fall(nan, nan, nan, nan, "undecided", np.full(rates, nan))
 
 
-def _ratios(rates: Array, times: Array, earliest: Array, first: int) -> tuple[Array, Array]:
-    """Return each seed's rate times time over that at `first`, least and most, (n, S) each."""
+def _ratios(rates: Array, times: Array, earliest: Array, first: int) -> tuple[Array, ...]:
+    """Return each seed's product over that at `first`: least, as known, most, (n, S) each."""
     late, early = times * rates[:, None], earliest * rates[:, None]
     late_small, early_small = late[first], early[first]
     # watched equally long: it arrives after the last of those that did, if at all
     last = np.max(late_small, where=np.isfinite(late_small), initial=0.0)
     early_small = np.where(np.isposinf(late_small), last, early_small)
+    small = np.where(np.isposinf(late_small), last, late_small)
     known = ~np.isnan(late) & ~np.isnan(late_small)
+    arrives = known & np.isfinite(late)
     most, least = np.where(known, np.inf, np.nan), np.where(known, 0.0, np.nan)
-    np.divide(late, early_small, out=most, where=known & np.isfinite(late) & (early_small > 0.0))
+    ratio = most.copy()
+    np.divide(late, early_small, out=most, where=arrives & (early_small > 0.0))
+    np.divide(late, small, out=ratio, where=arrives & (small > 0.0))
     finite = known & np.isfinite(late_small) & (late_small > 0.0)
     np.divide(early, late_small, out=least, where=finite)
-    return least, most
+    return least, ratio, most

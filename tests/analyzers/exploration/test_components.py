@@ -107,6 +107,14 @@ def test_a_random_walk_in_three_dimensions_is_seldom_told_from_one():
     assert max(shares) - min(shares) > 0.25
 
 
+@pytest.mark.parametrize("times", [3, 6])
+def test_of_few_states_the_drift_tells_nothing(times):
+    for seed in range(20):
+        found = components(recording(walk(times, 2, seed=seed)), walks=40)
+        low, high = found["random_walk_drift_share_ci"].values
+        assert low <= float(found["drift_share"]) <= high
+
+
 def test_a_motion_on_an_attractor_is_told_from_a_walk_since_it_does_not_drift():
     found = components(recording(lorenz(2000)[:, None]))
     low, high = found["random_walk_share_ci"].values[0]

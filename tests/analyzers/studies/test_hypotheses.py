@@ -189,6 +189,18 @@ def test_a_seed_that_misses_the_small_rate_arrives_after_the_last_that_did():
     assert found.falls == "yes"
 
 
+@pytest.mark.parametrize("every", [1, 10])
+def test_a_longer_step_is_no_fall_however_seldom_is_evaluated(every):
+    rates, seeds = np.array([0.1, 0.2, 0.4]), np.arange(10)
+    true = (1000 + 20 * seeds)[None] * (0.1 / rates)[:, None]  # the gradient flow
+    times = np.ceil(true / every) * every
+    earliest = times - every + 1
+    found = fall(rates, times, earliest, fastest(rates, times, earliest, resamples=200))
+    assert found.ratios[0] == 1.0
+    assert found.ratio == pytest.approx(1.0, abs=0.03)
+    assert found.low < 1.0 < found.high or every == 1
+
+
 def test_nothing_falls_from_the_fastest_rate_to_itself():
     rates, times = np.array([1.0, 2.0]), np.array([[10.0] * 4, [20.0] * 4])
     found = fall(rates, times, times, fastest(rates, times, resamples=100))

@@ -131,6 +131,14 @@ def test_what_cannot_be_compared_is_said(small_study, recording_path, tmp_path, 
     assert "not compared: study: no run of the study" in page.words
 
 
+def test_names_that_cannot_be_compared_leave_the_rest_of_a_page(tmp_path, only):
+    only("autocorrelation")
+    series = nndyn.from_array(np.sin(0.3 * np.arange(80.0)))
+    page = read(nndyn.report({"": series, "other": series}, tmp_path / "p.html"))
+    assert "not compared: a recording is called ''" in page.words
+    assert [row[2] for row in page.rows if row[0] == "other"] == ["autocorrelation"]
+
+
 def test_what_does_not_apply_is_listed_with_its_reason(tmp_path, monkeypatch):
     def never(recording, **options):
         raise DataError("not today")

@@ -169,6 +169,24 @@ def test_a_failure_ends_the_run_soon(tmp_path, cores, monkeypatch):
     assert max(steps) < 30
 
 
+def test_a_write_that_fails_beside_another_error_is_noted_on_it(tmp_path, cores, monkeypatch):
+    cores(2)
+    failed = threading.Event()
+
+    def full():
+        failed.set()
+        raise StoreError("the disk is full")
+
+    def divide():
+        assert failed.wait(30)
+        raise ArithmeticError("one more")
+
+    slow_commits(monkeypatch, full)
+    with pytest.raises(ArithmeticError, match="one more") as caught:
+        nndyn.record(Told(linear(), 10, divide), tmp_path / "r.nc", **RUN)
+    assert any("the disk is full" in note for note in caught.value.__notes__)
+
+
 @pytest.mark.parametrize("at", [3, 10, 59])
 def test_an_interrupt_commits_what_there_is(tmp_path, cores, monkeypatch, at):
     cores(2)

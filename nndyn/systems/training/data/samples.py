@@ -65,8 +65,8 @@ class Samples:
         return dataclasses.replace(self, x=self.x[rows], y=self.y[rows])
 
     def reversed(self) -> Samples:
-        """Return the same samples in reversed order."""
-        return self.take(slice(None, None, -1))
+        """Return the same samples in reversed order, in memory of their own."""
+        return self.take(np.arange(len(self))[::-1])  # torch takes no view that runs backwards
 
     def describe(self) -> dict[str, Any]:
         """Shapes and the hash of the numbers, as JSON values."""

@@ -157,7 +157,7 @@ def compare(outputs: Array, count: int, classes: bool, squares: Array, differing
     """
     R, C, _ = outputs.shape
     largest, total = np.empty(count, outputs.dtype), np.empty(count)
-    where, first = np.empty(count, np.int16), np.empty(count, np.int16)
+    where, first = np.empty(count, np.int32), np.empty(count, np.int32)
     for r in range(R):
         if classes:
             _largest(outputs[r], largest, where)

@@ -43,6 +43,15 @@ class Augmented(Dataset):
         return X[i] + 0.1 * torch.randn(4), Y[i]
 
 
+def test_batches_that_are_drawn_anew_have_a_rounding_floor(tmp_path):
+    loader = DataLoader(Augmented(), batch_size=10, shuffle=True)
+    system = Training(nn.Linear(4, 3), loader, lr=0.1, seed=1)
+    with nndyn.record(system, tmp_path / "r.nc", steps=25, replicas=1) as run:
+        floor = run["rounding_distance"].values
+    assert (floor[1:] > 0).all()
+    assert (floor < 1e-13).all()
+
+
 class Stream(IterableDataset):
     """Items in no number."""
 
