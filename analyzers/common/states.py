@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.finite import all_finite
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -141,10 +142,10 @@ class Tail:
         self.largest = 0.0
         for piece in self._pieces if n else []:
             last = self._read(rows[-1], piece)
-            ends, before = _finite(last), None
+            ends, before = all_finite(last), None
             for i, row in enumerate(rows):
                 x = self._read(row, piece) if i < n - 1 else last
-                if not _finite(x):
+                if not all_finite(x):
                     finite[i], before = False, None
                     continue
                 self.largest = max(self.largest, float(x.max()), -float(x.min()))
@@ -163,10 +164,6 @@ class Tail:
 
     def _read(self, row: int, piece: slice) -> Array:
         return np.asarray(self._states[int(row), piece].values, dtype=np.float64)
-
-
-def _finite(x: Array) -> bool:
-    return bool(np.isfinite(x.min()) and np.isfinite(x.max()))
 
 
 def _square(a: Array, b: Array) -> float:
