@@ -18,7 +18,7 @@ from nndyn.systems.training.protocol import Curvature, Engine, Network
 #: Numbers of a layer's values, of all rows, up to which runs share the calls that compute them:
 #: each call costs the interpreter some time, and threads wait for one another in it. Above, the
 #: calls are long enough, and one run after the other stays in the processor's caches.
-SHARED_VALUES = 2**21
+SHARED_VALUES = 2**19
 
 
 @dataclass(frozen=True, eq=False)
