@@ -13,6 +13,8 @@ from nndyn.numerics.arrays import Array
 from nndyn.systems.protocol import Parameter
 
 Tensor = torch.Tensor
+#: Some numbers of every row: an array, or a tensor where an engine computes with torch.
+Numbers = Array | Tensor
 
 
 class Network(Protocol):
@@ -99,7 +101,7 @@ class Engine(Protocol):
 
     def gradient(
         self, t: int, *, correct: bool = False, out: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Numbers, Numbers | None]:
         """Return gradient, loss and correct samples of the step from time `t`.
 
         Moves `statistics` on by that step.
@@ -120,12 +122,12 @@ class Engine(Protocol):
             Samples classified correctly, where asked and where there are labels.
         """
 
-    def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
+    def evaluate(self, *, correct: bool = False) -> tuple[Numbers, Numbers | None]:
         """Return loss ``(M·R,)`` and correct samples over the training set, as evaluations do."""
 
     def test(
         self, replicas: int, *, correct: bool = False
-    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+    ) -> tuple[Numbers, Numbers | None, Numbers, Numbers | None]:
         """Return what the test set says of the first `replicas` rows of every run.
 
         Returns

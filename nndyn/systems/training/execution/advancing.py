@@ -199,7 +199,7 @@ class Advancing:
                 if right is not None and other is not None:
                     found["test_accuracy"] = right[0] / counts["test_"]
                     found[DISAGREEMENT] = other[0] / counts["test_"]
-            return {name: v.to(torch.float64).cpu().numpy() for name, v in found.items()}
+            return {name: torch.as_tensor(v).double().cpu().numpy() for name, v in found.items()}
 
     def _engine(self, rows: int) -> Engine:
         """Return what computes so many rows: that of the run, which has its buffers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from nndyn.systems.training.execution.distances import separate
 from nndyn.systems.training.execution.large import LARGE, Room
 from nndyn.systems.training.execution.sketching import Sketching
 from nndyn.systems.training.optimizers.base import Rule
-from nndyn.systems.training.protocol import Engine
+from nndyn.systems.training.protocol import Engine, Numbers
 from nndyn.systems.training.torch_state.device import Snapshots, on_host
 
 Tensor = torch.Tensor
@@ -114,17 +115,21 @@ class Trajectories:
             gram, squares = self._zeros(M, n, R, R), self._zeros(M, n, R, len(self._ends))
             apart = l1, linf, gram, squares
             names = evaluations(self.counts, labelled=self.labelled)
-            found: dict[str, list[Tensor]] = {name: [] for name in names}
+            evaluated = {name: self._zeros(len(evaluate), M, R) for name in names}
+            seen = {name: self._written(values) for name, values in evaluated.items()}
+            of_time = [self._written(values) for values in (norms, moved, losses)]
+            of_run = [self._written(values) for values in apart]
+            looked = 0
             for i, t in enumerate(times):
                 asked = t in evaluate_at
                 if t in keep_at:
                     states.keep(here[:, part])
                 if sketch is not None and t in sketched_at:
                     sketches.append(self._sketched(sketch.map, here))
-                self._separate(here, i, apart)
+                self._separate(here, i, of_run)
                 self._enter(here)
                 if asked:
-                    self._evaluate(found, linf[:, i])
+                    self._evaluate(seen, looked, of_run[1][:, i])
                 wanted = asked and engine.whole
                 there = here
                 if steps or large:
@@ -134,16 +139,17 @@ class Trajectories:
                     correct=wanted and self.labelled,
                     out=there[:, :D] if large else None,
                 )
-                self._lengths(gradient, norms[i].view(-1))
-                losses[i] = loss.view(M, R)
+                length, move, of_batch = (values[i].reshape(-1) for values in of_time)
+                self._lengths(gradient, length)
+                of_batch[:] = loss
                 if wanted:
-                    _note(found, "", loss, correct)
+                    _note(seen, looked, "", loss, correct)
+                looked += asked
                 if steps:
                     self._step(here, gradient, t, there)
-                    self._moves(there[:, :D], here[:, :D], gradient, moved[i].view(-1))
+                    self._moves(self._weights(there), self._weights(here), gradient, move)
                     here, spare = there, here if i else None  # what was given stays
             distances = tuple(torch.nan_to_num(v, *[torch.nan] * 3) for v in apart)
-            evaluated = {name: self._joined(rows) for name, rows in found.items()}
             for prefix, count in self.counts.items() if self.labelled else ():
                 evaluated[prefix + "accuracy"] /= count
                 if prefix:
@@ -161,6 +167,10 @@ class Trajectories:
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=torch.float64, device=self.device)
 
+    def _written(self, values: Tensor) -> Any:
+        """Return what is written to instead: on a CPU arrays, since torch's calls take long."""
+        return values.numpy() if self._on_host else values
+
     def _given(self, phases: Array) -> Tensor:
         """Return phases ``(M, R, P)`` as rows on the device, on a CPU the very ones."""
         rows = phases.reshape(self.engine.runs * self.engine.replicas, -1)
@@ -168,7 +178,11 @@ class Trajectories:
         return torch.from_numpy(rows).to(self.device, self.dtype)
 
     def _enter(self, here: Tensor) -> None:
-        self.engine.load(here[:, : self.engine.size], here[:, self._moved :])
+        self.engine.load(self._weights(here), here[:, self._moved :])
+
+    def _weights(self, here: Tensor) -> Tensor:
+        size = self.engine.size
+        return here if here.shape[1] == size else here[:, :size]  # a view takes some time
 
     def _are_large(self, here: Tensor) -> bool:
         return self.engine.runs == 1 and not here.is_cuda and here.nbytes >= LARGE
@@ -189,28 +203,27 @@ class Trajectories:
         if moved < here.shape[1]:
             there[:, moved:] = self.engine.statistics
 
-    def _lengths(self, rows: Tensor, out: Tensor) -> None:
+    def _lengths(self, rows: Tensor, out: Any) -> None:
         """Write the l2 lengths of rows ``(N, D)`` into ``(N,)``."""
         if self._on_host:
-            lengths(rows.numpy(), out.numpy())
+            lengths(rows.numpy(), out)
         else:
             torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64, out=out)
 
-    def _moves(self, new: Tensor, before: Tensor, room: Tensor, out: Tensor) -> None:
+    def _moves(self, new: Tensor, before: Tensor, room: Tensor, out: Any) -> None:
         """Write how far rows ``(N, D)`` moved into ``(N,)``; on a GPU by way of some room."""
         if self._on_host:
-            moves(new.numpy(), before.numpy(), out.numpy())
+            moves(new.numpy(), before.numpy(), out)
         else:
             self._lengths(torch.sub(new, before, out=room), out)
 
-    def _separate(self, here: Tensor, i: int, out: tuple[Tensor, ...]) -> None:
+    def _separate(self, here: Tensor, i: int, out: Sequence[Any]) -> None:
         """Write l1, linf, inner products and squares by parameter of deviations from each first."""
         runs = here.view(self.engine.runs, self.engine.replicas, -1)
         if not self._on_host:
             separate(runs[..., : self.engine.size], self._ends.tolist(), i, out)
             return
-        arrays = (tensor.numpy() for tensor in (runs, *out))
-        for rows, *written in zip(*arrays, strict=True):
+        for rows, *written in zip(runs.numpy(), *out, strict=True):
             separate_by_parameter(rows, self._ends, i, *written)
 
     def _sketched(self, map: Sketch, here: Tensor) -> Tensor:
@@ -220,7 +233,7 @@ class Trajectories:
         runs = here.view(self.engine.runs, self.engine.replicas, -1)
         return torch.stack([self._sketching.of(rows) for rows in runs])
 
-    def _evaluate(self, found: dict[str, list[Tensor]], linf: Tensor) -> None:
+    def _evaluate(self, seen: dict[str, Any], place: int, linf: Any) -> None:
         """Note what the test set and, in minibatches, the training set say of the rows.
 
         Rows at the end whose weights are those of the first, as a control's are, are not computed
@@ -229,41 +242,38 @@ class Trajectories:
         if "test_" in self.counts:
             replicas = self.engine.replicas
             if self._on_host and not self.engine.statistics.shape[1]:
-                farthest = linf.numpy().max(0)
+                farthest = linf.max(0)
                 while replicas > 1 and farthest[replicas - 1] == 0.0:
                     replicas -= 1
-            _note(found, "test_", *self.engine.test(replicas, correct=self.labelled))
+            _note(seen, place, "test_", *self.engine.test(replicas, correct=self.labelled))
         if "" in self.counts and not self.engine.whole:
-            _note(found, "", *self.engine.evaluate(correct=self.labelled))
-
-    def _joined(self, rows: list[Tensor]) -> Tensor:
-        """Return ``(E, M, R)`` of what was noted for the first rows, the rest being like row 0."""
-        M, R = self.engine.runs, self.engine.replicas
-        if not rows:
-            return self._zeros(0, M, R)
-        whole = [values.view(M, -1) for values in rows]
-        whole = [
-            torch.cat([v, v[:, :1].expand(-1, R - v.shape[1])], 1) if v.shape[1] < R else v
-            for v in whole
-        ]
-        return torch.stack(whole).to(torch.float64)
+            _note(seen, place, "", *self.engine.evaluate(correct=self.labelled))
 
 
 def _note(
-    found: dict[str, list[Tensor]],
+    seen: dict[str, Any],
+    place: int,
     prefix: str,
-    loss: Tensor,
-    correct: Tensor | None,
-    distance: Tensor | None = None,
-    differing: Tensor | None = None,
+    loss: Numbers,
+    correct: Numbers | None,
+    distance: Numbers | None = None,
+    differing: Numbers | None = None,
 ) -> None:
-    found[prefix + "loss"].append(loss)
-    if correct is not None:
-        found[prefix + "accuracy"].append(correct)
-    if distance is not None:
-        found["distance_output"].append(distance)
-    if differing is not None:
-        found[DISAGREEMENT].append(differing)
+    """Write what was found of the first rows of every run; the others are like row 0."""
+    named = {
+        prefix + "loss": loss,
+        prefix + "accuracy": correct,
+        "distance_output": distance,
+        DISAGREEMENT: differing,
+    }
+    for name, values in named.items():
+        if values is not None:
+            rows = seen[name][place]
+            values = values.reshape(len(rows), -1)
+            count = values.shape[1]
+            rows[:, :count] = values
+            if count < rows.shape[1]:
+                rows[:, count:] = values[:, :1]
 
 
 def check_times(start: int, steps: int, **asked: Sequence[int]) -> None:

@@ -142,12 +142,15 @@ class Formula(Optimizer):
         elif self.clip_value is not None:
             gradient = clamped(gradient, c["clip"])
         parts = 1 + self.buffers
-        old = phase.chunk(parts, 1)
+        old = phase.chunk(parts, 1) if self.buffers else (phase,)
         if out is None:
             return torch.cat(list(self.update(c, gradient, old, [None] * parts)), 1)
         rows, size = gradient.shape
         width = size if out.is_cuda else max(BLOCK // rows, 1)
-        new = out.chunk(parts, 1)
+        new = out.chunk(parts, 1) if self.buffers else (out,)
+        if width >= size and gradient.data_ptr() != out.data_ptr():  # a view takes some time
+            self.update(c, gradient, old, new)
+            return out
         for start in range(0, size, width):
             columns = slice(start, start + width)
             few = gradient[:, columns]

@@ -121,7 +121,7 @@ class PerceptronCurvature:
         for piece in pieces:
             _, value = self._forward(weights, piece)
             top = self._buffer("top", 0, *value.shape).copy_(value)
-            found, _ = self._loss(top[None], piece.targets, gradient=False, correct=False)
+            found, _ = self._loss(top[None].numpy(), piece.targets, gradient=False, correct=False)
             total += float(found[0]) * piece.targets.count / count
         return total
 
@@ -191,7 +191,7 @@ class PerceptronCurvature:
     def _forward_and_back(self, weights: Tensor, piece: Inputs, count: int) -> _Pass:
         levels, below = self._forward(weights, piece)
         gradient = self._buffer("top", 0, *below.shape).copy_(below)
-        loss, _ = self._loss(gradient[None], piece.targets, gradient=True, correct=False)
+        loss, _ = self._loss(gradient[None].numpy(), piece.targets, gradient=True, correct=False)
         share = piece.targets.count / count
         done = _Pass(piece, share, levels, gradient, share * float(loss[0]))
         for level in reversed(levels):

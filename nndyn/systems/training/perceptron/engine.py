@@ -93,7 +93,7 @@ class Perceptrons:
         M, R = self.runs, replicas
         self.statistics = torch.zeros((M * R, 0), dtype=dtype)
         self._starts = [0, *accumulate(layer.size for layer in network.layers)]
-        self._rows = np.empty((0, self.size))
+        self._rows: Array = np.empty((0, self.size))
         self._operands: list[Tensor] = []
         products: list[tuple[int, ...]] = []
         for depth, layer in enumerate(network.layers):
@@ -107,6 +107,7 @@ class Perceptrons:
             products.append(shape)
         self._gradients = in_turn(products, dtype=dtype)
         self._biases = [torch.zeros((M, R, layer.outputs), dtype=dtype) for layer in network.layers]
+        self._taken = [self._entry(d) for d in range(len(self._layers)) if not self._is_small(d)]
         self._buffers: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self._up: dict[tuple[int, int], list[Up]] = {}
         self._down: dict[int, list[Down]] = {}
@@ -114,66 +115,54 @@ class Perceptrons:
 
     def load(self, weights: Tensor, statistics: Tensor) -> None:
         """Take the weights ``(M·R, D)``; there are no statistics."""
-        M, R = self.runs, self.replicas
-        self._rows = weights.numpy()
-        for depth, layer in enumerate(self._layers):
-            if self._is_small(depth):
-                continue
-            H, K, start = layer.outputs, layer.inputs, self._starts[depth]
-            operand = self._operands[depth]
-            if depth == 0:
-                operand = operand[:, : R * H].view(M, R, H, -1)
-            operand[..., :K] = weights[:, start : start + H * K].view(M, R, H, K)
-            if layer.bias:
-                bias = weights[:, start + H * K : start + layer.size].view(M, R, H, 1)
-                if depth == 0:
-                    operand[..., K : K + 1] = bias
-                else:
-                    self._biases[depth].copy_(bias[..., 0])
+        rows = self._rows = weights.numpy()
+        for place, taken, behind, bias in self._taken:
+            taken[:] = rows[:, place].reshape(taken.shape)
+            bias[:] = rows[:, behind].reshape(bias.shape)
 
     def gradient(
         self, t: int, *, correct: bool = False, out: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Array, Array | None]:
         """Return gradient, loss and correct samples of the step from time `t`."""
         batches = self._feed.at(t)
         layers = self._forward(batches, self.replicas)
         top = layers[-1]
         # the loss overwrites the outputs, which the activation's derivative still needs
         kept = None if top.activation == "identity" else top.value.clone()
-        loss, right = self._losses(top.value, batches, gradient=True, correct=correct)
+        loss, right = self._losses(top, batches, gradient=True, correct=correct)
         if kept is not None:
             _derive(top.activation, _arrays(top.value, kept, top.preactivation))
-        return self._backward(batches, layers, out), loss.flatten(), _flat(right)
+        return self._backward(batches, layers, out), loss, right
 
-    def evaluate(self, *, correct: bool = False) -> tuple[Tensor, Tensor | None]:
+    def evaluate(self, *, correct: bool = False) -> tuple[Array, Array | None]:
         """Return loss and correct samples over the training set."""
         loss, right, *_ = self._over(self._training, self.replicas, distance=False, correct=correct)
-        return loss.flatten(), _flat(right)
+        return loss.ravel(), None if right is None else right.ravel()
 
     def test(
         self, replicas: int, *, correct: bool = False
-    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+    ) -> tuple[Array, Array | None, Array, Array | None]:
         """Return what the test set says of the first `replicas` rows; see `Engine.test`."""
         return self._over(self._tested, replicas, distance=True, correct=correct)
 
     def _over(
         self, pieces: list[Inputs], replicas: int, *, distance: bool, correct: bool
-    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+    ) -> tuple[Array, Array | None, Array, Array | None]:
         count = sum(piece.targets.count for piece in pieces)
-        found = torch.zeros((4, self.runs, replicas), dtype=torch.float64)
+        found = np.zeros((4, self.runs, replicas))
         loss, right, squares, other = found
-        _, _, *compared = found.numpy()
         for piece in pieces:
             batches, n = [piece] * self.runs, piece.targets.count
-            outputs = self._forward(batches, replicas)[-1].value
-            for run, *written in zip(outputs.numpy(), *compared, strict=True) if distance else ():
-                compare(run, n, correct, *written)
-            one, hits = self._losses(outputs, batches, gradient=False, correct=correct)
+            top = self._forward(batches, replicas)[-1]
+            for m, outputs in enumerate(top.outputs if distance else ()):
+                compare(outputs, n, correct, squares[m], other[m])
+            one, hits = self._losses(top, batches, gradient=False, correct=correct)
+            one = one.reshape(loss.shape)
             loss += one if len(pieces) == 1 else one * (n / count)
             if hits is not None:
-                right += hits
+                right += hits.reshape(right.shape)
         asked = (right, other) if correct else (None, None)
-        return loss, asked[0], squares.sqrt_(), asked[1]
+        return loss, asked[0], np.sqrt(squares), asked[1]
 
     def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
@@ -198,27 +187,20 @@ class Perceptrons:
         return layers
 
     def _losses(
-        self, outputs: Tensor, batches: Sequence[Inputs], *, gradient: bool, correct: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return loss and correct samples (M, R) of `outputs`, which are overwritten."""
-        if outputs.is_contiguous() and all(batch is batches[0] for batch in batches):
-            calls = [(outputs.flatten(0, 1), batches[0])]
-        else:
-            calls = list(zip(outputs, batches, strict=True))
+        self, top: Up, batches: Sequence[Inputs], *, gradient: bool, correct: bool
+    ) -> tuple[Array, Array | None]:
+        """Return loss and correct samples (M·R,) of the outputs, which are overwritten."""
+        calls = list(zip(top.outputs, batches, strict=True))
+        if top.together is not None and all(batch is batches[0] for batch in batches):
+            calls = [(top.together, batches[0])]
         found = [
-            self.loss(part, batch.targets, gradient=gradient, correct=correct)
-            for part, batch in calls
+            self.loss(outputs, batch.targets, gradient=gradient, correct=correct)
+            for outputs, batch in calls
         ]
-        shape = outputs.shape[:2]
-        loss, right = (
-            found[0]
-            if len(found) == 1
-            else (
-                torch.cat([loss for loss, _ in found]),
-                torch.cat([hits for _, hits in found if hits is not None]) if correct else None,
-            )
-        )
-        return loss.view(shape), None if right is None else right.view(shape)
+        if len(found) == 1:
+            return found[0]
+        hits = [right for _, right in found if right is not None]
+        return np.concatenate([loss for loss, _ in found]), np.concatenate(hits) if hits else None
 
     def _backward(self, batches: Sequence[Inputs], layers: list[Up], out: Tensor | None) -> Tensor:
         columns = batches[0].x.shape[1]
@@ -231,7 +213,7 @@ class Perceptrons:
                 matrices.backward(self._rows, first, at, delta, lower)
             for m, product in enumerate(down.products):
                 if not down.lowers:  # the first layer
-                    torch.mm(down.deltas[m], batches[m].x.t(), out=product)
+                    torch.mm(down.deltas[m], batches[m].rows, out=product)
                 else:
                     torch.bmm(down.deltas[m], down.below[m], out=product)
                     torch.bmm(down.weights[m], down.deltas[m], out=down.lowers[m])
@@ -294,8 +276,21 @@ class Perceptrons:
                 if bias is None:
                     bias = torch.zeros((self.runs, replicas, H), dtype=self.dtype)
                 arrays = _arrays(preactivation, bias, value)
+            outputs = list(value.numpy())
+            together = value.flatten(0, 1).numpy() if value.is_contiguous() else None
+            both = preactivation, value
             found.append(
-                Up(layer.activation, operands, products, below, small, preactivation, value, arrays)
+                Up(
+                    layer.activation,
+                    operands,
+                    products,
+                    below,
+                    small,
+                    *both,
+                    arrays,
+                    outputs,
+                    together,
+                )
             )
         self._up[columns, replicas] = found
         return found
@@ -344,6 +339,19 @@ class Perceptrons:
         keeps = ACTIVATIONS[layer.activation].keeps_slope
         return preactivation, operand(*shape, dtype=self.dtype) if keeps else preactivation
 
+    def _entry(self, depth: int) -> tuple[slice, Array, slice, Array]:
+        """Return where weights and biases of a layer lie in a row, and where they go."""
+        layer, M, R, start = self._layers[depth], self.runs, self.replicas, self._starts[depth]
+        operand, end = self._operands[depth], start + layer.outputs * layer.inputs
+        bias = self._biases[depth]
+        if depth == 0:
+            operand = operand[:, : R * layer.outputs].view(M, R, layer.outputs, -1)
+            bias = operand[..., layer.inputs :]
+        elif not layer.bias:
+            bias = bias[..., :0]
+        taken = operand[..., : layer.inputs].numpy()
+        return slice(start, end), taken, slice(end, self._starts[depth + 1]), bias.numpy()
+
     def _place(self, m: int, depth: int) -> tuple[int, int, bool]:
         """Return the first row of run m, a layer's place in it, and whether it has biases."""
         return m * self.replicas, self._starts[depth], self._layers[depth].bias
@@ -357,10 +365,6 @@ class Perceptrons:
     def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
         """Return a buffer's first `replicas` of every run as ``(M, replicas, width, columns)``."""
         return buffer[:, : replicas * width].view(self.runs, replicas, width, -1)
-
-
-def _flat(correct: Tensor | None) -> Tensor | None:
-    return None if correct is None else correct.flatten()
 
 
 def _calls(*tensors: Tensor) -> list[tuple[Array, ...]]:

@@ -40,6 +40,11 @@ class Inputs:
     by_sample: bool = False
 
     @cached_property
+    def rows(self) -> Tensor:
+        """The same numbers, a sample a row."""
+        return self.x.t()
+
+    @cached_property
     def turned(self) -> Inputs:
         """The same samples in reversed order."""
         return _taken(self, torch.arange(self.targets.count - 1, -1, -1))

@@ -7,10 +7,13 @@ them a few columns that only pad the buffer and count for nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 import torch
 
+from nndyn.numerics.arrays import Array
 from nndyn.systems.training.perceptron.kernels import outputs as kernels
 
 Tensor = torch.Tensor
@@ -32,13 +35,19 @@ class Targets:
     labels: Tensor | None
     values: Tensor
 
+    @cached_property
+    def arrays(self) -> tuple[Array, Array]:
+        """The labels, empty where there are none, and the values ``(outputs, columns)``."""
+        labels = np.empty(0, np.int64) if self.labels is None else self.labels.numpy()
+        return labels, self.values[0].numpy()
+
 
 class Loss(Protocol):
     """A mean over samples, and its gradient."""
 
     def __call__(
-        self, outputs: Tensor, targets: Targets, *, gradient: bool, correct: bool
-    ) -> tuple[Tensor, Tensor | None]:
+        self, outputs: Array, targets: Targets, *, gradient: bool, correct: bool
+    ) -> tuple[Array, Array | None]:
         """Return the loss (R,) and, where asked, the number of samples classified correctly (R,).
 
         Both in float64. `outputs` is overwritten: by the gradient of the loss where `gradient`.
@@ -55,19 +64,12 @@ class CrossEntropy:
     """Mean over samples of ``log Σ exp z - z[label]``, each column shifted by its maximum."""
 
     def __call__(
-        self, outputs: Tensor, targets: Targets, *, gradient: bool, correct: bool
-    ) -> tuple[Tensor, Tensor | None]:
+        self, outputs: Array, targets: Targets, *, gradient: bool, correct: bool
+    ) -> tuple[Array, Array | None]:
         """Return the loss and the number of correct samples; `outputs` becomes the gradient."""
-        assert targets.labels is not None  # checked where the data enter
-        loss, right = torch.empty((2, len(outputs)), dtype=torch.float64)
-        kernels.cross_entropy(
-            outputs.numpy(),
-            targets.labels.numpy(),
-            targets.count,
-            gradient,
-            loss.numpy(),
-            right.numpy(),
-        )
+        labels, _ = targets.arrays  # there are some: checked where the data enter
+        loss, right = np.empty((2, len(outputs)))
+        kernels.cross_entropy(outputs, labels, targets.count, gradient, loss, right)
         return loss, right if correct else None
 
     def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:
@@ -82,15 +84,14 @@ class MeanSquare:
     """Mean over all entries of the squared difference to the targets."""
 
     def __call__(
-        self, outputs: Tensor, targets: Targets, *, gradient: bool, correct: bool
-    ) -> tuple[Tensor, Tensor | None]:
+        self, outputs: Array, targets: Targets, *, gradient: bool, correct: bool
+    ) -> tuple[Array, Array | None]:
         """Return the loss and the number of correct samples; `outputs` becomes the gradient."""
-        loss, right = torch.empty((2, len(outputs)), dtype=torch.float64)
-        n = targets.count
+        labels, values = targets.arrays
+        loss, right = np.empty((2, len(outputs)))
         if correct:
-            assert targets.labels is not None  # nobody asks otherwise
-            kernels.hits(outputs.numpy(), targets.labels.numpy(), n, right.numpy())
-        kernels.mean_square(outputs.numpy(), targets.values[0].numpy(), n, loss.numpy())
+            kernels.hits(outputs, labels, targets.count, right)
+        kernels.mean_square(outputs, values, targets.count, loss)
         return loss, right if correct else None
 
     def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:

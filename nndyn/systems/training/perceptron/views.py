@@ -31,6 +31,10 @@ class Up:
         See `Activation.forward`, which leaves the derivative in the first where it is kept.
     arrays : list of tuples of arrays
         Of each call of the activation: preactivations, bias, values; none where it changes nothing.
+    outputs : list of (replicas, outputs, columns) arrays
+        The values.
+    together : (M·replicas, outputs, columns) or None
+        Those of all runs, where there are no gaps between them.
     """
 
     activation: str
@@ -41,6 +45,8 @@ class Up:
     preactivation: Tensor
     value: Tensor
     arrays: list[tuple[Array, ...]]
+    outputs: list[Array]
+    together: Array | None
 
 
 @dataclass

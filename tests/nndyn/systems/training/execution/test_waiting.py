@@ -113,13 +113,14 @@ def test_a_look_at_every_step_is_seen(counted, monkeypatch):
 
 
 @pytest.mark.parametrize("piece", [2048, 16])
-def test_distances_of_a_gpu_are_those_of_the_cpu(counted, piece, monkeypatch):
+def test_distances_of_a_gpu_are_those_of_the_cpu(request, piece, monkeypatch):
     monkeypatch.setattr(distances, "PIECE", piece)
     theirs, ours = Training("mlp:4-5-3", "iris", lr=0.1), as_on_a_gpu("mlp:4-5-3", "iris")
     rng = np.random.default_rng(0)
     phase = theirs.initial(0) + 1e-2 * rng.standard_normal((4, theirs.dimension))
-    for system in (theirs, ours):
-        block = system.advance(phase, 0, 3, (0,))
+    blocks = [theirs.advance(phase, 0, 3, (0,))]
+    request.getfixturevalue("counted")
+    for block in (*blocks, ours.advance(phase, 0, 3, (0,))):
         apart = phase - phase[0]
         np.testing.assert_allclose(block.distance_l1[0], np.abs(apart).sum(1), rtol=1e-12)
         np.testing.assert_allclose(block.distance_linf[0], np.abs(apart).max(1), rtol=1e-12)

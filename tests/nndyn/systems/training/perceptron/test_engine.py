@@ -58,7 +58,7 @@ def test_gradient_loss_and_hits_equal_autograd(widths, activation, loss, samples
         value.backward()
         expected = torch.cat([p.grad.reshape(-1) for p in net.parameters()])
         torch.testing.assert_close(gradient[r], expected, rtol=1e-10, atol=1e-12)
-        torch.testing.assert_close(losses[r], value.detach(), rtol=1e-11, atol=1e-14)
+        assert losses[r] == pytest.approx(value.item(), rel=1e-11, abs=1e-14)
         assert correct[r] == (z.argmax(1) == labels).sum()
 
 
