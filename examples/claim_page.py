@@ -126,7 +126,8 @@ def page(cells, found, judged, without, figure):
     main = {cell: levels[cell.level] for cell, levels in judged.items()}
     parts = [
         "# Is training fastest at the onset of growth?",
-        "*Written by `python examples/claim.py`; not to be edited.*",
+        f"*Written by `python examples/claim.py` of {len(cells)} studies, the last of them "
+        f"{cells[-1].name}; not to be edited.*",
         rule(cells),
         "## What was found",
         summary(main),
