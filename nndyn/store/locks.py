@@ -156,8 +156,10 @@ def _beside(path: Path, what: str) -> Path:
 
 def stale_parts(path: Path) -> list[Path]:
     """Parts of `path` left behind; the caller holds the lock, so nobody is building one."""
-    pattern = re.compile(re.escape(f".{path.name}.") + r"\d+\.part")
-    return [p for p in path.parent.iterdir() if pattern.fullmatch(p.name)]
+    before = f".{path.name}."
+    # one look at a folder, which may hold all runs of a study, for each of them
+    there = [name for name in os.listdir(path.parent) if name.startswith(before)]
+    return [path.with_name(n) for n in there if re.fullmatch(r"\d+\.part", n[len(before) :])]
 
 
 class WriterLock:
