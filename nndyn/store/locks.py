@@ -157,9 +157,8 @@ def _beside(path: Path, what: str) -> Path:
 def stale_parts(path: Path) -> list[Path]:
     """Parts of `path` left behind; the caller holds the lock, so nobody is building one."""
     before = f".{path.name}."
-    # one look at a folder, which may hold all runs of a study, for each of them
-    there = [name for name in os.listdir(path.parent) if name.startswith(before)]
-    return [path.with_name(n) for n in there if re.fullmatch(r"\d+\.part", n[len(before) :])]
+    there = [n[len(before) :] for n in os.listdir(path.parent) if n.startswith(before)]
+    return [path.with_name(before + end) for end in there if re.fullmatch(r"\d+\.part", end)]
 
 
 class WriterLock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,33 +101,39 @@ def opened(path: Path) -> Opened:
     RecordingError
         If it is not a recording that this version can go on with, or damaged.
     """
-    with contextlib.ExitStack() as undo:
-        try:
-            roll_back(path, adopt=True)
-            fd = open_regular(path, os.O_RDWR)
-            undo.callback(os.close, fd)
-            forget_readers(fd)
-            # before the library opens for writing what may be damaged
-            with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
-                there = found(path, nc)
-            journal = Journal(path)
-            undo.callback(journal.close)
-            handle = Handle(path, "r+")
-            undo.callback(handle.close)
-            if not handle.holds(fd):
-                raise StoreError(
-                    f"{path} is written in this process already, under another name, or was "
-                    "replaced as it was opened; close the other Writer, or try again"
-                )
-        except NndynError:
-            raise
-        except OSError as error:
+    with _explained(path), contextlib.ExitStack() as undo:
+        roll_back(path, adopt=True)
+        fd = open_regular(path, os.O_RDWR)
+        undo.callback(os.close, fd)
+        forget_readers(fd)
+        # before the library opens for writing what may be damaged
+        with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
+            there = found(path, nc)
+        journal = Journal(path)
+        undo.callback(journal.close)
+        handle = Handle(path, "r+")
+        undo.callback(handle.close)
+        if not handle.holds(fd):
             raise StoreError(
-                f"cannot write {path}: {error.strerror or error}; check the permissions and "
-                "the free space"
-            ) from error
+                f"{path} is written in this process already, under another name, or was "
+                "replaced as it was opened; close the other Writer, or try again"
+            )
         undo.pop_all()
     return Opened(fd, handle, journal, there)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say of what the system refuses that the recording cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, NndynError):
+            raise
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}; check the permissions and "
+            "the free space"
+        ) from error
 
 
 def of_new(

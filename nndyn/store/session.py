@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from nndyn.store.opening import Opened, Opening
 from nndyn.store.saving import Range
 from nndyn.store.space import give_back, reserve, space
 
+#: Bytes from which on chunks do not wait in memory: each would be copied once more to be written.
+_LARGE = 2**20
 #: Bytes that any change may take beside what it says it does.
 _SLACK = 64 * 1024
 _PULSE = 60.0  # s
@@ -76,8 +79,8 @@ class Session:
         self._learn(opened.found)
         self._length = os.fstat(self._fd).st_size
         self.nc = self._handle.nc
-        for name, (rows, *_) in self._shapes.items():
-            if rows == 1:
+        for name, (rows, *rest) in self._shapes.items():
+            if rows == 1 or math.prod((rows, *rest)) >= _LARGE:
                 self._handle.pass_through(name)
         self.is_open = True
         if opened.new:  # on disk as it is
