@@ -104,7 +104,7 @@ def _lengths(variable: xr.DataArray) -> _Lengths:
         lengths = lengths[np.isfinite(lengths)]
         count += lengths.size
         longest = max(longest, float(lengths.max(initial=0.0)))
-        last = np.concatenate([last, lengths])[-2 * LONGEST :]
+        last = np.concatenate([last, lengths[-2 * LONGEST :]])[-2 * LONGEST :]
     return _Lengths(count, longest, last)
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analyzers.common.blocks import parts
 from analyzers.common.manifest import manifest
 from analyzers.growth.growth_rate import FEWEST, STEADY, GrowthRate, growth_rate
 from nndyn.errors import DataError
 from nndyn.numerics.arrays import Array
+from nndyn.numerics.finite import all_finite
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -169,17 +171,17 @@ def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None)
         where = "the recording" if window is None else f"the window {window[0]:g}:{window[1]:g}"
         raise DataError(f"{where} holds {len(time)} times of stretching, 2 are needed at least")
     every, merged = intervals(recording, time)
-    good = total < np.inf
-    if not good.all():
+    whole = all_finite(total)
+    if not whole and not (good := total < np.inf).all():
         cure = "use `window` to end before it"
         if every != 1:
             cure = f"orthonormalize more often (`tangent_every`), or {cure}"
         begin = time[good.all(axis=1).argmin()]
         raise DataError(f"tangent_log_stretch is not a number from time {begin:g} on; {cure}")
-    whole = np.isfinite(total).all()
     for column in total.T:
-        steps = np.abs(np.diff(column if whole else column[np.isfinite(column)]))
-        if steps.max(initial=0.0) > POSSIBLE * merged:
+        known = column if whole else column[np.isfinite(column)]
+        if _longest(known) > POSSIBLE * merged:
+            steps = np.abs(np.diff(known))
             at = int(np.argmax(steps > POSSIBLE * merged))
             raise DataError(
                 f"tangent_log_stretch changes by {steps[at]:.3g} up to time {time[at + 1]:g}, and "
@@ -188,6 +190,12 @@ def stretching(recording: xr.Dataset, window: tuple[float, float] | None = None)
             )
     dimension = recording.sizes.get("phase", total.shape[1])
     return Stretching(time, total, dimension, str(axis.attrs.get("units", "step")))
+
+
+def _longest(values: Array) -> float:
+    """Return the longest step between neighbours, 0 where there are none."""
+    pieces = (values[part.start : part.stop + 1] for part in parts(len(values)))
+    return max((float(np.abs(np.diff(p)).max(initial=0.0)) for p in pieces), default=0.0)
 
 
 def intervals(recording: xr.Dataset, time: Array) -> tuple[int | None, int]:

@@ -36,18 +36,28 @@ class Book:
     identity : str
         The ``recording_id``.
     checks : Checks or None
-        Its digests; without them, as earlier versions wrote it, none are written either.
+        Its digests; none where this process has written all there is.
+    ledger : Ledger or None
+        Of digests to be written; none in a file that has none, as earlier versions wrote it.
     """
 
-    def __init__(self, path: Path, identity: str, checks: Checks | None) -> None:
+    def __init__(
+        self, path: Path, identity: str, checks: Checks | None, ledger: Ledger | None
+    ) -> None:
         self._path, self._identity = path, identity
-        self._checks = checks
-        self._grids = {} if checks is None else checks.grids
-        self._ledger = None if checks is None else Ledger(identity, self._grids)
+        self._checks, self._ledger = checks, ledger
+        self._grids = {} if ledger is None else ledger.grids
+        self._described: bytes | None = None  # nobody changes variables of an open file
+
+    @classmethod
+    def of(cls, path: Path, identity: str, checks: Checks | None) -> Book:
+        """Return the book of a file that was there before, which has digests or not."""
+        ledger = None if checks is None else Ledger(identity, checks.grids)
+        return cls(path, identity, checks, ledger)
 
     def read(self, nc: netCDF4.Dataset, name: str, where: slice) -> Array:
         """Return rows of a variable, checked unless this process wrote some."""
-        variable = nc[name]
+        variable = nc.variables[name]
         variable.set_auto_chartostring(False)
         with reading(self._path):
             if self._checks is None:
@@ -57,20 +67,20 @@ class Book:
 
     def write(self, nc: netCDF4.Dataset, name: str, values: Any, start: int) -> None:
         """Write rows of a variable from `start` on."""
-        variable = nc[name]
+        variable = nc.variables[name]
 
         def before(first: int, stop: int) -> Array:
             return self.read(nc, name, slice(first, stop))
 
-        if isinstance(values, InParts) and self._ledger is not None and self._checks is not None:
+        if isinstance(values, InParts) and self._ledger is not None:
             # the ledger takes one chunk after the other: each is written as it is taken
             taken = _Taken(variable, start, values, slice(0, len(values)))
             self._ledger.add(name, start, taken, before)
-            self._checks.trust(name)
+            self._trust(name)
             return
         values = values.whole() if isinstance(values, InParts) else values
         values = np.asarray(values, dtype=variable.dtype)
-        if self._ledger is None or self._checks is None:
+        if self._ledger is None:
             variable[start : start + len(values)] = values
             return
         note = partial(self._ledger.add, name, start, values, before)
@@ -84,7 +94,12 @@ class Book:
                     variable[start + i, r] = values[i, r]
             else:
                 variable[start : start + len(values)] = values
-        self._checks.trust(name)
+        self._trust(name)
+
+    def _trust(self, name: str) -> None:
+        """Check no more of a variable that this process writes."""
+        if self._checks is not None:
+            self._checks.trust(name)
 
     def cut(self, nc: netCDF4.Dataset, kept: Mapping[str, int]) -> None:
         """Make digests of what stays of chunks that are cut through, to be counted.
@@ -101,14 +116,14 @@ class Book:
         for name, grid in self._grids.items():
             rows = _begun(nc, name, grid.chunk[0], kept)
             if rows:
-                stop = kept[nc[name].dimensions[0]]
+                stop = kept[nc.variables[name].dimensions[0]]
                 ledger.add(name, stop - rows, self.read(nc, name, slice(stop - rows, stop)))
         self._ledger = ledger
 
     def anew(self, nc: netCDF4.Dataset, counts: Mapping[str, int]) -> Book:
         """Return a book of the file as it is now, with so many rows of each growing dimension."""
-        checks = None if self._checks is None else Checks(self._path, nc, counts)
-        return Book(self._path, self._identity, checks)
+        checks = None if self._ledger is None else Checks(self._path, nc, counts)
+        return Book.of(self._path, self._identity, checks)
 
     @property
     def new(self) -> int:
@@ -126,7 +141,7 @@ class Book:
         """
         if self._ledger is not None:
             start, stop = ends[DIM], ends[DIM] + self._ledger.count
-            nc[NAME][start:stop] = self._ledger.entries()
+            nc.variables[NAME][start:stop] = self._ledger.entries()
             ends[DIM] = stop
         nc.sync()
         nc.setncattr("n_committed", np.int64(ends["time"]))
@@ -137,13 +152,16 @@ class Book:
 
     def seal(self, nc: netCDF4.Dataset, new: Iterable[str] = ()) -> None:
         """Store the digest of the header, which covers the attributes `new` from now on."""
-        if self._ledger is not None:
-            digests.seal(nc, new)
+        if self._ledger is None:
+            return
+        if self._described is None:
+            self._described = digests.description(nc)
+        digests.seal(nc, new, self._described)
 
 
 def _begun(nc: netCDF4.Dataset, name: str, chunk: int, kept: Mapping[str, int]) -> int:
     """Return the rows of the last chunk along the first axis that stay, 0 if it stays whole."""
-    return kept.get(nc[name].dimensions[0], 0) % chunk
+    return kept.get(nc.variables[name].dimensions[0], 0) % chunk
 
 
 @contextmanager

@@ -106,7 +106,7 @@ class Checks:
                 f"{path} is damaged: its digests would take {size} bytes, it has "
                 f"{path.stat().st_size}; {_CURE}"
             )
-        entries = np.asarray(nc[digests.NAME][: counts[digests.DIM]])
+        entries = np.asarray(nc.variables[digests.NAME][: counts[digests.DIM]])
         if entries.dtype != np.int64 or entries.shape[1:] != (digests.WORDS,):
             raise RecordingError(f"{path} is damaged: its digests are not a list; {_CURE}")
         order = np.argsort(entries[:, 0], kind="stable")
@@ -115,8 +115,9 @@ class Checks:
         known = bounds[0] == 0 and bounds[-1] == len(entries)
         self._tables: dict[str, _Table] = {}
         for name, grid in digests.grids(nc, names).items():
-            dim = nc[name].dimensions[0]
-            rows = counts.get(dim, nc[name].shape[0])
+            variable = nc.variables[name]
+            dim = variable.dimensions[0]
+            rows = counts.get(dim, variable.shape[0])
             size = -(-rows // grid.chunk[0]) * grid.width
             mine = entries[bounds[grid.number] : bounds[grid.number + 1]]
             known = known and bool((mine[:, 1] >= 0).all())
@@ -126,7 +127,7 @@ class Checks:
                 raise RecordingError(f"{path} is damaged: its digests are not a list; {_CURE}")
             table = _Table(
                 grid,
-                nc[name].dtype,
+                variable.dtype,
                 rows,
                 dim in counts,
                 np.zeros(size, dtype=np.int64),

@@ -7,21 +7,23 @@ import os
 import shutil
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 
 from nndyn.errors import StoreError, UsageError
-from nndyn.store import digests, layout
+from nndyn.store import handles, layout, opening
 from nndyn.store.failures import is_of_write, write_failure
-from nndyn.store.files import part_path, sync_folder
-from nndyn.store.handles import written
+from nndyn.store.files import part_path
+from nndyn.store.journal import Journal
 from nndyn.store.layout import Header
 from nndyn.store.locks import BusyError, WriterLock, check_own, journal_path, stale_parts, vacant
+from nndyn.store.opening import Opened, Opening
 from nndyn.words.text import size
 
 
 def make(
     path: Path, header: Header, *, overwrite: bool, take_over: bool = False
-) -> tuple[WriterLock, os.stat_result]:
+) -> tuple[WriterLock, Opened]:
     """Put a recording without rows at `path`.
 
     Parameters
@@ -37,8 +39,7 @@ def make(
     -------
     WriterLock
         Of `path`, held.
-    os.stat_result
-        Of the file made.
+    Opened
 
     Raises
     ------
@@ -65,14 +66,17 @@ def make(
                 f"{path} will take {size(header.expected_bytes)}, {folder} has "
                 f"{size(free)} free; store less, or choose another folder"
             )
-        file = _write_header(part, header)
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path} has appeared meanwhile; choose another name")
-        if not lock.keep():
-            raise BusyError(f"{path} was begun by another process meanwhile; choose another name")
-        part.replace(path)
-        journal_path(path).unlink(missing_ok=True)
-        sync_folder(folder)
+        with handles.made(part, header.fixed_bytes) as (fd, handle):
+            found = _written(path, fd, handle.nc, header)
+            if path.exists() and not overwrite:
+                raise UsageError(f"{path} has appeared meanwhile; choose another name")
+            if not lock.keep():
+                raise BusyError(
+                    f"{path} was begun by another process meanwhile; choose another name"
+                )
+            part.replace(path)
+            # takes the place of that of the file before, and puts both names on disk
+            journal = Journal(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -81,21 +85,24 @@ def make(
             failure = write_failure(path, error)
             raise failure from error
         raise
-    return lock, file
+    return lock, Opened(fd, handle, journal, found, new=True)
 
 
-def _write_header(part: Path, header: Header) -> os.stat_result:
-    with written(part, header.fixed_bytes) as nc:
-        layout.define(nc, header)
-        nc.sync()
-        # Closing only ever shortens the file: what it grows to from here on is chunks.
-        ranges = [(0, part.stat().st_size)]
-        mark = layout.extents_value(ranges, place=-1)
-        nc.setncattr(layout.EXTENTS, mark)
-        nc.sync()
-        content, looked_for = part.read_bytes(), np.asarray(mark).tobytes()
-        place = content.find(looked_for) if content.count(looked_for) == 1 else 0
-        nc.setncattr(layout.EXTENTS, layout.extents_value(ranges, place))
-        digests.seal(nc)
-        nc.sync()
-    return part.stat()
+def _written(path: Path, fd: int, nc: netCDF4.Dataset, header: Header) -> Opening:
+    """Write all that is known before the first row into what is to be `path`, durably."""
+    attrs = header.globals()
+    ledger = layout.define(nc, header, attrs)
+    nc.sync()
+    # The library only ever shortens the file from here on; what it grows by is chunks.
+    extents = [(0, os.fstat(fd).st_size)]
+    mark = np.asarray(layout.extents_value(extents, place=-1))
+    nc.setncattr(layout.EXTENTS, mark)
+    nc.sync()
+    content, looked_for = os.pread(fd, os.fstat(fd).st_size, 0), mark.tobytes()
+    place = content.find(looked_for) if content.count(looked_for) == 1 else 0
+    nc.setncattr(layout.EXTENTS, layout.extents_value(extents, place))
+    found = opening.of_new(path, nc, attrs, ledger, extents, place)
+    found.book.seal(nc)
+    nc.sync()
+    os.fsync(fd)
+    return found

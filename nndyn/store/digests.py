@@ -128,8 +128,9 @@ def grids(nc: netCDF4.Dataset, names: Iterable[str]) -> dict[str, Grid]:
     """Return the grids of variables, numbered as they come."""
     found = {}
     for number, name in enumerate(names):
-        chunk = tuple(int(c) for c in nc[name].chunking())
-        found[name] = Grid(number, tuple(nc[name].shape[1:]), chunk)
+        variable = nc.variables[name]
+        chunk = tuple(int(c) for c in variable.chunking())
+        found[name] = Grid(number, tuple(variable.shape[1:]), chunk)
     return found
 
 
@@ -213,6 +214,11 @@ class Ledger:
             self._new[grid.number, chunk] = rows, known
 
     @property
+    def grids(self) -> dict[str, Grid]:
+        """How each variable is cut into chunks."""
+        return self._grids
+
+    @property
     def count(self) -> int:
         """Entries that `entries` will return."""
         return len(self._new)
@@ -264,7 +270,7 @@ def set_counts(nc: netCDF4.Dataset, counts: Mapping[str, int]) -> None:
     nc.setncattr(COUNTS, np.array([counts[d] for d in dims], dtype=np.int64))
 
 
-def seal(nc: netCDF4.Dataset, new: Iterable[str] = ()) -> None:
+def seal(nc: netCDF4.Dataset, new: Iterable[str] = (), described: bytes | None = None) -> None:
     """Store the digest of the header, as it is now.
 
     Parameters
@@ -272,20 +278,24 @@ def seal(nc: netCDF4.Dataset, new: Iterable[str] = ()) -> None:
     nc : netCDF4.Dataset
     new : iterable of str
         Global attributes that are to be covered from now on.
+    described : bytes, optional
+        As of `header_digest`.
     """
     covered = str(nc.getncattr(ATTRIBUTES)).split()
     more = [name for name in new if name not in covered]
     if more:
         nc.setncattr(ATTRIBUTES, " ".join([*covered, *more]))
-    nc.setncattr(HEADER, header_digest(nc))
+    nc.setncattr(HEADER, header_digest(nc, described))
 
 
-def header_digest(nc: netCDF4.Dataset) -> str:
+def header_digest(nc: netCDF4.Dataset, described: bytes | None = None) -> str:
     """Return the digest of the header of an open file, in hexadecimal.
 
     Parameters
     ----------
     nc : netCDF4.Dataset
+    described : bytes, optional
+        What `description` gave, for who knows that variables are as they were.
 
     Returns
     -------
@@ -295,23 +305,38 @@ def header_digest(nc: netCDF4.Dataset) -> str:
     ------
     AttributeError
         If an attribute that it covers is missing.
-    IndexError
+    KeyError
         If a variable is.
     """
     known = hashlib.sha256(usedforsecurity=False)
-    names = str(nc.getncattr(VARIABLES)).split()
-    for attribute in (VARIABLES, ATTRIBUTES):
+    covered = nc.getncattr(ATTRIBUTES)
+    for attribute in (VARIABLES, ATTRIBUTES, *str(covered).split()):
         known.update(_told(attribute, nc.getncattr(attribute)))
-    for attribute in str(nc.getncattr(ATTRIBUTES)).split():
-        known.update(_told(attribute, nc.getncattr(attribute)))
-    for name in (*names, NAME):
-        variable = nc[name]
+    known.update(description(nc) if described is None else described)
+    return known.hexdigest()[: 2 * _BYTES]
+
+
+def description(nc: netCDF4.Dataset) -> bytes:
+    """Return what the digest of the header covers of the variables of an open file.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    KeyError
+        If one is missing.
+    """
+    parts = []
+    for name in (*str(nc.getncattr(VARIABLES)).split(), NAME):
+        variable = nc.variables[name]
         sizes = [(d, _fixed_size(nc, d)) for d in variable.dimensions]
-        known.update(_told(name, [variable.dtype.str, sizes, variable.chunking()]))
+        parts.append(_told(name, [variable.dtype.str, sizes, variable.chunking()]))
         for attribute in variable.ncattrs():
             if attribute in _MEANING:
-                known.update(_told(attribute, variable.getncattr(attribute)))
-    return known.hexdigest()[: 2 * _BYTES]
+                parts.append(_told(attribute, variable.getncattr(attribute)))
+    return b"".join(parts)
 
 
 def _fixed_size(nc: netCDF4.Dataset, dim: str) -> int:

@@ -54,7 +54,7 @@ class Handle:
 
     def pass_through(self, name: str) -> None:
         """Let chunks of a variable, which are written whole, not wait in the library's memory."""
-        self.nc[name].set_var_chunk_cache(0, _SLOTS, _PREEMPTION)
+        self.nc.variables[name].set_var_chunk_cache(0, _SLOTS, _PREEMPTION)
 
     def holds(self, fd: int) -> bool:
         """Whether this is the file open as `fd`: its name may have gone over to another one."""
@@ -109,8 +109,8 @@ class Handle:
 
 
 @contextlib.contextmanager
-def written(path: Path, size: int) -> Iterator[netCDF4.Dataset]:
-    """Give a new file of the library to write into; at the end it is closed and on disk.
+def made(path: Path, size: int) -> Iterator[tuple[int, Handle]]:
+    """Give a new file of the library to write into, which stays open unless something fails.
 
     Parameters
     ----------
@@ -120,7 +120,9 @@ def written(path: Path, size: int) -> Iterator[netCDF4.Dataset]:
 
     Yields
     ------
-    netCDF4.Dataset
+    int
+        Its descriptor, to be closed by who takes the file over.
+    Handle
 
     Raises
     ------
@@ -135,19 +137,35 @@ def written(path: Path, size: int) -> Iterator[netCDF4.Dataset]:
         reserve(fd, size)  # for what the library writes in making the file, which gives it back
         handle = Handle(path, "w")
         reserve(fd, size)
+        yield fd, handle
+    except BaseException as error:
+        if handle is not None:
+            handle.let_go(fd, [(0, os.fstat(fd).st_size)])
+        try:
+            if isinstance(error, Exception) and is_of_write(error):
+                found = reason(fd, error)
+                raise found from error
+            raise
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def written(path: Path, size: int) -> Iterator[netCDF4.Dataset]:
+    """Give a new file of the library to write into; at the end it is closed and on disk.
+
+    Parameters and errors are those of `made`.
+
+    Yields
+    ------
+    netCDF4.Dataset
+    """
+    with made(path, size) as (fd, handle):
         yield handle.nc
         handle.close()
         give_back(fd)
         os.fsync(fd)
-    except BaseException as error:
-        if handle is not None:
-            handle.let_go(fd, [(0, os.fstat(fd).st_size)])
-        if isinstance(error, Exception) and is_of_write(error):
-            found = reason(fd, error)
-            raise found from error
-        raise
-    finally:
-        os.close(fd)
+    os.close(fd)
 
 
 def _descriptors(path: Path) -> set[int]:

@@ -38,9 +38,7 @@ class Inspected:
     checks: Checks | None
 
 
-def inspected(
-    path: Path, nc: netCDF4.Dataset, *, moved: bool = False, new: bool = False
-) -> Inspected:
+def inspected(path: Path, nc: netCDF4.Dataset, *, moved: bool = False) -> Inspected:
     """Check header, counters and chunk indices of a recording that nndyn laid out.
 
     Parameters
@@ -50,8 +48,6 @@ def inspected(
         The same file, open.
     moved : bool, default False
         As of `faults`, of a file with digests: whether it is only read.
-    new : bool, default False
-        Whether this process has just made it: its header and indices are not checked.
 
     Returns
     -------
@@ -62,12 +58,11 @@ def inspected(
     RecordingError
         With the first thing that is wrong.
     """
-    sealed = new or check_header(path, nc)
+    sealed = check_header(path, nc)
     attrs = read(attributes(path, nc), str(path))
     rows = rows_of(path, nc, attrs.n_committed, sealed=sealed)
-    if not new:
-        for fault in faults(path, nc, rows, slot_of(nc, rows["time"]), moved=moved and sealed):
-            raise RecordingError(f"{path} is damaged: {fault}; {CURE}")
+    for fault in faults(path, nc, rows, slot_of(nc, rows["time"]), moved=moved and sealed):
+        raise RecordingError(f"{path} is damaged: {fault}; {CURE}")
     return Inspected(attrs, rows, Checks(path, nc, rows) if sealed else None)
 
 

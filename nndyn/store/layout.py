@@ -250,13 +250,25 @@ def extents_of(path: Path, value: Array) -> list[tuple[int, int]]:
     return found
 
 
-def define(nc: netCDF4.Dataset, header: Header) -> None:
-    """Write dimensions, variables, attributes and fixed values of `header` into an empty file."""
-    nc.set_auto_maskandscale(False)
+def define(nc: netCDF4.Dataset, header: Header, attrs: Mapping[str, Any]) -> digests.Ledger:
+    """Write dimensions, variables and fixed values of a header into an empty file.
+
+    Parameters
+    ----------
+    nc : netCDF4.Dataset
+    header : Header
+    attrs : mapping of str to value
+        Its global attributes.
+
+    Returns
+    -------
+    Ledger
+        In which all that was written counts.
+    """
     dims = dict.fromkeys(d for v in header.variables for d in v.dims)
     for dim in dims:
         nc.createDimension(dim, None if dim in GROWING else header.sizes[dim])
-    nc.setncatts({**header.globals(), EXTENTS: extents_value([])})
+    nc.setncatts({**attrs, EXTENTS: extents_value([])})
     text = {v.name: _encoded(header.fixed[v.name]) for v in header.variables if v.dtype == "str"}
     for variable in header.variables:
         dim_names, chunk = variable.dims, header.chunk(variable)
@@ -277,17 +289,19 @@ def define(nc: netCDF4.Dataset, header: Header) -> None:
         target.setncatts(_attributes(variable, header))
     names = [v.name for v in header.variables]
     digests.define(nc, names, [d for d in dims if d in GROWING])
-    ledger = digests.Ledger(str(nc.getncattr("recording_id")), digests.grids(nc, names))
+    nc.set_auto_maskandscale(False)
+    ledger = digests.Ledger(str(attrs["recording_id"]), digests.grids(nc, names))
     for name, values in _initial(header).items():
-        stored = text.get(name)
+        stored, target = text.get(name), nc.variables[name]
         if stored is not None:
             values = stored.view("S1").reshape(*stored.shape, -1)
-        values = np.broadcast_to(np.asarray(values, dtype=nc[name].dtype), nc[name].shape)
-        nc[name][...] = values
+        values = np.broadcast_to(np.asarray(values, dtype=target.dtype), target.shape)
+        target[...] = values
         ledger.add(name, 0, values)
     count = ledger.count
-    nc[digests.NAME][:count] = ledger.entries()
+    nc.variables[digests.NAME][:count] = ledger.entries()
     digests.set_counts(nc, {**dict.fromkeys(dims, 0), digests.DIM: count})
+    return ledger
 
 
 def _attributes(variable: Variable, header: Header) -> dict[str, Any]:

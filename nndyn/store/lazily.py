@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,14 +53,19 @@ class _Store(NetCDF4DataStore):
         return type(self).__name__, self._filename, file.st_mtime_ns, file.st_size
 
 
-def opened(path: Path, checks: Checks | None, chunks: Mapping[str, int] | None) -> xr.Dataset:
+def opened(
+    path: Path,
+    checked: Callable[[netCDF4.Dataset], Checks | None],
+    chunks: Mapping[str, int] | None,
+) -> xr.Dataset:
     """Open a file without conversion of its values.
 
     Parameters
     ----------
     path : Path
-    checks : Checks or None
-        Its digests, if it has some.
+    checked : callable
+        Is given the file as the library has it, before anything else is done with it; returns its
+        digests, if it has some.
     chunks : mapping of str to int or None
         As in `xarray.open_dataset`.
 
@@ -77,10 +82,12 @@ def opened(path: Path, checks: Checks | None, chunks: Mapping[str, int] | None) 
         "drop_variables": [digests.NAME],
     }
     store = _Store.open(os.fspath(path))  # type: ignore[no-untyped-call]
-    store.path, store.checks = path, checks
-    if checks is not None:
-        checks.others_write = True
+    store.path = path
     try:
+        store.ds.set_auto_maskandscale(False)
+        store.checks = checks = checked(store.ds)
+        if checks is not None:
+            checks.others_write = True
         recording = xr.open_dataset(store, **options)
     except BaseException:
         store.close()  # else whoever opens the file next is given what the library remembers of it

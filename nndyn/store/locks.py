@@ -156,8 +156,9 @@ def _beside(path: Path, what: str) -> Path:
 
 def stale_parts(path: Path) -> list[Path]:
     """Parts of `path` left behind; the caller holds the lock, so nobody is building one."""
-    pattern = re.compile(re.escape(f".{path.name}.") + r"\d+\.part")
-    return [p for p in path.parent.iterdir() if pattern.fullmatch(p.name)]
+    before = f".{path.name}."
+    there = [n[len(before) :] for n in os.listdir(path.parent) if n.startswith(before)]
+    return [path.with_name(before + end) for end in there if re.fullmatch(r"\d+\.part", end)]
 
 
 class WriterLock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import time
 import warnings
@@ -23,10 +22,10 @@ from nndyn.store.inspection import inspected
 from nndyn.store.layout import EXTENTS, growing, is_copy
 from nndyn.store.library import (
     check_held,
+    check_lengths,
     check_signature,
     exclusive,
     explain,
-    open_netcdf,
     reading,
     small_cache,
 )
@@ -34,6 +33,7 @@ from nndyn.store.locks import existing
 from nndyn.validity import validate
 
 if TYPE_CHECKING:
+    import netCDF4
     import xarray as xr
 
 _LOST = (
@@ -135,10 +135,16 @@ def _changed(path: Path, before: Any) -> bool:
 def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dataset:
     from nndyn.store.lazily import opened
 
-    rows, checks = _inspected(path)
+    rows: dict[str, int] | None = None
+
+    def checked(nc: netCDF4.Dataset) -> Checks | None:
+        nonlocal rows
+        rows, checks = _inspected(path, nc)
+        return checks
+
     try:
         with small_cache():
-            recording = opened(path, checks, chunks)
+            recording = opened(path, checked, chunks)
     except NndynError:
         raise
     except (OSError, RuntimeError, ValueError, LookupError, AttributeError, TypeError) as error:
@@ -157,9 +163,10 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
     return recording
 
 
-def _inspected(path: Path) -> tuple[dict[str, int] | None, Checks | None]:
+def _inspected(path: Path, nc: netCDF4.Dataset) -> tuple[dict[str, int] | None, Checks | None]:
     """Return committed rows and digests of a recording as nndyn laid it out; None of others."""
-    with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
+    with reading(path):
+        check_lengths(path, nc)
         attrs = attributes(path, nc)
         if is_copy(path, attrs):
             read(attrs, str(path))

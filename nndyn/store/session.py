@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nndyn.errors import NndynError, RecordingError, StoreError
+from nndyn.errors import RecordingError, StoreError
 from nndyn.numerics.arrays import Array
 from nndyn.store import journal as journals
-from nndyn.store import opening
 from nndyn.store.failures import is_of_write, reason, write_failure
 from nndyn.store.files import loss, name_of
-from nndyn.store.handles import Handle
 from nndyn.store.inspection import plain
 from nndyn.store.layout import EXTENTS, extents_value
-from nndyn.store.library import forget_readers, open_netcdf, reading
 from nndyn.store.locks import BusyError, TakenOverError, WriterLock
-from nndyn.store.opening import Opening
-from nndyn.store.regular import open_regular
+from nndyn.store.opening import Opened, Opening
 from nndyn.store.saving import Range
 from nndyn.store.space import give_back, reserve, space
 
+#: Bytes from which on chunks do not wait in memory: each would be copied once more to be written.
+_LARGE = 2**20
 #: Bytes that any change may take beside what it says it does.
 _SLACK = 64 * 1024
 _PULSE = 60.0  # s
@@ -41,8 +40,8 @@ class Session:
     path : Path
     lock : WriterLock
         Of `path`; the session releases it.
-    file : os.stat_result, optional
-        Of the file that it has to be.
+    opened : Opened
+        The recording; the session closes it.
 
     Attributes
     ----------
@@ -66,11 +65,9 @@ class Session:
     ------
     StoreError
         If the recording cannot be written.
-    RecordingError
-        If it is not a recording, or damaged.
     """
 
-    def __init__(self, path: Path, lock: WriterLock, file: os.stat_result | None = None) -> None:
+    def __init__(self, path: Path, lock: WriterLock, opened: Opened) -> None:
         self.path = path
         self.changed = False
         self.is_open = False
@@ -78,43 +75,17 @@ class Session:
         self._lock = lock
         self._saved: list[Range] = []
         self._stood: tuple[int, bytes] | None = None
-        with contextlib.ExitStack() as undo:
-            undo.callback(lock.release)
-            try:
-                journals.roll_back(path, adopt=True)
-                self._fd = open_regular(path, os.O_RDWR)
-                undo.callback(os.close, self._fd)
-                if file is not None and not os.path.samestat(file, os.fstat(self._fd)):
-                    raise StoreError(f"{path} was replaced as soon as it was made; try again")
-                forget_readers(self._fd)
-                if file is None:  # before the library opens for writing what may be damaged
-                    with reading(path), contextlib.closing(open_netcdf(path, "r")) as nc:
-                        self._learn(opening.found(path, nc))
-                self._length = os.fstat(self._fd).st_size
-                self._journal = journals.Journal(path)
-                undo.callback(self._journal.close)
-                self._handle = Handle(path, "r+")
-                undo.callback(self._handle.close)
-                if not self._handle.holds(self._fd):
-                    raise StoreError(
-                        f"{path} is written in this process already, under another name, or was "
-                        "replaced as it was opened; close the other Writer, or try again"
-                    )
-                if file is not None:
-                    self._learn(opening.found(path, self._handle.nc, new=True))
-            except OSError as error:
-                if isinstance(error, NndynError):
-                    raise
-                raise StoreError(
-                    f"cannot write {path}: {error.strerror or error}; check the permissions and "
-                    "the free space"
-                ) from error
-            undo.pop_all()
+        self._fd, self._handle, self._journal = opened.fd, opened.handle, opened.journal
+        self._learn(opened.found)
+        self._length = os.fstat(self._fd).st_size
         self.nc = self._handle.nc
-        for name, (rows, *_) in self._shapes.items():
-            if rows == 1:
+        for name, (rows, *rest) in self._shapes.items():
+            if rows == 1 or math.prod((rows, *rest)) >= _LARGE:
                 self._handle.pass_through(name)
         self.is_open = True
+        if opened.new:  # on disk as it is
+            self._stands()
+            return
         with self.change():
             self.nc.sync()
             self.settle()
@@ -137,7 +108,7 @@ class Session:
         size : int
             Bytes by which the file may grow, beside small ones.
         of_rows : bool, default True
-            Whether rows may be written: chunks that have room for some are large.
+            Whether rows may be written: their chunks and the indices of these change.
 
         Yields
         ------
@@ -238,7 +209,8 @@ class Session:
             for rows in self._chunk_rows[dim]
             if of_rows and count % rows
         }
-        self._saved = journals.endangered(self._fd, self._extents, self._shapes.values(), tails)
+        shapes = self._shapes.values() if of_rows else ()
+        self._saved = journals.endangered(self._fd, self._extents, shapes, tails)
         self.changed = True
         self._journal.save(self._fd, self._saved, self._identity)
 
@@ -256,6 +228,10 @@ class Session:
         self._check()
         self._journal.clear()
         self._lock.renew()
+        self._stands()
+
+    def _stands(self) -> None:
+        """Take the file as it is for what a failure goes back to."""
         self._length = os.fstat(self._fd).st_size
         self._stood = self._standing
         self.changed = False
@@ -316,7 +292,7 @@ class Session:
 
     def room(self, name: str, rows: int) -> int:
         """Return the bytes that `rows` new rows of a variable take."""
-        shape, start = self.nc[name].shape, self.ends.get(self.dims[name][0], 0)
+        shape, start = self.nc.variables[name].shape, self.ends.get(self.dims[name][0], 0)
         *chunk, item = self._shapes[name]
         return space(start, rows, shape, chunk, item)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import math
 import os
 import resource
@@ -78,6 +79,7 @@ def give_back(fd: int) -> None:
     os.ftruncate(fd, os.fstat(fd).st_size)
 
 
+@functools.cache
 def _fallocate() -> Callable[..., int] | None:
     call = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
     if call is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +15,12 @@ from nndyn.numerics.arrays import Array
 from nndyn.recording import CHECKPOINTS
 from nndyn.runtime.interrupts import shielded
 from nndyn.runtime.paths import located
-from nndyn.store import creation, cutting, layout
+from nndyn.store import creation, cutting, layout, opening
 from nndyn.store.digests import NAME
 from nndyn.store.layout import Header
 from nndyn.store.library import exclusive
 from nndyn.store.locks import WriterLock, writable
+from nndyn.store.opening import Opened
 from nndyn.store.rows import InParts, counted
 from nndyn.store.session import Session
 from nndyn.store.written import Written
@@ -39,8 +39,8 @@ class Writer(Written):
     How a kill is survived: see `nndyn.store.journal`. Use `create` or `resume`.
     """
 
-    def __init__(self, path: Path, lock: WriterLock, file: os.stat_result | None = None) -> None:
-        super().__init__(Session(path, lock, file))
+    def __init__(self, path: Path, lock: WriterLock, opened: Opened) -> None:
+        super().__init__(Session(path, lock, opened))
         self._later: dict[str, Any] = {}
 
     @classmethod
@@ -103,7 +103,12 @@ class Writer(Written):
             If it is not a recording, or damaged.
         """
         path = writable(path)
-        return cls(path, WriterLock(path, take_over=take_over))
+        lock = WriterLock(path, take_over=take_over)
+        try:
+            return cls(path, lock, opening.opened(path))
+        except BaseException:
+            lock.release()
+            raise
 
     def __enter__(self) -> Self:
         """Return the Writer itself."""

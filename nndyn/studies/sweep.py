@@ -286,12 +286,13 @@ def recorded_once(
             under_way=tell,
         )
     taken = []
-    for batch in batches:
-        if work(folder.path, asked, batch, study=study, progress=lambda n, _: tell(n)):
-            ended(batch)
-            tell(0)
-        else:
-            taken.append(batch)
+    with asked.reading_once():
+        for batch in batches:
+            if work(folder.path, asked, batch, study=study, progress=lambda n, _: tell(n)):
+                ended(batch)
+                tell(0)
+            else:
+                taken.append(batch)
     return taken
 
 

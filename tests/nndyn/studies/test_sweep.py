@@ -7,6 +7,7 @@ import pytest
 
 import nndyn
 from nndyn.errors import UsageError
+from nndyn.systems.training.data import scikit_learn
 from tests.nndyn.studies.small import (
     MAP,
     TRAINING,
@@ -236,3 +237,11 @@ def test_a_folder_is_made_and_one_that_was_left_before_its_plan_is_used(tmp_path
     (tmp_path / "full/cells/a.nc").write_text("")
     with pytest.raises(UsageError, match="is not empty and no study: there is cells in it"):
         logistic(tmp_path / "full", r=[4.0])
+
+
+def test_samples_that_all_batches_name_are_read_once(tmp_path, monkeypatch):
+    read, asked = scikit_learn.read, []
+    monkeypatch.setattr(scikit_learn, "read", lambda name: asked.append(name) or read(name))
+    options = {**TRAINING, "steps": 2}
+    nndyn.sweep("training", tmp_path / "s", optimizer=["sgd", "adam"], lr=0.1, seeds=1, **options)
+    assert asked == ["iris"] * 2  # to plan the study, and for both of its batches
