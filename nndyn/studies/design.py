@@ -109,7 +109,6 @@ def design(
     """
     files = {} if before is None else {_key(cell.at): cell.file for cell in before.cells}
     taken = set(files.values())
-    apart = request.recipe.apart({k: v for k, v in request.axes.items() if k != "seed"})
     groups: dict[str, list[Cell]] = {}
     seen: set[tuple[str, Label]] = set()
     batches: list[Batch] = []
@@ -119,8 +118,7 @@ def design(
             if name is None:
                 name = file_name(at, taken)
                 taken.add(name)
-            group = json.dumps([at[key] for key in apart])
-            groups.setdefault(group, []).append(Cell(at, name))
+            groups.setdefault(request.shape(at), []).append(Cell(at, name))
             values = {(key, label) for key, label in at.items() if key != "seed"}
             if not values <= seen:
                 seen |= values

@@ -6,13 +6,17 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from nndyn.checks import whole
-from nndyn.errors import UsageError
+from nndyn.errors import NndynError, UsageError
 from nndyn.runtime.progress import Called, Progress, following
+from nndyn.runtime.tasks import Stop, side_by_side
 from nndyn.studies.batch_run import work
 from nndyn.studies.design import Batch, Design, design, differences
 from nndyn.studies.folder import Folder
@@ -20,12 +24,15 @@ from nndyn.studies.index import open_study
 from nndyn.studies.request import Request, request
 from nndyn.studies.workers import spread
 from nndyn.systems.recipe import recorded
+from recorders.batch import cores, threads
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from nndyn.systems.protocol import System
 
+#: Batches under way at once: while one is computed the files of the next are made.
+_AHEAD = 2
 #: Seconds between looks at batches that another process has.
 _PATIENCE = 1.0
 
@@ -265,16 +272,16 @@ def recorded_once(
     list of Batch
         Those that another process has: what it has is left.
     """
-    done = 0
+    done: dict[str, int] = {}
+    alone = Lock()
 
-    def ended(batch: Batch) -> None:
-        nonlocal done
-        done += _steps(batch)
-
-    def tell(steps: int) -> None:
-        progress(done + steps)
+    def tell(batch: Batch, steps: int) -> None:
+        with alone:
+            done[batch.name] = steps
+            progress(sum(done.values()))
 
     if workers or scheduler:
+        ended: list[Batch] = []
         return spread(
             folder.path,
             asked,
@@ -282,17 +289,40 @@ def recorded_once(
             batches,
             workers=workers,
             scheduler=scheduler,
-            done=ended,
-            under_way=tell,
+            done=ended.append,
+            under_way=lambda steps: progress(sum(map(_steps, ended)) + steps),
         )
+
+    def left(
+        batch: Batch, stop: Stop | None = None, *, pool: Executor | None = None
+    ) -> list[Batch]:
+        how: dict[str, Any] = {"study": study, "stop": stop, "pool": pool}
+        mine = work(folder.path, asked, batch, progress=lambda n, _: tell(batch, n), **how)
+        tell(batch, _steps(batch) if mine else 0)
+        return [] if mine else [batch]
+
+    ahead = [batch for batch in batches if len(batch.cells) >= cores()]
+    system = _concurrent(asked, ahead) if len(ahead) >= _AHEAD else None
     taken = []
-    for batch in batches:
-        if work(folder.path, asked, batch, study=study, progress=lambda n, _: tell(n)):
-            ended(batch)
-            tell(0)
-        else:
-            taken.append(batch)
-    return taken
+    if system is not None:
+        with threads(system, cores()) as pool:
+            tasks = [partial(left, batch, pool=pool) for batch in ahead]
+            taken = side_by_side(tasks, _AHEAD)
+        batches = [batch for batch in batches if batch not in ahead]
+    taken += [left(batch) for batch in batches]
+    return [batch for some in taken for batch in some]
+
+
+def _concurrent(asked: Request, batches: Sequence[Batch]) -> System | None:
+    """Return one of the systems of batches, None where they may not advance at once."""
+    if callable(asked.recipe.system):  # a function of the user's may draw from torch's one state
+        return None
+    points = {asked.shape(cell.at): cell.at for batch in batches for cell in batch.cells[:1]}
+    try:
+        systems = asked.systems(list(points.values()))
+    except NndynError:  # of what its plan was made of something is gone: its runs say what
+        return None
+    return systems[0] if all(system.concurrent for system in systems) else None
 
 
 @dataclass(frozen=True)
@@ -337,7 +367,7 @@ def cost(asked: Request, *, timed: bool = True) -> Cost:
     for batch in planned.batches:
         cell = batch.cells[0]
         options = recorded(asked.options(cell.at))
-        key = repr({k: cell.at[k] for k in asked.recipe.apart(asked.axes) if k != "seed"})
+        key = asked.shape(cell.at)
         if key not in seen:
             seen[key] = estimate(asked.system(cell.at), timed=timed, **options)
         bytes_ += seen[key].bytes * len(batch.cells)
