@@ -18,13 +18,16 @@ from nndyn.finder.factory import is_factory
 from nndyn.finder.runs import Adaptive
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import Request, request
-from nndyn.systems.protocol import WithLoss
+from nndyn.systems.protocol import System, WithLoss
 from nndyn.systems.recipe import recorded
+from recorders.batch import cores
 
 #: Seeds that look for the range first.
 SCOUTS = 3
 #: Runs are looked at after this share of their steps, and go on only where they have to.
 EARLY = 1.0 / 3.0
+#: Floating-point operations of a step of a row from which it is computed outside of Python mostly.
+_LONG = 5e6
 #: Full runs of which the steps may be spent unless a budget is given.
 _RUNS = 60
 
@@ -218,6 +221,18 @@ def same_start(asked: Request, seed: int) -> list[str]:
         "all seeds begin at the same weights: the interval is over perturbations and batches; "
         "give `init`, such as 'default', to draw weights"
     ]
+
+
+def alone(asked: Request, seed: int) -> System | None:
+    """Return a system like those of the runs, None where several are best advanced together.
+
+    Returns
+    -------
+    System or None
+        Whose steps are computed outside of Python mostly, in as many threads as there are cores.
+    """
+    system = asked.recipe.make({**asked.options({"seed": seed}), "lr": 1.0}, seed)
+    return system if system.concurrent and cores() > 1 and system.work(1) >= _LONG else None
 
 
 def anchor(asked: Request, seed: int, bounds: tuple[float, float] | None) -> float:
