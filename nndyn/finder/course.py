@@ -23,6 +23,7 @@ from nndyn.runtime.tasks import Stop, side_by_side
 from nndyn.studies.analysis import row_of
 from nndyn.studies.request import Point
 from nndyn.studies.run_results import cells_of
+from nndyn.studies.stack import Found
 from recorders.batch import cores, threads
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Course:
     progress: Called = lambda done, total: None
     alone: System | None = None
     _told: int = 0
+    _found: dict[str, dict[str, Found]] = field(default_factory=dict)
     _one: AbstractContextManager[Any] = field(default_factory=Lock)
     _telling: AbstractContextManager[Any] = field(default_factory=Lock)
 
@@ -161,26 +163,37 @@ class Course:
         turning = turning_rates(rates, growth, np.isinf(growth))
         return onset(turning, confidence=confidence)
 
-    def cells(self, name: str, points: Sequence[Point] | None = None) -> xr.Dataset:
-        """Return what an analyzer finds on runs, over (lr, seed); on all unless some are named."""
+    def cells(
+        self, name: str, points: Sequence[Point] | None = None, *, last: bool = False
+    ) -> xr.Dataset:
+        """Return what an analyzer finds on runs, over (lr, seed); on all unless some are named.
+
+        Where it is asked for the last time, results are kept in the folder.
+
+        Returns
+        -------
+        xarray.Dataset
+        """
+        how: dict[str, Any] = {"points": points, "workers": 1, "write": last}
         options = {"threshold": self.threshold} if name == "learning" else {}
-        with self._one:  # what is known is read and written as a whole
+        memory = self._found.setdefault(name, {})
+        with self._one:
             planned = self.runs.folder.design()
-            found = cells_of(self.runs.folder, planned, name, options, points=points, workers=1)
+            found = cells_of(self.runs.folder, planned, name, options, memory=memory, **how)
         return row_of(found, planned, "lr", {})
 
     def learning(self, trained: Collection[float]) -> xr.Dataset:
         """Return what there is on learning at the rates trained at; at all if there are none."""
         points: list[Point] = [{"lr": rate, "seed": s} for rate in trained for s in self.grows]
-        return self.cells("learning", points or None)
+        return self.cells("learning", points or None, last=True)
 
     def _measures_learning(self, at: int) -> bool:
         """Whether runs have test accuracies; those nearest to a rate are looked at first."""
         looked = {k for grows in self.grows.values() for k in grows}
         for k in sorted(looked, key=lambda k: abs(k - at)):
-            points = [self._point(k, s) for s, grows in self.grows.items() if k in grows]
-            if (self.cells("learning", points)["verdict"] != "").any():
-                return True
+            for s in (s for s, grows in self.grows.items() if k in grows):
+                if (self.cells("learning", [self._point(k, s)])["verdict"] != "").any():
+                    return True
         return False
 
     def _bracket(self, seeds: Sequence[int], start: int, stride: int) -> bool:
@@ -190,7 +203,8 @@ class Course:
         most = max(_SEARCH * self.budget, SCOUTS * self.steps)  # the first round in any case
         while at := self._next(seeds, start, stride):
             spare = most - self.runs.spent
-            if self.runs.lacking([self._point(k, s) for k, s in at], self.steps) > spare:
+            lacking = self.runs.lacking([self._point(k, s) for k, s in at], self.steps)
+            if lacking > max(spare, 0):
                 return False
             # so many rounds the budget has in any case: no seed waits for the others in them
             rounds = max(1, int(spare // (len(at) * self.steps)))

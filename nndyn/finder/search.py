@@ -177,7 +177,7 @@ def find_onset(
         bracketed = search.bracketed(confidence).rate
         trained = search.train(rates.near(bracketed)) if np.isfinite(bracketed) else {}
         return label(
-            onset_study(search.cells("lyapunov"), confidence=confidence),
+            onset_study(search.cells("lyapunov", last=True), confidence=confidence),
             search.learning(trained.values()),
             trained,
             why,

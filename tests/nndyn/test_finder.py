@@ -11,8 +11,8 @@ from nndyn.cli import nndyn as command
 from nndyn.cli.lazy import run
 from nndyn.errors import UsageError
 from nndyn.finder.bracketing import lattice
-from nndyn.finder.labels import _side
 from nndyn.finder.course import Course
+from nndyn.finder.labels import _side
 from nndyn.studies import sweep
 from tests.analyzers.made_up_studies import grew
 
