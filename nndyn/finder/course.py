@@ -61,6 +61,8 @@ class Course:
     progress : callable
     alone : System or None
         A system like those of the runs, where each is best recorded in a thread of its own.
+    room : int
+        Runs that may be under way at once then.
     """
 
     runs: Adaptive
@@ -72,6 +74,7 @@ class Course:
     grows: dict[int, dict[int, bool]] = field(default_factory=dict)
     progress: Called = lambda done, total: None
     alone: System | None = None
+    room: int = 1
     _told: int = 0
     _found: dict[str, dict[str, Found]] = field(default_factory=dict)
     _one: AbstractContextManager[Any] = field(default_factory=Lock)
@@ -130,7 +133,7 @@ class Course:
                 def learn(some: Sequence[int], rates: list[int] = rates, **how: Any) -> None:
                     self._learn(self._points(rates, some), **how)
 
-                self._deal([*self.grows], learn)
+                self._deal([*self.grows], learn, runs=len(rates))
             elif not self._learn(self._points(rates, self.grows)):
                 return done
             done |= {name: self.rates.rate(wanted[name]) for name in names}
@@ -230,13 +233,14 @@ class Course:
         self._record([self._point(k, s) for k, s in left], self.steps, **how)
         self._look(left, last=True)
 
-    def _deal(self, seeds: Sequence[int], task: Callable[..., None]) -> None:
-        """Do a task for every seed in a thread of its own, or for all seeds at once."""
-        if self.alone is None or len(seeds) == 1:
+    def _deal(self, seeds: Sequence[int], task: Callable[..., None], *, runs: int = 1) -> None:
+        """Do a task of so many runs for every seed in a thread of its own, or for all at once."""
+        most = min(len(seeds), self.room // runs)
+        if self.alone is None or most < 2:
             task(seeds)
             return
         with threads(self.alone, cores()) as pool:
-            side_by_side([partial(_of_one, task, s, pool) for s in seeds], len(seeds))
+            side_by_side([partial(_of_one, task, s, pool) for s in seeds], most)
 
     def _look(self, at: Sequence[tuple[int, int]], *, last: bool) -> None:
         """Note which runs have grown; those that have not, where these were their last steps."""

@@ -16,6 +16,7 @@ from nndyn.errors import UsageError
 from nndyn.finder.bracketing import lattice
 from nndyn.finder.factory import is_factory
 from nndyn.finder.runs import Adaptive
+from nndyn.studies.design import fitting
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import Request, request
 from nndyn.systems.protocol import System, WithLoss
@@ -223,16 +224,19 @@ def same_start(asked: Request, seed: int) -> list[str]:
     ]
 
 
-def alone(asked: Request, seed: int) -> System | None:
-    """Return a system like those of the runs, None where several are best advanced together.
+def alone(asked: Request, seed: int) -> tuple[System | None, int]:
+    """Return a system like those of the runs, and how many of these may be under way at once.
 
     Returns
     -------
     System or None
-        Whose steps are computed outside of Python mostly, in as many threads as there are cores.
+        None where several are best advanced together: where steps are not computed outside of
+        Python mostly, in as many threads as there are cores.
+    int
     """
-    system = asked.recipe.make({**asked.options({"seed": seed}), "lr": 1.0}, seed)
-    return system if system.concurrent and cores() > 1 and system.work(1) >= _LONG else None
+    system, _, fits = fitting(replace(asked, fixed={**asked.fixed, "lr": 1.0}), {"seed": seed})
+    long = system.work(1) >= _LONG
+    return (system if long and system.concurrent and cores() > 1 else None), fits
 
 
 def anchor(asked: Request, seed: int, bounds: tuple[float, float] | None) -> float:

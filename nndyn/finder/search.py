@@ -90,7 +90,7 @@ def find_onset(
         Record in so many processes of this machine (dask.distributed), which every round of runs
         is dealt out to; the arrays are the same.
     say : callable, optional
-        Called with a line before every round of runs.
+        Called with a line before runs are made, from any thread, never twice at a time.
     progress : bool or callable, optional
         As of ``nndyn.record``; called with the training steps spent and those of the budget, which
         may not all be needed.
@@ -130,9 +130,11 @@ def find_onset(
     -----
     Three seeds look for the range in factors of two, each for itself; every seed's own rate is then
     bracketed by halving, on rates in equal ratios, more than two of which make the root of
-    `precision`. Further seeds start at the median of those before. All runs of a round form a
-    batch. A run ends after a third of its steps if it has grown by then, and where it diverges. At
-    last all seeds are run at the onset, at half of it, between and above, until they have learned.
+    `precision`. Further seeds start at the median of those before. Where steps take long and there
+    are several cores, seeds go on side by side, else in rounds whose runs form a batch: the runs
+    are the same. A run ends after a third of its steps if it has grown by then, and where it
+    diverges. At last all seeds are run at the onset, at half of it, between and above, until they
+    have learned.
 
     A function is called for every run, and again whenever a run goes on, with `workers` in their
     processes, into which it is copied. As with all processes of Python, a script that asks for
@@ -170,7 +172,7 @@ def find_onset(
         rates = lattice(anchor(asked, seed, bounds), precision, bounds)
         search = Course(runs, rates, steps, threshold, most, say or (lambda line: None))
         if workers is None and not makes:
-            search.alone = alone(asked, seed)
+            search.alone, search.room = alone(asked, seed)
         if bar := stack.enter_context(following(progress, "onset")):
             search.progress = bar
         why = search.narrow(range(seed, seed + seeds), precision, confidence)

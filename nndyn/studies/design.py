@@ -18,6 +18,7 @@ from nndyn.systems.recipe import recorded
 
 if TYPE_CHECKING:
     from nndyn.systems.protocol import System
+    from recorders.plan import Plan
 
 SCHEMA = 1
 #: Most bytes of a batch in memory, and runs in one: of runs of little work it has more.
@@ -177,17 +178,38 @@ def _key(at: Point) -> str:
     return json.dumps(same, sort_keys=True)
 
 
-def _size(request: Request, cell: Cell) -> tuple[int, int]:
-    """Return how many runs like this one form a batch, and how many steps they take."""
+def fitting(request: Request, at: Point) -> tuple[System, Plan, int]:
+    """Return the system of a run, its plan, and how many like it fit into memory.
+
+    Parameters
+    ----------
+    request : Request
+    at : Point
+
+    Returns
+    -------
+    System, Plan, int
+
+    Raises
+    ------
+    UsageError
+        If its options do not fit each other.
+    """
     from recorders.request import make
 
-    system = _system(request, cell.at)
-    with _said_where(cell.at):
-        plan = make(system, seed=int(cell.at["seed"]), **recorded(request.options(cell.at)))
+    system = _system(request, at)
+    with _said_where(at):
+        plan = make(system, seed=int(at["seed"]), **recorded(request.options(at)))
     blocks = min(2.0 * plan.block / (plan.steps + 1), 1.0)
     each = plan.bytes(system) * blocks + _data_bytes(system.describe())
+    return system, plan, int(_BYTES / each)
+
+
+def _size(request: Request, cell: Cell) -> tuple[int, int]:
+    """Return how many runs like this one form a batch, and how many steps they take."""
+    system, plan, fits = fitting(request, cell.at)
     few = max(_FEWEST, min(_MOST, int(_WORK / (plan.work(system) * plan.steps))))
-    return max(1, min(few, int(_BYTES / each))), plan.steps
+    return max(1, min(few, fits)), plan.steps
 
 
 def _system(request: Request, at: Point) -> System:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from nndyn.errors import NndynError, UsageError
 from nndyn.runtime.progress import Called, Progress, following
 from nndyn.runtime.tasks import Stop, side_by_side
 from nndyn.studies.batch_run import work
-from nndyn.studies.design import Batch, Design, design, differences
+from nndyn.studies.design import Batch, Design, design, differences, fitting
 from nndyn.studies.folder import Folder
 from nndyn.studies.index import open_study
 from nndyn.studies.request import Request, request
@@ -113,8 +114,9 @@ def sweep(
     Notes
     -----
     The plan, made once, says which runs form a batch, so that arrays are the same however batches
-    are dealt out; every recording is the one ``nndyn.record`` makes. A batch is claimed by a lock
-    that ends with its process, and noted as done at once. A sweep that was killed and is started
+    are dealt out; every recording is the one ``nndyn.record`` makes. The files of a batch are made
+    while the one before is computed. A batch is claimed by a lock that ends with its process, and
+    noted as done at once. A sweep that was killed and is started
     again records what is missing; of two on one folder each does what the other has not begun, and
     both return when all is done. A run that fails is noted with its reason, does not stop the
     others, and is tried again by the next sweep. Memory: at most some 1 GiB a process, unless a
@@ -302,9 +304,8 @@ def recorded_once(
         return [] if mine else [batch]
 
     ahead = [batch for batch in batches if len(batch.cells) >= cores()]
-    system = _concurrent(asked, ahead) if len(ahead) >= _AHEAD else None
     taken = []
-    if system is not None:
+    if system := _ahead(asked, ahead):
         with threads(system, cores()) as pool:
             tasks = [partial(left, batch, pool=pool) for batch in ahead]
             taken = side_by_side(tasks, _AHEAD)
@@ -313,16 +314,16 @@ def recorded_once(
     return [batch for some in taken for batch in some]
 
 
-def _concurrent(asked: Request, batches: Sequence[Batch]) -> System | None:
-    """Return one of the systems of batches, None where they may not advance at once."""
-    if callable(asked.recipe.system):  # a function of the user's may draw from torch's one state
+def _ahead(asked: Request, batches: Sequence[Batch]) -> System | None:
+    """Return a system of batches, None where several of them may not be under way."""
+    if len(batches) < _AHEAD or callable(asked.recipe.system):  # which may share a random state
         return None
-    points = {asked.shape(cell.at): cell.at for batch in batches for cell in batch.cells[:1]}
-    try:
-        systems = asked.systems(list(points.values()))
-    except NndynError:  # of what its plan was made of something is gone: its runs say what
-        return None
-    return systems[0] if all(system.concurrent for system in systems) else None
+    shapes = {asked.shape(batch.cells[0].at): batch for batch in reversed(batches)}
+    with suppress(NndynError), asked.reading_once():  # what is gone by now its runs will say
+        found = [(fitting(asked, b.cells[0].at), len(b.cells)) for b in shapes.values()]
+        if all(s.concurrent and fits >= _AHEAD * runs for (s, _, fits), runs in found):
+            return found[0][0][0]
+    return None
 
 
 @dataclass(frozen=True)
