@@ -116,11 +116,10 @@ def sweep(
     The plan, made once, says which runs form a batch, so that arrays are the same however batches
     are dealt out; every recording is the one ``nndyn.record`` makes. The files of a batch are made
     while the one before is computed. A batch is claimed by a lock that ends with its process, and
-    noted as done at once. A sweep that was killed and is started
-    again records what is missing; of two on one folder each does what the other has not begun, and
-    both return when all is done. A run that fails is noted with its reason, does not stop the
-    others, and is tried again by the next sweep. Memory: at most some 1 GiB a process, unless a
-    single run takes more.
+    noted as done at once. A sweep that was killed and is started again records what is missing; of
+    two on one folder each does what the other has not begun, and both return when all is done. A
+    run that fails is noted with its reason, does not stop the others, and is tried again by the
+    next sweep. Memory: at most some 1 GiB a process, unless a single run takes more.
 
     Examples
     --------
@@ -309,7 +308,7 @@ def recorded_once(
         with threads(system, cores()) as pool:
             tasks = [partial(left, batch, pool=pool) for batch in ahead]
             taken = side_by_side(tasks, _AHEAD)
-        batches = [batch for batch in batches if batch not in ahead]
+        batches = [batch for batch in batches if len(batch.cells) < cores()]
     taken += [left(batch) for batch in batches]
     return [batch for some in taken for batch in some]
 
