@@ -6,8 +6,8 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -47,6 +47,7 @@ def record_batch(
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
     left: dict[Path, Left] | None = None,
+    pool: Executor | None = None,
     **options: Any,
 ) -> list[Path]:
     """Record several runs at once; every file is the one `recorders.ensemble.record` makes.
@@ -81,6 +82,9 @@ def record_batch(
     left : dict of Path to Left, optional
         Filled with every recording as it was left: a lock ends with its recording, and who opens
         the file next may find another one under its name.
+    pool : Executor, optional
+        Of `threads`, in which the runs advance, after what was handed to it before, while this
+        thread waits; so another one can prepare the next batch. Threads of their own unless given.
     **options
         Further options of `record`, the same for all runs.
 
@@ -176,11 +180,11 @@ def record_batch(
         for m in writers.keys() - runs.keys():
             tally.done[m] = plans[m].steps
         dealt = [[runs[m] for m in share if m in runs] for share in shares]
-        if len(runs) == 1 and len(shares) > 1:  # a core is left
+        if len(runs) == 1 and len(shares) > 1 and pool is None:  # a core is left
             (run,) = runs.values()
             run.commits.pool = stack.enter_context(thread())
         try:
-            _drive(dealt, interrupted, press.is_old)
+            _drive(dealt, interrupted, press.is_old, pool)
         except BaseException as error:
             for run in runs.values():
                 run.commits.note(error)
@@ -191,19 +195,26 @@ def record_batch(
 
 
 def _drive(
-    shares: Sequence[Sequence[Run]], interrupted: Callable[[], bool], late: Callable[[], bool]
+    shares: Sequence[Sequence[Run]],
+    interrupted: Callable[[], bool],
+    late: Callable[[], bool],
+    pool: Executor | None,
 ) -> None:
-    """Record the runs of every share in a thread of its own; of one share in this thread."""
+    """Record every share in a thread of a pool, or of its own; of one alone in this thread."""
     shares = [share for share in shares if share]
     drives = [Drive(share, interrupted, late) for share in shares]
-    if len(drives) == 1:
+    if len(drives) == 1 and pool is None:
         drives[0].finish()
     elif drives:
-        with shares[0][0].system.one_thread(), ThreadPoolExecutor(len(drives)) as pool:
-            futures = [pool.submit(drive.finish) for drive in drives]
+        with ExitStack() as stack:
+            if pool is None:
+                pool = stack.enter_context(threads(shares[0][0].system, len(drives)))
+            futures = {pool.submit(d.finish): s for d, s in zip(drives, shares, strict=True)}
             # a lock does not let Ctrl-C through if another thread received it: look up
-            while wait(futures, timeout=0.5).not_done:
-                pass
+            while waiting := wait(futures, timeout=0.5).not_done:
+                interrupted()  # which is a sign of life too
+                for run in (r for f in waiting if not f.running() for r in futures[f]):
+                    run.writer.keep_alive()
             for future in futures:
                 future.result()
     failures = [failure for drive in drives for failure in drive.failures]
@@ -294,6 +305,13 @@ def _deal(systems: Sequence[System], workers: int | None) -> list[list[int]]:
     for group in runs.values():
         min(shares, key=len).extend(group)
     return shares
+
+
+@contextmanager
+def threads(system: System, count: int) -> Iterator[Executor]:
+    """Give threads for systems like this one, of which no call starts threads of its own."""
+    with system.one_thread(), ThreadPoolExecutor(count) as pool:
+        yield pool
 
 
 def cores() -> int:

@@ -16,15 +16,19 @@ from nndyn.errors import UsageError
 from nndyn.finder.bracketing import lattice
 from nndyn.finder.factory import is_factory
 from nndyn.finder.runs import Adaptive
+from nndyn.studies.design import fitting
 from nndyn.studies.folder import Folder
 from nndyn.studies.request import Request, request
-from nndyn.systems.protocol import WithLoss
+from nndyn.systems.protocol import System, WithLoss
 from nndyn.systems.recipe import recorded
+from recorders.batch import cores
 
 #: Seeds that look for the range first.
 SCOUTS = 3
 #: Runs are looked at after this share of their steps, and go on only where they have to.
 EARLY = 1.0 / 3.0
+#: Floating-point operations of a step of a row from which it is computed outside of Python mostly.
+_LONG = 5e6
 #: Full runs of which the steps may be spent unless a budget is given.
 _RUNS = 60
 
@@ -218,6 +222,21 @@ def same_start(asked: Request, seed: int) -> list[str]:
         "all seeds begin at the same weights: the interval is over perturbations and batches; "
         "give `init`, such as 'default', to draw weights"
     ]
+
+
+def alone(asked: Request, seed: int) -> tuple[System | None, int]:
+    """Return a system like those of the runs, and how many of these may be under way at once.
+
+    Returns
+    -------
+    System or None
+        None where several are best advanced together: where steps are not computed outside of
+        Python mostly, in as many threads as there are cores.
+    int
+    """
+    system, _, fits = fitting(replace(asked, fixed={**asked.fixed, "lr": 1.0}), {"seed": seed})
+    long = system.work(1) >= _LONG
+    return (system if long and system.concurrent and cores() > 1 else None), fits
 
 
 def anchor(asked: Request, seed: int, bounds: tuple[float, float] | None) -> float:

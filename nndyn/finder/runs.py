@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import replace
+from threading import Lock
+from typing import Any
 
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import FINISHED
+from nndyn.runtime.tasks import Stop
+from nndyn.studies.batch_run import work
 from nndyn.studies.design import Batch, Cell, Design, design, differences
 from nndyn.studies.folder import FAILED, Folder
 from nndyn.studies.index import look
@@ -39,6 +44,7 @@ class Adaptive:
     ) -> None:
         self.folder = folder
         self._workers, self._scheduler = workers, scheduler
+        self._alone = Lock()
         self.design: Design | None = None
         if folder.is_study():
             self.design = folder.design()
@@ -76,7 +82,13 @@ class Adaptive:
         return sum(max(0, steps - have.get((at["lr"], at["seed"]), 0)) for at in points)
 
     def record(
-        self, points: list[Point], steps: int, progress: Callable[[int], None] = lambda spent: None
+        self,
+        points: list[Point],
+        steps: int,
+        progress: Callable[[int], None] = lambda spent: None,
+        *,
+        stop: Stop | None = None,
+        pool: Executor | None = None,
     ) -> None:
         """Record runs, or let them go on, up to so many steps; those that have them are left.
 
@@ -86,6 +98,9 @@ class Adaptive:
         steps : int
         progress : callable
             Called with the training steps spent.
+        stop : callable, optional
+        pool : Executor, optional
+            As of `recorders.batch.record_batch`; several threads may record then, each other runs.
 
         Raises
         ------
@@ -104,20 +119,23 @@ class Adaptive:
         todo = [at for at in points if have.get((at["lr"], at["seed"]), 0) < steps]
         if not todo:
             return
-        new = dealt(design(asked, points=todo, before=self.design), self._workers)
-        self.design = new if self.design is None else _joined(self.design, new)
-        with self.folder.planning(take_over=asked.take_over):
-            self.folder.create(self.design)
+        with self._alone:
+            new = dealt(design(asked, points=todo, before=self.design), self._workers)
+            self.design = new if self.design is None else _joined(self.design, new)
+            with self.folder.planning(take_over=asked.take_over):
+                self.folder.create(self.design)
         before = self.spent - sum(have.get((c.at["lr"], c.at["seed"]), 0) for c in new.cells)
-        taken = recorded_once(
-            self.folder,
-            asked,
-            self.design.id,
-            new.batches,
-            None,
-            self._scheduler,
-            lambda steps: progress(before + steps),
-        )
+        study = self.design.id
+
+        def told(steps: int, total: int = 0) -> None:
+            progress(before + steps)
+
+        if pool is None:
+            scheduler = self._scheduler
+            taken = recorded_once(self.folder, asked, study, new.batches, None, scheduler, told)
+        else:
+            how: dict[str, Any] = {"study": study, "progress": told, "stop": stop, "pool": pool}
+            taken = [b for b in new.batches if not work(self.folder.path, asked, b, **how)]
         if taken:
             raise StoreError(f"another process records in {self.folder.path}; wait for it")
         known = self.folder.known()

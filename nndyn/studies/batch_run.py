@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -39,6 +40,7 @@ def work(
     threads: int | None = None,
     progress: Called | None = None,
     stop: Callable[[], bool] | None = None,
+    pool: Executor | None = None,
 ) -> bool:
     """Record what is missing of a batch.
 
@@ -54,6 +56,7 @@ def work(
         For the runs of the batch; as many as there are cores unless given.
     progress : callable, optional
     stop : callable, optional
+    pool : Executor, optional
         As of `recorders.batch.record_batch`.
 
     Returns
@@ -96,7 +99,8 @@ def work(
         left = [cell for cell in missing if cell.file not in found]
         if left:
             _forget(folder, batch, left, known)
-            found |= _record(folder, request, left, threads=threads, progress=progress, stop=stop)
+            how = {"threads": threads, "progress": progress, "stop": stop, "pool": pool}
+            found |= _record(folder, request, left, **how)
         folder.note(batch, folder.of(batch) | found)
         return len(found) == len(missing)
     except KeyboardInterrupt:
@@ -201,6 +205,7 @@ def _together(
     threads: int | None,
     progress: Called | bool | None,
     stop: Callable[[], bool] | None,
+    pool: Executor | None,
 ) -> dict[str, Left]:
     """Record runs as a batch; return each as it was left."""
     options = recorded(request.options(cells[0].at))
@@ -216,6 +221,7 @@ def _together(
         progress=progress,
         stop=stop,
         left=left,
+        pool=pool,
         **options,
     )
     return {cell.file: left[folder.recording(cell)] for cell in cells}

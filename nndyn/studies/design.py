@@ -18,6 +18,7 @@ from nndyn.systems.recipe import recorded
 
 if TYPE_CHECKING:
     from nndyn.systems.protocol import System
+    from recorders.plan import Plan
 
 SCHEMA = 1
 #: Most bytes of a batch in memory, and runs in one: of runs of little work it has more.
@@ -109,7 +110,6 @@ def design(
     """
     files = {} if before is None else {_key(cell.at): cell.file for cell in before.cells}
     taken = set(files.values())
-    apart = request.recipe.apart({k: v for k, v in request.axes.items() if k != "seed"})
     groups: dict[str, list[Cell]] = {}
     seen: set[tuple[str, Label]] = set()
     batches: list[Batch] = []
@@ -119,8 +119,7 @@ def design(
             if name is None:
                 name = file_name(at, taken)
                 taken.add(name)
-            group = json.dumps([at[key] for key in apart])
-            groups.setdefault(group, []).append(Cell(at, name))
+            groups.setdefault(request.shape(at), []).append(Cell(at, name))
             values = {(key, label) for key, label in at.items() if key != "seed"}
             if not values <= seen:
                 seen |= values
@@ -179,17 +178,38 @@ def _key(at: Point) -> str:
     return json.dumps(same, sort_keys=True)
 
 
-def _size(request: Request, cell: Cell) -> tuple[int, int]:
-    """Return how many runs like this one form a batch, and how many steps they take."""
+def fitting(request: Request, at: Point) -> tuple[System, Plan, int]:
+    """Return the system of a run, its plan, and how many like it fit into memory.
+
+    Parameters
+    ----------
+    request : Request
+    at : Point
+
+    Returns
+    -------
+    System, Plan, int
+
+    Raises
+    ------
+    UsageError
+        If its options do not fit each other.
+    """
     from recorders.request import make
 
-    system = _system(request, cell.at)
-    with _said_where(cell.at):
-        plan = make(system, seed=int(cell.at["seed"]), **recorded(request.options(cell.at)))
+    system = _system(request, at)
+    with _said_where(at):
+        plan = make(system, seed=int(at["seed"]), **recorded(request.options(at)))
     blocks = min(2.0 * plan.block / (plan.steps + 1), 1.0)
     each = plan.bytes(system) * blocks + _data_bytes(system.describe())
+    return system, plan, int(_BYTES / each)
+
+
+def _size(request: Request, cell: Cell) -> tuple[int, int]:
+    """Return how many runs like this one form a batch, and how many steps they take."""
+    system, plan, fits = fitting(request, cell.at)
     few = max(_FEWEST, min(_MOST, int(_WORK / (plan.work(system) * plan.steps))))
-    return max(1, min(few, int(_BYTES / each))), plan.steps
+    return max(1, min(few, fits)), plan.steps
 
 
 def _system(request: Request, at: Point) -> System:

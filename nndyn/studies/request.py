@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -94,6 +95,11 @@ class Request:
         """
         for labels in product(*self.axes.values()):
             yield dict(zip(self.axes, labels, strict=True))
+
+    def shape(self, at: Point) -> str:
+        """Return a text that is equal for runs that one batch may have."""
+        swept = {key: None for key in self.axes if key != "seed"}
+        return json.dumps([at[key] for key in self.recipe.apart(swept)])
 
     def options(self, at: Point) -> dict[str, Any]:
         """Return all options of a run but its seed."""

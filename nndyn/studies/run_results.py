@@ -18,6 +18,7 @@ from nndyn.errors import DataError, NndynError, UsageError
 from nndyn.header import FINISHED
 from nndyn.runtime.interrupts import deaf_children
 from nndyn.runtime.progress import Called
+from nndyn.store.library import exclusive
 from nndyn.studies.belonging import refusal
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import Folder
@@ -42,6 +43,8 @@ def cells_of(
     points: Sequence[Point] | None = None,
     workers: int | None = None,
     progress: Called | None = None,
+    memory: dict[str, Found] | None = None,
+    write: bool = True,
 ) -> xr.Dataset:
     """Return what an analyzer finds on every run of a study.
 
@@ -59,6 +62,11 @@ def cells_of(
     workers : int, optional
         Processes; as many as there are cores unless given.
     progress : callable, optional
+    memory : dict of str to Found, optional
+        Results that are known, to which new ones are added, for one who asks again and again. Those
+        in the folder are read where it is empty.
+    write : bool, default True
+        Keep results in the folder.
 
     Returns
     -------
@@ -82,7 +90,8 @@ def cells_of(
         if facts["status"] in FINISHED
     }
     ready = [c for c in cells if c.file in keys and (points is None or c.at in points)]
-    found = _results(folder, name, keep, options, ready, keys, workers, progress)
+    memory = {} if memory is None else memory
+    found = _results(folder, name, keep, options, ready, keys, workers, progress, memory, write)
     stacked = stack([found.get(cell.file) or _without(seen[cell.file]) for cell in cells])
     steps = {cell.file: batch.steps for batch in planned.batches for cell in batch.cells}
     stacked = stacked.assign(
@@ -131,6 +140,8 @@ def _results(
     keys: dict[str, str],
     workers: int | None,
     progress: Called | None,
+    cached: dict[str, Found],
+    write: bool,
 ) -> dict[str, Found]:
     """Return what an analyzer finds on runs, by file; from the folder as far as it is there."""
     from nndyn.store import load_result, save_result
@@ -138,28 +149,32 @@ def _results(
 
     text = json.dumps([name, options, list(keep), __version__], sort_keys=True)
     file = folder.results(f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
-    cached: dict[str, Found] = {}
-    if file.exists():
+    there = {}
+    if not cached and file.exists():
         # damaged, or without a checksum: it is only a copy, made anew
         with suppress(NndynError, LookupError, TypeError, ValueError):
             stored = load_result(file)
             if CHECKSUM in stored.attrs:
                 keys_there = map(str, stored["key"].values)
-                cached = dict(zip(keys_there, split(stored.drop_vars("key")), strict=True))
+                there = dict(zip(keys_there, split(stored.drop_vars("key")), strict=True))
+    cached |= there
+    fresh: dict[str, Found] = {}
     todo = [cell for cell in cells if keys[cell.file] not in cached]
     if todo:
         runs = [(keys[c.file].rpartition("-")[0], str(folder.recording(c))) for c in todo]
-        fresh = _analyzed(name, options, tuple(keep), runs, workers, progress)
-        cached |= dict(zip((keys[cell.file] for cell in todo), fresh, strict=True))
-        there = [key for key in keys.values() if key in cached]
-        current = {key: cached[key] for key in there if cached[key].lasting}
+        made = _analyzed(name, options, tuple(keep), runs, workers, progress)
+        fresh = dict(zip((keys[cell.file] for cell in todo), made, strict=True))
+        cached |= {key: found for key, found in fresh.items() if found.lasting}
+    current = {key: cached[key] for key in keys.values() if key in cached}
+    if write and current.keys() - there.keys():
         stacked = stack(list(current.values()))
         try:  # of a study that may only be read, or on a full disk, results are not kept
             folder.ready_for_results()
             save_result(stacked.assign(key=("cell", list(current))), file, overwrite=True)
         except (OSError, UsageError) as error:
             warnings.warn(f"results of {name} are not kept: {error}", stacklevel=2)
-    return {cell.file: cached[keys[cell.file]] for cell in cells}
+    known = cached | fresh
+    return {cell.file: known[keys[cell.file]] for cell in cells}
 
 
 def _analyzed(
@@ -195,6 +210,7 @@ def _analyzed(
     return found
 
 
+@exclusive  # it reads while other threads may write
 def _one(
     name: str, options: dict[str, Any], keep: tuple[str, ...], identity: str, path: str
 ) -> Found:

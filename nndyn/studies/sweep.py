@@ -6,26 +6,34 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from nndyn.checks import whole
-from nndyn.errors import UsageError
+from nndyn.errors import NndynError, UsageError
 from nndyn.runtime.progress import Called, Progress, following
+from nndyn.runtime.tasks import Stop, side_by_side
 from nndyn.studies.batch_run import work
-from nndyn.studies.design import Batch, Design, design, differences
+from nndyn.studies.design import Batch, Design, design, differences, fitting
 from nndyn.studies.folder import Folder
 from nndyn.studies.index import open_study
 from nndyn.studies.request import Request, request
 from nndyn.studies.workers import spread
 from nndyn.systems.recipe import recorded
+from recorders.batch import cores, threads
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from nndyn.systems.protocol import System
 
+#: Batches under way at once: while one is computed the files of the next are made.
+_AHEAD = 2
 #: Seconds between looks at batches that another process has.
 _PATIENCE = 1.0
 
@@ -106,12 +114,12 @@ def sweep(
     Notes
     -----
     The plan, made once, says which runs form a batch, so that arrays are the same however batches
-    are dealt out; every recording is the one ``nndyn.record`` makes. A batch is claimed by a lock
-    that ends with its process, and noted as done at once. A sweep that was killed and is started
-    again records what is missing; of two on one folder each does what the other has not begun, and
-    both return when all is done. A run that fails is noted with its reason, does not stop the
-    others, and is tried again by the next sweep. Memory: at most some 1 GiB a process, unless a
-    single run takes more.
+    are dealt out; every recording is the one ``nndyn.record`` makes. The files of a batch are made
+    while the one before is computed. A batch is claimed by a lock that ends with its process, and
+    noted as done at once. A sweep that was killed and is started again records what is missing; of
+    two on one folder each does what the other has not begun, and both return when all is done. A
+    run that fails is noted with its reason, does not stop the others, and is tried again by the
+    next sweep. Memory: at most some 1 GiB a process, unless a single run takes more.
 
     Examples
     --------
@@ -265,16 +273,16 @@ def recorded_once(
     list of Batch
         Those that another process has: what it has is left.
     """
-    done = 0
+    done: dict[str, int] = {}
+    alone = Lock()
 
-    def ended(batch: Batch) -> None:
-        nonlocal done
-        done += _steps(batch)
-
-    def tell(steps: int) -> None:
-        progress(done + steps)
+    def tell(batch: Batch, steps: int) -> None:
+        with alone:
+            done[batch.name] = steps
+            progress(sum(done.values()))
 
     if workers or scheduler:
+        ended: list[Batch] = []
         return spread(
             folder.path,
             asked,
@@ -282,18 +290,40 @@ def recorded_once(
             batches,
             workers=workers,
             scheduler=scheduler,
-            done=ended,
-            under_way=tell,
+            done=ended.append,
+            under_way=lambda steps: progress(sum(map(_steps, ended)) + steps),
         )
+
+    def left(
+        batch: Batch, stop: Stop | None = None, *, pool: Executor | None = None
+    ) -> list[Batch]:
+        how: dict[str, Any] = {"study": study, "stop": stop, "pool": pool}
+        mine = work(folder.path, asked, batch, progress=lambda n, _: tell(batch, n), **how)
+        tell(batch, _steps(batch) if mine else 0)
+        return [] if mine else [batch]
+
+    ahead = [batch for batch in batches if len(batch.cells) >= cores()]
     taken = []
     with asked.reading_once():
-        for batch in batches:
-            if work(folder.path, asked, batch, study=study, progress=lambda n, _: tell(n)):
-                ended(batch)
-                tell(0)
-            else:
-                taken.append(batch)
-    return taken
+        if system := _ahead(asked, ahead):
+            with threads(system, cores()) as pool:
+                tasks = [partial(left, batch, pool=pool) for batch in ahead]
+                taken = side_by_side(tasks, _AHEAD)
+            batches = [batch for batch in batches if len(batch.cells) < cores()]
+        taken += [left(batch) for batch in batches]
+    return [batch for some in taken for batch in some]
+
+
+def _ahead(asked: Request, batches: Sequence[Batch]) -> System | None:
+    """Return a system of batches, None where several of them may not be under way."""
+    if len(batches) < _AHEAD or callable(asked.recipe.system):  # which may share a random state
+        return None
+    shapes = {asked.shape(batch.cells[0].at): batch for batch in reversed(batches)}
+    with suppress(NndynError), asked.reading_once():  # what is gone by now its runs will say
+        found = [(fitting(asked, b.cells[0].at), len(b.cells)) for b in shapes.values()]
+        if all(s.concurrent and fits >= _AHEAD * runs for (s, _, fits), runs in found):
+            return found[0][0][0]
+    return None
 
 
 @dataclass(frozen=True)
@@ -338,7 +368,7 @@ def cost(asked: Request, *, timed: bool = True) -> Cost:
     for batch in planned.batches:
         cell = batch.cells[0]
         options = recorded(asked.options(cell.at))
-        key = repr({k: cell.at[k] for k in asked.recipe.apart(asked.axes) if k != "seed"})
+        key = asked.shape(cell.at)
         if key not in seen:
             seen[key] = estimate(asked.system(cell.at), timed=timed, **options)
         bytes_ += seen[key].bytes * len(batch.cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -25,7 +26,8 @@ def seconds(run: Callable[[int], object], steps: int) -> float:
     run(1)  # compilation and first touches are not the rate
     n, spent = 1, 0.0
     while spent < _SECONDS and (n < steps or spent == 0.0):
-        n = min(2 * n, steps)
+        # from a short trial on to one that is long enough, not by way of all in between
+        n = min(n * (math.ceil(_SECONDS / spent) if spent > 0.01 else 2), steps)
         began = time.perf_counter()
         run(n)
         spent = time.perf_counter() - began

@@ -11,8 +11,8 @@ from nndyn.cli import nndyn as command
 from nndyn.cli.lazy import run
 from nndyn.errors import UsageError
 from nndyn.finder.bracketing import lattice
+from nndyn.finder.course import Course
 from nndyn.finder.labels import _side
-from nndyn.finder.search import _Search
 from nndyn.studies import sweep
 from tests.analyzers.made_up_studies import grew
 
@@ -157,8 +157,8 @@ def test_three_seeds_are_too_few_for_an_interval(bounded):
     ],
 )
 def test_a_search_counts_growth_only_where_it_is_told_from_a_neutral_path(cell, grown):
-    class Looked(_Search):
-        def cells(self, name):
+    class Looked(Course):
+        def cells(self, name, points):
             full = {key: np.full((1, 1), v, dtype=np.array(v).dtype) for key, v in cell.items()}
             return grew(full.pop("growth"), [0.5], **full)
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -368,3 +369,23 @@ def test_writers_in_several_threads_do_not_disturb_one_another(tmp_path):
             nndyn.systems.logistic(), tmp_path / "alone.nc", steps=800, seed=seed, overwrite=True
         ).close()
         assert_same(path, tmp_path / "alone.nc")
+
+
+def test_a_batch_that_waits_for_a_thread_of_a_pool_gives_signs_of_life(tmp_path, monkeypatch):
+    free, asked, kept = threading.Event(), [], []
+
+    def keep_alive(writer):
+        kept.append((writer.path, free.is_set(), bool(asked)))
+        if len(kept) == 2:
+            free.set()
+
+    monkeypatch.setattr(Writer, "keep_alive", keep_alive)
+    paths = [tmp_path / "0.nc", tmp_path / "1.nc"]
+    systems = [nndyn.systems.logistic(r=r) for r in (3.6, 3.9)]
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(free.wait, 20)
+        options = {"steps": 5, "pool": pool, "stop": lambda: asked.append(True)}
+        assert record_batch(systems, paths, workers=2, **options) == paths
+    assert kept[:2] == [(path, False, True) for path in paths] or kept[:2] == [
+        (path, False, True) for path in paths[::-1]
+    ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from nndyn.finder import search
+from nndyn.finder.course import Course
 
 POINTS = [{"lr": 0.5, "seed": 0}, {"lr": 0.5, "seed": 1}]
 
@@ -33,6 +33,6 @@ POINTS = [{"lr": 0.5, "seed": 0}, {"lr": 0.5, "seed": 1}]
 def test_runs_that_have_not_learned_are_left_whether_they_are_there_or_not(
     cells, left, monkeypatch
 ):
-    monkeypatch.setattr(search._Search, "cells", lambda self, name, points=None: cells)
-    one = object.__new__(search._Search)
+    monkeypatch.setattr(Course, "cells", lambda self, name, points=None: cells)
+    one = object.__new__(Course)
     assert one._unlearned(POINTS) == left

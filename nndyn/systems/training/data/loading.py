@@ -114,8 +114,8 @@ def load(
     name = _name(data) if by_name else "arrays"
     known = _READ.get() if by_name else None
     asked = (str(data), samples, str(data_dir), classes)
-    if known is not None and asked in known:
-        return known[asked]
+    if known is not None and (found := known.get(asked)):  # another thread may forget it any time
+        return found
     if data_dir is not None and not isinstance(data_dir, (str, os.PathLike)):
         raise UsageError(f"data_dir is {data_dir!r}, expected the path of a folder")
     if data_dir is not None and name not in images.NAMES:
