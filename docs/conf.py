@@ -37,12 +37,12 @@ highlight_language = "text"
 default_role = "py:obj"
 
 myst_heading_anchors = 3
-myst_enable_extensions = ["dollarmath"]
 
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
+nb_render_image_options = {"alt": "What the cell above draws"}
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -53,6 +53,7 @@ html_title = "nndyn"
 html_show_sourcelink = False
 html_static_path = ["style"]
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_theme_options = {
     "navigation_depth": 2,
     "show_toc_level": 2,

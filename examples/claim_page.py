@@ -284,7 +284,7 @@ set in all. The seconds of each study are in the folder of its numbers.
 def drawn(judged):
     """Draw both ratios of every study, with their intervals."""
     main = {cell: levels[cell.level] for cell, levels in judged.items()}
-    figure = Figure((8.0, 1.2 + 0.3 * len(main)), layout="constrained")
+    figure = Figure((6.4, 1.2 + 0.3 * len(main)), dpi=200, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for y, result in enumerate(main.values()):
         colour = COLOURS[result.attrs["verdict"]]

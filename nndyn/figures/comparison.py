@@ -110,8 +110,11 @@ def _spectra(result: xr.Dataset, ax: Axes) -> None:
     ratios = result["exponent_ratios"].values[:, :EXPONENTS]
     ratios = ratios[:, : max(1, *np.isfinite(ratios).sum(axis=1))]
     index = np.arange(1, ratios.shape[1] + 1)
+    ax.set_xlabel("index of the exponent")
+    ax.set_ylabel("exponent over the largest")
     if not np.isfinite(ratios).any():
         _empty(ax, "no spectrum with intervals\nwhose largest is above zero")
+        return
     for i in range(len(ratios)):
         known = np.isfinite(ratios[i])
         style = _stroke(i)
@@ -120,10 +123,7 @@ def _spectra(result: xr.Dataset, ax: Axes) -> None:
     ax.axhline(0.0, color=colours().grey, lw=0.8, ls=":")
     ax.set_xticks(index)
     ax.set_xlim(0.5, index[-1] + 0.5)
-    if np.isfinite(ratios).any():
-        signed_scale(ax.yaxis, 1.0, float(-np.nanmin(ratios)))
-    ax.set_xlabel("index of the exponent")
-    ax.set_ylabel("exponent over the largest")
+    signed_scale(ax.yaxis, 1.0, float(-np.nanmin(ratios)))
 
 
 def _displacements(result: xr.Dataset, ax: Axes) -> None:
@@ -167,7 +167,9 @@ def _plot(result: xr.Dataset, i: int, ax: Axes) -> None:
 
 
 def _empty(ax: Axes, why: str) -> None:
-    """Say why there is nothing in a panel."""
+    """Say why there is nothing in a panel, which then has no numbers along its axes either."""
+    ax.set_xticks([])
+    ax.set_yticks([])
     style: dict[str, Any] = {
         "ha": "center",
         "va": "center",

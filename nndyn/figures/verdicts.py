@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -126,10 +127,10 @@ def _draw(cells: xr.DataArray, along: str, up: str, ax: Axes) -> None:
 
 
 def _named(axis: Any, values: NDArray[Any]) -> None:
-    """Write the values of an option at the middles of fields, of many at some."""
+    """Write the values of an option at the middles of fields, of many at equal distances."""
     from nndyn.words.text import escaped
 
-    at = np.unique(np.linspace(0, len(values) - 1, min(TICKS, len(values))).round().astype(int))
+    at = range(0, len(values), math.ceil(len(values) / TICKS))
     numbers = values.dtype.kind in "fiu"
     names = [f"{values[i]:.3g}" if numbers else escaped(values[i]) for i in at]
     axis.set_ticks(at, labels=[name.replace("$", r"\$") for name in names])

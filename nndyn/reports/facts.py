@@ -126,6 +126,13 @@ def of_study(path: Path) -> Facts:
     )
 
 
+def file_of(one: Path | xr.Dataset, name: str) -> str:
+    """Return what commands call a recording or a study: its file, or its name where it has none."""
+    source = str(one if isinstance(one, Path) else one.encoding.get("source", ""))
+    file = Path(source).name
+    return file if file and file != Path(name).name else name
+
+
 def in_short(system: Mapping[str, Any]) -> str:
     """Return a system in a few words: ``mlp:64-32-10 on digits``, ``henon``."""
     if system.get("kind", "training") == "training" and "model" in system:

@@ -31,7 +31,7 @@ _STATIONARY = "Estimate of the exponent so far, with its interval, and what is k
 _ORDER = ("lyapunov", "spectrum", "learning", "exploration", "recurrence")
 
 
-def collect(recording: xr.Dataset, name: str, prefix: str) -> Subject:
+def collect(recording: xr.Dataset, name: str, prefix: str, file: str = "") -> Subject:
     """Analyze a recording with every analyzer that applies, and draw what there are figures of.
 
     Parameters
@@ -41,6 +41,8 @@ def collect(recording: xr.Dataset, name: str, prefix: str) -> Subject:
         What it is called.
     prefix : str
         Of the identifiers of its figures.
+    file : str, optional
+        By which commands name it, where that is not `name`.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def collect(recording: xr.Dataset, name: str, prefix: str) -> Subject:
         Analysis(
             verdict=verdict(result),
             summary=rows[one].summary,
-            command=analysis_command(one, name),
+            command=analysis_command(one, file or name),
             pictures=_pictures(one, result, prefix),
             numbers=tables(result),
             notes=notes(result),
@@ -71,7 +73,7 @@ def collect(recording: xr.Dataset, name: str, prefix: str) -> Subject:
         )
         for one, result in results.items()
     ]
-    facts = of_recording(recording, name)
+    facts = of_recording(recording, file or name)
     kind = manifest(recording.attrs).get("system", {}).get("kind")
     other = alternatives(results, training=kind == "training")
     if "lyapunov" in results:

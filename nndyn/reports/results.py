@@ -11,7 +11,7 @@ import numpy as np
 from nndyn.reports.content import Numbers, Verdict
 from nndyn.results import to_dict
 from nndyn.words.numbers import show
-from nndyn.words.tables import named, summary
+from nndyn.words.tables import known, named, summary
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,7 +48,11 @@ def tables(result: xr.Dataset) -> list[Numbers]:
     """Return the tables of a result, with what their intervals are over."""
     first = summary(result)
     found = [Numbers(first, _intervals(result))] if first.rows else []
-    return [*found, *(Numbers(table) for table in named(result))]
+    for table in named(result):
+        shown, unknown = known(table)
+        of_each = f"null of each {table.headings[0][0]}: {', '.join(unknown)}" if unknown else ""
+        found.append(Numbers(shown, of_each))
+    return found
 
 
 def warnings(result: xr.Dataset) -> list[str]:

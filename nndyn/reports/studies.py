@@ -20,7 +20,7 @@ from nndyn.reports.results import of_study as alternatives_of_study
 from nndyn.reports.results import tables, verdict, warnings
 from nndyn.runtime.reproduction import analysis_command
 from nndyn.studies.analysis import MEDIANS, analyze_study, combinations, growth_and_learning
-from nndyn.words.tables import along, notes, of_combination, split
+from nndyn.words.tables import along, known, notes, of_combination, split
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +33,9 @@ _STATIONARY = "Exponent along the swept option: medians over seeds."
 _OUTPUTS = "Growth of the deviations of the network's outputs, in place of its weights."
 
 
-def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Subject:
+def collect(
+    path: Path, name: str, prefix: str, progress: Progress | None, file: str = ""
+) -> Subject:
     """Analyze a study with every analyzer that applies: those with a verdict on the whole first.
 
     Parameters
@@ -45,6 +47,8 @@ def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Su
     prefix : str
         Of the identifiers of its figures.
     progress : bool or callable or None
+    file : str, optional
+        By which commands name it, where that is not `name`.
 
     Returns
     -------
@@ -56,6 +60,7 @@ def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Su
         What `nndyn.studies.analysis.analyze_study` raises, except that an analyzer has a result on
         no run.
     """
+    file = file or name
     results: dict[str, xr.Dataset] = {}
     absent: dict[str, str] = {}
     rows = analyzers.rows()
@@ -68,11 +73,11 @@ def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Su
     analyses = [
         analysis
         for one, result in results.items()
-        for analysis in _analyses(result, rows[one].summary, analysis_command(one, name))
+        for analysis in _analyses(result, rows[one].summary, analysis_command(one, file))
     ]
     if outputs is not None:
         analyses += _analyses(
-            outputs, _OUTPUTS, analysis_command("lyapunov", name, distance="output")
+            outputs, _OUTPUTS, analysis_command("lyapunov", file, distance="output"), "outputs"
         )
     # nulls first: what does not hold is said before what does; medians have no verdict
     analyses.sort(key=lambda one: (one.verdict.word == MEDIANS, not one.verdict.is_null))
@@ -134,15 +139,19 @@ def _found(results: dict[str, xr.Dataset], name: str) -> xr.Dataset:
     return results[name]
 
 
-def _analyses(result: xr.Dataset, summary: str, made_by: str) -> list[Analysis]:
+def _analyses(result: xr.Dataset, summary: str, made_by: str, which: str = "") -> list[Analysis]:
     """Return the parts of a study's result, one for each combination of the options beside."""
     found = []
     for label, whole in combinations(result):
         part = of_combination(whole)
         numbers = tables(part)
-        for series in split(along(whole), LINE):
-            numbers.append(Numbers(series, f"Along {series.headings[0][0]}, with intervals."))
-        found.append(Analysis(verdict(part, label), summary, made_by, (), numbers, notes(part)))
+        series, unknown = known(along(whole))
+        rate = series.headings[0][0]
+        said = notes(part) | ({f"null at every {rate}": ", ".join(unknown)} if unknown else {})
+        for one in split(series, LINE):
+            numbers.append(Numbers(one, f"Along {rate}, with intervals."))
+        called = verdict(part, ", ".join(filter(None, (which, label))))
+        found.append(Analysis(called, summary, made_by, (), numbers, said))
     return found
 
 

@@ -13,6 +13,7 @@ from nndyn.comparison.table import rows
 from nndyn.errors import DataError, UsageError
 from nndyn.figures.comparison import comparison
 from nndyn.reports.content import Analysis, Numbers, Verdict
+from nndyn.reports.facts import file_of
 from nndyn.reports.pictures import WIDTH, picture
 from nndyn.reports.results import warnings
 from nndyn.runtime.progress import Called
@@ -51,7 +52,8 @@ def together(
     """
     if len(chosen) < 2:
         return None
-    command = shlex.join(["nndyn", "compare", *chosen])
+    files = [file_of(one, name) for name, one in chosen.items()]
+    command = shlex.join(["nndyn", "compare", *files])
     try:
         result = compare(dict(chosen), progress=progress or False)
     except (DataError, UsageError) as error:

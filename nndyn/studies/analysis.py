@@ -102,8 +102,8 @@ def analyze_study(
     with following(progress, name, "runs") as told:
         cells = cells_of(folder, planned, name, options, workers=workers, progress=told)
         if not (cells["verdict"] != "").any():
-            lines = "; ".join(_unused(cells)[:2])
-            raise DataError(f"{name} has a result on no run of {folder.path}: {lines}")
+            why = _why_none(cells)
+            raise DataError(f"{name} has a result on no run of {folder.path}: {why}")
         study = analyzers.resolve(row.study or _MEDIANS)
         beside: dict[str, xr.Dataset | None] = {}
         for other in row.beside:
@@ -246,6 +246,12 @@ def _join(parts: Sequence[xr.Dataset], planned: Design, others: Sequence[str]) -
     result.attrs = {**parts[0].attrs, "warnings": json.dumps(list(warned))}
     result.attrs |= {"verdict": "", "reason": f"{len(parts)} combinations: {', '.join(counts)}"}
     return result
+
+
+def _why_none(cells: xr.Dataset) -> str:
+    """Say why no run has a result: once where it is the same of all, else of the first two."""
+    failures = {str(one) for one in cells["failure"].values.flat}
+    return failures.pop() if len(failures) == 1 else "; ".join(_unused(cells)[:2])
 
 
 def _unused(cells: xr.Dataset) -> list[str]:

@@ -19,7 +19,7 @@ from nndyn.systems.numeric.system import NumericSystem
 
 
 class Map(NumericSystem):
-    """A map of the user's.
+    """A map of your own.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Map(NumericSystem):
 
 
 class Flow(Map):
-    """A flow of the user's.
+    """A flow of your own.
 
     Parameters
     ----------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +131,14 @@ def along(part: xr.Dataset) -> Table:
     return Table(headings, list(zip(places(part), *columns, strict=True)))
 
 
+def known(table: Table) -> tuple[Table, list[str]]:
+    """Return a table without the columns in which nothing is known, and what these are called."""
+    null = [all(row[i] == "null" for row in table.rows) for i in range(len(table.headings))]
+    kept = [i for i, empty in enumerate(null) if not empty]
+    names = [heading for (heading, _), empty in zip(table.headings, null, strict=True) if empty]
+    return _some(table, kept), names
+
+
 def places(part: xr.Dataset) -> list[str]:
     """Return the values of the swept option of a study's result."""
     return [show(float(f"{value:.4g}")) for value in part[part.attrs["along"]].values]
@@ -160,7 +170,8 @@ def _entry(part: xr.Dataset, name: str, i: int, between: str) -> str:
     text = "null" if value != value else f"{value:.3g}"
     if f"{name}_ci" in part:
         low, high = part[f"{name}_ci"].values[i]
-        text += f"{between}[{low:.3g}, {high:.3g}]" if low == low else ""
+        known = low == low and not (value != value and math.isinf(low))
+        text += f"{between}[{low:.3g}, {high:.3g}]" if known else ""
     return text
 
 
@@ -187,13 +198,13 @@ def split(table: Table, room: int) -> list[Table]:
             left = room - first
         parts[-1].append(i)
         left -= width
-    return [
-        Table(
-            tuple(table.headings[i] for i in (0, *part)),
-            [tuple(row[i] for i in (0, *part)) for row in table.rows],
-        )
-        for part in parts
-    ]
+    return [_some(table, (0, *part)) for part in parts]
+
+
+def _some(table: Table, columns: Sequence[int]) -> Table:
+    """Return columns of a table."""
+    rows = [tuple(row[i] for i in columns) for row in table.rows]
+    return Table(tuple(table.headings[i] for i in columns), rows)
 
 
 def width_of(table: Table) -> int:

@@ -106,6 +106,8 @@ def test_several_recordings_have_a_comparison_and_a_section_each(recording_path,
     chosen = {"one": recording_path, "other": series}
     page = read(nndyn.report(chosen, tmp_path / "p.html"))
     assert [row[2] for row in page.rows if row[0] == "one"] == ["learning"]
+    assert f"nndyn compare {recording_path.name} other" in page.words  # files, not names of ours
+    assert f"nndyn analyze learning {recording_path.name}" in page.words
     assert [attrs.get("id") for tag, attrs in page.tags if tag == "h2"] == [None, "s1", "s2"]
     assert len(set(page.identifiers)) == len(page.identifiers)
     assert page.references <= set(page.identifiers)

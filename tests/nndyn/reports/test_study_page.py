@@ -4,17 +4,20 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
+import xarray as xr
 
 import nndyn
 from analyzers import rows
 from nndyn.cli.study import study_dict
-from nndyn.errors import UsageError
+from nndyn.errors import DataError, UsageError
 from nndyn.reports import studies
 from nndyn.reports.content import Verdict
 from nndyn.runtime.reproduction import sweep_reproduction
 from nndyn.studies.analysis import analyze_study
 from nndyn.words.numbers import show
+from nndyn.words.tables import column
 from nndyn.words.verdicts import NULLS, VERDICTS
 from tests.nndyn.reports.conftest import read
 
@@ -90,6 +93,29 @@ def test_what_does_not_hold_is_said_first(subject):
     assert VERDICTS.keys() >= NULLS
     assert not Verdict("lyapunov", "found", "").is_null
     assert "lr \N{MULTIPLICATION SIGN} time" in subject.alternatives
+
+
+def test_what_is_the_same_of_all_runs_is_said_once(subject, small_study, tmp_path):
+    called = [(one.verdict.analyzer, one.verdict.label) for one in subject.analyses]
+    assert len(set(called)) == len(called)
+    assert ("lyapunov", "outputs") in called
+    endings = next(one for one in subject.analyses if one.verdict.analyzer == "endings")
+    assert endings.notes["null at every lr"].startswith("groups")
+    for numbers in endings.numbers:
+        assert ("null",) * 3 not in list(zip(*numbers.table.rows, strict=True))
+    options = {"data": "iris", "model": "mlp:4-3-3", "steps": 5, "replicas": 1}
+    nndyn.sweep("training", tmp_path / "s", lr=[0.5, 1.0], seeds=2, store="distances", **options)
+    with pytest.raises(DataError, match="keeps no states") as caught:
+        analyze_study(tmp_path / "s", "exploration")
+    assert str(caught.value).count("keeps no states") == 1
+
+
+def test_an_interval_of_no_value_has_an_end_or_is_not_shown():
+    inf = np.inf
+    values = {"time": ("lr", [np.nan, np.nan, 3.0])}
+    values["time_ci"] = (("lr", "bound"), [[2.0, inf], [inf, inf], [2.0, inf]])
+    part = xr.Dataset(values, {"lr": [1.0, 2.0, 3.0]})
+    assert column(part, "time") == ["null [2, inf]", "null", "3 [2, inf]"]
 
 
 def test_options_of_a_study_make_it_again(cli, subject, small_study, tmp_path):
