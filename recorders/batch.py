@@ -210,11 +210,16 @@ def _drive(
             if pool is None:
                 pool = stack.enter_context(threads(shares[0][0].system, len(drives)))
             futures = {pool.submit(d.finish): s for d, s in zip(drives, shares, strict=True)}
-            # a lock does not let Ctrl-C through if another thread received it: look up
-            while waiting := wait(futures, timeout=0.5).not_done:
-                interrupted()  # which is a sign of life too
-                for run in (r for f in waiting if not f.running() for r in futures[f]):
-                    run.writer.keep_alive()
+            try:
+                # a lock does not let Ctrl-C through if another thread received it: look up
+                while waiting := wait(futures, timeout=0.5).not_done:
+                    interrupted()  # which is a sign of life too
+                    for run in (r for f in waiting if not f.running() for r in futures[f]):
+                        run.writer.keep_alive()
+            finally:  # nobody is to close what a thread of somebody else's pool still writes
+                for future in futures:
+                    future.cancel()
+                wait(futures)
             for future in futures:
                 future.result()
     failures = [failure for drive in drives for failure in drive.failures]
