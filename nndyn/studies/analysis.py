@@ -250,8 +250,9 @@ def _join(parts: Sequence[xr.Dataset], planned: Design, others: Sequence[str]) -
 
 def _why_none(cells: xr.Dataset) -> str:
     """Say why no run has a result: once where it is the same of all, else of the first two."""
-    failures = {str(one) for one in cells["failure"].values.flat}
-    return failures.pop() if len(failures) == 1 else "; ".join(_unused(cells)[:2])
+    failures = [str(one) for one in cells["failure"].values.flat]
+    same = len(failures) > 1 and len(set(failures)) == 1
+    return failures[0] if same else "; ".join(_unused(cells)[:2])
 
 
 def _unused(cells: xr.Dataset) -> list[str]:

@@ -170,8 +170,8 @@ def _entry(part: xr.Dataset, name: str, i: int, between: str) -> str:
     text = "null" if value != value else f"{value:.3g}"
     if f"{name}_ci" in part:
         low, high = part[f"{name}_ci"].values[i]
-        known = low == low and not (value != value and math.isinf(low))
-        text += f"{between}[{low:.3g}, {high:.3g}]" if known else ""
+        told = low == low and not (value != value and math.isinf(low))
+        text += f"{between}[{low:.3g}, {high:.3g}]" if told else ""
     return text
 
 
