@@ -50,6 +50,7 @@ def test_every_page_is_in_the_table_of_contents_once():
         here = {page: None}  # what one pattern has taken the next does not list again
         for entry in "".join(trees).splitlines():
             if entry and not entry.startswith(":"):
+                entry = re.sub(r".*<(.*)>", r"\1", entry)  # what is called otherwise here
                 folder = DOCS if entry.startswith("/") else page.parent
                 here |= dict.fromkeys(sorted(folder.glob(f"{entry.lstrip('/')}.md")))
         listed += list(here)[1:]
