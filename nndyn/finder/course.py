@@ -279,9 +279,10 @@ class Course:
             return
         shown = sorted({float(at["lr"]) for at in points})
         span = f"{shown[0]:g}" + (f" to {shown[-1]:g}" if len(shown) > 1 else "")
-        many = f"{len(points)} run{'s' if len(points) > 1 else ''} to step {steps} at lr {span}"
+        which = f"{len(points)} runs" if len(points) > 1 else f"seed {points[0]['seed']}"
         with self._telling:
-            self.say(f"{many}; {self.runs.spent:,} of {self.budget:,} steps spent")
+            spent = f"{self.runs.spent:,} of {self.budget:,} steps spent"
+            self.say(f"{which} to step {steps} at lr {span}; {spent}")
         self.runs.record(points, steps, self._tell, **how)
 
     def _tell(self, spent: int) -> None:

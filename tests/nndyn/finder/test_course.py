@@ -72,7 +72,7 @@ def test_seeds_side_by_side_find_what_they_find_in_rounds(
     for name in ("status", "steps"):
         np.testing.assert_array_equal(there[name].values, index[name].values)
     assert_same(found, expected)
-    assert lines[0].startswith("1 run to step 30 at lr")
+    assert lines[0].startswith("seed ")
     assert search(tmp_path / "s", budget=budget)[1] == []
 
 
