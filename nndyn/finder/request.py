@@ -29,6 +29,8 @@ SCOUTS = 3
 EARLY = 1.0 / 3.0
 #: Floating-point operations of a step of a row from which it is computed outside of Python mostly.
 _LONG = 5e6
+#: Runs under way at once at most, of each of which files are open.
+_OPEN = 64
 #: Full runs of which the steps may be spent unless a budget is given.
 _RUNS = 60
 
@@ -236,7 +238,7 @@ def alone(asked: Request, seed: int) -> tuple[System | None, int]:
     """
     system, _, fits = fitting(replace(asked, fixed={**asked.fixed, "lr": 1.0}), {"seed": seed})
     long = system.work(1) >= _LONG
-    return (system if long and system.concurrent and cores() > 1 else None), fits
+    return (system if long and system.concurrent and cores() > 1 else None), min(fits, _OPEN)
 
 
 def anchor(asked: Request, seed: int, bounds: tuple[float, float] | None) -> float:

@@ -63,7 +63,9 @@ def deferred() -> Iterator[Press]:
     before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, frame: FrameType | None) -> None:
+        nonlocal left
         if press():
+            left = True  # what it interrupts ends by itself: no third one is to cut that short
             arrival.interrupt(frame)
             return
         press.note()

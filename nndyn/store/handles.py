@@ -139,9 +139,9 @@ def made(path: Path, size: int) -> Iterator[tuple[int, Handle]]:
         reserve(fd, size)
         yield fd, handle
     except BaseException as error:
-        if handle is not None:
-            handle.let_go(fd, [(0, os.fstat(fd).st_size)])
         try:
+            if handle is not None:
+                handle.let_go(fd, [(0, os.fstat(fd).st_size)])
             if isinstance(error, Exception) and is_of_write(error):
                 found = reason(fd, error)
                 raise found from error

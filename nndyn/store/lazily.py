@@ -15,7 +15,7 @@ from xarray.core import indexing
 from nndyn.header import COMMENT, is_comment
 from nndyn.store import digests
 from nndyn.store.checks import Checks
-from nndyn.store.library import reading
+from nndyn.store.library import exclusive, reading
 
 if TYPE_CHECKING:
     import netCDF4
@@ -27,12 +27,20 @@ class _Checked(NetCDF4ArrayWrapper):
     __slots__ = ()
 
     def _getitem(self, key: Any) -> Any:
-        checks, get = self.datastore.checks, super()._getitem
+        checks = self.datastore.checks
         with reading(self.datastore.path):
             if checks is None or self.variable_name not in checks.grids:
-                return get(key)  # type: ignore[no-untyped-call]
-            checks.begin(self.datastore.ds)
-            return checks.read(self.variable_name, key, get, self.shape[0])
+                return self._get(key)
+            self._begin(checks)
+            return checks.read(self.variable_name, key, self._get, self.shape[0])
+
+    @exclusive
+    def _get(self, key: Any) -> Any:
+        return super()._getitem(key)  # type: ignore[no-untyped-call]
+
+    @exclusive
+    def _begin(self, checks: Checks) -> None:
+        checks.begin(self.datastore.ds)
 
 
 class _Store(NetCDF4DataStore):
@@ -46,6 +54,11 @@ class _Store(NetCDF4DataStore):
         plain = super().open_store_variable(name, var)
         data = indexing.LazilyIndexedArray(_Checked(name, self))  # type: ignore[no-untyped-call]
         return xr.Variable(plain.dims, data, plain.attrs, plain.encoding)
+
+    @exclusive
+    def close(self, **kwargs: Any) -> None:
+        """Close the file, while no other thread is in the library."""
+        super().close(**kwargs)  # type: ignore[no-untyped-call]
 
     def __dask_tokenize__(self) -> Any:
         """Return what tells the values from those of another file, or of other times."""

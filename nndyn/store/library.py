@@ -32,8 +32,8 @@ _HEAD = 1024 * 1024
 # descriptors it has then: its state is global, so this has to be.
 HELD: dict[tuple[int, int], list[tuple[int, os.stat_result]]] = {}
 
-# The library is not for two threads at once, whatever the files: its state is global. Datasets
-# that xarray reads when they are used have a lock of xarray's, which does not know of this one.
+# The library is not for two threads at once, whatever the files: its state is global. What xarray
+# opens has a lock of xarray's, which does not know of this one: recordings take this one first.
 _LIBRARY = threading.RLock()
 
 P = ParamSpec("P")

@@ -76,19 +76,23 @@ class Session:
         self._saved: list[Range] = []
         self._stood: tuple[int, bytes] | None = None
         self._fd, self._handle, self._journal = opened.fd, opened.handle, opened.journal
-        self._learn(opened.found)
-        self._length = os.fstat(self._fd).st_size
         self.nc = self._handle.nc
-        for name, (rows, *rest) in self._shapes.items():
-            if rows == 1 or math.prod((rows, *rest)) >= _LARGE:
-                self._handle.pass_through(name)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._leave)
+            undo.callback(self._handle.close)
+            self._learn(opened.found)
+            self._length = os.fstat(self._fd).st_size
+            for name, (rows, *rest) in self._shapes.items():
+                if rows == 1 or math.prod((rows, *rest)) >= _LARGE:
+                    self._handle.pass_through(name)
+            if opened.new:  # on disk as it is
+                self._stands()
+            undo.pop_all()
         self.is_open = True
-        if opened.new:  # on disk as it is
-            self._stands()
-            return
-        with self.change():
-            self.nc.sync()
-            self.settle()
+        if not opened.new:
+            with self.change():
+                self.nc.sync()
+                self.settle()
 
     def _learn(self, found: Opening) -> None:
         """Take over what there is in the file, and say in the lock what is written."""

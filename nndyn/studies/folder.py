@@ -22,7 +22,7 @@ from nndyn.store import sealed
 from nndyn.store.apart import check_apart
 from nndyn.store.files import write_whole
 from nndyn.store.holder import clock
-from nndyn.store.locks import BusyError, WriterLock, lock_path, standing
+from nndyn.store.locks import BusyError, WriterLock, has_writer, lock_path, standing
 from nndyn.store.regular import read_regular
 from nndyn.studies.design import Batch, Cell, Design
 from nndyn.studies.plan import parse, text
@@ -303,6 +303,10 @@ class Folder:
             return WriterLock(self._claimed(batch), take_over=take_over)
         except BusyError:
             return None
+
+    def is_claimed(self, batch: Batch) -> bool:
+        """Whether a process has a batch, or one of another host may."""
+        return has_writer(self._claimed(batch))
 
     def claimant(self, batch: Batch) -> str:
         """Return which process of another host has a batch, and since when; empty if none has."""

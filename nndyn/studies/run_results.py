@@ -18,7 +18,6 @@ from nndyn.errors import DataError, NndynError, UsageError
 from nndyn.header import FINISHED
 from nndyn.runtime.interrupts import deaf_children
 from nndyn.runtime.progress import Called
-from nndyn.store.library import exclusive
 from nndyn.studies.belonging import refusal
 from nndyn.studies.design import Cell, Design
 from nndyn.studies.folder import Folder
@@ -210,7 +209,6 @@ def _analyzed(
     return found
 
 
-@exclusive  # it reads while other threads may write
 def _one(
     name: str, options: dict[str, Any], keep: tuple[str, ...], identity: str, path: str
 ) -> Found:

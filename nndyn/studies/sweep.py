@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from nndyn.checks import whole
-from nndyn.errors import NndynError, UsageError
+from nndyn.errors import UsageError
 from nndyn.runtime.progress import Called, Progress, following
 from nndyn.runtime.tasks import Stop, side_by_side
 from nndyn.studies.batch_run import work
@@ -302,14 +302,14 @@ def recorded_once(
         tell(batch, _steps(batch) if mine else 0)
         return [] if mine else [batch]
 
-    ahead = [batch for batch in batches if len(batch.cells) >= cores()]
+    ahead = [b for b in batches if len(b.cells) >= cores() and not folder.is_claimed(b)]
     taken = []
     with asked.reading_once():
         if system := _ahead(asked, ahead):
             with threads(system, cores()) as pool:
                 tasks = [partial(left, batch, pool=pool) for batch in ahead]
                 taken = side_by_side(tasks, _AHEAD)
-            batches = [batch for batch in batches if len(batch.cells) < cores()]
+            batches = [batch for batch in batches if batch not in ahead]
         taken += [left(batch) for batch in batches]
     return [batch for some in taken for batch in some]
 
@@ -319,7 +319,7 @@ def _ahead(asked: Request, batches: Sequence[Batch]) -> System | None:
     if len(batches) < _AHEAD or callable(asked.recipe.system):  # which may share a random state
         return None
     shapes = {asked.shape(batch.cells[0].at): batch for batch in reversed(batches)}
-    with suppress(NndynError), asked.reading_once():  # what is gone by now its runs will say
+    with suppress(Exception), asked.reading_once():  # of what is wrong by now its runs say why
         found = [(fitting(asked, b.cells[0].at), len(b.cells)) for b in shapes.values()]
         if all(s.concurrent and fits >= _AHEAD * runs for (s, _, fits), runs in found):
             return found[0][0][0]

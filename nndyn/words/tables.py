@@ -133,7 +133,8 @@ def along(part: xr.Dataset) -> Table:
 
 def known(table: Table) -> tuple[Table, list[str]]:
     """Return a table without the columns in which nothing is known, and what these are called."""
-    null = [all(row[i] == "null" for row in table.rows) for i in range(len(table.headings))]
+    columns = zip(*table.rows, strict=True) if table.rows else ((),) * len(table.headings)
+    null = [set(column) == {"null"} for column in columns]
     kept = [i for i, empty in enumerate(null) if not empty]
     names = [heading for (heading, _), empty in zip(table.headings, null, strict=True) if empty]
     return _some(table, kept), names

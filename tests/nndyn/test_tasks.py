@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from nndyn.runtime import interrupts
 from nndyn.runtime.tasks import side_by_side
 
 
@@ -66,3 +67,22 @@ def test_ctrl_c_is_told_to_all_and_comes_when_they_have_left(fails):
         side_by_side([leave, press, left.append], 2)
     assert len(left) == 2
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_twice_comes_when_all_have_left_too(monkeypatch):
+    monkeypatch.setattr(interrupts, "PATIENCE", 0.3)
+    left = []
+
+    def stay(stop):
+        time.sleep(0.6)  # longer than there is to end in order
+        left.append(stop)
+
+    def press(stop):
+        for _ in range(2):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.1)
+        stay(stop)
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side([stay, press], 2)
+    assert len(left) == 2

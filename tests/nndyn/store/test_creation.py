@@ -1,5 +1,6 @@
 """A recording that was just made stays open; what its writer knows of it is what is in it."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ import pytest
 from nndyn.errors import StoreError
 from nndyn.store import Writer, handles, open_recording, opening, verify
 from nndyn.store.library import open_netcdf
+from nndyn.store.locks import WriterLock
 from tests.nndyn.store.recordings import assert_holds, header, record, write
 
 #: Rows of a block whose chunks are too large to wait in the library's memory: a mebibyte or more.
@@ -82,3 +84,46 @@ def test_large_chunks_are_filled_bit_by_bit(tmp_path: Path) -> None:
     assert verify(path).sound
     with open_recording(path) as run:
         assert_holds(run, plan, 16)
+
+
+@pytest.mark.parametrize("how", ["create", "resume"])
+def test_a_writer_that_cannot_begin_leaves_nothing_open_and_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    path, plan = tmp_path / "run.nc", header()
+    if how == "resume":
+        record(path, plan)
+
+    def sign(lock: WriterLock, recording: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    before = os.listdir("/dev/fd")
+    with monkeypatch.context() as patch:
+        patch.setattr(WriterLock, "sign", sign)
+        with pytest.raises(OSError, match="Input/output error"):
+            Writer.resume(path) if how == "resume" else Writer.create(path, plan)
+    assert os.listdir("/dev/fd") == before
+    assert os.listdir(tmp_path) == ["run.nc"]
+    with Writer.resume(path) as writer:
+        assert writer.n_committed == (40 if how == "resume" else 0)
+
+
+def test_a_file_that_cannot_be_let_go_of_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(handles, "_memory", none)
+    given: list[int] = []
+
+    def fail() -> None:
+        with handles.made(tmp_path / "run.nc", 1000) as (fd, handle):
+            given.append(fd)
+            handle.close()
+            raise ValueError
+
+    with pytest.raises(OSError, match="Too many open files"):
+        fail()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(given[0])

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import netCDF4
@@ -12,6 +13,7 @@ import xarray as xr
 from nndyn.errors import RecordingError
 from nndyn.header import COMMENT
 from nndyn.store import Writer, journal, open_recording, reader, verify
+from nndyn.store.library import exclusive
 from tests.nndyn.store.recordings import (
     assert_holds,
     header,
@@ -83,6 +85,33 @@ def test_a_file_that_changes_while_it_is_opened_is_not_called_damaged(tmp_path, 
     with pytest.raises(journal.UnsettledError, match="is written faster than it opens"):
         open_recording(path)
     writer.close()
+
+
+def test_values_are_read_and_files_closed_while_no_other_thread_is_in_the_library(tmp_path):
+    path, plan = tmp_path / "run.nc", header()
+    record(path, plan)
+    inside, leave, done = threading.Event(), threading.Event(), []
+
+    @exclusive
+    def stay():
+        inside.set()
+        leave.wait(20)
+
+    def read():
+        done.append(run["state"][:2].values)
+        run.close()
+
+    run = open_recording(path)
+    threads = [threading.Thread(target=stay), threading.Thread(target=read)]
+    for thread in threads:
+        thread.start()
+        assert inside.wait(20)
+    threads[1].join(0.05)
+    assert done == []
+    leave.set()
+    for thread in threads:
+        thread.join(20)
+    assert len(done) == 1
 
 
 _WRITER = """

@@ -123,6 +123,20 @@ def test_ctrl_c_while_two_are_under_way_commits_both_and_the_same_call_goes_on(
     assert_same_recordings(arrays(index), one_by_one)
 
 
+def test_while_other_processes_have_all_batches_no_system_is_made(tmp_path, ahead, monkeypatch):
+    nndyn.sweep("training", tmp_path / "s", **{**GRID, "steps": 1})
+    made, real = [], sweep.fitting
+
+    def fitting(*run):
+        made.append(run)
+        return real(*run)
+
+    monkeypatch.setattr(sweep, "fitting", fitting)
+    monkeypatch.setattr(Folder, "is_claimed", lambda folder, batch: True)
+    nndyn.sweep("training", tmp_path / "s", resume=True, task="1/1", **GRID)
+    assert made == []
+
+
 def made(r, seed):
     return nndyn.Map(lambda x: r * x * (1 - x), 1, initial=[0.3], name="made")
 
