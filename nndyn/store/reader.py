@@ -6,6 +6,7 @@ import functools
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +151,7 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
     except (OSError, RuntimeError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise explain(path, error) from error
     try:
-        with reading(path):
+        with reading(path), _in_this_thread(chunks):
             validate(recording, str(path))
             recording = _trimmed(recording, path, rows)
             if warm:
@@ -161,6 +162,15 @@ def _open(path: Path, chunks: Mapping[str, int] | None, *, warm: bool) -> xr.Dat
     recording.attrs.pop(EXTENTS, None)
     recording.encoding["source"] = str(path)
     return recording
+
+
+def _in_this_thread(chunks: Mapping[str, int] | None) -> AbstractContextManager[object]:
+    """Let dask compute here, not in threads that would wait for the library, which this one has."""
+    if chunks is None:
+        return nullcontext()
+    import dask
+
+    return dask.config.set(scheduler="synchronous")
 
 
 def _inspected(path: Path, nc: netCDF4.Dataset) -> tuple[dict[str, int] | None, Checks | None]:
