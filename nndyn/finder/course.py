@@ -128,13 +128,9 @@ class Course:
         sure = self._affords(self._points(wanted.values(), self.grows))
         for names in [[*wanted]] if sure else [[name] for name in wanted]:
             rates = [wanted[name] for name in names]
-            if self._affords(self._points(rates, self.grows)):
-
-                def learn(some: Sequence[int], rates: list[int] = rates, **how: Any) -> None:
-                    self._learn(self._points(rates, some), **how)
-
-                self._deal([*self.grows], learn, runs=len(rates))
-            elif not self._learn(self._points(rates, self.grows)):
+            if sure or self._affords(self._points(rates, self.grows)):
+                self._deal([*self.grows], partial(self._learn, rates), runs=len(rates))
+            elif not self._learn(rates, self.grows):
                 return done
             done |= {name: self.rates.rate(wanted[name]) for name in names}
         return done
@@ -144,8 +140,9 @@ class Course:
         lacking = self.runs.lacking(points, self.steps if steps is None else steps)
         return self.runs.spent + lacking <= self.budget
 
-    def _learn(self, points: list[Point], **how: Any) -> bool:
+    def _learn(self, rates: Iterable[int], seeds: Iterable[int], **how: Any) -> bool:
         """Record runs until they have learned; false where the budget does not allow it."""
+        points = self._points(rates, seeds)
         third = max(1, int(self.steps * EARLY))
         for steps in (third, 2 * third, self.steps):
             left = self._unlearned(points)
@@ -211,14 +208,16 @@ class Course:
                 return False
             # so many rounds the budget has in any case: no seed waits for the others in them
             rounds = max(1, int(spare // (len(at) * self.steps)))
-
-            def look(some: Sequence[int], rounds: int = rounds, **how: Any) -> None:
-                for _ in range(rounds):
-                    if at := self._next(some, start, stride):
-                        self._look_on(at, **how)
-
-            self._deal([s for _, s in at], look)
+            self._deal([s for _, s in at], partial(self._look_around, start, stride, rounds))
         return True
+
+    def _look_around(
+        self, start: int, stride: int, rounds: int, seeds: Sequence[int], **how: Any
+    ) -> None:
+        """Look so many times where seeds begin to grow, unless it is known before."""
+        for _ in range(rounds):
+            if at := self._next(seeds, start, stride):
+                self._look_on(at, **how)
 
     def _next(self, seeds: Sequence[int], start: int, stride: int) -> list[tuple[int, int]]:
         """Return where to look next for where seeds begin to grow, (rate, seed)."""
@@ -233,7 +232,7 @@ class Course:
         self._record([self._point(k, s) for k, s in left], self.steps, **how)
         self._look(left, last=True)
 
-    def _deal(self, seeds: Sequence[int], task: Callable[..., None], *, runs: int = 1) -> None:
+    def _deal(self, seeds: Sequence[int], task: Callable[..., object], *, runs: int = 1) -> None:
         """Do a task of so many runs for every seed in a thread of its own, or for all at once."""
         most = min(len(seeds), self.room // runs)
         if self.alone is None or most < 2:
@@ -298,5 +297,5 @@ class Course:
         return {"lr": self.rates.rate(k), "seed": seed}
 
 
-def _of_one(task: Callable[..., None], seed: int, pool: Executor, stop: Stop) -> None:
+def _of_one(task: Callable[..., object], seed: int, pool: Executor, stop: Stop) -> None:
     task([seed], pool=pool, stop=stop)

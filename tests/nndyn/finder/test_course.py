@@ -12,7 +12,6 @@ from nndyn.finder import course
 from nndyn.finder import request as of_search
 from nndyn.finder.runs import Adaptive
 from nndyn.store import Writer
-from nndyn.studies import batch_run
 from recorders import batch
 
 SMALL = {"steps": 30, "seeds": 5, "replicas": 2, "threshold": 0.8}
@@ -26,19 +25,12 @@ def search(path, **options):
 
 
 @pytest.fixture
-def side_by_side(monkeypatch):
+def side_by_side(monkeypatch, at_work):
     """Two cores, and no step too short; gives the threads that batches were recorded from."""
     monkeypatch.setattr(of_search, "_LONG", 0.0)
     for module in (batch, course, of_search):
         monkeypatch.setattr(module, "cores", lambda: 2)
-    found, real = [], batch_run.record_batch
-
-    def recording(systems, paths, **options):
-        found.append(threading.current_thread())
-        return real(systems, paths, **options)
-
-    monkeypatch.setattr(batch_run, "record_batch", recording)
-    return found
+    return at_work
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import nndyn
-from nndyn.studies import batch_run, design, sweep
+from nndyn.studies import design, sweep
 from nndyn.studies.folder import Folder
 from recorders import batch as batches
 from tests.nndyn.studies.small import MAP, TRAINING, arrays, assert_same_recordings, statuses
@@ -31,19 +31,6 @@ def one_by_one(tmp_path_factory):
         for module in (batches, sweep):
             patch.setattr(module, "cores", lambda: 1)
         return arrays(nndyn.sweep("training", tmp_path_factory.mktemp("one") / "s", **GRID))
-
-
-@pytest.fixture
-def at_work(monkeypatch):
-    """Threads that record a batch."""
-    found, real = [], batch_run.record_batch
-
-    def recording(systems, paths, **options):
-        found.append(threading.current_thread())
-        return real(systems, paths, **options)
-
-    monkeypatch.setattr(batch_run, "record_batch", recording)
-    return found
 
 
 def test_its_recordings_and_notes_are_those_of_batches_one_by_one(
