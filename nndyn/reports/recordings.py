@@ -15,7 +15,7 @@ from nndyn.figures.source import is_stationary, known_of
 from nndyn.figures.style import verdict as words
 from nndyn.header import manifest
 from nndyn.reports.content import Analysis, Picture, Subject
-from nndyn.reports.facts import of_recording
+from nndyn.reports.facts import file_of, of_recording
 from nndyn.reports.pictures import WIDTH, picture
 from nndyn.reports.results import alternatives, tables, verdict, warnings
 from nndyn.runtime.reproduction import analysis_command
@@ -31,7 +31,7 @@ _STATIONARY = "Estimate of the exponent so far, with its interval, and what is k
 _ORDER = ("lyapunov", "spectrum", "learning", "exploration", "recurrence")
 
 
-def collect(recording: xr.Dataset, name: str, prefix: str, file: str = "") -> Subject:
+def collect(recording: xr.Dataset, name: str, prefix: str) -> Subject:
     """Analyze a recording with every analyzer that applies, and draw what there are figures of.
 
     Parameters
@@ -41,8 +41,6 @@ def collect(recording: xr.Dataset, name: str, prefix: str, file: str = "") -> Su
         What it is called.
     prefix : str
         Of the identifiers of its figures.
-    file : str, optional
-        By which commands name it, where that is not `name`.
 
     Returns
     -------
@@ -65,7 +63,7 @@ def collect(recording: xr.Dataset, name: str, prefix: str, file: str = "") -> Su
         Analysis(
             verdict=verdict(result),
             summary=rows[one].summary,
-            command=analysis_command(one, file or name),
+            command=analysis_command(one, file_of(recording, name)),
             pictures=_pictures(one, result, prefix),
             numbers=tables(result),
             notes=notes(result),
@@ -73,7 +71,7 @@ def collect(recording: xr.Dataset, name: str, prefix: str, file: str = "") -> Su
         )
         for one, result in results.items()
     ]
-    facts = of_recording(recording, file or name)
+    facts = of_recording(recording, file_of(recording, name))
     kind = manifest(recording.attrs).get("system", {}).get("kind")
     other = alternatives(results, training=kind == "training")
     if "lyapunov" in results:

@@ -85,19 +85,17 @@ def _collected(one: Path | xr.Dataset, name: str, prefix: str, told: Any) -> Sub
     """Return what the page says of a recording or a study."""
     from analyzers.common.progress import telling
     from nndyn.reports import recordings, studies
-    from nndyn.reports.facts import file_of
     from nndyn.store import open_recording, reading
 
     if isinstance(one, Path) and one.is_dir():
-        return studies.collect(one, name, prefix, told, file_of(one, name))
+        return studies.collect(one, name, prefix, told)
     with ExitStack() as stack:
         if isinstance(told, Bar):
             stack.enter_context(telling(told.share))
-        file = file_of(one, name)
         if isinstance(one, Path):
             stack.enter_context(reading(one))
             one = stack.enter_context(open_recording(one))
-        return recordings.collect(one, name, prefix, file)
+        return recordings.collect(one, name, prefix)
 
 
 def _named(what: Any) -> dict[str, Path | xr.Dataset]:

@@ -13,7 +13,7 @@ from nndyn.figures.study import study
 from nndyn.figures.style import verdict as words
 from nndyn.figures.verdicts import maps, verdicts
 from nndyn.reports.content import Analysis, Numbers, Picture, Subject
-from nndyn.reports.facts import of_study
+from nndyn.reports.facts import file_of, of_study
 from nndyn.reports.glance import LINE, Part, glance
 from nndyn.reports.pictures import WIDTH, picture
 from nndyn.reports.results import of_study as alternatives_of_study
@@ -33,9 +33,7 @@ _STATIONARY = "Exponent along the swept option: medians over seeds."
 _OUTPUTS = "Growth of the deviations of the network's outputs, in place of its weights."
 
 
-def collect(
-    path: Path, name: str, prefix: str, progress: Progress | None, file: str = ""
-) -> Subject:
+def collect(path: Path, name: str, prefix: str, progress: Progress | None) -> Subject:
     """Analyze a study with every analyzer that applies: those with a verdict on the whole first.
 
     Parameters
@@ -47,8 +45,6 @@ def collect(
     prefix : str
         Of the identifiers of its figures.
     progress : bool or callable or None
-    file : str, optional
-        By which commands name it, where that is not `name`.
 
     Returns
     -------
@@ -60,7 +56,7 @@ def collect(
         What `nndyn.studies.analysis.analyze_study` raises, except that an analyzer has a result on
         no run.
     """
-    file = file or name
+    file = file_of(path, name)
     results: dict[str, xr.Dataset] = {}
     absent: dict[str, str] = {}
     rows = analyzers.rows()
