@@ -54,22 +54,25 @@ def _add_product(builder: Any, a: Any, b: Any, total: Any) -> None:
 
 
 @intrinsic
-def _combine(typing_context, rows, weights, at, across, along, start, below, j, n, count, out, to):  # type: ignore[no-untyped-def]
+def _combine(  # type: ignore[no-untyped-def]
+    typing_context, rows, weights, at, across, along, start, below, j, wide, count, out, to, n
+):
     """Write eight columns of ``start + weights @ below``, of as many rows as the literal `rows`."""
-    # The weight of row r and of the k-th row below is weights[at + r across + k along]; both
-    # matrices of columns have n of them, j is the first to be taken, `to` where it goes in `out`.
+    # The weight of row r and of the k-th row below is weights[at + r across + k along]; rows below
+    # are `wide` numbers apart, those of `out` n; columns begin at `j` in the one, at `to` in the
+    # other.
     if not isinstance(rows, types.IntegerLiteral):
         return None
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, _, at, across, along, _, _, j, n, count, _, to = arguments
+        _, _, at, across, along, _, _, j, wide, count, _, to, n = arguments
         weights, start, below, out = _data(context, builder, signature.args, arguments, 1, 5, 6, 10)
         sums = [_room(builder) for _ in range(rows.literal_value)]
         for r, total in enumerate(sums):
             first = builder.load(builder.gep(start, [_index(r)]))
             builder.store(_spread(builder, first), total)
         with cgutils.for_range(builder, count) as loop:
-            place = builder.add(j, builder.mul(loop.index, n))
+            place = builder.add(j, builder.mul(loop.index, wide))
             values = builder.load(_vector(builder, below, place), align=8)
             place = builder.add(at, builder.mul(loop.index, along))
             for total in sums:
@@ -82,7 +85,7 @@ def _combine(typing_context, rows, weights, at, across, along, start, below, j, 
         return context.get_dummy_value()
 
     i = types.intp
-    return types.void(rows, weights, i, i, i, start, below, i, i, i, out, i), generate
+    return types.void(rows, weights, i, i, i, start, below, i, i, i, out, i, i), generate
 
 
 @intrinsic

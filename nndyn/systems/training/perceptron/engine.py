@@ -30,25 +30,22 @@ import torch
 from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
-from nndyn.systems.training.perceptron.inputs import Feed, Inputs, tiles
+from nndyn.systems.training.perceptron.evaluations import Evaluations, losses
+from nndyn.systems.training.perceptron.inputs import Feed, Inputs
 from nndyn.systems.training.perceptron.kernels import matrices
-from nndyn.systems.training.perceptron.kernels.outputs import compare
 from nndyn.systems.training.perceptron.losses import Loss
-from nndyn.systems.training.perceptron.network import Network
+from nndyn.systems.training.perceptron.network import Layer, Network
 from nndyn.systems.training.perceptron.operands import in_turn, operand, padded
 from nndyn.systems.training.perceptron.views import Down, Target, Up
 
 Tensor = torch.Tensor
-
-#: Samples of a tile of an evaluation, which need not hold all activations at once.
-TILE = 8192
 
 #: Weights of a layer up to which its products are kernels of `matrices`, in float64: they pass
 #: through all weights for every eight columns, and these stay in the caches next to the processor.
 SMALL = 8192
 
 
-class Perceptrons:
+class Perceptrons(Evaluations):
     """M runs of R replicas of a network, computed together; see `Engine`.
 
     Parameters
@@ -66,7 +63,7 @@ class Perceptrons:
     Notes
     -----
     Buffers are kept for every number of columns met, two of ``M R x width x columns`` a layer
-    (columns of a step; `TILE` at most in evaluations).
+    (columns of a step; 8192 at most in evaluations).
     """
 
     def __init__(
@@ -80,16 +77,13 @@ class Perceptrons:
         replicas: int,
         dtype: torch.dtype,
     ) -> None:
+        super().__init__(loss, training, test, runs=len(orders), replicas=replicas)
         self._layers = network.layers
-        self.loss = loss
-        self.runs, self.replicas = len(orders), replicas
         self.size = network.size
         self.reason: str | None = None
         self.whole = network.tells_loss(orders[0].batch_size)
         self.dtype = dtype
         self._feed = Feed(training, orders)
-        self._training = tiles(training, TILE)
-        self._tested = [] if test is None else tiles(test, TILE)
         M, R = self.runs, replicas
         self.statistics = torch.zeros((M * R, 0), dtype=dtype)
         self._starts = [0, *accumulate(layer.size for layer in network.layers)]
@@ -129,40 +123,17 @@ class Perceptrons:
         top = layers[-1]
         # the loss overwrites the outputs, which the activation's derivative still needs
         kept = None if top.activation == "identity" else top.value.clone()
-        loss, right = self._losses(top, batches, gradient=True, correct=correct)
+        loss, right = losses(
+            self.loss, top.outputs, top.together, batches, gradient=True, correct=correct
+        )
         if kept is not None:
             _derive(top.activation, _arrays(top.value, kept, top.preactivation))
         return self._backward(batches, layers, out), loss, right
 
-    def evaluate(self, *, correct: bool = False) -> tuple[Array, Array | None]:
-        """Return loss and correct samples over the training set."""
-        loss, right, *_ = self._over(self._training, self.replicas, distance=False, correct=correct)
-        return loss.ravel(), None if right is None else right.ravel()
-
-    def test(
-        self, replicas: int, *, correct: bool = False
-    ) -> tuple[Array, Array | None, Array, Array | None]:
-        """Return what the test set says of the first `replicas` rows; see `Engine.test`."""
-        return self._over(self._tested, replicas, distance=True, correct=correct)
-
-    def _over(
-        self, pieces: list[Inputs], replicas: int, *, distance: bool, correct: bool
-    ) -> tuple[Array, Array | None, Array, Array | None]:
-        count = sum(piece.targets.count for piece in pieces)
-        found = np.zeros((4, self.runs, replicas))
-        loss, right, squares, other = found
-        for piece in pieces:
-            batches, n = [piece] * self.runs, piece.targets.count
-            top = self._forward(batches, replicas)[-1]
-            for m, outputs in enumerate(top.outputs if distance else ()):
-                compare(outputs, n, correct, squares[m], other[m])
-            one, hits = self._losses(top, batches, gradient=False, correct=correct)
-            one = one.reshape(loss.shape)
-            loss += one if len(pieces) == 1 else one * (n / count)
-            if hits is not None:
-                right += hits.reshape(right.shape)
-        asked = (right, other) if correct else (None, None)
-        return loss, asked[0], np.sqrt(squares), asked[1]
+    def outputs(self, piece: Inputs, replicas: int) -> tuple[list[Array], Array | None]:
+        """Return outputs of the first `replicas` rows of every run; see `Evaluations`."""
+        top = self._forward([piece] * self.runs, replicas)[-1]
+        return top.outputs, top.together
 
     def _forward(self, batches: Sequence[Inputs], replicas: int) -> list[Up]:
         """Compute the first `replicas` of each run, up to ``value`` of the last layer."""
@@ -185,22 +156,6 @@ class Perceptrons:
             for arrays in layer.arrays:
                 ACTIVATIONS[layer.activation].forward(*arrays)
         return layers
-
-    def _losses(
-        self, top: Up, batches: Sequence[Inputs], *, gradient: bool, correct: bool
-    ) -> tuple[Array, Array | None]:
-        """Return loss and correct samples (M·R,) of the outputs, which are overwritten."""
-        calls = list(zip(top.outputs, batches, strict=True))
-        if top.together is not None and all(batch is batches[0] for batch in batches):
-            calls = [(top.together, batches[0])]
-        found = [
-            self.loss(outputs, batch.targets, gradient=gradient, correct=correct)
-            for outputs, batch in calls
-        ]
-        if len(found) == 1:
-            return found[0]
-        hits = [right for _, right in found if right is not None]
-        return np.concatenate([loss for loss, _ in found]), np.concatenate(hits) if hits else None
 
     def _backward(self, batches: Sequence[Inputs], layers: list[Up], out: Tensor | None) -> Tensor:
         columns = batches[0].x.shape[1]
@@ -358,13 +313,16 @@ class Perceptrons:
 
     def _is_small(self, depth: int) -> bool:
         """Whether the products of a layer are kernels of our own."""
-        layer = self._layers[depth]
-        few = layer.outputs * layer.inputs <= SMALL
-        return depth > 0 and few and self.dtype == torch.float64
+        return depth > 0 and is_small(self._layers[depth], self.dtype)
 
     def _part(self, buffer: Tensor, width: int, replicas: int) -> Tensor:
         """Return a buffer's first `replicas` of every run as ``(M, replicas, width, columns)``."""
         return buffer[:, : replicas * width].view(self.runs, replicas, width, -1)
+
+
+def is_small(layer: Layer, dtype: torch.dtype) -> bool:
+    """Whether kernels of our own are the faster ones for the products of a layer."""
+    return dtype == torch.float64 and layer.outputs * layer.inputs <= SMALL
 
 
 def _calls(*tensors: Tensor) -> list[tuple[Array, ...]]:

@@ -15,8 +15,12 @@ from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.perceptron.losses import Targets
 from nndyn.systems.training.perceptron.network import Network
 from nndyn.systems.training.perceptron.operands import operand, padded_columns
+from nndyn.systems.training.perceptron.panels import Panels
 
 Tensor = torch.Tensor
+
+#: Samples of a piece of an evaluation, which need not hold all activations at once.
+TILE = 8192
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Inputs:
         A sample a column, a 1 below its features where the first layer has a bias; zeros behind
         the samples up to `padded_columns`.
     targets : Targets
+    features : int
     by_sample : bool
         Whether the numbers of a sample lie side by side in memory, not those of a feature: batches
         are gathered some ten times as fast, and the products of a step over thousands of samples
@@ -37,12 +42,23 @@ class Inputs:
 
     x: Tensor
     targets: Targets
+    features: int
     by_sample: bool = False
 
     @cached_property
     def rows(self) -> Tensor:
         """The same numbers, a sample a row."""
         return self.x.t()
+
+    @cached_property
+    def panels(self) -> Panels:
+        """The same numbers in float64 as kernels read them."""
+        return Panels(self.x, self.features)
+
+    @cached_property
+    def pieces(self) -> list[Inputs]:
+        """The same samples in pieces of at most `TILE`, for an evaluation; views."""
+        return tiles(self, TILE)
 
     @cached_property
     def turned(self) -> Inputs:
@@ -139,7 +155,7 @@ def inputs(
     Inputs
     """
     count, features = samples.x.shape
-    empty = _empty(count, features + bias, outputs, samples.labelled, dtype, by_sample)
+    empty = _empty(count, features, bias, outputs, samples.labelled, dtype, by_sample)
     empty.x[:features, :count] = torch.from_numpy(np.ascontiguousarray(samples.x)).t()
     if bias:
         empty.x[-1, :count] = 1.0
@@ -153,16 +169,22 @@ def inputs(
 
 
 def _empty(
-    count: int, features: int, outputs: int, labelled: bool, dtype: torch.dtype, by_sample: bool
+    count: int,
+    features: int,
+    bias: bool,
+    outputs: int,
+    labelled: bool,
+    dtype: torch.dtype,
+    by_sample: bool,
 ) -> Inputs:
     columns = padded_columns(count, dtype)
     labels = torch.zeros(columns, dtype=torch.int64) if labelled else None
     values = torch.zeros((1, outputs, columns), dtype=dtype)
     if by_sample:
-        x = operand(columns, features, dtype=dtype).t()
+        x = operand(columns, features + bias, dtype=dtype).t()
     else:
-        x = operand(features, columns, dtype=dtype)
-    return Inputs(x, Targets(count, labels, values), by_sample)
+        x = operand(features + bias, columns, dtype=dtype)
+    return Inputs(x, Targets(count, labels, values), features, by_sample)
 
 
 class Feed:
@@ -209,11 +231,14 @@ def _taken(whole: Inputs, rows: Tensor, batch: Inputs | None = None) -> Inputs:
     count = len(rows)
     if batch is None:
         outputs, labelled = whole.targets.values.shape[1], whole.targets.labels is not None
-        batch = _empty(count, len(whole.x), outputs, labelled, whole.x.dtype, whole.by_sample)
+        bias, dtype = len(whole.x) > whole.features, whole.x.dtype
+        batch = _empty(count, whole.features, bias, outputs, labelled, dtype, whole.by_sample)
     batch.x.t()[:count] = whole.x.t()[rows]
     batch.targets.values[..., :count] = whole.targets.values[..., rows]
     if whole.targets.labels is not None and batch.targets.labels is not None:
         batch.targets.labels[:count] = whole.targets.labels[rows]
+    if "panels" in batch.__dict__:
+        batch.panels.fill(batch.x)
     return batch
 
 
@@ -228,5 +253,5 @@ def tiles(whole: Inputs, columns: int) -> list[Inputs]:
             None if labels is None else labels[part],
             whole.targets.values[..., part],
         )
-        pieces.append(Inputs(whole.x[:, part], targets, whole.by_sample))
+        pieces.append(Inputs(whole.x[:, part], targets, whole.features, whole.by_sample))
     return pieces

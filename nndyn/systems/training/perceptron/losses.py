@@ -67,9 +67,9 @@ class CrossEntropy:
         self, outputs: Array, targets: Targets, *, gradient: bool, correct: bool
     ) -> tuple[Array, Array | None]:
         """Return the loss and the number of correct samples; `outputs` becomes the gradient."""
-        labels, _ = targets.arrays  # there are some: checked where the data enter
+        (labels, _), count = targets.arrays, targets.count  # there are some: checked where the data enter
         loss, right = np.empty((2, len(outputs)))
-        kernels.cross_entropy(outputs, labels, targets.count, gradient, loss, right)
+        kernels.cross_entropy(outputs, labels, count, count, gradient, loss, right)
         return loss, right if correct else None
 
     def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:
@@ -87,11 +87,11 @@ class MeanSquare:
         self, outputs: Array, targets: Targets, *, gradient: bool, correct: bool
     ) -> tuple[Array, Array | None]:
         """Return the loss and the number of correct samples; `outputs` becomes the gradient."""
-        labels, values = targets.arrays
+        (labels, values), count = targets.arrays, targets.count
         loss, right = np.empty((2, len(outputs)))
         if correct:
-            kernels.hits(outputs, labels, targets.count, right)
-        kernels.mean_square(outputs, values, targets.count, loss)
+            kernels.hits(outputs, labels, count, right)
+        kernels.mean_square(outputs, values, 0, count, count, loss)
         return loss, right if correct else None
 
     def hvp(self, vectors: Tensor, gradient: Tensor, targets: Targets) -> None:

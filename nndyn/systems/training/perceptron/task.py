@@ -8,7 +8,8 @@ from nndyn.systems.training import task
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.perceptron.curvature import PerceptronCurvature
-from nndyn.systems.training.perceptron.engine import Perceptrons
+from nndyn.systems.training.perceptron.engine import Perceptrons, is_small
+from nndyn.systems.training.perceptron.fused.engine import FusedPerceptrons
 from nndyn.systems.training.perceptron.inputs import Inputs, inputs
 from nndyn.systems.training.perceptron.losses import LOSSES, Loss
 from nndyn.systems.training.perceptron.network import Network
@@ -31,12 +32,12 @@ class PerceptronTask(task.Task):
             by_sample=what == "data" and not self.whole,
         )
 
-    def engine(self, orders: Sequence[Order], replicas: int) -> Perceptrons:
+    def engine(self, orders: Sequence[Order], replicas: int) -> Perceptrons | FusedPerceptrons:
         """Return what computes runs whose samples come in `orders`, with `replicas` rows each."""
-        training, test = self.inputs
-        return Perceptrons(
-            self.network, self._loss(), training, test, orders, replicas=replicas, dtype=self.dtype
-        )
+        given = self.network, self._loss(), *self.inputs, orders
+        if all(is_small(layer, self.dtype) for layer in self.network.layers):
+            return FusedPerceptrons(*given, replicas=replicas)
+        return Perceptrons(*given, replicas=replicas, dtype=self.dtype)
 
     def curvature(self, order: Order, *, forward: bool = True) -> PerceptronCurvature:
         """Return what gives second derivatives of a run."""

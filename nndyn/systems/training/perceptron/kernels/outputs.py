@@ -36,7 +36,13 @@ def _hits(where: Array, labels: Array, count: int) -> int:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def cross_entropy(
-    outputs: Array, labels: Array, count: int, gradient: bool, loss: Array, correct: Array
+    outputs: Array,
+    labels: Array,
+    count: int,
+    whole: int,
+    gradient: bool,
+    loss: Array,
+    correct: Array,
 ) -> None:
     """Write the mean of ``log Σ exp z - z[label]`` over the samples, and its gradient.
 
@@ -47,6 +53,8 @@ def cross_entropy(
     labels : (columns,) int64
     count : int
         Columns that are samples: the first ones.
+    whole : int
+        Samples of which it is the mean; of those beyond `count` the sum is 0 here.
     gradient : bool
     loss : (R,) float64, written
     correct : (R,) float64, written
@@ -60,11 +68,11 @@ def cross_entropy(
     largest = np.empty(columns, outputs.dtype)
     where = np.empty(columns, outputs.dtype)  # a number like the others, for vector registers
     picked, total = np.empty(columns), np.empty(columns)
-    share = 1.0 / count
+    share = 1.0 / whole
     for r in range(R):
         _largest(outputs[r], largest, where)
         correct[r] = _hits(where, labels, count)
-        for j in range(columns):
+        for j in range(count):
             picked[j] = np.float64(outputs[r, labels[j], j]) - np.float64(largest[j])
         total[:] = 0.0
         for c in range(C):
@@ -72,7 +80,7 @@ def cross_entropy(
                 e = exp(np.float64(outputs[r, c, j]) - np.float64(largest[j]))
                 outputs[r, c, j] = e
                 total[j] += e
-        for j in range(columns):
+        for j in range(count):
             picked[j] = log(total[j]) - picked[j]
         mean = 0.0
         for j in range(count):
@@ -91,26 +99,32 @@ def cross_entropy(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def mean_square(outputs: Array, targets: Array, count: int, loss: Array) -> None:
+def mean_square(
+    outputs: Array, targets: Array, first: int, count: int, whole: int, loss: Array
+) -> None:
     """Write the mean over all entries of the squared difference to the targets, and its gradient.
 
     Parameters
     ----------
     outputs : (R, C, columns), overwritten
         By the gradient, 0 in columns that only pad.
-    targets : (C, columns)
+    targets : (C, ≥ first + columns)
+    first : int
+        Column of the targets at which these begin.
     count : int
         Columns that are samples: the first ones.
+    whole : int
+        Samples of which it is the mean; of those beyond `count` the sum is 0 here.
     loss : (R,) float64, written
     """
     R, C, columns = outputs.shape
     total = np.empty(columns)
-    share = 1.0 / (count * C)
+    share = 1.0 / (whole * C)
     for r in range(R):
         total[:] = 0.0
         for c in range(C):
-            for j in range(columns):
-                off = np.float64(outputs[r, c, j]) - np.float64(targets[c, j])
+            for j in range(count):
+                off = np.float64(outputs[r, c, j]) - np.float64(targets[c, first + j])
                 outputs[r, c, j] = 2.0 * share * off
                 total[j] += off * off
         outputs[r, :, count:] = 0.0

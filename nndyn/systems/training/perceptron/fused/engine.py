@@ -1,0 +1,136 @@
+"""Losses and gradients of many replicas of a perceptron of few weights a layer.
+
+All layers of a row are computed by one kernel, a tile of the samples after the other, so that what
+lies between the first layer and the gradient stays in the processor's caches. A row's arithmetic
+is written down number by number, and does not depend on its place, on the rows beside it, on the
+runs, or on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import torch
+
+from nndyn.numerics.arrays import Array
+from nndyn.systems.training.data.order import Order
+from nndyn.systems.training.perceptron.evaluations import Evaluations
+from nndyn.systems.training.perceptron.fused import kernels
+from nndyn.systems.training.perceptron.inputs import Feed, Inputs
+from nndyn.systems.training.perceptron.losses import Loss, MeanSquare
+from nndyn.systems.training.perceptron.network import Network
+
+Tensor = torch.Tensor
+
+
+class FusedPerceptrons(Evaluations):
+    """M runs of R replicas of a network, computed together; see `Engine`.
+
+    Parameters
+    ----------
+    network : Network
+    loss : Loss
+    training : Inputs
+        In float64.
+    test : Inputs or None
+    orders : sequence of Order
+        One a run.
+    replicas : int
+        R.
+
+    Notes
+    -----
+    Takes as many threads as torch has, each some of the rows. Memory: in a thread some 1 MB, the
+    outputs of an evaluation, and the samples of a step twice.
+    """
+
+    reason: str | None = None
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        training: Inputs,
+        test: Inputs | None,
+        orders: Sequence[Order],
+        *,
+        replicas: int,
+    ) -> None:
+        super().__init__(loss, training, test, runs=len(orders), replicas=replicas)
+        self.size = network.size
+        self.whole = network.tells_loss(orders[0].batch_size)
+        self.statistics = torch.zeros((self.runs * replicas, 0), dtype=torch.float64)
+        self._squared = isinstance(loss, MeanSquare)
+        self._layers = network.layers
+        self._plan = kernels.plan(network.layers)
+        self._tile = kernels.columns(network.layers)
+        self._feed = Feed(training, orders)
+        self._weights: tuple[Array, int] = np.empty(0), 0
+        self._own: Tensor | None = None
+        self._rooms: list[Array] = []
+        self._outputs: dict[tuple[int, int], Array] = {}
+
+    def load(self, weights: Tensor, statistics: Tensor) -> None:
+        """Take the weights ``(M·R, D)``, where they lie; there are no statistics."""
+        self._weights = _flat(weights)
+
+    def gradient(
+        self, t: int, *, correct: bool = False, out: Tensor | None = None
+    ) -> tuple[Tensor, Array, Array | None]:
+        """Return gradient, loss and correct samples of the step from time `t`."""
+        batches = self._feed.at(t)
+        if out is None:
+            if self._own is None:
+                shape = self.runs * self.replicas, self.size
+                self._own = torch.zeros(shape, dtype=torch.float64)
+            out = self._own
+        loss, right = np.empty((2, self.runs * self.replicas))
+        R, written = self.replicas, (*_flat(out), loss, right)
+        for batch, runs in _alike(batches):
+            panels, targets = batch.panels, batch.targets
+            given = panels.forward, panels.back, *targets.arrays, targets.count, self._squared
+            kernel = partial(
+                kernels.gradient, *self._weights, self._plan, *given, self._tile, *written
+            )
+            self._shared(kernel, runs.start * R, runs.stop * R)
+        return out, loss, right if correct else None
+
+    def outputs(self, piece: Inputs, replicas: int) -> tuple[Sequence[Array], Array | None]:
+        """Return outputs of the first `replicas` rows of every run; see `Evaluations`."""
+        key = replicas, piece.x.shape[1]
+        if key not in self._outputs:
+            shape = self.runs, replicas, self._layers[-1].outputs, key[1]
+            self._outputs[key] = np.empty(shape)
+        found, (weights, stride) = self._outputs[key], self._weights
+        for m, out in enumerate(found):
+            given = weights[m * self.replicas * stride :], stride, self._plan, piece.panels.forward
+            self._shared(partial(kernels.outputs, *given, self._tile, out), 0, replicas)
+        return list(found), found.reshape(-1, *found.shape[2:])
+
+    def _shared(self, kernel: Callable[[int, int, Array], None], first: int, end: int) -> None:
+        """Call a kernel for rows from `first` to `end`: some of them in each thread."""
+        threads = min(torch.get_num_threads(), end - first)
+        while len(self._rooms) < threads:
+            self._rooms.append(kernels.room(self._layers))
+        if threads == 1:
+            kernel(first, end, self._rooms[0])
+            return
+        bounds = [first + (end - first) * i // threads for i in range(threads + 1)]
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(kernel, bounds, bounds[1:], self._rooms))
+
+
+def _flat(rows: Tensor) -> tuple[Array, int]:
+    """Return rows of numbers as an array of one dimension, and how far they are apart in it."""
+    (count, size), (apart, _) = rows.shape, rows.stride()
+    return rows.as_strided(((count - 1) * apart + size,), (1,)).numpy(), apart
+
+
+def _alike(batches: Sequence[Inputs]) -> list[tuple[Inputs, range]]:
+    """Return the batches with the runs that have them: all, or one after the other."""
+    if all(batch is batches[0] for batch in batches):
+        return [(batches[0], range(len(batches)))]
+    return [(batch, range(m, m + 1)) for m, batch in enumerate(batches)]
