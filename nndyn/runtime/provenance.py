@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nndyn._version import __version__
 
 #: Raised whenever the same call gives other bits than before, be it the last one of a sum.
-ARITHMETIC = 5
+ARITHMETIC = 6
 #: Of recordings made before there was such a number.
 FIRST_ARITHMETIC = 1
 

@@ -83,7 +83,7 @@ def losses(
     gradient: bool,
     correct: bool,
 ) -> tuple[Array, Array | None]:
-    """Return loss and correct samples (M·R,) of the outputs of runs, which are overwritten.
+    """Evaluate the outputs of runs, which are overwritten.
 
     Parameters
     ----------
@@ -95,6 +95,11 @@ def losses(
         The samples of each run.
     gradient, correct : bool
         See `Loss`.
+
+    Returns
+    -------
+    loss : (M·R,)
+    correct : (M·R,) or None
     """
     calls = list(zip(outputs, batches, strict=True))
     if together is not None and all(batch is batches[0] for batch in batches):

@@ -67,7 +67,7 @@ class CrossEntropy:
         self, outputs: Array, targets: Targets, *, gradient: bool, correct: bool
     ) -> tuple[Array, Array | None]:
         """Return the loss and the number of correct samples; `outputs` becomes the gradient."""
-        (labels, _), count = targets.arrays, targets.count  # there are some: checked where the data enter
+        (labels, _), count = targets.arrays, targets.count  # labels: checked where the data enter
         loss, right = np.empty((2, len(outputs)))
         kernels.cross_entropy(outputs, labels, count, count, gradient, loss, right)
         return loss, right if correct else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,13 +89,12 @@ class FusedPerceptrons(Evaluations):
                 self._own = torch.zeros(shape, dtype=torch.float64)
             out = self._own
         loss, right = np.empty((2, self.runs * self.replicas))
-        R, written = self.replicas, (*_flat(out), loss, right)
+        R = self.replicas
         for batch, runs in _alike(batches):
             panels, targets = batch.panels, batch.targets
-            given = panels.forward, panels.back, *targets.arrays, targets.count, self._squared
-            kernel = partial(
-                kernels.gradient, *self._weights, self._plan, *given, self._tile, *written
-            )
+            of_batch = panels.forward, panels.back, *targets.arrays, targets.count, self._squared
+            given: list[Any] = [*self._weights, self._plan, *of_batch, self._tile, *_flat(out)]
+            kernel = partial(kernels.gradient, *given, loss, right)
             self._shared(kernel, runs.start * R, runs.stop * R)
         return out, loss, right if correct else None
 

@@ -36,15 +36,13 @@ def plan(layers: Sequence[Layer]) -> Array:
 def columns(layers: Sequence[Layer]) -> int:
     """Return how many samples a tile has, eight times an odd number, told by the layers alone."""
     widest = max(max(layer.inputs, layer.outputs) for layer in layers)
-    return _wide(max(TILE // widest // LANES - 1, 1) * LANES)
+    return max((TILE // widest // LANES - 1) | 1, 1) * LANES
 
 
 @numba.njit(inline="always")
 def _wide(n: int) -> int:
-    """Return how far rows of n numbers lie apart, eight times an odd number.
-
-    At a power of two they would all want the same few lines of a cache.
-    """
+    """Return how far rows of n numbers lie apart: eight times an odd number."""
+    # at a power of two they would all want the same few lines of a cache
     return n if n // LANES % 2 else n + LANES
 
 
@@ -78,9 +76,7 @@ def _forward(
         there = (kept if kind in activate.KEEP else value).ravel()
         bias = row[at + H * K :] if biased else nothing
         if depth == 0:
-            combined(
-                row, at, K, 1, bias, x, start * K, LANES * K, LANES, K, there, wide, H, n
-            )
+            combined(row, at, K, 1, bias, x, start * K, LANES * K, LANES, K, there, wide, H, n)
         else:
             below = room[to - K * tile : to]
             combined(row, at, K, 1, bias, below, 0, LANES, wide, K, there, wide, H, n)
@@ -123,7 +119,10 @@ def outputs(
         for r in range(first, end):
             row = weights[r * stride :]
             _forward(row, layers, samples, start, n, tile, nothing, room)
-            out[r, :, start : start + n] = _rows(room, top, C, _wide(n))[:, :n]
+            found = _rows(room, top, C, _wide(n))
+            for c in range(C):
+                for j in range(n):
+                    out[r, c, start + j] = found[c, j]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -188,8 +187,10 @@ def gradient(
             K, H, at, biased, kind = layers[-1]
             to, other = 2 * units, 2 * units + widest * tile
             above = units - H * tile  # where the values of the layer begin
-            delta = _rows(room, to, H, wide)
-            delta[:] = _rows(room, above, H, wide)
+            delta, value = _rows(room, to, H, wide), _rows(room, above, H, wide)
+            for i in range(H):
+                for j in range(wide):
+                    delta[i, j] = value[i, j]
             top = delta.reshape(1, H, wide)
             if not squared:
                 cross_entropy(top, seen, real, count, True, part[0], part[1])
@@ -210,12 +211,22 @@ def gradient(
                     break
                 above -= K * tile
                 below, lower = _rows(room, above, K, wide), _rows(room, other, K, wide)
-                contracted(
-                    delta.ravel(), below.ravel(), wide, 0, n, (H, K), sums, slope, at, fresh
-                )
+                contracted(delta.ravel(), below.ravel(), wide, 0, n, (H, K), sums, slope, at, fresh)
                 combined(
-                    row, at, 1, K, nothing, delta.ravel(), 0, LANES, wide, H,
-                    lower.ravel(), wide, K, n,
+                    row,
+                    at,
+                    1,
+                    K,
+                    nothing,
+                    delta.ravel(),
+                    0,
+                    LANES,
+                    wide,
+                    H,
+                    lower.ravel(),
+                    wide,
+                    K,
+                    n,
                 )
                 delta, to, other = lower, other, to
             _of_samples(

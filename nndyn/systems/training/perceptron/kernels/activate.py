@@ -7,7 +7,7 @@ import numba
 from nndyn.numerics.arrays import Array
 from nndyn.systems.training.perceptron.kernels import gelu, relu, sigmoid, silu, sine, slope, tanh
 
-#: The activations as kernels know them.
+#: The activations as kernels know them; a kernel's branch a number.
 KINDS = {"identity": 0, "tanh": 1, "relu": 2, "sigmoid": 3, "gelu": 4, "sin": 5, "silu": 6}
 #: Those whose value does not tell the derivative: `Activation.keeps_slope`.
 KEEP = (4, 5, 6)

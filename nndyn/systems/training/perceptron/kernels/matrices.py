@@ -22,7 +22,7 @@ _ROWS = 5
 _COLUMNS = 512
 
 
-@numba.njit(inline="always")
+@numba.njit(cache=True, nogil=True)
 def combined(
     weights: Array,
     at: int,
@@ -103,7 +103,9 @@ def backward(rows: Array, first: int, at: int, delta: Array, out: Array) -> None
     start = np.zeros(K)
     for r in range(R):
         up, low = delta[r].ravel(), out[r].ravel()
-        combined(rows[first + r], at, 1, K, start, up, 0, LANES, columns, H, low, columns, K, columns)
+        combined(
+            rows[first + r], at, 1, K, start, up, 0, LANES, columns, H, low, columns, K, columns
+        )
 
 
 @numba.njit(inline="always")
@@ -113,7 +115,7 @@ def _folded(v: Array, i: int) -> Any:
     return even + ((v[i + 1] + v[i + 5]) + (v[i + 3] + v[i + 7]))
 
 
-@numba.njit(inline="always")
+@numba.njit(cache=True, nogil=True)
 def add_sums(
     x: Array, wide: int, H: int, n: int, sums: Array, out: Array, to: int, fresh: bool
 ) -> None:
@@ -130,10 +132,18 @@ def add_sums(
         out[to + h] = found if fresh else out[to + h] + found
 
 
-@numba.njit(inline="always")
+@numba.njit(cache=True, nogil=True)
 def contracted(
-    left: Array, right: Array, wide: int, start: int, n: int, shape: tuple[int, int],
-    sums: Array, out: Array, at: int, fresh: bool,
+    left: Array,
+    right: Array,
+    wide: int,
+    start: int,
+    n: int,
+    shape: tuple[int, int],
+    sums: Array,
+    out: Array,
+    at: int,
+    fresh: bool,
 ) -> None:
     """Add ``Σ_j left[h, j] right[k, j]`` over n columns from `start` on to ``out[at + h K + k]``.
 

@@ -10,13 +10,27 @@ from nndyn.systems.training import Training
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.models.spec import allocate, build, from_spec
+from nndyn.systems.training.perceptron import task as task_module
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.engine import Perceptrons
+from nndyn.systems.training.perceptron.fused.engine import FusedPerceptrons
 from nndyn.systems.training.perceptron.inputs import inputs
 from nndyn.systems.training.perceptron.losses import LOSSES
 from nndyn.systems.training.torch_state import threads as threads_module
 
+#: What computes networks of few weights a layer, and what computes all others.
+ENGINES = ("fused", "products")
 
+
+@pytest.fixture
+def engine(request, monkeypatch):
+    """Have small networks computed by either engine."""
+    if request.param == "products":
+        monkeypatch.setattr(task_module, "is_small", lambda layer, dtype: False)
+    return request.param
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @settings(max_examples=60, deadline=None)
 @given(
     widths=st.lists(st.integers(1, 9), min_size=2, max_size=4),
@@ -26,7 +40,9 @@ from nndyn.systems.training.torch_state import threads as threads_module
     replicas=st.integers(1, 5),
     seed=st.integers(0, 99),
 )
-def test_gradient_loss_and_hits_equal_autograd(widths, activation, loss, samples, replicas, seed):
+def test_gradient_loss_and_hits_equal_autograd(
+    engine, widths, activation, loss, samples, replicas, seed
+):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((samples, widths[0]))
     y = rng.integers(0, widths[-1], samples)
@@ -37,12 +53,15 @@ def test_gradient_loss_and_hits_equal_autograd(widths, activation, loss, samples
         Samples(x, y), outputs=widths[-1], bias=network.layers[0].bias, dtype=torch.float64
     )
     orders = [Order(samples, batch_size=None, seed=0)]
-    engine = Perceptrons(
-        network, LOSSES[loss](), batch, None, orders, replicas=replicas, dtype=torch.float64
+    given = network, LOSSES[loss](), batch, None, orders
+    made = (
+        FusedPerceptrons(*given, replicas=replicas)
+        if engine == "fused"
+        else Perceptrons(*given, replicas=replicas, dtype=torch.float64)
     )
     weights = torch.as_tensor(rng.standard_normal((replicas, network.size)))
-    engine.load(weights, engine.statistics)
-    gradient, losses, correct = engine.gradient(0, correct=True)
+    made.load(weights, made.statistics)
+    gradient, losses, correct = made.gradient(0, correct=True)
     net = allocate(net).double()
     labels = torch.as_tensor(y)
     for r in range(replicas):
@@ -110,9 +129,10 @@ def _copies_stay_equal(data, classes, features, widths, activation, batch_size, 
                 np.testing.assert_array_equal(values[:, r], expected, err_msg=name)
 
 
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
 @pytest.mark.parametrize(("widths", "threads"), SHARED)
 @pytest.mark.parametrize("data", [("iris", 3, 4), ("breast-cancer", 2, 30)], ids=["iris", "bc"])
-def test_a_copy_of_the_reference_stays_bitwise_equal(threads, widths, data, monkeypatch):
+def test_a_copy_of_the_reference_stays_bitwise_equal(engine, threads, widths, data, monkeypatch):
     monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)  # small nets on two threads too
     torch.set_num_threads(threads)
     rows = (2, 3, 6, 7, 12) if threads == 1 else (7,)
@@ -121,8 +141,11 @@ def test_a_copy_of_the_reference_stays_bitwise_equal(threads, widths, data, monk
             _copies_stay_equal(*data, widths, activation, batch_size, rows)
 
 
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
 @pytest.mark.parametrize(("widths", "threads"), SHARED)
-def test_a_copy_of_the_reference_stays_bitwise_equal_on_digits(threads, widths, monkeypatch):
+def test_a_copy_of_the_reference_stays_bitwise_equal_on_digits(
+    engine, threads, widths, monkeypatch
+):
     monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)
     torch.set_num_threads(threads)
     _copies_stay_equal("digits", 10, 64, widths, "tanh", None, (2, 7), steps=2)
@@ -131,13 +154,13 @@ def test_a_copy_of_the_reference_stays_bitwise_equal_on_digits(threads, widths, 
 
 def test_small_steps_leave_the_number_of_threads_as_it_was(monkeypatch):
     seen = []
-    plain = Perceptrons.gradient
+    plain = FusedPerceptrons.gradient
 
     def spy(self, *arguments, **options):
         seen.append(torch.get_num_threads())
         return plain(self, *arguments, **options)
 
-    monkeypatch.setattr(Perceptrons, "gradient", spy)
+    monkeypatch.setattr(FusedPerceptrons, "gradient", spy)
     torch.set_num_threads(2)
     system = Training("mlp:4-8-3", "iris", lr=0.5)
     system.advance(system.initial(0)[None], 0, 1, ())
@@ -147,8 +170,9 @@ def test_small_steps_leave_the_number_of_threads_as_it_was(monkeypatch):
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
 @pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
-def test_a_replica_that_is_not_finite_touches_no_other(loss):
+def test_a_replica_that_is_not_finite_touches_no_other(engine, loss):
     system = Training("mlp:4-13-5-3", "iris", lr=0.5, loss=loss)
     phase = np.stack([system.initial(0)] * 5)
     phase[1:] += 1e-6 * np.random.default_rng(0).standard_normal(phase[1:].shape)

@@ -12,7 +12,7 @@ from nndyn.systems.training.perceptron.kernels import outputs as kernels
 def entropy(outputs, labels, count, gradient=True):
     """Return loss and correct samples; `outputs` becomes the gradient."""
     loss, correct = np.empty((2, len(outputs)))
-    kernels.cross_entropy(outputs, labels, count, gradient, loss, correct)
+    kernels.cross_entropy(outputs, labels, count, count, gradient, loss, correct)
     return loss, correct
 
 
@@ -50,7 +50,7 @@ def test_losses_gradients_and_hits_equal_numpy(shape, padding, levels, dtype, se
     kernels.hits(outputs, labels, count, hits)
     np.testing.assert_array_equal(hits, right)
     targets = rng.standard_normal((C, count + padding))
-    kernels.mean_square(outputs, targets, count, loss)
+    kernels.mean_square(outputs, targets, 0, count, count, loss)
     off = (exact - targets)[..., :count]
     np.testing.assert_allclose(loss, (off**2).mean((1, 2)), rtol=1e-13)
     np.testing.assert_allclose(outputs[..., :count], 2 * off / (count * C), rtol=1e-6, **near)
@@ -116,3 +116,20 @@ def test_distances_and_disagreements_of_outputs_equal_numpy(dtype):
     np.testing.assert_array_equal(differing, 2 * (classes != classes[0]).sum(1))
     kernels.compare(outputs, 41, False, squares, differing)
     np.testing.assert_array_equal(differing, 2 * (classes != classes[0]).sum(1))
+
+
+def test_parts_of_the_samples_add_up_to_the_mean_over_all():
+    rng = np.random.default_rng(6)
+    outputs, targets = rng.standard_normal((2, 3, 40)), rng.standard_normal((3, 40))
+    labels = rng.integers(0, 3, 40)
+    parts, shares = [outputs[..., :24].copy(), outputs[..., 24:].copy()], np.empty((2, 2))
+    whole, right = entropy(outputs.copy(), labels, 37)
+    found, seen = np.empty((2, 2, 2))
+    for i, (part, first, count) in enumerate(zip(parts, (0, 24), (24, 13), strict=True)):
+        kernels.cross_entropy(part.copy(), labels[first:], count, 37, True, found[i], seen[i])
+        kernels.mean_square(part, targets, first, count, 37, shares[i])
+    np.testing.assert_allclose(found.sum(0), whole, rtol=1e-14)
+    np.testing.assert_array_equal(seen.sum(0), right)
+    kernels.mean_square(outputs, targets, 0, 37, 37, whole)
+    np.testing.assert_allclose(shares.sum(0), whole, rtol=1e-14)
+    np.testing.assert_array_equal(np.concatenate(parts, 2), outputs)

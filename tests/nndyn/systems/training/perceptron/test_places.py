@@ -7,6 +7,7 @@ from torch import nn
 
 import nndyn
 from nndyn.systems.training.modules import passes
+from nndyn.systems.training.perceptron import task as task_module
 from nndyn.systems.training.perceptron.operands import LINE, aligned, operand
 
 #: Widths odd on purpose: nothing fits a register by itself.
@@ -39,6 +40,19 @@ def perceptron(name, dtype, **more):
 def module(name, dtype):
     options = {"full batch": {"lr": 0.5}, "minibatch": {"lr": 0.3, "batch_size": 13}}[name]
     return nndyn.Training(Normed(), "iris", samples=37, dtype=dtype, **options)
+
+
+@pytest.fixture(params=["fused", "products"])
+def engine(request, monkeypatch):
+    """Have perceptrons computed by a kernel of all layers, and by products of a library."""
+    if request.param == "products":
+        monkeypatch.setattr(task_module, "is_small", lambda layer, dtype: False)
+
+
+@pytest.fixture
+def products(monkeypatch):
+    """Have all perceptrons computed by products of a library."""
+    monkeypatch.setattr(task_module, "is_small", lambda layer, dtype: False)
 
 
 def placed(array, offset):
@@ -110,6 +124,7 @@ def watched(monkeypatch):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", PERCEPTRONS)
+@pytest.mark.usefixtures("products")
 def test_all_that_enters_a_product_begins_on_a_line(name, dtype, watched):
     system = perceptron(name, dtype)
     others = [perceptron(name, dtype, seed=seed) for seed in (1, 2)]
@@ -132,6 +147,7 @@ def test_all_that_enters_a_product_begins_on_a_line(name, dtype, watched):
     ("make", "name"),
     [(perceptron, name) for name in PERCEPTRONS] + [(module, "full batch"), (module, "minibatch")],
 )
+@pytest.mark.usefixtures("engine")
 def test_nothing_depends_on_where_a_phase_lies(make, name, dtype):
     system = make(name, dtype)
     phase = perturbed(system, 5)
@@ -155,6 +171,7 @@ def test_nothing_depends_on_where_a_phase_lies(make, name, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", PERCEPTRONS)
+@pytest.mark.usefixtures("engine")
 def test_copies_are_equal_in_every_place_of_every_run(name, dtype):
     systems = [perceptron(name, dtype, seed=3) for _ in range(3)]
     for rows in (2, 5, 9):
