@@ -1,9 +1,10 @@
 """Losses and gradients of many replicas of one perceptron, feature-major and in one pass.
 
-The first layer of all R replicas of a run is one matrix product, ``[R·H, features] @ X``; the
-layers behind it are one product a replica, by kernels of our own where a library is slow: in those
-of few weights. A replica's arithmetic must not depend on its place in the batch, or a copy of the
-reference would drift away from it:
+Of those with a wide layer, or in float32; all others are computed as in `fused`. The first layer of
+all R replicas of a run is one matrix product, ``[R·H, features] @ X``; the layers behind it are one
+product a replica, by kernels of our own where a library is slow: in those of few weights. A
+replica's arithmetic must not depend on its place in the batch, or a copy of the reference would
+drift away from it:
 
 - The kernels of the linear algebra library treat the last rows of a matrix, and addresses that are
   not aligned, differently. So the rows of the first product are padded to a multiple of 8, and

@@ -94,8 +94,8 @@ class FusedPerceptrons(Evaluations):
             panels, targets = batch.panels, batch.targets
             of_batch = panels.forward, panels.back, *targets.arrays, targets.count, self._squared
             given: list[Any] = [*self._weights, self._plan, *of_batch, self._tile, *_flat(out)]
-            kernel = partial(kernels.gradient, *given, loss, right)
-            self._shared(kernel, runs.start * R, runs.stop * R)
+            step: Callable[..., None] = kernels.gradient
+            self._shared(partial(step, *given, loss, right), runs.start * R, runs.stop * R)
         return out, loss, right if correct else None
 
     def outputs(self, piece: Inputs, replicas: int) -> tuple[Sequence[Array], Array | None]:
