@@ -96,6 +96,11 @@ class Task(ABC):
         tested = len(self.test) if self.test is not None and order.batch_size is None else 0
         return float(self.network.work * (3 * order.size + tested))
 
+    @property
+    def threaded_work(self) -> float | None:
+        """Work of a step from which a second thread pays; None where it is as for most."""
+        return None
+
     def evaluate_auto(self, order: Order) -> int:
         """Return after how many steps an evaluation is a twentieth of their work, as counted."""
         told = not self.kept or self.network.tells_loss(order.batch_size)

@@ -208,7 +208,8 @@ class Advancing:
     @contextmanager
     def computing(self, replicas: int) -> Iterator[None]:
         """Have torch compute steps of `replicas` rows fast and repeatably."""
-        with threads_for(self.work(replicas)), devices.repeatable(self.device):
+        work, least = self.work(replicas), self.task.threaded_work
+        with threads_for(work, least), devices.repeatable(self.device):
             yield
 
     def _rows(self, phase: Array) -> Array:

@@ -13,10 +13,13 @@ THREADED_WORK = 1e9
 
 
 @contextmanager
-def threads_for(work: float) -> Iterator[None]:
-    """Let torch use one thread for small steps, and give back what the caller had set."""
+def threads_for(work: float, least: float | None = None) -> Iterator[None]:
+    """Let torch use one thread for steps of less work, and give back what the caller had set.
+
+    Less than `least`, or than `THREADED_WORK`.
+    """
     threads = torch.get_num_threads()
-    if work >= THREADED_WORK or threads == 1:
+    if work >= (THREADED_WORK if least is None else least) or threads == 1:
         yield
         return
     torch.set_num_threads(1)

@@ -9,7 +9,6 @@ runs, or on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,7 @@ import torch
 from nndyn.numerics.arrays import Array
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.perceptron.evaluations import Evaluations
-from nndyn.systems.training.perceptron.fused import kernels
+from nndyn.systems.training.perceptron.fused import kernels, threads
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs
 from nndyn.systems.training.perceptron.losses import Loss, MeanSquare
 from nndyn.systems.training.perceptron.network import Network
@@ -112,15 +111,11 @@ class FusedPerceptrons(Evaluations):
 
     def _shared(self, kernel: Callable[[int, int, Array], None], first: int, end: int) -> None:
         """Call a kernel for rows from `first` to `end`: some of them in each thread."""
-        threads = min(torch.get_num_threads(), end - first)
-        while len(self._rooms) < threads:
+        parts = min(torch.get_num_threads(), end - first)
+        while len(self._rooms) < parts:
             self._rooms.append(kernels.room(self._layers))
-        if threads == 1:
-            kernel(first, end, self._rooms[0])
-            return
-        bounds = [first + (end - first) * i // threads for i in range(threads + 1)]
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(kernel, bounds, bounds[1:], self._rooms))
+        bounds = [first + (end - first) * i // parts for i in range(parts + 1)]
+        threads.each(kernel, list(zip(bounds, bounds[1:], self._rooms, strict=False)))
 
 
 def _flat(rows: Tensor) -> tuple[Array, int]:

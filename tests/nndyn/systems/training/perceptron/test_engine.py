@@ -109,6 +109,12 @@ SHARED = [(widths, 1) for widths in WIDTHS] + [
 ]
 
 
+def threaded(monkeypatch):
+    """Have all steps take more than one thread, however little their work."""
+    for module in (threads_module, task_module):
+        monkeypatch.setattr(module, "THREADED_WORK", 0.0)
+
+
 def _copies_stay_equal(data, classes, features, widths, activation, batch_size, rows, steps=4):
     spec = "-".join(map(str, (features, *widths, classes)))
     system = Training(
@@ -133,7 +139,7 @@ def _copies_stay_equal(data, classes, features, widths, activation, batch_size, 
 @pytest.mark.parametrize(("widths", "threads"), SHARED)
 @pytest.mark.parametrize("data", [("iris", 3, 4), ("breast-cancer", 2, 30)], ids=["iris", "bc"])
 def test_a_copy_of_the_reference_stays_bitwise_equal(engine, threads, widths, data, monkeypatch):
-    monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)  # small nets on two threads too
+    threaded(monkeypatch)  # small nets on two threads too
     torch.set_num_threads(threads)
     rows = (2, 3, 6, 7, 12) if threads == 1 else (7,)
     for activation in ("relu", "tanh", "sigmoid") if threads == 1 else ("tanh",):
@@ -146,7 +152,7 @@ def test_a_copy_of_the_reference_stays_bitwise_equal(engine, threads, widths, da
 def test_a_copy_of_the_reference_stays_bitwise_equal_on_digits(
     engine, threads, widths, monkeypatch
 ):
-    monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)
+    threaded(monkeypatch)
     torch.set_num_threads(threads)
     _copies_stay_equal("digits", 10, 64, widths, "tanh", None, (2, 7), steps=2)
     _copies_stay_equal("digits", 10, 64, widths, "sigmoid", 99, (3,), steps=2)
@@ -164,7 +170,7 @@ def test_small_steps_leave_the_number_of_threads_as_it_was(monkeypatch):
     torch.set_num_threads(2)
     system = Training("mlp:4-8-3", "iris", lr=0.5)
     system.advance(system.initial(0)[None], 0, 1, ())
-    monkeypatch.setattr(threads_module, "THREADED_WORK", 0.0)
+    threaded(monkeypatch)
     system.advance(system.initial(0)[None], 0, 1, ())
     assert seen == [1, 2]
     assert torch.get_num_threads() == 2

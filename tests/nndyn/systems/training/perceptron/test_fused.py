@@ -1,5 +1,8 @@
 """One kernel a step: nothing depends on rows, threads and runs, and tiles give what others give."""
 
+import os
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ import torch
 from nndyn.systems.training import Training
 from nndyn.systems.training.perceptron import task as task_module
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
-from nndyn.systems.training.perceptron.fused import kernels
+from nndyn.systems.training.perceptron.fused import kernels, threads
 from nndyn.systems.training.perceptron.fused.engine import FusedPerceptrons
 from nndyn.systems.training.perceptron.kernels import activate
 from nndyn.systems.training.perceptron.network import Layer
@@ -108,6 +111,38 @@ def test_a_row_gives_the_same_bits_beside_others_in_every_place_and_thread(tile,
     for given in (weights, wide[:, : system.dimension]):
         for one, other in zip(computed(engine_of(system, 7), given), together, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_what_goes_wrong_in_a_thread_is_told_when_all_have_ended():
+    ended = []
+
+    def part(k):
+        if k == 1:
+            raise ValueError("no")
+        time.sleep(0.05)
+        ended.append(k)
+
+    with pytest.raises(ValueError, match="no"):
+        threads.each(part, [(0,), (1,), (2,)])
+    assert sorted(ended) == [0, 2]
+    threads.each(part, [(3,), (4,)])
+    assert sorted(ended) == [0, 2, 3, 4]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes by fork")
+def test_a_process_that_was_forked_has_threads_of_its_own():
+    threads.each(lambda k: None, [(0,), (1,)])
+    child = os.fork()
+    if child == 0:
+        threads.each(lambda k: None, [(0,), (1,)])
+        os._exit(0)
+    deadline = time.monotonic() + 30
+    while (done := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if done == (0, 0):
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert done == (child, 0)
 
 
 def test_a_gradient_is_written_where_it_is_asked_for_and_nowhere_else():
