@@ -71,7 +71,7 @@ from nndyn.numerics.arrays import Array
 d = int(sys.argv[2])
 if d > 1:
     x = np.cumsum(np.random.default_rng(0).standard_normal((len(x), d)), axis=0)
-recording = nndyn.from_array(x)
+recording = nndyn.from_array(x if d == 1 else x[:, None])
 options = dict(radius={RADIUS}) if d == 1 else dict(norm=sys.argv[3])
 for _ in sys.stdin:
     print(float(nndyn.recurrence(recording, **options)["determinism"]), flush=True)
