@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import netCDF4
 import xarray as xr
-from xarray.backends import NetCDF4DataStore
-from xarray.backends.netCDF4_ import NetCDF4ArrayWrapper
+from xarray.backends import CachingFileManager, NetCDF4DataStore
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK, NetCDF4ArrayWrapper
 from xarray.core import indexing
 
 from nndyn.header import COMMENT, is_comment
 from nndyn.store import digests
 from nndyn.store.checks import Checks
-from nndyn.store.library import exclusive, reading
-
-if TYPE_CHECKING:
-    import netCDF4
+from nndyn.store.library import close_unused, exclusive, reading
 
 
 class _Checked(NetCDF4ArrayWrapper):
@@ -41,6 +39,21 @@ class _Checked(NetCDF4ArrayWrapper):
     @exclusive
     def _begin(self, checks: Checks) -> None:
         checks.begin(self.datastore.ds)
+
+
+class _Manager(CachingFileManager):  # type: ignore[type-arg]
+    """Keeper of an open file, which it closes once nobody refers to it.
+
+    xarray's would close it at once, with a lock that does not know of the library's own.
+    """
+
+    def __del__(self) -> None:
+        """Let go of the file."""
+        left = self._ref_counter.decrement(self._key)  # type: ignore[no-untyped-call]
+        if not left:
+            file = self._cache.pop(self._key, None)
+            if file is not None:
+                close_unused(file)
 
 
 class _Store(NetCDF4DataStore):
@@ -94,7 +107,9 @@ def opened(
         "decode_timedelta": False,
         "drop_variables": [digests.NAME],
     }
-    store = _Store.open(os.fspath(path))  # type: ignore[no-untyped-call]
+    name, lock = os.fspath(path), NETCDF4_PYTHON_LOCK
+    manager = _Manager(netCDF4.Dataset, name, mode="r", kwargs={"format": "NETCDF4"}, lock=lock)
+    store = _Store(manager)  # type: ignore[no-untyped-call]
     store.path = path
     try:
         store.ds.set_auto_maskandscale(False)

@@ -36,6 +36,9 @@ HELD: dict[tuple[int, int], list[tuple[int, os.stat_result]]] = {}
 # opens has a lock of xarray's, which does not know of this one: recordings take this one first.
 _LIBRARY = threading.RLock()
 
+# Files that nobody refers to any more, to be closed when no other thread is in the library.
+_UNUSED: list[netCDF4.Dataset] = []
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -46,9 +49,29 @@ def exclusive(call: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(call)
     def alone(*args: P.args, **kwargs: P.kwargs) -> T:
         with _LIBRARY:
+            _close_unused()
             return call(*args, **kwargs)
 
     return alone
+
+
+def close_unused(nc: netCDF4.Dataset) -> None:
+    """Close a file that nobody refers to any more: now, or before the library is used next.
+
+    The collector of garbage calls this in any thread, maybe while another is in the library, for
+    which it cannot wait: it may hold what that one waits for.
+    """
+    _UNUSED.append(nc)
+    if _LIBRARY.acquire(blocking=False):
+        try:
+            _close_unused()
+        finally:
+            _LIBRARY.release()
+
+
+def _close_unused() -> None:
+    while _UNUSED:
+        close(_UNUSED.pop())
 
 
 def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:
