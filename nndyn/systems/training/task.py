@@ -98,7 +98,7 @@ class Task(ABC):
 
     @property
     def threaded_work(self) -> float | None:
-        """Work of a step from which a second thread pays; None where it is as for most."""
+        """Work of steps from which a second thread pays; None where it is as for all else."""
         return None
 
     def evaluate_auto(self, order: Order) -> int:

@@ -114,7 +114,7 @@ class Advancing:
     def bare(self, phase: Array, start: int, steps: int) -> Array:
         """Return the phase ``(R, P)`` after `steps` steps that record nothing, for timing."""
         rows = self._rows(phase)
-        with self.computing(len(rows)):
+        with self.computing(len(rows), self.task.threaded_work):
             return np.asarray(self._alone.bare(rows[None], start, steps)[0])
 
     def _run(
@@ -129,7 +129,7 @@ class Advancing:
     ) -> Block:
         phase = self._rows(phase)
         check_times(start, steps, keep=keep, evaluate=evaluate)
-        with self.computing(len(phase)):
+        with self.computing(len(phase), self.task.threaded_work):
             return self._alone.run(phase[None], start, steps, keep, evaluate, part, sketch)[0]
 
     @property
@@ -206,10 +206,12 @@ class Advancing:
         return self._alone.engine(rows)
 
     @contextmanager
-    def computing(self, replicas: int) -> Iterator[None]:
-        """Have torch compute steps of `replicas` rows fast and repeatably."""
-        work, least = self.work(replicas), self.task.threaded_work
-        with threads_for(work, least), devices.repeatable(self.device):
+    def computing(self, replicas: int, least: float | None = None) -> Iterator[None]:
+        """Have torch compute steps of `replicas` rows fast and repeatably.
+
+        On one thread, unless their work is `least`; see `threads_for`.
+        """
+        with threads_for(self.work(replicas), least), devices.repeatable(self.device):
             yield
 
     def _rows(self, phase: Array) -> Array:

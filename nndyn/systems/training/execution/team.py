@@ -43,7 +43,7 @@ class Member(Protocol):
     def counts(self) -> dict[str, int]:
         """Labels that count, of the training and of the test set."""
 
-    def computing(self, replicas: int) -> AbstractContextManager[None]:
+    def computing(self, replicas: int, least: float | None = None) -> AbstractContextManager[None]:
         """Return a context in which torch is set as the run needs it."""
 
     def describe(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Together:
     ) -> list[Block]:
         """Advance the rows ``(M, R, P)`` of all runs; as `Training.advance`, a Block a run."""
         first = self.systems[0]
-        with first.computing(phases.shape[1]):
+        with first.computing(phases.shape[1], first.task.threaded_work):
             return self.run(phases, start, steps, keep, evaluate, part, sketch)
 
     def run(

@@ -255,7 +255,7 @@ class RowsInTurn(Advancing):
         return self._engines
 
     @contextmanager
-    def computing(self, replicas: int) -> Iterator[None]:
+    def computing(self, replicas: int, least: float | None = None) -> Iterator[None]:
         """Have torch compute repeatably, with as many threads as it has: as a plain loop does."""
         with plain(), devices.repeatable(self.device):
             yield

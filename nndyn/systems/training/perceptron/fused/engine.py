@@ -94,7 +94,8 @@ class FusedPerceptrons(Evaluations):
             of_batch = panels.forward, panels.back, *targets.arrays, targets.count, self._squared
             given: list[Any] = [*self._weights, self._plan, *of_batch, self._tile, *_flat(out)]
             step: Callable[..., None] = kernels.gradient
-            self._shared(partial(step, *given, loss, right), runs.start * R, runs.stop * R)
+            kernel = partial(step, *given, loss, right)
+            self._shared(kernel, runs.start * R, runs.stop * R, 3 * batch.x.shape[1])
         return out, loss, right if correct else None
 
     def outputs(self, piece: Inputs, replicas: int) -> tuple[Sequence[Array], Array | None]:
@@ -106,12 +107,16 @@ class FusedPerceptrons(Evaluations):
         found, (weights, stride) = self._outputs[key], self._weights
         for m, out in enumerate(found):
             given = weights[m * self.replicas * stride :], stride, self._plan, piece.panels.forward
-            self._shared(partial(kernels.outputs, *given, self._tile, out), 0, replicas)
+            self._shared(partial(kernels.outputs, *given, self._tile, out), 0, replicas, key[1])
         return list(found), found.reshape(-1, *found.shape[2:])
 
-    def _shared(self, kernel: Callable[[int, int, Array], None], first: int, end: int) -> None:
-        """Call a kernel for rows from `first` to `end`: some of them in each thread."""
-        parts = min(torch.get_num_threads(), end - first)
+    def _shared(
+        self, kernel: Callable[[int, int, Array], None], first: int, end: int, passes: int
+    ) -> None:
+        """Call a kernel for rows from `first` to `end`, of so many passes: some in each thread."""
+        work = 2 * self.size * passes * (end - first)
+        few = work < threads.THREADED_WORK / 10  # such as a test set of few samples
+        parts = 1 if few else min(torch.get_num_threads(), end - first)
         while len(self._rooms) < parts:
             self._rooms.append(kernels.room(self._layers))
         bounds = [first + (end - first) * i // parts for i in range(parts + 1)]

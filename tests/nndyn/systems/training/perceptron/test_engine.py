@@ -13,6 +13,7 @@ from nndyn.systems.training.models.spec import allocate, build, from_spec
 from nndyn.systems.training.perceptron import task as task_module
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.engine import Perceptrons
+from nndyn.systems.training.perceptron.fused import threads as fused_threads
 from nndyn.systems.training.perceptron.fused.engine import FusedPerceptrons
 from nndyn.systems.training.perceptron.inputs import inputs
 from nndyn.systems.training.perceptron.losses import LOSSES
@@ -111,7 +112,7 @@ SHARED = [(widths, 1) for widths in WIDTHS] + [
 
 def threaded(monkeypatch):
     """Have all steps take more than one thread, however little their work."""
-    for module in (threads_module, task_module):
+    for module in (threads_module, task_module, fused_threads):
         monkeypatch.setattr(module, "THREADED_WORK", 0.0)
 
 

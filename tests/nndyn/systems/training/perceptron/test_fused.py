@@ -97,6 +97,7 @@ def test_an_activation_of_the_outputs_is_differentiated():
 @pytest.mark.parametrize("tile", [130, kernels.TILE])
 def test_a_row_gives_the_same_bits_beside_others_in_every_place_and_thread(tile, monkeypatch):
     monkeypatch.setattr(kernels, "TILE", tile)
+    monkeypatch.setattr(threads, "THREADED_WORK", 0.0)
     system = made(activation="silu")
     weights = weights_of(system, 7)
     torch.set_num_threads(1)
