@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 #: Floating-point operations of a step from which a second thread pays: some 1 ms on one core.
@@ -29,13 +29,27 @@ def each(function: Callable[..., None], parts: Sequence[tuple[Any, ...]]) -> Non
         return
     if _pool is None:
         _pool = ThreadPoolExecutor(os.cpu_count())
-    futures = [_pool.submit(function, *arguments) for arguments in others]
+    futures: list[Future[None]] = []
     try:
+        for arguments in others:
+            try:
+                futures.append(_pool.submit(function, *arguments))
+            except RuntimeError:  # the interpreter ends, and starts no more
+                function(*arguments)
         function(*own)
     finally:
-        wait(futures)  # nobody else may have the rows before
+        _await(futures)  # nobody else may have the rows before
     for future in futures:
         future.result()
+
+
+def _await(futures: Sequence[Future[None]]) -> None:
+    """Wait until all have ended, Ctrl-C or not."""
+    try:
+        wait(futures)
+    except BaseException:
+        _await(futures)
+        raise
 
 
 def _forget() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_what_goes_wrong_in_a_thread_is_told_when_all_have_ended():
     def part(k):
         if k == 1:
             raise ValueError("no")
-        time.sleep(0.05)
+        time.sleep(0.3 if k == 2 else 0.05)
         ended.append(k)
 
     with pytest.raises(ValueError, match="no"):
@@ -128,6 +129,14 @@ def test_what_goes_wrong_in_a_thread_is_told_when_all_have_ended():
     assert sorted(ended) == [0, 2]
     threads.each(part, [(3,), (4,)])
     assert sorted(ended) == [0, 2, 3, 4]
+
+
+def test_parts_are_done_in_this_thread_once_the_interpreter_ends(monkeypatch):
+    pool, done = ThreadPoolExecutor(1), []
+    pool.shutdown()
+    monkeypatch.setattr(threads, "_pool", pool)
+    threads.each(done.append, [(0,), (1,), (2,)])
+    assert sorted(done) == [0, 1, 2]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes by fork")
