@@ -71,7 +71,8 @@ def close_unused(nc: netCDF4.Dataset) -> None:
 
 def _close_unused() -> None:
     while _UNUSED:
-        close(_UNUSED.pop())
+        with contextlib.suppress(Exception):  # which the collector would pass over too
+            close(_UNUSED.pop())
 
 
 def open_netcdf(path: Path, mode: Literal["r", "r+", "w"]) -> netCDF4.Dataset:

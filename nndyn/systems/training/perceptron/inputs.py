@@ -238,7 +238,7 @@ def _taken(whole: Inputs, rows: Tensor, batch: Inputs | None = None) -> Inputs:
     if whole.targets.labels is not None and batch.targets.labels is not None:
         batch.targets.labels[:count] = whole.targets.labels[rows]
     if "panels" in batch.__dict__:
-        batch.panels.fill(batch.x)
+        batch.panels.refresh()
     return batch
 
 

@@ -43,7 +43,15 @@ class Targets:
 
 
 class Loss(Protocol):
-    """A mean over samples, and its gradient."""
+    """A mean over samples, and its gradient.
+
+    Attributes
+    ----------
+    squared : bool
+        Whether it is the mean square, not the cross-entropy.
+    """
+
+    squared: bool
 
     def __call__(
         self, outputs: Array, targets: Targets, *, gradient: bool, correct: bool
@@ -62,6 +70,8 @@ class Loss(Protocol):
 
 class CrossEntropy:
     """Mean over samples of ``log Σ exp z - z[label]``, each column shifted by its maximum."""
+
+    squared = False
 
     def __call__(
         self, outputs: Array, targets: Targets, *, gradient: bool, correct: bool
@@ -82,6 +92,8 @@ class CrossEntropy:
 
 class MeanSquare:
     """Mean over all entries of the squared difference to the targets."""
+
+    squared = True
 
     def __call__(
         self, outputs: Array, targets: Targets, *, gradient: bool, correct: bool

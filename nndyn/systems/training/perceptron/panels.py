@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numba
 import numpy as np
 import torch
 
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.lanes import LANES
+from nndyn.systems.training.perceptron.operands import padded
 
 Tensor = torch.Tensor
 
 
 class Panels:
-    """Samples twice, for the pass forward and for the pass back.
+    """Samples for the pass forward and for the pass back, each laid out when it is first read.
 
     Parameters
     ----------
@@ -21,36 +24,58 @@ class Panels:
         A sample a column; the columns are a multiple of eight.
     features : int
         K, the rows that are taken.
-
-    Attributes
-    ----------
-    forward : (columns · K,)
-        Eight samples after eight, of these feature by feature.
-    back : (columns · K',)
-        Eight features after eight, of these sample by sample; K' is K and zeros up to a multiple
-        of eight.
     """
 
     def __init__(self, x: Tensor, features: int) -> None:
-        self.features, columns = features, x.shape[1]
-        self.forward: Array = np.zeros(columns * features)
-        self.back: Array = np.zeros(columns * -(-features // LANES) * LANES)
-        self.fill(x)
+        self._along, self._across = x.stride()
+        size = (x.shape[0] - 1) * self._along + (x.shape[1] - 1) * self._across + 1
+        self._numbers: Array = x.as_strided((size,), (1,)).numpy()
+        self._shape = x.shape[1], features
 
-    def fill(self, x: Tensor) -> None:
-        """Take samples that lie likewise."""
-        along, across = x.stride()
-        size = (x.shape[0] - 1) * along + (x.shape[1] - 1) * across + 1
-        numbers = x.as_strided((size,), (1,)).numpy()
-        _fill(numbers, along, across, x.shape[1], self.features, self.forward, self.back)
+    @cached_property
+    def forward(self) -> Array:
+        """Eight samples after eight, of these feature by feature: ``(columns · K,)``."""
+        columns, features = self._shape
+        out = np.zeros(columns * features)
+        self._write(out, back=False)
+        return out
+
+    @cached_property
+    def back(self) -> Array:
+        """Eight features after eight, of these sample by sample: ``(columns · K',)``.
+
+        K' is K and zeros up to a multiple of eight.
+        """
+        columns, features = self._shape
+        out = np.zeros(columns * padded(features, LANES))
+        self._write(out, back=True)
+        return out
+
+    def refresh(self) -> None:
+        """Take what the samples have become since."""
+        for name in {"forward", "back"} & self.__dict__.keys():
+            self._write(self.__dict__[name], back=name == "back")
+
+    def _write(self, out: Array, *, back: bool) -> None:
+        fill = _fill_back if back else _fill_forward
+        fill(self._numbers, self._along, self._across, *self._shape, out)
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill(
-    numbers: Array, along: int, across: int, columns: int, features: int, x: Array, back: Array
+def _fill_forward(
+    numbers: Array, along: int, across: int, columns: int, features: int, out: Array
 ) -> None:
     for j in range(columns):
         for k in range(features):
-            number = numbers[k * along + j * across]
-            x[(j // LANES * features + k) * LANES + j % LANES] = number
-            back[(k // LANES * columns + j) * LANES + k % LANES] = number
+            to = (j // LANES * features + k) * LANES + j % LANES
+            out[to] = numbers[k * along + j * across]
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_back(
+    numbers: Array, along: int, across: int, columns: int, features: int, out: Array
+) -> None:
+    for j in range(columns):
+        for k in range(features):
+            to = (k // LANES * columns + j) * LANES + k % LANES
+            out[to] = numbers[k * along + j * across]

@@ -20,7 +20,7 @@ from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.perceptron.evaluations import Evaluations
 from nndyn.systems.training.perceptron.fused import kernels, threads
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs
-from nndyn.systems.training.perceptron.losses import Loss, MeanSquare
+from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
 
 Tensor = torch.Tensor
@@ -43,8 +43,9 @@ class FusedPerceptrons(Evaluations):
 
     Notes
     -----
-    Takes as many threads as torch has, each some of the rows. Memory: in a thread some 1 MB, the
-    outputs of an evaluation, and the samples of a step twice.
+    Takes as many threads as torch has, each some of the rows. Memory: of the samples one copy more
+    for each pass that reads them, evaluations apart from steps; the outputs of an evaluation; and
+    in a thread about ``16 tile (sum of widths + widest)`` bytes, 1 to 10 MB.
     """
 
     reason: str | None = None
@@ -63,7 +64,6 @@ class FusedPerceptrons(Evaluations):
         self.size = network.size
         self.whole = network.tells_loss(orders[0].batch_size)
         self.statistics = torch.zeros((self.runs * replicas, 0), dtype=torch.float64)
-        self._squared = isinstance(loss, MeanSquare)
         self._layers = network.layers
         self._plan = kernels.plan(network.layers)
         self._tile = kernels.columns(network.layers)
@@ -91,8 +91,9 @@ class FusedPerceptrons(Evaluations):
         R = self.replicas
         for batch, runs in _alike(batches):
             panels, targets = batch.panels, batch.targets
-            of_batch = panels.forward, panels.back, *targets.arrays, targets.count, self._squared
-            given: list[Any] = [*self._weights, self._plan, *of_batch, self._tile, *_flat(out)]
+            samples = panels.forward, panels.back, *targets.arrays, targets.count
+            how = self.loss.squared, self._tile
+            given: list[Any] = [*self._weights, self._plan, *samples, *how, *_flat(out)]
             step: Callable[..., None] = kernels.gradient
             kernel = partial(step, *given, loss, right)
             self._shared(kernel, runs.start * R, runs.stop * R, 3 * batch.x.shape[1])

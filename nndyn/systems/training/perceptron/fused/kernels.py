@@ -1,8 +1,9 @@
 """Kernels of a step and of an evaluation: all layers of many rows, a tile of the samples at a time.
 
-What a tile needs of a row stays in the processor's second cache, and nothing depends on the rows
-beside it. Samples are laid out as the products read them, see `Panels`; layers are described by
-`plan`. Weights are rows of numbers `stride` apart in an array of one dimension.
+What a tile needs of a row stays in the processor's second cache, unless there are many layers, and
+nothing depends on the rows beside it. Samples are laid out as the products read them, see `Panels`;
+layers are described by `plan`. Weights are rows of numbers `stride` apart in an array of one
+dimension.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.lanes import LANES
-from nndyn.systems.training.perceptron.kernels import activate
+from nndyn.systems.training.perceptron.kernels import dispatch
 from nndyn.systems.training.perceptron.kernels.matrices import add_sums, combined, contracted
 from nndyn.systems.training.perceptron.kernels.outputs import cross_entropy, hits, mean_square
 from nndyn.systems.training.perceptron.network import Layer
@@ -27,7 +28,7 @@ def plan(layers: Sequence[Layer]) -> Array:
     """Return inputs, outputs, place in a row, biases and activation of layers ``(L, 5)`` int64."""
     found, at = [], 0
     for layer in layers:
-        kind = activate.KINDS[layer.activation]
+        kind = dispatch.KINDS[layer.activation]
         found.append((layer.inputs, layer.outputs, at, layer.bias, kind))
         at += layer.size
     return np.array(found, np.int64)
@@ -73,7 +74,7 @@ def _forward(
     for depth in range(len(layers)):
         K, H, at, biased, kind = layers[depth]
         value, kept = _rows(room, to, H, wide), _rows(room, units + to, H, wide)
-        there = (kept if kind in activate.KEEP else value).ravel()
+        there = (kept if kind in dispatch.KEEP else value).ravel()
         bias = row[at + H * K :] if biased else nothing
         if depth == 0:
             combined(row, at, K, 1, bias, x, start * K, LANES * K, LANES, K, there, wide, H, n)
@@ -81,7 +82,7 @@ def _forward(
             below = room[to - K * tile : to]
             combined(row, at, K, 1, bias, below, 0, LANES, wide, K, there, wide, H, n)
         if kind:
-            activate.forward(kind, there.reshape(H, wide), nothing, value)
+            dispatch.forward(kind, there.reshape(H, wide), nothing, value)
         to += H * tile
 
 
@@ -204,7 +205,7 @@ def gradient(
                 K, H, at, biased, kind = layers[depth]
                 if kind:
                     value = _rows(room, above, H, wide)
-                    activate.backward(kind, delta, value, _rows(room, units + above, H, wide))
+                    dispatch.backward(kind, delta, value, _rows(room, units + above, H, wide))
                 if biased:
                     add_sums(delta.ravel(), wide, H, n, sums, slope, at + H * K, fresh)
                 if depth == 0:

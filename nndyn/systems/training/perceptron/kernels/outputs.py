@@ -108,7 +108,7 @@ def mean_square(
     ----------
     outputs : (R, C, columns), overwritten
         By the gradient, 0 in columns that only pad.
-    targets : (C, ≥ first + columns)
+    targets : (C, ≥ first + count)
     first : int
         Column of the targets at which these begin.
     count : int

@@ -10,6 +10,7 @@ from nndyn.systems.training import Training
 from nndyn.systems.training.data.order import Order
 from nndyn.systems.training.data.samples import Samples
 from nndyn.systems.training.models.spec import allocate, build, from_spec
+from nndyn.systems.training.perceptron import inputs as inputs_module
 from nndyn.systems.training.perceptron import task as task_module
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.engine import Perceptrons
@@ -157,6 +158,22 @@ def test_a_copy_of_the_reference_stays_bitwise_equal_on_digits(
     torch.set_num_threads(threads)
     _copies_stay_equal("digits", 10, 64, widths, "tanh", None, (2, 7), steps=2)
     _copies_stay_equal("digits", 10, 64, widths, "sigmoid", 99, (3,), steps=2)
+
+
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_an_evaluation_in_pieces_gives_what_it_gives_in_one(engine, loss, monkeypatch):
+    found = []
+    for columns in (8192, 48):  # of 120 samples and of 30
+        monkeypatch.setattr(inputs_module, "TILE", columns)
+        system = Training("mlp:4-9-3", "iris", lr=0.3, loss=loss, batch_size=20)
+        phase = np.stack([system.initial(0)] * 3)
+        phase[1:] += 0.1
+        found.append(system.observe(phase, 0).evaluations)
+        whole = system.task.inputs[0]
+        assert len(whole.pieces) == -(-whole.targets.count // columns)
+    for name, values in found[0].items():
+        np.testing.assert_allclose(found[1][name], values, rtol=1e-13, err_msg=name)
 
 
 def test_small_steps_leave_the_number_of_threads_as_it_was(monkeypatch):

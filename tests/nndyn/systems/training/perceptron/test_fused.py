@@ -13,7 +13,7 @@ from nndyn.systems.training.perceptron import task as task_module
 from nndyn.systems.training.perceptron.activations import ACTIVATIONS
 from nndyn.systems.training.perceptron.fused import kernels, threads
 from nndyn.systems.training.perceptron.fused.engine import FusedPerceptrons
-from nndyn.systems.training.perceptron.kernels import activate
+from nndyn.systems.training.perceptron.kernels import dispatch
 from nndyn.systems.training.perceptron.network import Layer
 from nndyn.systems.training.perceptron.panels import Panels
 
@@ -45,23 +45,23 @@ def computed(engine, weights):
 
 
 def test_activations_have_the_numbers_of_their_kernels():
-    assert set(activate.KINDS) == set(ACTIVATIONS)
-    keep = {activate.KINDS[name] for name, one in ACTIVATIONS.items() if one.keeps_slope}
-    assert set(activate.KEEP) == keep
+    assert set(dispatch.KINDS) == set(ACTIVATIONS)
+    keep = {dispatch.KINDS[name] for name, one in ACTIVATIONS.items() if one.keeps_slope}
+    assert set(dispatch.KEEP) == keep
     x = np.linspace(-2, 2, 24).reshape(3, 8)
-    for name, kind in activate.KINDS.items():
+    for name, kind in dispatch.KINDS.items():
         one, nothing = ACTIVATIONS[name], np.zeros(3)
         values = [np.zeros((3, 8)), np.zeros((3, 8))]
         kept = [value if not one.keeps_slope else np.empty((3, 8)) for value in values]
         for there in kept:
             there[:] = x
         one.forward(kept[0], nothing, values[0])
-        activate.forward(kind, kept[1], nothing, values[1])
+        dispatch.forward(kind, kept[1], nothing, values[1])
         np.testing.assert_array_equal(values[1], values[0])
         deltas = np.ones((2, 3, 8))
         if one.backward is not None:
             one.backward(deltas[0], values[0], kept[0])
-        activate.backward(kind, deltas[1], values[1], kept[1])
+        dispatch.backward(kind, deltas[1], values[1], kept[1])
         np.testing.assert_array_equal(deltas[1], deltas[0], err_msg=name)
 
 

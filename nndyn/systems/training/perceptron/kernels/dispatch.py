@@ -39,5 +39,5 @@ def backward(kind: int, delta: Array, value: Array, kept: Array) -> None:
         relu.backward(delta, value, kept)
     elif kind == 3:
         sigmoid.backward(delta, value, kept)
-    elif kind >= 4:
+    elif kind in KEEP:
         slope.backward(delta, value, kept)
