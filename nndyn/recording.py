@@ -345,6 +345,8 @@ def variable(name: str) -> Variable | None:
 #: What a recording cannot be read without.
 REQUIRED = ("time", "role", "perturbation", "pair", "diverged_at", "log_rescale")
 DISTANCES = ("distance_l1", "distance_l2", "distance_linf")
+#: One of these too: a reference recorded alone, with tangents, has no distances.
+ANALYZED = ("state", "distance_l2", "tangent_log_stretch")
 #: What a look along the next update gives.
 CRITICAL = ("critical_sharpness", "critical_ratio", "critical_reason", "critical_passes")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nndyn.errors import RecordingError
 from nndyn.header import CURE, read
 from nndyn.kinds import shown
-from nndyn.recording import REFERENCE, REQUIRED, Variable, variable
+from nndyn.recording import ANALYZED, REFERENCE, REQUIRED, Variable, variable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,8 +44,10 @@ def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset
     missing = [name for name in REQUIRED if name not in recording.variables]
     if missing:
         raise RecordingError(f"{source} is incomplete: variable {missing[0]!r} is missing")
-    if "state" not in recording.variables and "distance_l2" not in recording.variables:
-        raise RecordingError(f"{source} has neither state nor distances: nothing to analyze")
+    if not {*ANALYZED} & {*recording.variables}:
+        raise RecordingError(
+            f"{source} has no state, no distances and no tangents: nothing to analyze"
+        )
     for name in map(str, recording.variables):
         known = variable(name)
         if known is None:

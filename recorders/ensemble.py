@@ -61,7 +61,7 @@ def record(
     steps : int
         Steps of the system: T steps give T + 1 times.
     replicas : int, default 5
-        Perturbed replicas; without any there is no control either.
+        Perturbed replicas; without any there is no control either, and no distances are stored.
     epsilon : float or "auto", optional
         Perturbations are uniform in (-epsilon, epsilon); 1e-8 in float64, ``auto`` in what is
         coarser. ``auto`` finds from a trial of 50 steps a length that is ten times what rounding

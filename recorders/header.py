@@ -11,7 +11,7 @@ import numpy as np
 from nndyn import header as header_of
 from nndyn.errors import RecordingError, UsageError
 from nndyn.numerics.arrays import Array
-from nndyn.recording import VARIABLES, Variable, variable
+from nndyn.recording import DISTANCES, VARIABLES, Variable, variable
 from nndyn.runtime import provenance
 from nndyn.store import Header, Writer
 from nndyn.systems.protocol import InTurn, System, WithBatches, WithRest
@@ -36,7 +36,8 @@ _FIXED = (
 
 def variables(system: System, plan: Plan) -> tuple[Variable, ...]:
     """Variables of the file, on the dimensions they have there."""
-    names = [*_FIXED, "time", "distance_l1", "distance_l2", "distance_linf", "log_rescale"]
+    names = [*_FIXED, "time", "log_rescale"]
+    names += DISTANCES if plan.rows > 1 else ()  # the reference alone has none
     names += ["distance_l2_parameter"] if plan.by_parameter(system) else []
     names += [*system.arrival, *system.series]
     if system.steps_per_epoch:

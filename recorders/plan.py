@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nndyn.numerics.arrays import Array
-from nndyn.recording import Variable
+from nndyn.recording import DISTANCES, Variable
 from nndyn.runtime.provenance import digest
 from nndyn.store import Writer
 from nndyn.systems.protocol import ByParameter, System, WithRest
@@ -237,7 +237,10 @@ class Plan:
         """Return the expected size of the file."""
         state = count(self.keep_every, self.steps) * self.rows * self.width(system)
         columns = 3 + self.rows * (
-            4 + len(system.arrival + system.series) + self.by_parameter(system)
+            1
+            + len(DISTANCES) * (self.rows > 1)
+            + len(system.arrival + system.series)
+            + self.by_parameter(system)
         )
         evaluations = count(self.evaluate, self.steps) * self.rows * len(system.evaluations)
         rows = 8 * (self.whole_blocks() * columns + evaluations)

@@ -12,7 +12,7 @@ import numpy as np
 from nndyn import header
 from nndyn.numerics.arrays import Array
 from nndyn.numerics.sketch import Sketch, Sketches
-from nndyn.recording import SKETCH_SEED
+from nndyn.recording import DISTANCES, SKETCH_SEED
 from nndyn.store import Writer
 from nndyn.systems.protocol import Block, System, beside, first_step
 from nndyn.systems.series.ensembles import independent
@@ -91,8 +91,9 @@ class Run:
         self.cut_short = False
         self._ended = False
         self._held: Checkpoint | None = None
-        # a file that is continued may have fewer: it was begun shorter, or by an older version
-        names = {v.name for v in variables(system, plan)} & set(writer.names)
+        # a file that is continued may have fewer: it was begun shorter, or by an older version,
+        # which stored distances of the reference alone too
+        names = {*DISTANCES, *(v.name for v in variables(system, plan))} & set(writer.names)
         self.commits = Commits(system, plan, writer, self.pairs, names, mix=mix)
         self.arrived = {name: np.zeros(plan.rows) for name in system.arrival}
         self.recorded = self.done = writer.n_committed

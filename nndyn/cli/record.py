@@ -213,7 +213,8 @@ def _warnings(recording: xr.Dataset) -> Iterator[str]:
     stopped = recording.attrs["status"] == "stopped"
     if stopped:
         yield recording.attrs["stop_reason"]
-    control = recording["distance_l2"].values[:, recording["role"].values == CONTROL]
+    controls = np.flatnonzero(recording["role"].values == CONTROL)
+    control = recording["distance_l2"].values[:, controls] if controls.size else np.zeros(1)
     if np.nanmax(control, initial=0) > 0:
         yield (
             f"the unperturbed control departs from the reference, up to {np.nanmax(control):.2g}: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,7 +84,11 @@ def widen(block: Block, rows: int) -> None:
 
 
 def gather(
-    pieces: Sequence[Piece], system: System, pairs: Pairs, arrived: dict[str, Array]
+    pieces: Sequence[Piece],
+    system: System,
+    pairs: Pairs,
+    arrived: dict[str, Array],
+    names: Collection[str],
 ) -> dict[str, Rows]:
     """Join the pieces of a run into rows.
 
@@ -96,6 +100,8 @@ def gather(
     pairs : Pairs
     arrived : dict of str to (R,) array
         Quantities of the step that led to the first time.
+    names : collection of str
+        Variables of the file; it may have no distances.
 
     Returns
     -------
@@ -109,14 +115,17 @@ def gather(
     times = Rows(
         steps,
         {
-            "distance_l1": _join([b.distance_l1 for b in blocks]),
-            "distance_l2": np.sqrt(np.einsum("nrr->nr", gram)),
-            "distance_linf": _join([b.distance_linf for b in blocks]),
             "log_rescale": np.repeat(
                 [p.log_rescale for p in pieces], [p.stop - p.start for p in pieces], axis=0
             ),
         },
     )
+    if "distance_l2" in names:
+        times.values |= {
+            "distance_l1": _join([b.distance_l1 for b in blocks]),
+            "distance_l2": np.sqrt(np.einsum("nrr->nr", gram)),
+            "distance_linf": _join([b.distance_linf for b in blocks]),
+        }
     squares = [b.squares for b in blocks if b.squares is not None]
     if squares:
         times.values["distance_l2_parameter"] = np.sqrt(_join(squares))

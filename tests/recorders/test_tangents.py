@@ -4,11 +4,16 @@ import os
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import nndyn
 from nndyn import systems
 from nndyn.errors import UsageError
+from nndyn.recording import DISTANCES, VARIABLES
+from nndyn.store import verify
 from nndyn.systems import CATALOGUE
+from recorders import header
+from recorders import run as run_of
 
 
 def stretch_of(system, seed, steps, every=1):
@@ -33,6 +38,41 @@ def test_the_stretching_of_every_time_is_stored_beside_replicas(tmp_path):
         alone["tangent_log_stretch"].values, run["tangent_log_stretch"].values
     )
     np.testing.assert_array_equal(alone["state"].values[:, 0], run["state"].values[:, 0])
+
+
+def test_a_reference_alone_has_no_distances(tmp_path):
+    path, options = tmp_path / "r.nc", {"replicas": 0, "tangents": "all", "store": "distances"}
+    run = nndyn.record(systems.henon(), path, steps=3000, **options)
+    assert not {*DISTANCES, "state"} & {*run.variables}
+    assert {"step_length", "log_rescale", "tangent_log_stretch"} < {*run.variables}
+    assert verify(path).sound
+    with xr.open_dataset(path) as plain:
+        nndyn.validate(plain)
+        xr.testing.assert_identical(
+            nndyn.spectrum(plain)["exponents"], run.nndyn.spectrum()["exponents"]
+        )
+    with pytest.raises(nndyn.NndynError, match="no perturbed replica"):
+        nndyn.lyapunov(run)
+    run = nndyn.record(
+        systems.henon(), path, steps=3000, overwrite=True, **options | {"replicas": 1}
+    )
+    assert {*DISTANCES} < {*run.variables}
+
+
+def test_a_reference_alone_of_before_keeps_its_distances(tmp_path, monkeypatch):
+    """Earlier versions stored zeros."""
+    path, options = tmp_path / "r.nc", {"replicas": 0, "tangents": 1, "store": "distances"}
+    now = header.variables
+    with monkeypatch.context() as before:
+        zeros = tuple(VARIABLES[name] for name in DISTANCES)
+        before.setattr(header, "variables", lambda *of: (*now(*of), *zeros))
+        before.setattr(run_of, "variables", header.variables)
+        nndyn.record(systems.henon(), path, steps=50, **options)
+    run = nndyn.record(systems.henon(), path, steps=90, resume=True, **options)
+    assert run.sizes["time"] == 91
+    for name in DISTANCES:
+        np.testing.assert_array_equal(run[name].values, 0.0)
+    assert verify(path).sound
 
 
 def test_seldom_orthonormalized_tangents_have_times_of_their_own(tmp_path):

@@ -14,7 +14,7 @@ from nndyn import validity
 from nndyn.errors import RecordingError, UsageError
 from nndyn.header import CURE, SCHEMA
 from nndyn.numerics.arrays import Array
-from nndyn.recording import CONTROL, CONVENTIONS, PERTURBED, REFERENCE, VARIABLES
+from nndyn.recording import ANALYZED, CONTROL, CONVENTIONS, PERTURBED, REFERENCE, VARIABLES
 from nndyn.runtime.provenance import new_id
 from nndyn.systems.series.labelling import as_steps
 from nndyn.words.names import did_you_mean
@@ -41,7 +41,8 @@ def validate(recording: xr.Dataset) -> xr.Dataset:
     ----------
     recording : xarray.Dataset
         With ``time`` and either ``state`` (time, replica, component) or ``distance_l2`` (time,
-        replica), replica 0 being the reference; what else there is keeps ``docs/file_format.md``.
+        replica), replica 0 being the reference, which alone may have ``tangent_log_stretch`` in
+        their place; what else there is keeps ``docs/file_format.md``.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def validate(recording: xr.Dataset) -> xr.Dataset:
         raise UsageError(f"expected an xarray.Dataset, got {type(recording).__name__}")
     _check_times(recording)
     _check_variables(recording)
-    if "state" not in recording.variables and "distance_l2" not in recording.variables:
+    if not {*ANALYZED} & {*recording.variables} or "replica" not in recording.sizes:
         names = [str(name) for name in recording.variables]
         meant = next((m for n in names if (m := did_you_mean(n, ["state", "distance_l2"]))), "")
         _refuse(
