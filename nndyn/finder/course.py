@@ -178,7 +178,8 @@ class Course:
         options = {"threshold": self.threshold} if name == "learning" else {}
         memory = self._found.setdefault(name, {})
         with self._one:
-            planned = self.runs.folder.design()
+            planned = self.runs.design
+            assert planned is not None  # there are runs
             found = cells_of(self.runs.folder, planned, name, options, memory=memory, **how)
         return row_of(found, planned, "lr", {})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
 from threading import Lock
@@ -67,9 +67,7 @@ class Adaptive:
     @property
     def spent(self) -> int:
         """Training steps of all runs."""
-        known = self.folder.known() if self.design is not None else {}
-        cells = [] if self.design is None else self.design.cells
-        return sum(max(0, known.get(c.file, {}).get("committed", 0) - 1) for c in cells)
+        return sum(max(0, seen.get("committed", 0) - 1) for _, _, seen in self._seen())
 
     @property
     def runs(self) -> int:
@@ -135,7 +133,7 @@ class Adaptive:
             taken = recorded_once(self.folder, asked, study, new.batches, None, scheduler, told)
         else:
             how: dict[str, Any] = {"study": study, "progress": told, "stop": stop, "pool": pool}
-            taken = [b for b in new.batches if not work(self.folder.path, asked, b, **how)]
+            taken = [b for b in new.batches if not work(self.folder, asked, b, **how)]
         if taken:
             raise StoreError(f"another process records in {self.folder.path}; wait for it")
         known = self.folder.known()
@@ -152,17 +150,22 @@ class Adaptive:
             Of one that stopped early, since it diverged, all steps that it was asked for.
         """
         found: dict[tuple[object, object], int] = {}
-        if self.design is None:
-            return found
-        known = self.folder.known()
-        for batch in self.design.batches:
-            for cell in batch.cells:
-                seen = look(self.folder, self.design, cell, known.get(cell.file, {}))
-                if seen["status"] in FINISHED:
-                    whole = seen["status"] != "complete"
-                    steps = batch.steps if whole else seen["committed"] - 1
-                    found[cell.at["lr"], cell.at["seed"]] = steps
+        for batch, cell, seen in self._seen():
+            if seen["status"] in FINISHED:
+                whole = seen["status"] != "complete"
+                steps = batch.steps if whole else seen["committed"] - 1
+                found[cell.at["lr"], cell.at["seed"]] = steps
         return found
+
+    def _seen(self) -> Iterator[tuple[Batch, Cell, dict[str, Any]]]:
+        """Yield every run with its batch and what there is of it, also where it was not noted."""
+        design = self.design
+        if design is None:
+            return
+        known = self.folder.known()
+        for batch in design.batches:
+            for cell in batch.cells:
+                yield batch, cell, look(self.folder, design, cell, known.get(cell.file, {}))
 
 
 def dealt(planned: Design, parts: int) -> Design:

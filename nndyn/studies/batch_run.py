@@ -32,7 +32,7 @@ Known = Mapping[str, dict[str, Any]]
 
 
 def work(
-    path: str | Path,
+    folder: Folder,
     request: Request,
     batch: Batch,
     *,
@@ -46,8 +46,7 @@ def work(
 
     Parameters
     ----------
-    path : path-like
-        The folder of the study.
+    folder : Folder
     request : Request
     batch : Batch
     study : str, optional
@@ -77,7 +76,6 @@ def work(
     -----
     A run that fails is noted with its reason, and the others go on.
     """
-    folder = Folder(path)
     claim = folder.claim(batch, take_over=request.take_over)
     if claim is None:
         return False
@@ -86,8 +84,8 @@ def work(
         planned = folder.design()
         if study is not None and planned.id != study:
             raise StoreError(
-                f"{path} was given to another study in the meantime, with overwrite; sweep into "
-                "another folder"
+                f"{folder.path} was given to another study in the meantime, with overwrite; sweep "
+                "into another folder"
             )
         missing = folder.missing(batch)
         if not missing:
@@ -107,7 +105,7 @@ def work(
         if claim.taker is None:
             raise
         raise TakenOverError(
-            f"a batch of {path} was taken over by {claim.taker}; this process ends"
+            f"a batch of {folder.path} was taken over by {claim.taker}; this process ends"
         ) from None
     finally:
         claim.release()

@@ -111,6 +111,7 @@ def design(
     files = {} if before is None else {_key(cell.at): cell.file for cell in before.cells}
     taken = set(files.values())
     groups: dict[str, list[Cell]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
     seen: set[tuple[str, Label]] = set()
     batches: list[Batch] = []
     with request.reading_once():
@@ -119,13 +120,16 @@ def design(
             if name is None:
                 name = file_name(at, taken)
                 taken.add(name)
-            groups.setdefault(request.shape(at), []).append(Cell(at, name))
+            cell, shape = Cell(at, name), request.shape(at)
             values = {(key, label) for key, label in at.items() if key != "seed"}
-            if not values <= seen:
-                seen |= values
+            if shape not in groups:
+                sizes[shape] = _size(request, cell)
+            elif not values <= seen:
                 _system(request, at)
-        for cells in groups.values():
-            size, steps = _size(request, cells[0])
+            seen |= values
+            groups.setdefault(shape, []).append(cell)
+        for shape, cells in groups.items():
+            size, steps = sizes[shape]
             for first in range(0, len(cells), size):
                 batches.append(Batch(tuple(cells[first : first + size]), steps))
     described = request.describe()

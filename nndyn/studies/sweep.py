@@ -298,7 +298,7 @@ def recorded_once(
         batch: Batch, stop: Stop | None = None, *, pool: Executor | None = None
     ) -> list[Batch]:
         how: dict[str, Any] = {"study": study, "stop": stop, "pool": pool}
-        mine = work(folder.path, asked, batch, progress=lambda n, _: tell(batch, n), **how)
+        mine = work(folder, asked, batch, progress=lambda n, _: tell(batch, n), **how)
         tell(batch, _steps(batch) if mine else 0)
         return [] if mine else [batch]
 

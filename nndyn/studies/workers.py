@@ -17,6 +17,7 @@ from nndyn.errors import InstallationError, StoreError, UsageError
 from nndyn.runtime.interrupts import deaf_children, shielded
 from nndyn.studies.batch_run import work
 from nndyn.studies.design import Batch
+from nndyn.studies.folder import Folder
 from nndyn.studies.request import Request
 
 # A worker may have several threads, and torch's random state belongs to the process.
@@ -160,7 +161,7 @@ def _work(
     # names of files in the request are those that the folder of the caller gives a meaning
     with _ALONE, chdir(here if Path(here).is_dir() else "."), suppress(KeyboardInterrupt):
         return not stop() and work(
-            path, request, batch, study=study, threads=1, progress=tell, stop=stop
+            Folder(path), request, batch, study=study, threads=1, progress=tell, stop=stop
         )
     return False
 

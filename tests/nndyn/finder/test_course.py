@@ -87,6 +87,16 @@ def test_ctrl_c_comes_when_all_seeds_have_left_and_the_same_call_goes_on(
     assert_same(found, in_rounds[0])
 
 
+def test_runs_that_were_recorded_and_not_noted_are_spent_too(tmp_path, side_by_side, in_rounds):
+    """Ctrl-C may come between the two."""
+    search(tmp_path / "s", budget=LITTLE)
+    for note in sorted((tmp_path / "s" / "batches").glob("*.json"))[:4]:
+        note.unlink()
+    found, lines = search(tmp_path / "s", budget=LITTLE)
+    assert not lines
+    assert_same(found, in_rounds[0])
+
+
 def test_a_run_that_cannot_be_recorded_ends_the_search_with_its_reason(
     tmp_path, side_by_side, monkeypatch
 ):

@@ -112,11 +112,11 @@ def test_a_run_that_another_process_writes_is_left_to_it(tmp_path):
     for note in (tmp_path / "s/batches").iterdir():
         note.unlink()
     with Writer.resume(busy):
-        assert work(folder.path, asked, batch) is False
+        assert work(folder, asked, batch) is False
         index = nndyn.open_study(folder.path)
         assert index["status"].values.ravel().tolist() == ["recording", "complete"]
         assert busy.name not in folder.of(batch)
-    assert work(folder.path, asked, batch) is True
+    assert work(folder, asked, batch) is True
     assert statuses(nndyn.open_study(folder.path)) == {"complete"}
 
 
@@ -126,7 +126,7 @@ def test_a_batch_that_is_claimed_is_left_and_waited_for(tmp_path, monkeypatch):
     (batch,) = plan(folder, asked, resume=False, overwrite=False).batches
     claim = folder.claim(batch)
     assert folder.claim(batch) is None
-    assert work(folder.path, asked, batch) is False
+    assert work(folder, asked, batch) is False
     assert logistic(folder.path, [3.9], 1, task="1/1")["status"].item() == "missing"
     waits = []
 
@@ -151,7 +151,7 @@ def test_a_study_at_work_is_not_overwritten_and_one_overwritten_not_gone_on_with
     claim.release()
     assert statuses(logistic(folder.path, overwrite=True)) == {"complete"}
     with pytest.raises(StoreError, match="given to another study in the meantime"):
-        work(folder.path, asked, old.batches[0], study=old.id)
+        work(folder, asked, old.batches[0], study=old.id)
 
 
 def test_damaged_notes_are_named_with_the_cure(tmp_path):

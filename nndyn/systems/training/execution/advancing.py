@@ -21,7 +21,7 @@ from nndyn.systems.training.optimizers.base import Optimizer
 from nndyn.systems.training.protocol import Engine
 from nndyn.systems.training.task import Task
 from nndyn.systems.training.torch_state import device as devices
-from nndyn.systems.training.torch_state.threads import threads_for
+from nndyn.systems.training.torch_state.threads import one_each, threads_for
 
 #: Samples of the minibatch whose gradient is a direction, where steps are of a full batch.
 FEW = 32
@@ -109,7 +109,7 @@ class Advancing:
     @staticmethod
     def one_thread() -> AbstractContextManager[None]:
         """Let torch use one thread, for where several runs have one each."""
-        return threads_for(0.0)
+        return one_each()
 
     def bare(self, phase: Array, start: int, steps: int) -> Array:
         """Return the phase ``(R, P)`` after `steps` steps that record nothing, for timing."""

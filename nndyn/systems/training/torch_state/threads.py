@@ -12,6 +12,26 @@ import torch
 THREADED_WORK = 1e9
 
 
+_before: int | None = None  # threads that torch had outside of `one_each`
+
+
+def allowed() -> int:
+    """Return how many threads this process may use for steps: those that torch has, or had."""
+    return torch.get_num_threads() if _before is None else _before
+
+
+@contextmanager
+def one_each() -> Iterator[None]:
+    """Let torch use one thread, for where several runs have one each; see `allowed`."""
+    global _before
+    before, _before = _before, allowed()
+    try:
+        with threads_for(0.0):
+            yield
+    finally:
+        _before = before
+
+
 @contextmanager
 def threads_for(work: float, least: float | None = None) -> Iterator[None]:
     """Let torch use one thread for steps of less work, and give back what the caller had set.

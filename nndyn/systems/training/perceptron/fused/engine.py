@@ -9,6 +9,7 @@ runs, or on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from nndyn.systems.training.perceptron.fused import kernels, threads
 from nndyn.systems.training.perceptron.inputs import Feed, Inputs
 from nndyn.systems.training.perceptron.losses import Loss
 from nndyn.systems.training.perceptron.network import Network
+from nndyn.systems.training.torch_state.threads import allowed
 
 Tensor = torch.Tensor
 
@@ -43,7 +45,8 @@ class FusedPerceptrons(Evaluations):
 
     Notes
     -----
-    Takes as many threads as torch has, each some of the rows. Memory: of the samples one copy more
+    Takes as many threads as torch has, each some of the rows; of them its share where other runs
+    go on beside it. Memory: of the samples one copy more
     for each pass that reads them, evaluations apart from steps; the outputs of an evaluation; and
     in a thread about ``16 tile (sum of widths + widest)`` bytes, 1 to 10 MB.
     """
@@ -117,11 +120,12 @@ class FusedPerceptrons(Evaluations):
         """Call a kernel for rows from `first` to `end`, of so many passes: some in each thread."""
         work = 2 * self.size * passes * (end - first)
         few = work < threads.THREADED_WORK / 10  # such as a test set of few samples
-        parts = 1 if few else min(torch.get_num_threads(), end - first)
-        while len(self._rooms) < parts:
-            self._rooms.append(kernels.room(self._layers))
-        bounds = [first + (end - first) * i // parts for i in range(parts + 1)]
-        threads.each(kernel, list(zip(bounds, bounds[1:], self._rooms, strict=False)))
+        with nullcontext(1) if few else threads.share(allowed()) as count:
+            parts = min(count, end - first)
+            while len(self._rooms) < parts:
+                self._rooms.append(kernels.room(self._layers))
+            bounds = [first + (end - first) * i // parts for i in range(parts + 1)]
+            threads.each(kernel, list(zip(bounds, bounds[1:], self._rooms, strict=False)))
 
 
 def _flat(rows: Tensor) -> tuple[Array, int]:

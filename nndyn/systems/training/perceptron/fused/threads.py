@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any
 
 #: Floating-point operations of a step from which a second thread pays: some 1 ms on one core.
 THREADED_WORK = 5e7
 
+#: Seconds after a step in which the thread that took it counts as busy: it stores what it has.
+_STORES = 0.1
+
 _pool: ThreadPoolExecutor | None = None
+_ends: dict[int, float] = {}  # when threads ended their last step; never for one under way
+
+
+@contextmanager
+def share(count: int) -> Iterator[int]:
+    """Share threads among those that take steps just now: a run that is alone has them all.
+
+    Parameters
+    ----------
+    count : int
+        Threads of all.
+
+    Yields
+    ------
+    int
+        Threads for a step of this one.
+    """
+    own, now = threading.get_ident(), time.monotonic()
+    others = [thread for thread, end in [*_ends.items()] if thread != own and end > now - _STORES]
+    _ends[own] = math.inf
+    try:
+        yield max(1, count // (1 + len(others)))
+    finally:
+        _ends[own] = time.monotonic()
 
 
 def each(function: Callable[..., None], parts: Sequence[tuple[Any, ...]]) -> None:
@@ -55,6 +86,7 @@ def _await(futures: Sequence[Future[None]]) -> None:
 def _forget() -> None:
     global _pool
     _pool = None
+    _ends.clear()
 
 
 if hasattr(os, "register_at_fork"):

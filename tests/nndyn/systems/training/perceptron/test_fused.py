@@ -139,6 +139,49 @@ def test_parts_are_done_in_this_thread_once_the_interpreter_ends(monkeypatch):
     assert sorted(done) == [0, 1, 2]
 
 
+def test_a_step_has_the_threads_that_no_other_run_takes(monkeypatch):
+    """Also while the other one stores what it has, and all of them once it has ended."""
+    monkeypatch.setattr(threads, "_ends", {})
+
+    def shares(*counts):
+        found = []
+        for count in counts:
+            with threads.share(count) as mine:
+                found.append(mine)
+        return found
+
+    with ThreadPoolExecutor(1) as pool:
+        assert shares(1, 2, 7) == [1, 2, 7]
+        with threads.share(2):
+            assert pool.submit(shares, 1, 2, 7).result() == [1, 1, 3]
+            assert shares(2) == [1]
+        monkeypatch.setattr(threads, "_STORES", 0.0)
+        assert shares(2) == pool.submit(shares, 2).result() == [2]
+        with pytest.raises(ValueError, match="no"), threads.share(2):
+            raise ValueError("no")
+        assert pool.submit(shares, 2).result() == [2]
+
+
+def test_runs_of_a_pool_take_as_many_threads_as_torch_had(monkeypatch):
+    taken = []
+    monkeypatch.setattr(threads, "THREADED_WORK", 0.0)
+    monkeypatch.setattr(threads, "each", lambda kernel, parts: taken.append(len(parts)))
+    system = made()
+    engine = engine_of(system, 7)
+    engine.load(weights_of(system, 7), engine.statistics)
+    torch.set_num_threads(3)
+    with ThreadPoolExecutor(1) as pool, system.one_thread():
+        assert torch.get_num_threads() == 1
+        pool.submit(engine.gradient, 0).result()
+        with system.one_thread():
+            pool.submit(engine.gradient, 0).result()
+    assert torch.get_num_threads() == 3
+    torch.set_num_threads(1)
+    with system.one_thread():
+        engine.gradient(0)
+    assert taken == [3, 3, 1]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes by fork")
 def test_a_process_that_was_forked_has_threads_of_its_own():
     threads.each(lambda k: None, [(0,), (1,)])
