@@ -314,7 +314,7 @@ def _deal(systems: Sequence[System], workers: int | None) -> list[list[int]]:
 
 @contextmanager
 def threads(system: System, count: int) -> Iterator[Executor]:
-    """Give threads for systems like this one, of which no call starts threads of its own."""
+    """Give threads for systems like this one, of which calls take no thread that another needs."""
     with system.one_thread(), ThreadPoolExecutor(count) as pool:
         yield pool
 

@@ -229,7 +229,7 @@ class System(Protocol):
         """
 
     def one_thread(self) -> AbstractContextManager[object]:
-        """Return a context in which no call of a system starts threads of its own."""
+        """Return a context for systems in threads, whose calls leave cores to each other."""
 
 
 @runtime_checkable
