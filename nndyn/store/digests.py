@@ -11,8 +11,8 @@ beside it:
   true of these. Where a recording is cut back, what stays of a chunk that is cut through gets an
   entry; those of the chunks after it stand for nothing until these are written anew.
 - ``digest_variables``: the variables by number, separated by spaces.
-- ``digest_hash``: the hash of its chunks, ``XXH3-128`` in new files. A file has one all its life: one
-  of an earlier version, which has no such attribute, is read and gone on with by SHA-256.
+- ``digest_hash``: the hash of the chunks, ``XXH3-128`` in new files. A file keeps its hash: those of
+  earlier versions, which have no such attribute, are read and gone on with by SHA-256.
 - ``digest_header``: the digest of the header, in hexadecimal. It covers the global attributes named
   in ``digest_attributes``, and of each variable its name, dimensions, their fixed sizes, type,
   chunk and the attributes that say what it means. What others add to the file it leaves out.
@@ -21,15 +21,15 @@ beside it:
 
 The digest of a chunk is the hash of a line ``RECORDING_ID VARIABLE``, the number of the chunk (64
 bits, little-endian), and the values of its rows as stored, in C order, without what a chunk at the
-edge has beyond the variable. Its bytes are those of XXH3-128 with seed 0 in canonical form, most
-significant first, or the first 16 of SHA-256; each of the two words is eight of them, little-endian.
-Entries are written and flushed with the data, before the counters and the header's digest: see
+edge has beyond the variable. Its 16 bytes are those of XXH3-128 without a seed in canonical form,
+the most significant first, or the first of SHA-256; eight are a word, little-endian. Entries are
+written and flushed with the data, before the counters and the header's digest: see
 `nndyn.store.journal`. The digest of the header is SHA-256 cut to 128 bits in every file.
 
 Notes
 -----
-Digests find accidents and not forgery, so a cryptographic hash is not needed: XXH3-128 reads chunks of
-8 MB at 33 GB/s (AMD EPYC, in blocks out of cache), SHA-256 at 1.8, and at 0.5 without the processor's
+Digests find accidents and not forgery, so a cryptographic hash is not needed. XXH3-128 takes 8 MB
+that are not in cache at 33 GB/s (AMD EPYC), SHA-256 at 1.8, and at 0.5 where the processor has no
 instructions for it.
 """
 
