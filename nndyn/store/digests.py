@@ -11,8 +11,8 @@ beside it:
   true of these. Where a recording is cut back, what stays of a chunk that is cut through gets an
   entry; those of the chunks after it stand for nothing until these are written anew.
 - ``digest_variables``: the variables by number, separated by spaces.
-- ``digest_hash``: the hash of the chunks, ``XXH3-128`` in new files. A file keeps its hash: those of
-  earlier versions, which have no such attribute, are read and gone on with by SHA-256.
+- ``digest_hash``: the hash of the chunks, ``XXH3-128`` in new files. A file keeps its own: one of
+  an earlier version, which has no such attribute, is read and gone on with by SHA-256.
 - ``digest_header``: the digest of the header, in hexadecimal. It covers the global attributes named
   in ``digest_attributes``, and of each variable its name, dimensions, their fixed sizes, type,
   chunk and the attributes that say what it means. What others add to the file it leaves out.
