@@ -18,8 +18,10 @@ from nndyn.store.rows import InParts
 if TYPE_CHECKING:
     import netCDF4
 
-#: Bytes from which on rows are written one by one, if each has as many: the library makes copies.
-_IN_TURN, _LARGE = 32 * 2**20, 2**20
+#: Bytes from which on rows are written one by one: the library makes copies.
+_IN_TURN = 32 * 2**20
+#: Bytes that each of them then has, at least.
+_LARGE = 2**20
 
 
 class Book:

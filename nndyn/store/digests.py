@@ -65,7 +65,7 @@ HASH = "digest_hash"
 #: Global attributes that belong to a file and not to what is in it.
 OF_THE_FILE = (VARIABLES, ATTRIBUTES, HEADER, DIMENSIONS, COUNTS, HASH)
 
-#: How the hash of a chunk begins, by its name.
+#: How a hash begins, by the name that files have for it.
 HASHES: Mapping[str, Callable[[bytes], Hash]] = {
     "XXH3-128": xxhash.xxh3_128,
     "SHA-256": functools.partial(hashlib.sha256, usedforsecurity=False),
