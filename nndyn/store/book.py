@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from functools import partial
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +18,10 @@ from nndyn.store.rows import InParts
 if TYPE_CHECKING:
     import netCDF4
 
-#: Bytes from which on digests are made in a thread of their own.
-_LARGE = 2**20
-#: Bytes from which on the rows in them are written one by one: the library makes copies.
+#: Bytes from which on rows are written one by one: the library makes copies.
 _IN_TURN = 32 * 2**20
+#: Bytes that each of them then has, at least.
+_LARGE = 2**20
 
 
 class Book:
@@ -33,27 +30,21 @@ class Book:
     Parameters
     ----------
     path : Path
-    identity : str
-        The ``recording_id``.
     checks : Checks or None
         Its digests; none where this process has written all there is.
     ledger : Ledger or None
         Of digests to be written; none in a file that has none, as earlier versions wrote it.
     """
 
-    def __init__(
-        self, path: Path, identity: str, checks: Checks | None, ledger: Ledger | None
-    ) -> None:
-        self._path, self._identity = path, identity
-        self._checks, self._ledger = checks, ledger
+    def __init__(self, path: Path, checks: Checks | None, ledger: Ledger | None) -> None:
+        self._path, self._checks, self._ledger = path, checks, ledger
         self._grids = {} if ledger is None else ledger.grids
         self._described: bytes | None = None  # nobody changes variables of an open file
 
     @classmethod
-    def of(cls, path: Path, identity: str, checks: Checks | None) -> Book:
+    def of(cls, path: Path, checks: Checks | None) -> Book:
         """Return the book of a file that was there before, which has digests or not."""
-        ledger = None if checks is None else Ledger(identity, checks.grids)
-        return cls(path, identity, checks, ledger)
+        return cls(path, checks, None if checks is None else checks.ledger())
 
     def read(self, nc: netCDF4.Dataset, name: str, where: slice) -> Array:
         """Return rows of a variable, checked unless this process wrote some."""
@@ -83,17 +74,14 @@ class Book:
         if self._ledger is None:
             variable[start : start + len(values)] = values
             return
-        note = partial(self._ledger.add, name, start, values, before)
-        # chunks of one row are whole: their digests need nothing of the file
-        alone = self._grids[name].chunk[0] == 1 and values.nbytes >= _LARGE
-        with _beside(note) if alone else nullcontext(note()):
-            # short rows, as of tangent vectors, are many: each write takes some tenths of a ms
-            large = values.ndim > 2 and values.nbytes >= _IN_TURN
-            if alone and large and values[0, 0].nbytes >= _LARGE:
-                for i, r in np.ndindex(values.shape[:2]):
-                    variable[start + i, r] = values[i, r]
-            else:
-                variable[start : start + len(values)] = values
+        self._ledger.add(name, start, values, before)
+        alone = self._grids[name].chunk[0] == 1 and values.ndim > 2
+        # short rows, as of tangent vectors, are many: each write takes some tenths of a ms
+        if alone and values.nbytes >= _IN_TURN and values[0, 0].nbytes >= _LARGE:
+            for i, r in np.ndindex(values.shape[:2]):
+                variable[start + i, r] = values[i, r]
+        else:
+            variable[start : start + len(values)] = values
         self._trust(name)
 
     def _trust(self, name: str) -> None:
@@ -112,7 +100,7 @@ class Book:
         """
         if self._ledger is None:
             return
-        ledger = Ledger(self._identity, self._grids)
+        ledger = self._ledger.emptied()
         for name, grid in self._grids.items():
             rows = _begun(nc, name, grid.chunk[0], kept)
             if rows:
@@ -123,7 +111,7 @@ class Book:
     def anew(self, nc: netCDF4.Dataset, counts: Mapping[str, int]) -> Book:
         """Return a book of the file as it is now, with so many rows of each growing dimension."""
         checks = None if self._ledger is None else Checks(self._path, nc, counts)
-        return Book.of(self._path, self._identity, checks)
+        return Book.of(self._path, checks)
 
     @property
     def new(self) -> int:
@@ -162,32 +150,6 @@ class Book:
 def _begun(nc: netCDF4.Dataset, name: str, chunk: int, kept: Mapping[str, int]) -> int:
     """Return the rows of the last chunk along the first axis that stay, 0 if it stays whole."""
     return kept.get(nc.variables[name].dimensions[0], 0) % chunk
-
-
-@contextmanager
-def _beside(act: Callable[[], None]) -> Iterator[None]:
-    """Do something in a thread of its own while the body runs; what it raises is raised here."""
-    raised: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            act()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=guarded)
-    try:
-        thread.start()
-    except RuntimeError:  # no more threads, or the program is ending
-        act()
-        yield
-        return
-    try:
-        yield
-    finally:
-        thread.join()
-    if raised:
-        raise raised[0]
 
 
 class _Taken:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nndyn.errors import RecordingError
+from nndyn.kinds import shown
 from nndyn.numerics.arrays import Array
 from nndyn.store import digests
 from nndyn.store.committed import own
-from nndyn.store.digests import Grid
+from nndyn.store.digests import Grid, Ledger
 
 if TYPE_CHECKING:
     import netCDF4
@@ -83,7 +84,7 @@ class Checks:
     Raises
     ------
     RecordingError
-        If the list of digests is damaged.
+        If the list of digests is damaged, or of a hash that is not known.
     """
 
     def __init__(self, path: Path, nc: netCDF4.Dataset, counts: Mapping[str, int]) -> None:
@@ -99,7 +100,13 @@ class Checks:
                 f"{path} is damaged: {digests.VARIABLES} are not the variables of the schema that "
                 f"it has, {odd}; {_CURE}"
             )
-        self._identity = str(nc.getncattr("recording_id"))
+        self._identity, self._hash = str(nc.getncattr("recording_id")), digests.hash_of(nc)
+        if self._hash not in digests.HASHES:
+            raise RecordingError(
+                f"{path} has digests by {shown(self._hash)}, this version of nndyn knows "
+                f"{' and '.join(digests.HASHES)}: it is of a later version, or damaged; update "
+                f"nndyn, or {_CURE}"
+            )
         size = 8 * digests.WORDS * counts[digests.DIM]
         if size > path.stat().st_size:
             raise RecordingError(
@@ -159,6 +166,10 @@ class Checks:
     def grids(self) -> dict[str, Grid]:
         """How each variable with digests is cut into chunks."""
         return {name: table.grid for name, table in self._tables.items()}
+
+    def ledger(self) -> Ledger:
+        """Return a ledger of what is to be written into the file."""
+        return Ledger(self._hash, self._identity, self.grids)
 
     def trust(self, name: str) -> None:
         """Check no more of a variable: this process writes it."""
@@ -231,7 +242,7 @@ class Checks:
         places: Sequence[tuple[int, tuple[slice, ...]]],
     ) -> None:
         """Compare the chunks of a block of rows; rows that are not committed are left out."""
-        grid, begun = table.grid, digests.begun(self._identity, name)
+        grid, begun = table.grid, digests.begun(self._hash, self._identity, name)
         for line, first, stop in grid.lines(start, min(start + len(values), table.rows)):
             rows = values[first - start : stop - start]
             for offset, where in places:

@@ -290,7 +290,8 @@ def define(nc: netCDF4.Dataset, header: Header, attrs: Mapping[str, Any]) -> dig
     names = [v.name for v in header.variables]
     digests.define(nc, names, [d for d in dims if d in GROWING])
     nc.set_auto_maskandscale(False)
-    ledger = digests.Ledger(str(attrs["recording_id"]), digests.grids(nc, names))
+    identity = str(attrs["recording_id"])
+    ledger = digests.Ledger(digests.hash_of(nc), identity, digests.grids(nc, names))
     for name, values in _initial(header).items():
         stored, target = text.get(name), nc.variables[name]
         if stored is not None:

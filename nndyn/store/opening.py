@@ -180,7 +180,7 @@ def of_new(
         shapes=shapes,
         chunk_rows=_chunk_rows(dims, shapes, committed),
         committed=committed,
-        book=Book(path, str(attrs["recording_id"]), None, ledger),
+        book=Book(path, None, ledger),
     )
 
 
@@ -213,7 +213,7 @@ def found(path: Path, nc: netCDF4.Dataset) -> Opening:
                 f"{path} is damaged: block is {shown(attrs['block'])}, expected "
                 f"{shapes['time'][0]}, the times of a chunk; {CURE}"
             )
-        book = Book.of(path, looked.attrs.id, looked.checks)
+        book = Book.of(path, looked.checks)
         times = {d: slice(0, n) for d, n in looked.rows.items() if d != DIM}
         check_times(path, {d: book.read(nc, d, where) for d, where in times.items()})
         dims = {n: v.dimensions for n, v in there.items()}

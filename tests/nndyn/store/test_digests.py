@@ -414,24 +414,6 @@ def test_plain_readers_open_the_file(tmp_path: Path) -> None:
         assert not {digests.NAME, *digests.OF_THE_FILE} & {*run.variables, *run.attrs, *run.dims}
 
 
-def test_the_digest_is_what_the_documentation_says(tmp_path: Path) -> None:
-    import hashlib
-
-    path = tmp_path / "run.nc"
-    plan = record(path, times=43)
-    with netCDF4.Dataset(path) as nc:
-        names = nc.getncattr(digests.VARIABLES).split()
-        identity, entries = nc.recording_id, np.asarray(nc["digest"][:])
-    for chunk, part in ((4, slice(32, 40)), (5, slice(40, 43))):
-        known = hashlib.sha256(f"{identity} distance_l1\n".encode())
-        known.update(np.array(chunk, dtype="<u8").tobytes())
-        known.update(rows(plan, 0, 43)["distance_l1"][part].astype("<f8").tobytes())
-        mine = (entries[:, 0] == names.index("distance_l1")) & (entries[:, 1] == chunk)
-        found = entries[mine][-1]
-        assert found[2] == part.stop - part.start
-        assert found[3:].astype("<i8").tobytes() == known.digest()[:16]
-
-
 def test_chunks_are_checked_anew_when_the_file_is_opened_anew(tmp_path: Path) -> None:
     """Xarray closes files it has too many of, and opens them by name when they are used."""
     path, plan = tmp_path / "run.nc", record(tmp_path / "run.nc")
