@@ -20,9 +20,13 @@ from nndyn.store.library import close_unused, exclusive, reading
 
 
 class _Checked(NetCDF4ArrayWrapper):
-    """One variable of a `_Store`."""
+    """One variable of a `_Store`, of the shape and type that xarray found."""
 
     __slots__ = ()
+
+    def __init__(self, name: str, store: _Store, found: xr.Variable) -> None:
+        self.variable_name, self.datastore = name, store
+        self.shape, self.dtype = found.shape, found.dtype
 
     def _getitem(self, key: Any) -> Any:
         checks = self.datastore.checks
@@ -65,7 +69,7 @@ class _Store(NetCDF4DataStore):
     def open_store_variable(self, name: str, var: netCDF4.Variable[Any]) -> xr.Variable:
         """Return a variable that is checked when it is read."""
         plain = super().open_store_variable(name, var)
-        data = indexing.LazilyIndexedArray(_Checked(name, self))  # type: ignore[no-untyped-call]
+        data = indexing.LazilyIndexedArray(_Checked(name, self, plain))  # type: ignore[no-untyped-call]
         return xr.Variable(plain.dims, data, plain.attrs, plain.encoding)
 
     @exclusive
