@@ -364,7 +364,6 @@ def arranged(recording: xr.Dataset) -> xr.Dataset:
     last = [name for name in _BOOKKEEPING if name in found]
     first = [name for name in _FIRST if name in found]
     middle = [name for name in found if name not in (*first, *last)]
-    order = {name: recording.variables[name] for name in (*first, *middle, *last)}
-    shown = recording.drop_vars(found).assign(order)
+    shown = recording[[*recording.coords, *first, *middle, *last]]
     shown.attrs = {"status": shown.attrs["status"], **shown.attrs}
     return shown

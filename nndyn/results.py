@@ -142,9 +142,10 @@ def result(
             )
     first = [name for key in summary for name in (key, f"{key}_ci") if name in variables]
     variables = {name: variables[name] for name in dict.fromkeys([*first, *variables])}
-    ds = xr.Dataset(variables, coords=dict(coords or {}))
-    if "bound" in ds.dims:
-        ds = ds.assign_coords(bound=("bound", ["lower", "upper"]))
+    coords = dict(coords or {})
+    if any("bound" in dims for dims, *_ in variables.values()):
+        coords["bound"] = ("bound", ["lower", "upper"])
+    ds = xr.Dataset(variables, coords=coords)
     others = {k: _origin(v) for k, v in parameters.items() if isinstance(v, xr.Dataset)}
     ds.attrs = {
         "verdict": verdict,

@@ -53,7 +53,7 @@ def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset
         if known is None:
             continue
         allowed = [known.dims] + [known.on(d).dims for d in _OTHER_TIMES]
-        found = recording[name]
+        found = recording.variables[name]
         if found.dims not in allowed:
             raise RecordingError(
                 f"{source}: {name} has dimensions {found.dims}, the schema has {known.dims}"
@@ -67,7 +67,7 @@ def validate(recording: xr.Dataset, source: str = "the recording") -> xr.Dataset
     return recording
 
 
-def _check_kind(variable: Variable, found: xr.DataArray, source: str) -> None:
+def _check_kind(variable: Variable, found: xr.Variable, source: str) -> None:
     """Check of which type values are, and that what labels them is text."""
     kinds = {"f": "f", "i": "iu", "u": "u", "s": "OSU"}[variable.dtype[0]]
     if found.dtype.kind not in kinds:

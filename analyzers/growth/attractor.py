@@ -121,12 +121,13 @@ def _at_rest(lengths: Array, longest: float, rounding: float) -> bool:
 
 def _period(n: int, distances: Callable[[Array], Array], tolerance: float) -> int:
     """Smallest p at which n rows repeat over the last periods; 0 where there is none."""
+    # those of the last are known: nearly every p is ruled out by them
+    to_last = distances(np.column_stack([np.full(n - 1, n - 1), np.arange(n - 1)]))
     for p in range(1, min(LONGEST, (n - 1) // 2) + 1):
         earlier = p * np.arange(1, min((n - p) // p, max(2, 8 // p)) + 1)
-        recent = np.arange(n - 1, n - p - 1, -1)  # the last first: its distances are known
-        if all(
+        if to_last[n - 1 - earlier].max() <= tolerance and all(
             distances(np.column_stack([np.full(earlier.size, i), i - earlier])).max() <= tolerance
-            for i in recent
+            for i in range(n - 2, n - p - 1, -1)
         ):
             return p
     return 0

@@ -86,14 +86,16 @@ def growth_phases(steps: Array) -> Phases:
     segmentation. Neighbours whose slopes agree within a factor of two, or are both below a tenth
     of the steepest, are one phase.
     """
-    bounds = segment(steps, 1.0)
-    residual = np.empty(len(steps))
+    n = len(steps)
+    costs, best = segmentations(steps)
+    bounds = _row(best, preferred(costs, n, 1.0))
+    residual = np.empty(n)
     for a, b in itertools.pairwise(bounds):
         np.subtract(steps[a:b], steps[a:b].mean(), out=residual[a:b])
-    tau = min(max(autocorrelation_time(residual), 1.0), len(steps) / SHORTEST)
+    tau = min(max(autocorrelation_time(residual), 1.0), n / SHORTEST)
     del residual
     if tau > 1.0 and len(bounds) > 2:
-        bounds = segment(steps, tau)
+        bounds = _row(best, preferred(costs, n / tau, tau))
     pieces = merge(_phases(steps, bounds))
     return Phases(_phases(steps, _joined(bounds, pieces)), pieces, tau)
 
@@ -112,43 +114,59 @@ def same_phases(steps: Array, like: Phases) -> Phases:
     Phases
         With boundaries of its own.
     """
-    bounds = segment(steps, like.tau, sum(like.pieces))
+    count = sum(like.pieces)
+    bounds = _row(segmentations(steps, count)[1], count)
     return Phases(_phases(steps, _joined(bounds, like.pieces)), like.pieces, like.tau)
 
 
-def segment(steps: Array, tau: float, count: int | None = None) -> list[int]:
-    """Return the boundaries of the segmentation that the information criterion prefers.
+def segmentations(steps: Array, most: int = MOST) -> tuple[Array, Array]:
+    """Return the best segmentation into each number of segments, up to `most`.
 
     Parameters
     ----------
     steps : (n,) float64
-    tau : float
-        Integrated autocorrelation time of the residuals, in samples.
-    count : int, optional
-        Number of segments, instead of the criterion's choice.
+    most : int
+        Fewer where the curve has not as many that are long enough.
 
     Returns
     -------
-    list of int
-        Ascending, from 0 to n.
+    costs, bounds
+        As of `analyzers.lyapunov.kernels.best_segments`.
     """
     from analyzers.lyapunov.kernels import best_segments
 
     n = len(steps)
-    most = max(1, min(MOST, n // SHORTEST))
+    most = max(1, min(most, n // SHORTEST))
     steepest = 0.0
     for part in parts(n - SHORTEST + 1):
         ahead = steps[part.start : part.stop + SHORTEST - 1]
         smooth = np.convolve(ahead, np.full(SHORTEST, 1.0 / SHORTEST), mode="valid")
         steepest = max(steepest, float(np.max(np.abs(smooth))))
     smallest = (NEGLIGIBLE * steepest) ** 2 + 1e-24
-    costs, bounds = best_segments(
+    found: tuple[Array, Array] = best_segments(
         np.ascontiguousarray(steps, dtype=np.float64), candidates(n), SHORTEST, most, smallest
     )
-    if count is None:
-        penalty = 3.0 * np.log(max(n / tau, 2.0)) * np.arange(1, most + 1)
-        count = int(np.argmin(costs / tau + penalty)) + 1
-    return [int(b) for b in bounds[count - 1, : count + 1]]
+    return found
+
+
+def preferred(costs: Array, effective: float, tau: float) -> int:
+    """Return the number of segments that the information criterion prefers.
+
+    Parameters
+    ----------
+    costs : (most,) float64
+        Of the best segmentation into 1, 2, … segments.
+    effective : float
+        Effective samples.
+    tau : float
+        Integrated autocorrelation time of the residuals, in samples.
+
+    Returns
+    -------
+    int
+    """
+    penalty = 3.0 * np.log(max(effective, 2.0)) * np.arange(1, len(costs) + 1)
+    return int(np.argmin(costs / tau + penalty)) + 1
 
 
 def candidates(n: int) -> Array:
@@ -187,6 +205,11 @@ def merge(phases: list[Phase]) -> list[int]:
 
 def _phases(steps: Array, bounds: list[int]) -> list[Phase]:
     return [Phase(a, b, float(steps[a:b].sum())) for a, b in itertools.pairwise(bounds)]
+
+
+def _row(bounds: Array, count: int) -> list[int]:
+    """Boundaries of the best segmentation into `count` segments, from 0 to n."""
+    return [int(b) for b in bounds[count - 1, : count + 1]]
 
 
 def _joined(bounds: list[int], pieces: list[int]) -> list[int]:

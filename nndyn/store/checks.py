@@ -116,20 +116,24 @@ class Checks:
         entries = np.asarray(nc.variables[digests.NAME][: counts[digests.DIM]])
         if entries.dtype != np.int64 or entries.shape[1:] != (digests.WORDS,):
             raise RecordingError(f"{path} is damaged: its digests are not a list; {_CURE}")
-        order = np.argsort(entries[:, 0], kind="stable")
-        entries = entries[order]
+        listed = len(entries)
+        # by variable and chunk; of the entries of a chunk the last holds
+        entries = entries[np.lexsort((entries[:, 1], entries[:, 0]))]
+        later = (entries[1:, :2] == entries[:-1, :2]).all(axis=1)
+        entries = entries[np.append(~later, True)[:listed]]
         bounds = np.searchsorted(entries[:, 0], np.arange(len(names) + 1))
         known = bounds[0] == 0 and bounds[-1] == len(entries)
         self._tables: dict[str, _Table] = {}
+        lengths = digests.lengths(nc)
         for name, grid in digests.grids(nc, names).items():
             variable = nc.variables[name]
             dim = variable.dimensions[0]
-            rows = counts.get(dim, variable.shape[0])
+            rows = counts.get(dim, lengths[dim])
             size = -(-rows // grid.chunk[0]) * grid.width
             mine = entries[bounds[grid.number] : bounds[grid.number + 1]]
             known = known and bool((mine[:, 1] >= 0).all())
             mine = mine[mine[:, 1] < size]  # others are of chunks that counted before a cut
-            known = known and size <= len(entries) + _UNWRITTEN
+            known = known and size <= listed + _UNWRITTEN
             if not known:
                 raise RecordingError(f"{path} is damaged: its digests are not a list; {_CURE}")
             table = _Table(
@@ -140,9 +144,8 @@ class Checks:
                 np.zeros(size, dtype=np.int64),
                 np.zeros((size, 2), dtype=np.int64),
             )
-            chunks, last = np.unique(mine[::-1, 1], return_index=True)
-            table.entry_rows[chunks] = mine[::-1][last, 2]
-            table.words[chunks] = mine[::-1][last, 3:]
+            table.entry_rows[mine[:, 1]] = mine[:, 2]
+            table.words[mine[:, 1]] = mine[:, 3:]
             self._tables[name] = table
 
     def __getstate__(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from nndyn.numerics.arrays import Array
 from nndyn.recording import CHECKPOINTS
 from nndyn.store.chunks import UNDEFINED, Layout, Node, TreeError, find_layouts, walk
 from nndyn.store.committed import own
+from nndyn.store.digests import lengths
 from nndyn.store.layout import EXTENTS, extents_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _FLETCHER = 4  # bytes a checksum adds to a chunk
 
 Need = tuple[str, tuple[int, ...], int]  # variable, chunks along the axes after the first, chunks
+Taken = tuple[Array, int]  # where parts of the file begin, and the bytes of each
 
 
 def faults(
@@ -62,10 +64,11 @@ def faults(
     may overlap.
     """
     wanted: dict[tuple[int, ...], list[Need]] = {}
+    sizes = lengths(nc)
     for name, variable in own(nc).items():
-        chunk = tuple(int(c) for c in variable.chunking())
-        grid = tuple(-(-s // c) for s, c in zip(variable.shape, chunk, strict=True))
-        lines = -(-rows.get(variable.dimensions[0], variable.shape[0]) // chunk[0])
+        dims, chunk = variable.dimensions, tuple(int(c) for c in variable.chunking())
+        grid = tuple(-(-sizes[d] // c) for d, c in zip(dims, chunk, strict=True))
+        lines = -(-rows.get(dims[0], sizes[dims[0]]) // chunk[0])
         if name in CHECKPOINTS:
             lines = 0 if slot is None else slot + 1
         need = (name, grid[1:], lines * math.prod(grid[1:]))
@@ -80,7 +83,7 @@ def faults(
             others = found.setdefault(layout.shape, [])
             if layout.root == UNDEFINED or all(layout.root != other.root for other in others):
                 others.append(layout)
-        taken: list[Array] = []
+        taken: list[Taken] = []
         for shape, needs in wanted.items():
             there = found.get(shape, [])
             if len(there) >= len(needs):
@@ -93,7 +96,7 @@ def faults(
         os.close(fd)
 
 
-def _trees(fd: int, layouts: list[Layout], needs: list[Need], taken: list[Array]) -> Iterator[str]:
+def _trees(fd: int, layouts: list[Layout], needs: list[Need], taken: list[Taken]) -> Iterator[str]:
     """Check the indices of variables that the shape of their chunks does not tell apart."""
     names = " or ".join(name for name, _, _ in needs)
     grids = {across for _, across, _ in needs}
@@ -102,7 +105,10 @@ def _trees(fd: int, layouts: list[Layout], needs: list[Need], taken: list[Array]
         [[_fault(*tree[across], wanted) for _, across, wanted in needs] for tree in trees],
         dtype=object,
     )
-    owner = _assigned(faults == "")
+    sound = faults == ""
+    if sound.all():
+        return
+    owner = _assigned(sound)
     left = np.setdiff1d(np.arange(len(layouts)), owner)
     for i, need in zip(left, np.flatnonzero(owner < 0), strict=False):
         yield f"chunk index of {names}: {faults[i, need]}"
@@ -126,20 +132,21 @@ def _assigned(fits: Array) -> Array:
 
 
 def _tree(
-    fd: int, layout: Layout, grids: Collection[tuple[int, ...]], taken: list[Array]
+    fd: int, layout: Layout, grids: Collection[tuple[int, ...]], taken: list[Taken]
 ) -> dict[tuple[int, ...], tuple[int, str]]:
     """Count chunks in the order of each grid, say what is wrong.
 
-    Add every ``(start, stop)`` to `taken`.
+    Add all that it takes of the file to `taken`.
 
     Returns
     -------
     dict of tuple to (int, str)
     """
     found = dict.fromkeys(grids, (0, ""))
+    stored = math.prod(layout.shape) + _FLETCHER
     try:
         for node in walk(fd, layout):
-            taken.append(np.array([[node.address, node.address + node.size]], dtype=np.uint64))
+            taken.append((np.array([node.address], dtype=np.uint64), node.size))
             if node.level:
                 continue
             for across, (count, problem) in found.items():
@@ -147,8 +154,7 @@ def _tree(
                     problem = _leaf(node, layout, across, count)
                     where = f"in the node at byte {node.address}: {problem}" if problem else ""
                     found[across] = count + node.children.size, where
-            size = np.uint64(math.prod(layout.shape) + _FLETCHER)
-            taken.append(np.stack([node.children, node.children + size], axis=1))
+            taken.append((node.children, stored))
     except TreeError as error:
         return {
             across: (count, problem or str(error)) for across, (count, problem) in found.items()
@@ -161,13 +167,13 @@ def _leaf(node: Node, layout: Layout, across: tuple[int, ...], count: int) -> st
     n = node.children.size
     numbers = np.arange(count, count + n)
     lines = math.prod(across)
-    places = np.zeros((n, len(layout.shape)), dtype=np.int64)
+    places = np.zeros((n, len(layout.shape)), dtype=np.uint64)
     places[:, 0] = numbers // lines * layout.shape[0]
-    if across:
+    if lines != 1:
         inner = np.stack(np.unravel_index(numbers % lines, across), axis=1)
         places[:, 1:-1] = inner * np.array(layout.shape[1:-1])
     origins = node.keys["origin"]
-    wrong = np.flatnonzero((origins[:-1] != places.astype(np.uint64)).any(axis=1))
+    wrong = np.flatnonzero((origins[:-1] != places).any(axis=1))
     if wrong.size:
         i = int(wrong[0])
         return f"chunk at {_tuple(origins[i])}, expected {_tuple(places[i])}"
@@ -184,15 +190,20 @@ def _leaf(node: Node, layout: Layout, across: tuple[int, ...], count: int) -> st
     return ""
 
 
-def _tuple(row: Any) -> tuple[int, ...]:
-    return tuple(int(i) for i in row)
+def _tuple(row: Array) -> tuple[int, ...]:
+    return tuple(row.tolist())
 
 
-def _overlaps(taken: list[Array], end: int) -> Iterator[str]:
-    spans = np.concatenate([np.zeros((0, 2), dtype=np.uint64), *taken])
-    spans = spans[np.argsort(spans[:, 0])]
-    if spans.size and int(spans[:, 1].max()) > end:
+def _overlaps(taken: list[Taken], end: int) -> Iterator[str]:
+    if not taken:
+        return
+    starts = np.concatenate([addresses for addresses, _ in taken])
+    sizes = np.array([size for _, size in taken], dtype=np.uint64)
+    stops = starts + np.repeat(sizes, [addresses.size for addresses, _ in taken])
+    order = np.argsort(starts)
+    starts, stops = starts[order], stops[order]
+    if int(stops.max()) > end:
         yield f"a chunk index points beyond the end of the file, {end} bytes"
-    clash = np.flatnonzero(spans[1:, 0] < spans[:-1, 1])
+    clash = np.flatnonzero(starts[1:] < stops[:-1])
     if clash.size:
-        yield f"two chunks or index nodes lie on one another at byte {spans[clash[0] + 1, 0]}"
+        yield f"two chunks or index nodes lie on one another at byte {starts[clash[0] + 1]}"

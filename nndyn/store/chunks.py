@@ -12,8 +12,8 @@ HDF5 File Format Specification 3.0, III.A.1 (version 1 B-trees), III.E (global h
 
 from __future__ import annotations
 
+import functools
 import os
-import re
 import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -129,13 +129,17 @@ def find_layouts(metadata: bytes, shapes: Collection[tuple[int, ...]]) -> list[L
         among them.
     """
     found = []
-    for shape in sorted(set(shapes)):
-        head, tail = bytes((3, 2, len(shape))), struct.pack(f"<{len(shape)}I", *shape)
-        pattern = re.compile(re.escape(head) + b"(.{8})" + re.escape(tail), re.DOTALL)
-        for match in pattern.finditer(metadata):
-            root = int.from_bytes(match.group(1), "little")
-            found.append(Layout(match.start(), shape, root))
-    return found
+    for axes in {len(shape) for shape in shapes}:  # one pass over the bytes each
+        head = bytes((3, 2, axes))
+        tails = {struct.pack(f"<{axes}I", *shape): shape for shape in shapes if len(shape) == axes}
+        at = metadata.find(head)
+        while at >= 0:
+            shape = tails.get(metadata[at + 11 : at + 11 + 4 * axes])
+            if shape is not None:
+                root = int.from_bytes(metadata[at + 3 : at + 11], "little")
+                found.append(Layout(at, shape, root))
+            at = metadata.find(head, at + 1)
+    return sorted(found, key=lambda layout: (layout.shape, layout.position))
 
 
 def read_node(fd: int, address: int, axes: int) -> Node:
@@ -156,7 +160,7 @@ def read_node(fd: int, address: int, axes: int) -> Node:
     TreeError
         If there is no such node.
     """
-    key = np.dtype([("size", "<u4"), ("mask", "<u4"), ("origin", "<u8", (axes,))])
+    key = _key(axes)
     pair = key.itemsize + 8
     size = 24 + 2 * _SPLIT_RANK * pair + key.itemsize
     raw = os.pread(fd, size, address) if address < UNDEFINED >> 1 else b""
@@ -171,6 +175,12 @@ def read_node(fd: int, address: int, axes: int) -> Node:
         (used,), dtype="<u8", buffer=raw, offset=24 + key.itemsize, strides=(pair,)
     )
     return Node(address, len(raw), level, keys, children)
+
+
+@functools.cache
+def _key(axes: int) -> np.dtype[np.void]:
+    """Return the type of a key of a tree of chunks with so many axes."""
+    return np.dtype([("size", "<u4"), ("mask", "<u4"), ("origin", "<u8", (axes,))])
 
 
 def walk(fd: int, layout: Layout, first: int = 0, last: int | None = None) -> Iterator[Node]:
@@ -197,7 +207,7 @@ def walk(fd: int, layout: Layout, first: int = 0, last: int | None = None) -> It
     if layout.root == UNDEFINED:
         return
     axes = len(layout.shape)
-    todo = [(read_node(fd, layout.root, axes).level, layout.root, b"")]
+    todo: list[tuple[int | None, int, bytes]] = [(None, layout.root, b"")]
     seen: set[int] = set()
     while todo:
         level, address, bounds = todo.pop()
@@ -205,14 +215,14 @@ def walk(fd: int, layout: Layout, first: int = 0, last: int | None = None) -> It
             raise TreeError(f"the tree node at byte {address} is the child of two")
         seen.add(address)
         node = read_node(fd, address, axes)
-        if node.level != level or bounds not in (b"", node.keys[[0, -1]].tobytes()):
+        if level is not None and (node.level != level or bounds != node.keys[[0, -1]].tobytes()):
             raise TreeError(f"the tree node at byte {address} contradicts the one above it")
         yield node
-        if level == 0:
+        if node.level == 0:
             continue
         starts, ends = node.keys["origin"][:-1, 0], node.keys["origin"][1:, 0]
         for i in reversed(range(len(ends))):
             final = last is None and i == len(ends) - 1
             if final or (ends[i] >= first and (last is None or starts[i] <= last)):
                 bounds = node.keys[[i, i + 1]].tobytes()
-                todo.append((level - 1, int(node.children[i]), bounds))
+                todo.append((node.level - 1, int(node.children[i]), bounds))

@@ -141,12 +141,17 @@ class Grid:
 
 def grids(nc: netCDF4.Dataset, names: Iterable[str]) -> dict[str, Grid]:
     """Return the grids of variables, numbered as they come."""
-    found = {}
+    found, sizes = {}, lengths(nc)
     for number, name in enumerate(names):
         variable = nc.variables[name]
         chunk = tuple(int(c) for c in variable.chunking())
-        found[name] = Grid(number, tuple(variable.shape[1:]), chunk)
+        found[name] = Grid(number, tuple(sizes[d] for d in variable.dimensions[1:]), chunk)
     return found
+
+
+def lengths(nc: netCDF4.Dataset) -> dict[str, int]:
+    """Return the lengths of the dimensions of an open file, looked up once for all variables."""
+    return {name: len(dimension) for name, dimension in nc.dimensions.items()}
 
 
 def hash_of(nc: netCDF4.Dataset) -> str:
@@ -356,19 +361,15 @@ def description(nc: netCDF4.Dataset) -> bytes:
         If one is missing.
     """
     parts = []
+    fixed = {d: 0 if size.isunlimited() else len(size) for d, size in nc.dimensions.items()}
     for name in (*str(nc.getncattr(VARIABLES)).split(), NAME):
         variable = nc.variables[name]
-        sizes = [(d, _fixed_size(nc, d)) for d in variable.dimensions]
+        sizes = [(d, fixed[d]) for d in variable.dimensions]
         parts.append(_told(name, [variable.dtype.str, sizes, variable.chunking()]))
         for attribute in variable.ncattrs():
             if attribute in _MEANING:
                 parts.append(_told(attribute, variable.getncattr(attribute)))
     return b"".join(parts)
-
-
-def _fixed_size(nc: netCDF4.Dataset, dim: str) -> int:
-    size = nc.dimensions[dim]
-    return 0 if size.isunlimited() else len(size)
 
 
 def _told(name: str, value: Any) -> bytes:

@@ -20,9 +20,13 @@ from nndyn.store.library import close_unused, exclusive, reading
 
 
 class _Checked(NetCDF4ArrayWrapper):
-    """One variable of a `_Store`."""
+    """One variable of a `_Store`, of the shape and type that xarray found."""
 
     __slots__ = ()
+
+    def __init__(self, name: str, store: _Store, found: xr.Variable) -> None:
+        self.variable_name, self.datastore = name, store
+        self.shape, self.dtype = found.shape, found.dtype
 
     def _getitem(self, key: Any) -> Any:
         checks = self.datastore.checks
@@ -57,15 +61,26 @@ class _Manager(CachingFileManager):  # type: ignore[type-arg]
 
 
 class _Store(NetCDF4DataStore):
-    """An open recording; without `checks` it is of an earlier version, or a copy."""
+    """An open recording; without `checks` it is of an earlier version, or a copy.
+
+    While it is being opened `file` is the open file, which xarray else looks up for every attribute
+    and every variable.
+    """
 
     path: Path
     checks: Checks | None
+    file: netCDF4.Dataset | None = None
+
+    def _acquire(self, needs_lock: bool = True) -> netCDF4.Dataset:
+        if self.file is not None:
+            return self.file
+        found: netCDF4.Dataset = super()._acquire(needs_lock)  # type: ignore[no-untyped-call]
+        return found
 
     def open_store_variable(self, name: str, var: netCDF4.Variable[Any]) -> xr.Variable:
         """Return a variable that is checked when it is read."""
         plain = super().open_store_variable(name, var)
-        data = indexing.LazilyIndexedArray(_Checked(name, self))  # type: ignore[no-untyped-call]
+        data = indexing.LazilyIndexedArray(_Checked(name, self, plain))
         return xr.Variable(plain.dims, data, plain.attrs, plain.encoding)
 
     @exclusive
@@ -112,14 +127,18 @@ def opened(
     store = _Store(manager)  # type: ignore[no-untyped-call]
     store.path = path
     try:
-        store.ds.set_auto_maskandscale(False)
-        store.checks = checks = checked(store.ds)
-        if checks is not None:
-            checks.others_write = True
-        recording = xr.open_dataset(store, **options)
+        with manager.acquire_context() as file:
+            store.file = file
+            file.set_auto_maskandscale(False)
+            store.checks = checks = checked(file)
+            if checks is not None:
+                checks.others_write = True
+            recording = xr.open_dataset(store, **options)
     except BaseException:
         store.close()  # else whoever opens the file next is given what the library remembers of it
         raise
+    finally:
+        store.file = None
     for name in digests.OF_THE_FILE:
         recording.attrs.pop(name, None)
     if is_comment(recording.attrs.get(COMMENT)):  # of the file too
