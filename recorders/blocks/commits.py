@@ -172,7 +172,7 @@ class Commits:
         # a resumed run draws again
         redrawn = [[r, self._first + step] for r, step in block.redrawn if step <= t]
         writer.set_attrs(redrawn=json.dumps(redrawn))
-        writer.append({name: arrays[name] for name in arrays.keys() & self._names})
+        writer.append({name: v for name, v in arrays.items() if name in self._names})
         writer.commit(*block.at.of(self._plan.rows))
 
 

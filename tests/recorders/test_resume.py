@@ -1,6 +1,9 @@
 """A run that is cut short, or finished, goes on to the arrays of one that was not."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -102,3 +105,25 @@ def test_a_run_killed_before_its_divergence_was_noted_stops_when_it_is_gone_on_w
     assert resumed.attrs["status"] == "stopped"
     assert resumed.attrs["stop_reason"] == whole.attrs["stop_reason"]
     assert_same(values(whole), values(resumed))
+
+
+_RECORDS = """
+import sys, netCDF4, nndyn
+nndyn.record(nndyn.systems.henon(), sys.argv[1], steps=50, replicas=2, tangents=1).close()
+print(netCDF4.Dataset(sys.argv[1])["digest"][:, :3].tolist())
+"""
+
+
+@pytest.mark.slow
+def test_what_is_written_comes_in_the_same_order_in_every_process(tmp_path):
+    """Sets of names have another order in each."""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", _RECORDS, tmp_path / f"{seed}.nc"],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert found[0] == found[1]
