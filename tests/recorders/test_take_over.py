@@ -127,7 +127,7 @@ def test_a_claim_of_another_host_is_left_unless_old_or_taken_over(tmp_path):
     leave(claimed, age=540)
     before = snapshot(tmp_path)
     assert folder.claim(batch) is None
-    assert work(folder.path, asked, batch) is False
+    assert work(folder, asked, batch) is False
     assert folder.claimant(batch).startswith("process 4711 on node7.cluster, heard of last at")
     assert snapshot(tmp_path) == before
     leave(claimed, age=660)
@@ -202,7 +202,7 @@ def test_a_claim_is_renewed_while_its_batch_is_recorded(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "_PULSE", -1.0)
     monkeypatch.setattr(module, "record_batch", recording)
-    assert work(folder.path, asked, batch)
+    assert work(folder, asked, batch)
     assert abs(ages[0]) < 60
 
 
@@ -220,7 +220,7 @@ def test_who_loses_a_claim_to_another_host_ends_in_one_line(tmp_path, monkeypatc
     monkeypatch.setattr(module, "_PULSE", -1.0)
     monkeypatch.setattr(module, "record_batch", recording)
     with pytest.raises(TakenOverError, match=r"was taken over by process 4711 on node7") as caught:
-        work(folder.path, asked, batch)
+        work(folder, asked, batch)
     assert "\n" not in str(caught.value)
     assert json.loads(lock_path(claimed).read_bytes())["host"] == "node7.cluster"
 
@@ -237,7 +237,7 @@ def test_who_loses_a_run_to_another_host_does_not_take_it_back(tmp_path, monkeyp
 
     monkeypatch.setattr(module, "record_batch", recording)
     with pytest.raises(TakenOverError):
-        work(folder.path, asked, batch)
+        work(folder, asked, batch)
     assert tried == [2]
 
 

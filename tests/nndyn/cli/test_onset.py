@@ -55,13 +55,14 @@ def test_batches_are_cut_until_every_process_has_one():
 def test_a_search_that_processes_share_makes_the_same_runs(tmp_path, monkeypatch):
     """The processes are this one: what counts is how runs are dealt out."""
     from nndyn.studies.batch_run import work
+    from nndyn.studies.folder import Folder
 
     shares = []
 
     def spread(path, asked, study, batches, **how):
         assert how["scheduler"] == "here"
         shares.append([len(batch.cells) for batch in batches])
-        return [b for b in batches if not work(path, asked, b, study=study)]
+        return [b for b in batches if not work(Folder(path), asked, b, study=study)]
 
     from contextlib import nullcontext
 
