@@ -215,9 +215,7 @@ def walk(fd: int, layout: Layout, first: int = 0, last: int | None = None) -> It
             raise TreeError(f"the tree node at byte {address} is the child of two")
         seen.add(address)
         node = read_node(fd, address, axes)
-        if level is not None and (
-            node.level != level or bounds != node.keys[[0, -1]].tobytes()
-        ):
+        if level is not None and (node.level != level or bounds != node.keys[[0, -1]].tobytes()):
             raise TreeError(f"the tree node at byte {address} contradicts the one above it")
         yield node
         if node.level == 0:

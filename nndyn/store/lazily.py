@@ -72,14 +72,14 @@ class _Store(NetCDF4DataStore):
     file: netCDF4.Dataset | None = None
 
     def _acquire(self, needs_lock: bool = True) -> netCDF4.Dataset:
-        if self.file is not None:
-            return self.file
-        return super()._acquire(needs_lock)  # type: ignore[no-untyped-call]
+        if self.file is None:
+            return super()._acquire(needs_lock)  # type: ignore[no-any-return, no-untyped-call]
+        return self.file
 
     def open_store_variable(self, name: str, var: netCDF4.Variable[Any]) -> xr.Variable:
         """Return a variable that is checked when it is read."""
         plain = super().open_store_variable(name, var)
-        data = indexing.LazilyIndexedArray(_Checked(name, self, plain))  # type: ignore[no-untyped-call]
+        data = indexing.LazilyIndexedArray(_Checked(name, self, plain))
         return xr.Variable(plain.dims, data, plain.attrs, plain.encoding)
 
     @exclusive
