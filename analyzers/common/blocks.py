@@ -23,12 +23,12 @@ def parts(n: int, width: int = 1) -> Iterator[slice]:
         yield slice(start, min(start + length, n))
 
 
-def rows(variable: xr.DataArray, part: slice, at: Array | None, columns: Any) -> Array:
+def rows(variable: xr.Variable, part: slice, at: Array | None, columns: Any) -> Array:
     """Return rows of a variable over (time, …) as float64, read in parts.
 
     Parameters
     ----------
-    variable : xarray.DataArray, (time, n)
+    variable : xarray.Variable, (time, n)
         Lazy ones are neither read whole nor kept.
     part : slice
         Of the times asked for.
@@ -40,19 +40,18 @@ def rows(variable: xr.DataArray, part: slice, at: Array | None, columns: Any) ->
     -------
     (m,) or (m, k) float64
     """
-    values = variable.variable
     if at is None:
-        return np.asarray(values[part].values, dtype=np.float64)[:, columns]
+        return np.asarray(variable[part].values, dtype=np.float64)[:, columns]
     wanted = at[part]
     found = []
     first = int(wanted[0]) if wanted.size else 0
-    for piece in parts(int(wanted[-1]) + 1 - first if wanted.size else 0, values.shape[1]):
+    for piece in parts(int(wanted[-1]) + 1 - first if wanted.size else 0, variable.shape[1]):
         low, high = first + piece.start, first + piece.stop
         inside = wanted[np.searchsorted(wanted, low) : np.searchsorted(wanted, high)]
         if inside.size:
-            block = np.asarray(values[low:high].values, dtype=np.float64)
+            block = np.asarray(variable[low:high].values, dtype=np.float64)
             found.append(block[inside - low][:, columns])
-    return np.concatenate(found) if found else np.zeros((0, values.shape[1]))[:, columns]
+    return np.concatenate(found) if found else np.zeros((0, variable.shape[1]))[:, columns]
 
 
 def mean_increments(steps: Array, columns: Array | None = None) -> Array:

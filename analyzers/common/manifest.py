@@ -17,7 +17,12 @@ def manifest(recording: xr.Dataset) -> dict[str, Any]:
 
 def system_of(recording: xr.Dataset) -> dict[str, Any]:
     """Return what a recording's manifest says of its system; of a training's, arguments too."""
-    found: dict[str, Any] = manifest(recording).get("system", {})
+    return system_in(manifest(recording))
+
+
+def system_in(made: dict[str, Any]) -> dict[str, Any]:
+    """Return the same of a manifest that was read already."""
+    found: dict[str, Any] = made.get("system", {})
     if found.get("kind", "training") == "training":
         return found
     return {key: value for key, value in found.items() if key not in header.TRAINED}

@@ -49,9 +49,9 @@ def attractor(recording: xr.Dataset) -> tuple[str, int]:
     """
     T = int(recording.sizes["time"])
     first = max(T - 2 * LONGEST - 1, 0)
-    lengths = None
-    if "step_length" in recording and recording["step_length"].dims[0] == "time":
-        lengths = _lengths(recording["step_length"])
+    stored, lengths = recording.variables.get("step_length"), None
+    if stored is not None and stored.dims[0] == "time":
+        lengths = _lengths(stored)
     if "state" in recording and recording["state"].dims[0] == "time":
         tail = Tail(weights(recording)[first:, 0])
         if len(tail.rows) < 3:
@@ -68,10 +68,10 @@ def attractor(recording: xr.Dataset) -> tuple[str, int]:
     if _at_rest(lengths.last, lengths.longest, 0.0):
         return _named(1)
     columns = [lengths.last]
-    loss = recording.get("loss")
+    loss = recording.variables.get("loss")
     if loss is not None and loss.dims[0] == "time":
         stop = 1 + lengths.count
-        recent_loss = loss.variable[max(stop - len(lengths.last), 1) : stop]
+        recent_loss = loss[max(stop - len(lengths.last), 1) : stop]
         columns.append(np.asarray(recent_loss.values, dtype=np.float64)[:, 0])
     table = np.column_stack(columns)
     spread = np.array([table[-LONGEST:, 0].max(), *np.ptp(table[-LONGEST:, 1:], axis=0)])
@@ -97,7 +97,7 @@ class _Lengths:
     last: Array
 
 
-def _lengths(variable: xr.DataArray) -> _Lengths:
+def _lengths(variable: xr.Variable) -> _Lengths:
     count, longest, last = 0, 0.0, np.zeros(0)
     for part in parts(variable.shape[0], variable.shape[1]):
         lengths = rows(variable, part, None, 0)[int(part.start == 0) :]

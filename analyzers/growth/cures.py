@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from analyzers.common.manifest import manifest, system_of
+from analyzers.common.manifest import manifest, system_in
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,9 +17,10 @@ FINER = "record in float64 (`dtype='float64'`; a loop of your own: `model.double
 
 def in_force(recording: xr.Dataset) -> dict[str, Any]:
     """Return the options that a recording was made with: ``rescale``, ``tangents``, ``discard``."""
-    asked = manifest(recording).get("recording", {})
+    made = manifest(recording)
+    asked = made.get("recording", {})
     found = {key: asked.get(key) for key in ("rescale", "tangents")}
-    return {**found, "discard": system_of(recording).get("discard")}
+    return {**found, "discard": system_in(made).get("discard")}
 
 
 def longer_use(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def escape(recording: xr.Dataset) -> str:
     """Say when the reference stopped being finite, with what to try; empty where it did not."""
-    step = int(recording["diverged_at"].values[0]) if "diverged_at" in recording else -1
+    step = int(recording.variables["diverged_at"].values[0]) if "diverged_at" in recording else -1
     if step < 0:
         return ""
     said = f"the reference is not finite from step {step} on"

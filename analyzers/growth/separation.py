@@ -159,12 +159,12 @@ def require(recording: xr.Dataset) -> None:
     for name in ("time", "role", "pair", "log_rescale", "diverged_at"):
         if name not in recording.variables:
             raise DataError(f"this is no recording: variable {name!r} is missing")
-    role = np.asarray(recording["role"].values)
+    role = np.asarray(recording.variables["role"].values)
     if role.ndim != 1 or role.size == 0 or role[0] != REFERENCE:
         raise DataError(
             "replica 0 is not the reference; select replicas so that the reference comes first"
         )
-    pair = np.asarray(recording["pair"].values)
+    pair = np.asarray(recording.variables["pair"].values)
     for r, partner in enumerate(pair):
         if partner >= 0 and not (partner < pair.size and pair[partner] == r):
             raise DataError(
@@ -200,7 +200,7 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
     Stored distances: one pass over them. From ``state``, and for mirrored pairs: one pass over
     ``state`` too, a block of it at a time. Beside what is returned a few MB.
     """
-    role = np.asarray(recording["role"].values)
+    role = np.asarray(recording.variables["role"].values)
     replicas = np.flatnonzero(role == PERTURBED)
     if replicas.size == 0:
         cure = "record with `replicas=5`, or with tangents for their spectrum"
@@ -214,11 +214,11 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
             f"the recording has neither distance_{distance} nor {source_of}; "
             "use another distance or record it again"
         )
-    pairs = np.asarray(recording["pair"].values)[replicas]
+    pairs = np.asarray(recording.variables["pair"].values)[replicas]
     column = {int(r): i for i, r in enumerate(replicas)}
     pair = np.array([column.get(int(p), -1) for p in pairs], dtype=np.int64)
     mirrored = bool((pair >= 0).any()) and "state" in recording
-    axis = str(recording[f"distance_{distance}" if stored else "state"].dims[0])
+    axis = str(recording.variables[f"distance_{distance}" if stored else "state"].dims[0])
     time = np.asarray(recording[axis].values, dtype=np.float64)
     if time.size < 3:
         raise DataError(f"the recording has {time.size} times, at least 3 are needed")
@@ -233,7 +233,7 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
         source = _stored(recording, distance, time.size, at)
         if mirrored:
             asymmetry = _asymmetry(recording, replicas, pair, time)
-    unit = str(recording["time"].attrs.get("units", "step"))
+    unit = str(recording.variables["time"].attrs.get("units", "step"))
     controls = np.flatnonzero(role == CONTROL)
     T, R, early = time.size, replicas.size, min(EARLY, time.size)
     log_separation, start = np.empty((T, R)), np.empty((early, R))
@@ -246,7 +246,7 @@ def separation(recording: xr.Dataset, distance: Norm = "l2") -> Separation:
             part = slice(whole.start + piece.start, whole.start + piece.stop)
             tell(part.start, T)
             l2 = found["l2"][piece][:, replicas]
-            taken = rows(recording["log_rescale"], part, at, replicas)
+            taken = rows(recording.variables["log_rescale"], part, at, replicas)
             factors = np.diff(taken if before is None else np.concatenate([before, taken]), axis=0)
             unknown = ~np.isfinite(taken) & np.isfinite(l2)  # NaN of a replica that diverged is not
             if unknown.any() or (np.abs(factors) > WIDEST).any():
@@ -311,7 +311,7 @@ def _stored(
 ) -> Iterator[tuple[slice, dict[str, Array], None]]:
     """Yield the stored distances, as `scan` does those of states."""
     names: set[str] = {distance, "l2"}
-    variables = {name: recording[f"distance_{name}"] for name in names}
+    variables = {name: recording.variables[f"distance_{name}"] for name in names}
     index = {name: at if v.dims[0] == "time" else None for name, v in variables.items()}
     for part in parts(T, recording.sizes["replica"]):
         yield part, {n: rows(v, part, index[n], slice(None)) for n, v in variables.items()}, None
@@ -365,11 +365,12 @@ def _log(distance: Array) -> Array:
 
 
 def _step_length(recording: xr.Dataset, at: Array | None, T: int) -> Array | None:
-    if "step_length" not in recording or recording["step_length"].dims[0] != "time":
+    lengths = recording.variables.get("step_length")
+    if lengths is None or lengths.dims[0] != "time":
         return None
     values = np.empty(T)
-    for part in parts(T, recording["step_length"].shape[1]):
-        values[part] = rows(recording["step_length"], part, at, 0)
+    for part in parts(T, lengths.shape[1]):
+        values[part] = rows(lengths, part, at, 0)
     return values
 
 
@@ -377,7 +378,7 @@ def _aligned(recording: xr.Dataset, at: Array | None, T: int) -> Array | None:
     if "deviation_alignment" not in recording:
         return None
     aligned, known = np.zeros(T, dtype=bool), False
-    alignment = recording["deviation_alignment"].variable
+    alignment = recording.variables["deviation_alignment"]
     for part in parts(T):
         values = np.asarray(alignment[part if at is None else at[part]].values, dtype=np.float64)
         known = known or bool(np.isfinite(values).any())
@@ -388,7 +389,7 @@ def _aligned(recording: xr.Dataset, at: Array | None, T: int) -> Array | None:
 def _redrawn(recording: xr.Dataset, time: Array, replicas: Array) -> list[tuple[int, int]]:
     """Increments that end at, or span, a step at which the replica was drawn anew."""
     redrawn = []
-    steps = recording["time"].values
+    steps = recording.variables["time"].values
     for replica, step in redrawn_of(recording.attrs):
         row = row_of(recording, step)
         if row >= steps.size:

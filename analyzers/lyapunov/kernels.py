@@ -43,8 +43,9 @@ def best_segments(
             i += 1
         total[c], square[c] = sum_x, sum_xx
     cost = np.full((C, C), np.inf)
-    for i in range(C):
-        for j in range(i + 1, C):
+    for i in range(C - 1):
+        # of two segments the first begins with the curve and the second ends with it
+        for j in range(i + 1 if i == 0 or most > 2 else C - 1, C):
             a, b = candidates[i], candidates[j]
             n = b - a
             if n >= shortest:
@@ -56,7 +57,7 @@ def best_segments(
     best[0] = cost[0]
     origin[0] = 0
     for k in range(1, most):
-        for j in range(1, C):
+        for j in range(1 if k < most - 1 else C - 1, C):  # the last segment ends with the curve
             for i in range(1, j):
                 value = best[k - 1, i] + cost[i, j]
                 if value < best[k, j]:

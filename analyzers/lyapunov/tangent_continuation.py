@@ -38,8 +38,8 @@ def continued(recording: xr.Dataset, sep: Separation, region: Region) -> tuple[R
     away = int(recording["diverged_at"].values[0]) >= 0  # where a tangent grows, and is no exponent
     if away or region.ended_by in ("end", "divergence") or "tangent_log_stretch" not in recording:
         return region, None
-    variable = recording["tangent_log_stretch"]
-    times = np.asarray(variable[variable.dims[0]].values, np.float64)
+    variable = recording.variables["tangent_log_stretch"]
+    times = np.asarray(recording[variable.dims[0]].values, np.float64)
     first = np.empty(times.size)
     for part in parts(times.size, variable.shape[1]):
         first[part] = rows(variable, part, None, 0)
@@ -87,8 +87,9 @@ def _keep_offset(recording: xr.Dataset, sep: Separation, start: int) -> None:
     later = sep.time[start:]
     at = np.searchsorted(recording["time"].values, later)
     there = sep.replicas[np.isfinite(sep.log_separation[start])]
-    first = float(mean_increments(rows(recording["log_rescale"], slice(0, 1), at, there))[0])
+    rescale = recording.variables["log_rescale"]
+    first = float(mean_increments(rows(rescale, slice(0, 1), at, there))[0])
     for part in parts(later.size - 1, sep.log_separation.shape[1]):
         part = slice(part.start + 1, part.stop + 1)
-        taken = mean_increments(rows(recording["log_rescale"], part, at, there))
+        taken = mean_increments(rows(rescale, part, at, there))
         sep.offset[start:][part] = sep.offset[start] + (taken - first)

@@ -368,6 +368,7 @@ def _ordered(index: Index) -> tuple[Array | None, Index]:
 
 def _runs(lines: Array, most: int) -> Iterator[Array]:
     """Cut `lines` where one is missing, and after so many."""
-    for run in np.split(lines, np.flatnonzero(np.diff(lines) != 1) + 1):
+    gaps = np.flatnonzero(np.diff(lines) != 1) + 1
+    for run in np.split(lines, gaps) if len(gaps) else [lines]:
         for at in range(0, len(run), most):
             yield run[at : at + most]

@@ -150,7 +150,7 @@ def grids(nc: netCDF4.Dataset, names: Iterable[str]) -> dict[str, Grid]:
 
 
 def lengths(nc: netCDF4.Dataset) -> dict[str, int]:
-    """Return the lengths of the dimensions of an open file, looked up once for all variables."""
+    """Return the lengths of dimensions, which the library looks up anew for every shape."""
     return {name: len(dimension) for name, dimension in nc.dimensions.items()}
 
 

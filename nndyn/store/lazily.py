@@ -72,10 +72,9 @@ class _Store(NetCDF4DataStore):
     file: netCDF4.Dataset | None = None
 
     def _acquire(self, needs_lock: bool = True) -> netCDF4.Dataset:
-        if self.file is not None:
-            return self.file
-        found: netCDF4.Dataset = super()._acquire(needs_lock)  # type: ignore[no-untyped-call]
-        return found
+        if self.file is None:
+            return super()._acquire(needs_lock)  # type: ignore[no-any-return, no-untyped-call]
+        return self.file
 
     def open_store_variable(self, name: str, var: netCDF4.Variable[Any]) -> xr.Variable:
         """Return a variable that is checked when it is read."""

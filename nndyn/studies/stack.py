@@ -65,16 +65,16 @@ def reduce(result: xr.Dataset, keep: Sequence[str], stationary: float) -> Found:
     found = Found(verdict=result.attrs["verdict"], reason=result.attrs["reason"])
     found.stationary = stationary
     for name in names:
-        if name not in result:
+        variable = result.variables.get(name)
+        if variable is None:
             continue
-        variable = result[name]
         values = np.asarray(variable.values)
         values = values.astype(str if values.dtype.kind in "OUS" else np.float64)
         dims = tuple(map(str, variable.dims))
         found.variables[name] = (dims, values, dict(variable.attrs))
         for dim in dims:
             if dim in result.coords and dim != "bound":
-                found.coords[dim] = np.asarray(result[dim].values)
+                found.coords[dim] = np.asarray(result.variables[dim].values)
     return found
 
 

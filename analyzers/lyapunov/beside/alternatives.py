@@ -97,7 +97,7 @@ def _quadratic(
 ) -> None:
     if "quadratic_log_growth" not in recording:
         return
-    growth = recording["quadratic_log_growth"]
+    growth = recording.variables["quadratic_log_growth"]
     at = np.searchsorted(recording["time"].values, sep.time)
     mean = np.empty(at.size)
     for part in parts(at.size, growth.shape[1]):

@@ -106,7 +106,7 @@ def parted(recording: xr.Dataset, sep: Separation, steps: Array, parameter: str,
         share[part] = _mean(shares)
         good = np.isfinite(square) & (square > 0.0)
         each = 0.5 * np.log(square, out=np.full(square.shape, np.nan), where=good)
-        each += rows(recording["log_rescale"], part, None, sep.replicas)[..., None]
+        each += rows(recording.variables["log_rescale"], part, None, sep.replicas)[..., None]
         logs[part] = _mean(each)
         joined = each if before is None else np.concatenate([before, each])
         first = part.stop - len(joined)
@@ -322,7 +322,7 @@ def _relative(
     starts = np.concatenate([[0], of.ends[:-1]])
     lengths = [float(x @ x) for x in _split(reference, starts, of.ends)]
     square = np.array(lengths) @ of.member
-    taken = rows(recording["log_rescale"], slice(t, t + 1), None, sep.replicas)
+    taken = rows(recording.variables["log_rescale"], slice(t, t + 1), None, sep.replicas)
     put_back = float(_mean(taken[..., None])[0, 0])
     found = np.full(len(of.names), np.nan)
     np.divide(np.exp(of.logs[t] - put_back), np.sqrt(square), out=found, where=square > 0.0)
