@@ -14,6 +14,7 @@ import numpy as np
 
 from analyzers.studies.growth import told
 from analyzers.studies.onset import THRESHOLD, Onset, onset, turning_rates
+from nndyn.errors import UsageError
 from nndyn.finder.bracketing import Lattice
 from nndyn.finder.bracketing import following as next_rate
 from nndyn.finder.request import EARLY, SCOUTS
@@ -86,11 +87,21 @@ class Course:
         Returns
         -------
         str
+
+        Raises
+        ------
+        UsageError
+            If the budget allows no look at all, since other runs in the folder have spent it.
         """
         used, start, stride = min(SCOUTS, len(seeds)), 0, self.rates.octave
         first = 0
         while True:
             if not self._bracket(seeds[first:used], start, stride):
+                if not any(self.grows.values()):
+                    raise UsageError(
+                        f"budget is {self.budget} steps, and the runs that are there have "
+                        f"{self.runs.spent}: none is left to look at others; give a larger one"
+                    )
                 return "the part of the budget for the search is spent"
             found = self.bracketed(confidence)
             if used > SCOUTS and 0.0 < found.high <= precision * found.low:
@@ -249,7 +260,8 @@ class Course:
         cells = self.cells("lyapunov", [self._point(k, s) for k, s in at])
         for k, s in at:
             one = cells.sel(lr=self.rates.rate(k), seed=s)
-            growth, cut = float(one["growth"]), float(one.get("growth_lower_bound", 0.0)) > 0.0
+            growth = float(one.get("growth", np.nan))  # none of a run that was cut and waits
+            cut = float(one.get("growth_lower_bound", 0.0)) > 0.0
             diverged = str(one["verdict"].item()) == "diverged"
             # cut short below the threshold: it grew until it could no longer be followed
             grown = growth >= THRESHOLD or cut

@@ -76,7 +76,7 @@ class Adaptive:
 
     def lacking(self, points: Iterable[Point], steps: int) -> int:
         """Return the training steps that are missing for runs to have so many."""
-        have = self._there()
+        have = self._have()
         return sum(max(0, steps - have.get((at["lr"], at["seed"]), 0)) for at in points)
 
     def record(
@@ -113,7 +113,7 @@ class Adaptive:
             fixed={**self._asked.fixed, "steps": steps},
             axes={key: dict(sorted(values.items())) for key, values in axes.items()},
         )
-        have = self._there()
+        have = self._have()
         todo = [at for at in points if have.get((at["lr"], at["seed"]), 0) < steps]
         if not todo:
             return
@@ -141,8 +141,8 @@ class Adaptive:
             if known[cell.file]["status"] == FAILED:
                 raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
 
-    def _there(self) -> dict[tuple[object, object], int]:
-        """Return up to which step runs were recorded that are there, by rate and seed.
+    def _have(self) -> dict[tuple[object, object], int]:
+        """Return up to which step runs were recorded, by rate and seed, also where one was cut.
 
         Returns
         -------
@@ -151,10 +151,9 @@ class Adaptive:
         """
         found: dict[tuple[object, object], int] = {}
         for batch, cell, seen in self._seen():
-            if seen["status"] in FINISHED:
-                whole = seen["status"] != "complete"
-                steps = batch.steps if whole else seen["committed"] - 1
-                found[cell.at["lr"], cell.at["seed"]] = steps
+            stopped = seen["status"] in FINISHED and seen["status"] != "complete"
+            steps = batch.steps if stopped else max(0, seen.get("committed", 0) - 1)
+            found[cell.at["lr"], cell.at["seed"]] = steps
         return found
 
     def _seen(self) -> Iterator[tuple[Batch, Cell, dict[str, Any]]]:

@@ -149,9 +149,8 @@ class Commits:
         """Write what is not there yet of a block; what is must have come out again, or be mixed."""
         system, writer, t = self._system, self._writer, block.at.t
         arrays: dict[str, Array] = {}
-        for dim, rows in gather(
-            block.pieces, system, self._pairs, block.arrived, self._names
-        ).items():
+        found = gather(block.pieces, system, self._pairs, block.arrived, self._names)
+        for dim, rows in found.items():
             stepped = dim == "batch_time"  # none is from the last time of what was finished
             rows.cut(block.done - (stepped and block.done > 0), t)
             for r in np.flatnonzero(block.diverged_at >= 0):

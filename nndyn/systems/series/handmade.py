@@ -77,14 +77,14 @@ def validate(recording: xr.Dataset) -> xr.Dataset:
         raise UsageError(f"expected an xarray.Dataset, got {type(recording).__name__}")
     _check_times(recording)
     _check_variables(recording)
-    if not {*ANALYZED} & {*recording.variables} or "replica" not in recording.sizes:
+    if not {*ANALYZED} & {*recording.variables}:
         names = [str(name) for name in recording.variables]
         meant = next((m for n in names if (m := did_you_mean(n, ["state", "distance_l2"]))), "")
         _refuse(
             f"has neither state (time, replica, component) nor distance_l2 (time, replica), but "
             f"{', '.join(names) or 'nothing'}{meant}"
         )
-    count = recording.sizes["replica"]
+    count = recording.sizes.get("replica", 0)
     if count < 1 or recording.sizes["time"] < 1:
         _refuse("is empty: it has no time, or no replica")
     _check_roles(recording)

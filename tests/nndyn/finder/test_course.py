@@ -1,5 +1,6 @@
 """Seeds of a search side by side: the same runs and results as in rounds, and Ctrl-C in them."""
 
+import itertools
 import signal
 import threading
 
@@ -13,6 +14,7 @@ from nndyn.finder import request as of_search
 from nndyn.finder.runs import Adaptive
 from nndyn.store import Writer
 from recorders import batch
+from recorders import request as request_of_runs
 
 SMALL = {"steps": 30, "seeds": 5, "replicas": 2, "threshold": 0.8}
 LITTLE = 420  # training steps
@@ -85,6 +87,49 @@ def test_ctrl_c_comes_when_all_seeds_have_left_and_the_same_call_goes_on(
     found, lines = search(tmp_path / "s", budget=LITTLE)
     assert lines
     assert_same(found, in_rounds[0])
+
+
+@pytest.mark.parametrize(
+    ("budget", "commit"),
+    [
+        (2400, 5),
+        (6000, 11),
+        *(pytest.param(1800, commit, marks=pytest.mark.slow) for commit in (1, 3, 7)),
+        *(pytest.param(6000, commit, marks=pytest.mark.slow) for commit in (2, 16, 23, 31)),
+    ],
+)
+def test_a_search_cut_within_a_run_ends_as_one_that_was_not(tmp_path, monkeypatch, budget, commit):
+    """What it holds is spent, and neither lacking nor too much for the part it was in."""
+    monkeypatch.setattr(request_of_runs, "_BLOCK_STEPS", 100)
+    long = SMALL | {"steps": 600, "budget": budget}
+    expected = nndyn.find_onset("mlp:4-5-3", "iris", path=tmp_path / "whole", **long)
+    real, commits = Writer.commit, itertools.count(1)
+
+    def press(writer, *arguments):
+        real(writer, *arguments)
+        if next(commits) == commit:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as pressed:
+        pressed.setattr(Writer, "commit", press)
+        with pytest.raises(KeyboardInterrupt):
+            nndyn.find_onset("mlp:4-5-3", "iris", path=tmp_path / "s", **long)
+    told = []
+    found = nndyn.find_onset(
+        "mlp:4-5-3",
+        "iris",
+        path=tmp_path / "s",
+        progress=lambda done, of: told.append(done),
+        **long,
+    )
+    assert_same(found, expected)
+    assert max(told) <= found["steps_spent"] <= budget
+
+
+def test_a_budget_that_other_runs_have_spent_is_told(tmp_path):
+    search(tmp_path / "s", budget=LITTLE)
+    with pytest.raises(nndyn.NndynError, match=r"the runs that are there have .* a larger one"):
+        search(tmp_path / "s", budget=90, seed=100)
 
 
 def test_runs_that_were_recorded_and_not_noted_are_spent_too(tmp_path, side_by_side, in_rounds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,24 +13,31 @@ import torch
 THREADED_WORK = 1e9
 
 
-_before: int | None = None  # threads that torch had outside of `one_each`
+_lock = threading.Lock()
+_within, _before = 0, 1  # contexts of `one_each`, and the threads that torch had before the first
 
 
 def allowed() -> int:
     """Return how many threads this process may use for steps: those that torch has, or had."""
-    return torch.get_num_threads() if _before is None else _before
+    return _before if _within else torch.get_num_threads()
 
 
 @contextmanager
 def one_each() -> Iterator[None]:
     """Let torch use one thread, for where several runs have one each; see `allowed`."""
-    global _before
-    before, _before = _before, allowed()
+    global _within, _before
+    with _lock:
+        if not _within:
+            _before = torch.get_num_threads()
+            torch.set_num_threads(1)
+        _within += 1
     try:
-        with threads_for(0.0):
-            yield
+        yield
     finally:
-        _before = before
+        with _lock:  # the last to leave, of those that overlap
+            _within -= 1
+            if not _within:
+                torch.set_num_threads(_before)
 
 
 @contextmanager

@@ -45,10 +45,10 @@ class FusedPerceptrons(Evaluations):
 
     Notes
     -----
-    Takes as many threads as torch has, each some of the rows; of them its share where other runs
-    go on beside it. Memory: of the samples one copy more
-    for each pass that reads them, evaluations apart from steps; the outputs of an evaluation; and
-    in a thread about ``16 tile (sum of widths + widest)`` bytes, 1 to 10 MB.
+    Takes as many threads as torch has, each some of the rows; its share of them where other runs go
+    on beside it. Memory: of the samples one copy more for each pass that reads them, evaluations
+    apart from steps; the outputs of an evaluation; and in a thread about ``16 tile (sum of widths +
+    widest)`` bytes, 1 to 10 MB.
     """
 
     reason: str | None = None
@@ -71,6 +71,8 @@ class FusedPerceptrons(Evaluations):
         self._plan = kernels.plan(network.layers)
         self._tile = kernels.columns(network.layers)
         self._feed = Feed(training, orders)
+        step = 3 * orders[0].size * network.work * self.runs * replicas
+        self._long = step >= threads.THREADED_WORK
         self._weights: tuple[Array, int] = np.empty(0), 0
         self._own: Tensor | None = None
         self._rooms: list[Array] = []
@@ -119,7 +121,8 @@ class FusedPerceptrons(Evaluations):
     ) -> None:
         """Call a kernel for rows from `first` to `end`, of so many passes: some in each thread."""
         work = 2 * self.size * passes * (end - first)
-        few = work < threads.THREADED_WORK / 10  # such as a test set of few samples
+        # steps of little work, and a test set of few samples
+        few = not self._long or work < threads.THREADED_WORK / 10
         with nullcontext(1) if few else threads.share(allowed()) as count:
             parts = min(count, end - first)
             while len(self._rooms) < parts:

@@ -36,7 +36,9 @@ def share(count: int) -> Iterator[int]:
         Threads for a step of this one.
     """
     own, now = threading.get_ident(), time.monotonic()
-    others = [thread for thread, end in [*_ends.items()] if thread != own and end > now - _STORES]
+    others = [
+        thread for thread, end in _ends.copy().items() if thread != own and end > now - _STORES
+    ]
     _ends[own] = math.inf
     try:
         yield max(1, count // (1 + len(others)))

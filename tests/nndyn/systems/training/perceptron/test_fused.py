@@ -16,6 +16,7 @@ from nndyn.systems.training.perceptron.fused.engine import FusedPerceptrons
 from nndyn.systems.training.perceptron.kernels import dispatch
 from nndyn.systems.training.perceptron.network import Layer
 from nndyn.systems.training.perceptron.panels import Panels
+from nndyn.systems.training.torch_state.threads import allowed, one_each
 
 #: Numbers of a tile that cut the samples of iris into many: 8, 24 and 56 at a time.
 TILES = (130, 500, 1000)
@@ -165,6 +166,7 @@ def test_a_step_has_the_threads_that_no_other_run_takes(monkeypatch):
 def test_runs_of_a_pool_take_as_many_threads_as_torch_had(monkeypatch):
     taken = []
     monkeypatch.setattr(threads, "THREADED_WORK", 0.0)
+    monkeypatch.setattr(threads, "_ends", {})
     monkeypatch.setattr(threads, "each", lambda kernel, parts: taken.append(len(parts)))
     system = made()
     engine = engine_of(system, 7)
@@ -180,6 +182,35 @@ def test_runs_of_a_pool_take_as_many_threads_as_torch_had(monkeypatch):
     with system.one_thread():
         engine.gradient(0)
     assert taken == [3, 3, 1]
+
+
+def test_steps_of_little_work_take_one_thread_in_a_pool_too(monkeypatch):
+    taken = []
+    monkeypatch.setattr(threads, "_ends", {})
+    monkeypatch.setattr(threads, "each", lambda kernel, parts: taken.append(len(parts)))
+    torch.set_num_threads(4)
+    system = made()
+    work = 3 * system.order.size * 2 * system.dimension * 7
+    for least, expected in ((work + 1, 1), (work, 4)):
+        monkeypatch.setattr(threads, "THREADED_WORK", least)
+        engine = engine_of(system, 7)
+        engine.load(weights_of(system, 7), engine.statistics)
+        with system.one_thread():
+            engine.gradient(0)
+        assert taken.pop() == expected
+
+
+def test_pools_that_overlap_leave_torch_as_it_was():
+    torch.set_num_threads(3)
+    one, other = one_each(), one_each()
+    for enter in (one, other):
+        enter.__enter__()
+        assert (torch.get_num_threads(), allowed()) == (1, 3)
+    one.__exit__(None, None, None)
+    assert (torch.get_num_threads(), allowed()) == (1, 3)
+    other.__exit__(None, None, None)
+    torch.set_num_threads(2)
+    assert allowed() == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes by fork")
