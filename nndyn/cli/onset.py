@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,12 @@ from nndyn.options import TRAINING
 from nndyn.words.text import size
 
 #: Options of a recording that make sense for the runs of a search.
-_RUNS = ("replicas", "epsilon", "perturb", "pairs", "no_control", "rescale", "evaluate", "seed")
+_RUNS = ("replicas", "epsilon", "perturb", "pairs", "no_control", "rescale", "seed")
+_OFTEN = "evaluate"
+_EVALUATED = (
+    "Steps between evaluations; auto: as often as takes a twentieth of the work.  [default: auto "
+    "in full batch, but a hundred a run or more; else an epoch]"
+)
 
 _GONE = "the runs were not kept; with -o they are, and the same command goes on"
 
@@ -41,9 +47,12 @@ def _range(ctx: click.Context, parameter: click.Parameter, text: Any) -> Any:
 def _params() -> list[click.Parameter]:
     """Return the options: those of a training, of its runs, and of the search."""
     training = record.commands["training"].params
-    chosen = [p for p in training if p.name in (*TRAINING, *_RUNS) and p.name != "lr"]
+    chosen = [p for p in training if p.name in (*TRAINING, *_RUNS) and p.name not in ("lr", _OFTEN)]
+    (often,) = (copy(p) for p in training if p.name == _OFTEN)
+    often.help = _EVALUATED
     return [
         *chosen,
+        often,
         click.Option(
             ["--lr"],
             callback=_range,

@@ -27,6 +27,8 @@ from recorders.batch import cores
 SCOUTS = 3
 #: Runs are looked at after this share of their steps, and go on only where they have to.
 EARLY = 1.0 / 3.0
+#: Evaluations of a run at least, where leaving some out takes a noticeable part of its work away.
+_EVALUATIONS = 100
 #: Floating-point operations of a step of a row from which it is computed outside of Python mostly.
 _LONG = 5e6
 #: Runs under way at once at most, of each of which files are open.
@@ -105,7 +107,9 @@ def search_cost(
     steps, seeds, most = effort_of(steps, seeds, budget)
     bounds, seed = bounds_of(lr, precision), whole("seed", seed, 0)
     asked = asked_of(model, data, bounds, steps, seed, options)
-    there = None if path is None else Adaptive(Folder(path), asked)
+    folder = None if path is None else Folder(path)
+    asked = seldom(asked, seed, folder)
+    there = None if folder is None else Adaptive(folder, asked)
     begin = anchor(asked, seed, bounds)
     rates = lattice(begin, precision, bounds)
     shortest = max(1, int(steps * EARLY))
@@ -167,6 +171,31 @@ def asked_of(
     if len(asked.axes) > 1:
         raise UsageError(f"{next(iter(asked.axes))} is a grid; sweep it instead")
     return asked
+
+
+def seldom(asked: Request, seed: int, folder: Folder | None) -> Request:
+    """Return the request with no more evaluations than it takes, unless it says how many.
+
+    Parameters
+    ----------
+    asked : Request
+    seed : int
+    folder : Folder or None
+        What is there goes on as it was begun.
+
+    Returns
+    -------
+    Request
+    """
+    if callable(asked.recipe.system) or asked.fixed.get("evaluate") is not None:
+        return asked
+    if folder is not None and folder.is_study():
+        every = folder.design().options.get("evaluate")
+    else:
+        system = asked.recipe.make({**asked.options({"seed": seed}), "lr": 1.0}, seed)
+        most = max(1, asked.fixed["steps"] // _EVALUATIONS)
+        every = min(system.evaluate_auto, most) if system.evaluate_every == 1 else None
+    return replace(asked, fixed={**asked.fixed, "evaluate": every})
 
 
 def effort_of(steps: Any, seeds: Any, budget: Any) -> Effort:

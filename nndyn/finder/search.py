@@ -23,6 +23,7 @@ from nndyn.finder.request import (
     bounds_of,
     effort_of,
     same_start,
+    seldom,
 )
 from nndyn.finder.runs import Adaptive
 from nndyn.runtime.interrupts import shielded
@@ -96,7 +97,8 @@ def find_onset(
         may not all be needed.
     **options
         Of ``nndyn.Training``, or of the function, and of ``nndyn.record``; states are not kept
-        unless `store` says so.
+        unless `store` says so. Trainings in full batch are evaluated as often as takes a twentieth
+        of the work, but a hundred times a run or more, unless `evaluate` says how often.
 
     Returns
     -------
@@ -159,6 +161,7 @@ def find_onset(
     makes = callable(asked.recipe.system)
     with ExitStack() as stack:
         stack.enter_context(asked.reading_once())
+        asked = seldom(asked, seed, None if path is None else Folder(path))
         warned = check(asked, seed, bounds, steps) if makes and bounds else same_start(asked, seed)
         if path is None:
             with shielded():

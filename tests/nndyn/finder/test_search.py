@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import nndyn
 from nndyn.finder.course import Course
+from nndyn.finder.request import asked_of, seldom
+from nndyn.studies.folder import Folder
 
 POINTS = [{"lr": 0.5, "seed": 0}, {"lr": 0.5, "seed": 1}]
 
@@ -36,3 +39,24 @@ def test_runs_that_have_not_learned_are_left_whether_they_are_there_or_not(
     monkeypatch.setattr(Course, "cells", lambda self, name, points=None: cells)
     one = object.__new__(Course)
     assert one._unlearned(POINTS) == left
+
+
+def test_trainings_in_full_batch_are_evaluated_a_hundred_times_or_more(tmp_path):
+    """As often as takes a twentieth of the work, unless the call says how often, or did before."""
+
+    def every(system="mlp:4-5-3", folder=None, **options):
+        asked = asked_of(system, options.pop("data", "iris"), None, 300, 0, options)
+        return seldom(asked, 0, folder).fixed["evaluate"]
+
+    x, y = np.random.default_rng(0).standard_normal((40, 4)), np.arange(40) % 3
+    many = (np.tile(x, (50, 1)), np.tile(y, 50))
+    assert every() == 2  # of auto: a fifth of the samples is held back
+    assert every(data=(x, y), test=many) == 3
+    assert every(data=(x, y), test=(x[:1], y[:1])) == 1
+    assert every(evaluate=1) == 1
+    assert every(evaluate="auto", data=(x, y), test=many) == "auto"
+    assert every(batch_size=16) is None
+    nndyn.find_onset("mlp:4-5-3", "iris", path=tmp_path / "s", evaluate=5, steps=30, seeds=3)
+    folder = Folder(tmp_path / "s")
+    assert every(folder=folder) == 5
+    assert every(folder=folder, evaluate=1) == 1
