@@ -53,7 +53,7 @@ def losses(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
         torch.autograd.grad(torch.nn.functional.cross_entropy(leaf, many), leaf)
 
     return {
-        "loss": lambda: loss(here, targets, gradient=True, correct=True),
+        "loss": lambda: loss(here.numpy(), targets, gradient=True, correct=True),
         "torch loss": by_torch,
     }
 
