@@ -82,6 +82,7 @@ def scan(
         if length:
             block = np.ascontiguousarray(state[part].values)
             scan_block(block, *pairs, out["l1"], out["l2"], out["linf"], asymmetry)
+            del block  # before the next is read
         else:
             asymmetry[0] = _scan_pieces(state[start], *pairs, out)
         yield part, out, asymmetry
@@ -99,6 +100,7 @@ def _scan_pieces(rows: xr.Variable, first: Array, second: Array, out: dict[str, 
     for piece in pieces(D, R):
         block = np.ascontiguousarray(rows[:, piece].values)
         separate(block, block.shape[1], 0, l1, linf, gram)
+        del block  # before the next is read
         out["l1"] += l1
         np.maximum(out["linf"], linf, out=out["linf"])
         total += gram[0]

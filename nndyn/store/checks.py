@@ -219,9 +219,19 @@ class Checks:
         line = table.dtype.itemsize * grid.chunk[0] * math.prod(len(w) for w in whole)
         order, rows = _ordered(wanted[0])
         out = np.empty([len(index) for index in wanted], dtype=table.dtype)
+        axes = tuple(i for i, k in enumerate(key) if not isinstance(k, slice) and np.ndim(k) == 0)
         read = len(touched[0]) * line // table.dtype.itemsize
+        nearly_all = out.size > 0.9 * read
+        if line > _PIECE and not nearly_all and len(key) > 2 and len(touched[1]) > 1:
+            # one replica after the other: a whole line would be held beside what is wanted of it
+            second = np.asarray(wanted[1])
+            for number in touched[1]:
+                mine = np.flatnonzero(second // grid.chunk[1] == number)
+                part_of = (wanted[0], second[mine], *wanted[2:])
+                out[:, mine] = self.read(name, tuple(map(_same, part_of)), get, length)
+            return out.squeeze(axes)
         # where nearly all that is read is wanted, in one piece: it need not be copied
-        most = len(touched[0]) if out.size > 0.9 * read else max(1, _PIECE // line)
+        most = len(touched[0]) if nearly_all else max(1, _PIECE // line)
         for lines in _runs(touched[0], most):
             start = int(lines[0]) * grid.chunk[0]
             stop = min(length, (int(lines[-1]) + 1) * grid.chunk[0])
@@ -233,8 +243,7 @@ class Checks:
                 out = part if 2 * part.size > values.size else part.copy()
             else:
                 out[slice(low, high) if order is None else order[low:high]] = part
-        axes = tuple(i for i, k in enumerate(key) if not isinstance(k, slice) and np.ndim(k) == 0)
-        return out.squeeze(axes) if axes else out
+        return out.squeeze(axes)
 
     def _check(
         self,
@@ -336,6 +345,11 @@ def _whole(touched: Array, chunk: int, size: int) -> Index:
 def _key(index: Index) -> Any:
     """`index` as a slice where it is one."""
     return slice(index.start, index.stop) if isinstance(index, range) else index
+
+
+def _same(index: Index) -> Any:
+    """`index` as a key that gives it."""
+    return slice(index.start, index.stop, index.step) if isinstance(index, range) else index
 
 
 def _inside(whole: Index, wanted: Index) -> Any:

@@ -343,12 +343,12 @@ def keys(rng: np.random.Generator, size: int) -> Any:
     return rng.integers(0, size, rng.integers(0, 6))
 
 
-@pytest.mark.parametrize("across", [2, 5])
+@pytest.mark.parametrize(("across", "piece"), [(2, 1000), (5, 1000), (2, 8)])
 def test_any_selection_is_what_numpy_selects(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, across: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, across: int, piece: int
 ) -> None:
     monkeypatch.setattr(layouts, "_CHUNK_COMPONENTS", across)
-    monkeypatch.setattr(checking, "_PIECE", 1000)
+    monkeypatch.setattr(checking, "_PIECE", piece)
     path = tmp_path / "run.nc"
     plan = record(path, times=45)
     expected = rows(plan, 0, 45)["state"]
