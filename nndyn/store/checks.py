@@ -228,7 +228,7 @@ class Checks:
             for number in touched[1]:
                 mine = np.flatnonzero(second // grid.chunk[1] == number)
                 part_of = (wanted[0], second[mine], *wanted[2:])
-                out[:, mine] = self.read(name, tuple(map(_same, part_of)), get, length)
+                out[:, mine] = self.read(name, tuple(map(_key, part_of)), get, length)
             return out.squeeze(axes)
         # where nearly all that is read is wanted, in one piece: it need not be copied
         most = len(touched[0]) if nearly_all else max(1, _PIECE // line)
@@ -344,11 +344,6 @@ def _whole(touched: Array, chunk: int, size: int) -> Index:
 
 def _key(index: Index) -> Any:
     """`index` as a slice where it is one."""
-    return slice(index.start, index.stop) if isinstance(index, range) else index
-
-
-def _same(index: Index) -> Any:
-    """`index` as a key that gives it."""
     return slice(index.start, index.stop, index.step) if isinstance(index, range) else index
 
 

@@ -57,25 +57,17 @@ class Panels:
             self._write(self.__dict__[name], back=name == "back")
 
     def _write(self, out: Array, *, back: bool) -> None:
-        fill = _fill_back if back else _fill_forward
-        fill(self._numbers, self._along, self._across, *self._shape, out)
+        samples, features = zip((self._across, self._along), self._shape, strict=True)
+        eights, others = (features, samples) if back else (samples, features)
+        _fill(self._numbers, *eights, *others, out)
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill_forward(
-    numbers: Array, along: int, across: int, columns: int, features: int, out: Array
+def _fill(
+    numbers: Array, apart: int, count: int, others_apart: int, others: int, out: Array
 ) -> None:
-    for j in range(columns):
-        for k in range(features):
-            to = (j // LANES * features + k) * LANES + j % LANES
-            out[to] = numbers[k * along + j * across]
-
-
-@numba.njit(cache=True, nogil=True)
-def _fill_back(
-    numbers: Array, along: int, across: int, columns: int, features: int, out: Array
-) -> None:
-    for j in range(columns):
-        for k in range(features):
-            to = (k // LANES * columns + j) * LANES + k % LANES
-            out[to] = numbers[k * along + j * across]
+    """Write eight after eight of an axis, of these all along the other; axes by stride, length."""
+    for i in range(count):
+        for j in range(others):
+            to = (i // LANES * others + j) * LANES + i % LANES
+            out[to] = numbers[i * apart + j * others_apart]
