@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -14,7 +14,7 @@ import numpy as np
 
 from analyzers.studies.growth import told
 from analyzers.studies.onset import THRESHOLD, Onset, onset, turning_rates
-from nndyn.errors import UsageError
+from nndyn.errors import RecordingError, UsageError
 from nndyn.finder.bracketing import Lattice
 from nndyn.finder.bracketing import following as next_rate
 from nndyn.finder.request import EARLY, SCOUTS
@@ -153,10 +153,11 @@ class Course:
 
     def _learn(self, rates: Iterable[int], seeds: Iterable[int], **how: Any) -> bool:
         """Record runs until they have learned; false where the budget does not allow it."""
-        points = self._points(rates, seeds)
+        left = points = self._points(rates, seeds)
         third = max(1, int(self.steps * EARLY))
         for steps in (third, 2 * third, self.steps):
-            left = self._unlearned(points)
+            if steps > third:  # those that were looked at before have a third
+                left = self._unlearned(points)
             if not self._affords(left, steps):
                 return False
             self._record(left, steps, **how)
@@ -201,11 +202,15 @@ class Course:
 
     def _measures_learning(self, at: int) -> bool:
         """Whether runs have test accuracies; those nearest to a rate are looked at first."""
+        from nndyn.store import open_recording, reading
+
         looked = {k for grows in self.grows.values() for k in grows}
         for k in sorted(looked, key=lambda k: abs(k - at)):
-            for s in (s for s, grows in self.grows.items() if k in grows):
-                if (self.cells("learning", [self._point(k, s)])["verdict"] != "").any():
-                    return True
+            points = [self._point(k, s) for s, grows in self.grows.items() if k in grows]
+            for file in self.runs.files(points):
+                with suppress(RecordingError), reading(file), open_recording(file) as run:
+                    if run.get("test_accuracy", run["time"][:0]).size:
+                        return True
         return False
 
     def _bracket(self, seeds: Sequence[int], start: int, stride: int) -> bool:

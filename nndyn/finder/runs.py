@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -45,6 +46,7 @@ class Adaptive:
         self.folder = folder
         self._workers, self._scheduler = workers, scheduler
         self._alone = Lock()
+        self._looked: dict[str, dict[str, Any]] = {}
         self.design: Design | None = None
         if folder.is_study():
             self.design = folder.design()
@@ -73,6 +75,11 @@ class Adaptive:
     def runs(self) -> int:
         """How many runs there are."""
         return 0 if self.design is None else len(self.design.cells)
+
+    def files(self, points: Sequence[Point]) -> list[Path]:
+        """Return the files of those of the runs that there are."""
+        cells = [] if self.design is None else self.design.only(points).cells
+        return [self.folder.recording(cell) for cell in cells]
 
     def lacking(self, points: Iterable[Point], steps: int) -> int:
         """Return the training steps that are missing for runs to have so many."""
@@ -119,11 +126,13 @@ class Adaptive:
             return
         with self._alone:
             new = dealt(design(asked, points=todo, before=self.design), self._workers)
-            self.design = new if self.design is None else _joined(self.design, new)
+            whole = new if self.design is None else _joined(self.design, new)
+            self._look(whole, [cell for cell in new.cells if cell.file not in self._looked])
+            self.design = whole
             with self.folder.planning(take_over=asked.take_over):
-                self.folder.create(self.design)
+                self.folder.create(whole)
         before = self.spent - sum(have.get((c.at["lr"], c.at["seed"]), 0) for c in new.cells)
-        study = self.design.id
+        study = whole.id
 
         def told(steps: int, total: int = 0) -> None:
             progress(before + steps)
@@ -134,12 +143,12 @@ class Adaptive:
         else:
             how: dict[str, Any] = {"study": study, "progress": told, "stop": stop, "pool": pool}
             taken = [b for b in new.batches if not work(self.folder, asked, b, **how)]
+        self._look(whole, new.cells)
         if taken:
             raise StoreError(f"another process records in {self.folder.path}; wait for it")
-        known = self.folder.known()
         for cell in new.cells:
-            if known[cell.file]["status"] == FAILED:
-                raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
+            if (found := self._looked[cell.file])["status"] == FAILED:
+                raise RecordingError(f"{self.folder.recording(cell)}: {found['reason']}")
 
     def _have(self) -> dict[tuple[object, object], int]:
         """Return up to which step runs were recorded, by rate and seed, also where one was cut.
@@ -161,10 +170,16 @@ class Adaptive:
         design = self.design
         if design is None:
             return
-        known = self.folder.known()
+        self._look(design, [cell for cell in design.cells if cell.file not in self._looked])
         for batch in design.batches:
             for cell in batch.cells:
-                yield batch, cell, look(self.folder, design, cell, known.get(cell.file, {}))
+                yield batch, cell, self._looked[cell.file]
+
+    def _look(self, design: Design, cells: Sequence[Cell]) -> None:
+        """Look at files: those of before once, and again when they were recorded."""
+        known = self.folder.known() if cells else {}
+        for cell in cells:
+            self._looked[cell.file] = look(self.folder, design, cell, known.get(cell.file, {}))
 
 
 def dealt(planned: Design, parts: int) -> Design:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,18 @@ class Design:
     def cells(self) -> list[Cell]:
         """All runs, batch by batch."""
         return [cell for batch in self.batches for cell in batch.cells]
+
+    def only(self, points: Sequence[Point]) -> Design:
+        """Return the design of those of its runs alone that lie at some points."""
+        chosen = [
+            Batch(tuple(cell for cell in batch.cells if cell.at in points), batch.steps)
+            for batch in self.batches
+        ]
+        axes = {
+            key: [label for label in labels if any(at[key] == label for at in points)]
+            for key, labels in self.axes.items()
+        }
+        return replace(self, axes=axes, batches=tuple(b for b in chosen if b.cells))
 
     @cached_property
     def places(self) -> dict[str, dict[Label, int]]:

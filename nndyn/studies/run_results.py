@@ -57,7 +57,8 @@ def cells_of(
     options : dict
         Of the analyzer.
     points : sequence of Point, optional
-        The runs to analyze, and the others have no result; all of them unless given.
+        The runs to analyze, and the others have no result, and no place either where nothing is
+        kept; all of them unless given.
     workers : int, optional
         Processes; as many as there are cores unless given.
     progress : callable, optional
@@ -81,6 +82,8 @@ def cells_of(
     """
     row = analyzers.rows().get(name)
     keep = () if row is None else row.keep
+    if points is not None and not write:
+        planned = planned.only(points)
     known, cells = folder.known(), planned.cells
     seen = {cell.file: look(folder, planned, cell, known.get(cell.file, {})) for cell in cells}
     keys = {
