@@ -28,7 +28,7 @@ from nndyn.systems.training.loop.rows import Rows
 from nndyn.systems.training.loop.seat import Seat, State
 from nndyn.systems.training.loop.steps import Steps
 from nndyn.systems.training.torch_state.streams import preserved
-from nndyn.systems.training.torch_state.threads import threads_for
+from nndyn.systems.training.torch_state.threads import one_each
 
 #: Room for a row's rest to grow in the file.
 _ROOM = 4096
@@ -324,7 +324,7 @@ class Loop:
 
     def one_thread(self) -> AbstractContextManager[object]:
         """Return a context in which torch uses one thread."""
-        return threads_for(0.0)
+        return one_each()
 
     def push(self, *args: Any, **kwargs: Any) -> Any:
         """Raise: there are no tangents."""
