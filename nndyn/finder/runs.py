@@ -176,7 +176,7 @@ class Adaptive:
                 yield batch, cell, self._looked[cell.file]
 
     def _look(self, design: Design, cells: Sequence[Cell]) -> None:
-        """Look at files: those of before once, and again when they were recorded."""
+        """Note what there is of runs: of all at first, then of those that were recorded."""
         known = self.folder.known() if cells else {}
         for cell in cells:
             self._looked[cell.file] = look(self.folder, design, cell, known.get(cell.file, {}))

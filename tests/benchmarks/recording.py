@@ -2,7 +2,8 @@
 
 Each round runs, one after the other, (a) the bare batched training of seven rows, (b) a whole
 recording of the same seven with full trajectories, diagnostics and file, (c) the same where it may
-write on a second core, (d) seven plain torch loops, (e) the matrix products of (a) alone. Printed
+write on a second core, (d) the same as (b) with ``evaluate="auto"``, (e) seven plain torch loops,
+(f) the matrix products of (a) alone. Printed
 are medians of ratios taken within rounds, with their range; absolute times depend on the machine
 and its other users.
 """
@@ -14,8 +15,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,21 +87,22 @@ def compare(name: str, system: nndyn.Training, widths: list[int], steps: int, ro
     start = ensemble(system, make(system, steps=steps, replicas=REPLICAS))
     path = Path(tempfile.mkdtemp()) / "r.nc"
 
-    def recording() -> None:
+    def recording(**options: Any) -> None:
         path.unlink(missing_ok=True)
-        nndyn.record(system, path, steps=steps, replicas=REPLICAS).close()
+        nndyn.record(system, path, steps=steps, replicas=REPLICAS, **options).close()
 
-    def alone() -> None:
+    def alone(**options: Any) -> None:
         every = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {max(every)})
         try:
-            recording()
+            recording(**options)
         finally:
             os.sched_setaffinity(0, every)
 
     tasks = {
         "bare": lambda: system.bare(start, 0, steps),
         "recording": alone,
+        "seldom": partial(alone, evaluate="auto"),
         "beside": recording,
         "loops": plain_loops(system, widths, steps),
         "products": products(widths, len(system.task.training), steps),
@@ -109,6 +113,7 @@ def compare(name: str, system: nndyn.Training, widths: list[int], steps: int, ro
     print(f"{name}: {REPLICAS + 2} rows, {steps} steps, file of {size / 1e6:.0f} MB")
     for label, above, below in (
         ("recording / bare training      (aim: cpu at most 1.15)", "recording", "bare"),
+        ('the same with evaluate="auto"', "seldom", "bare"),
         ("recording on two cores / bare  (aim: wall at most 1.08)", "beside", "bare"),
         ("plain loops / recording        (aim on AVX2: digits 1.9, 784 1.5)", "loops", "recording"),
         ("plain loops / matrix products  (the most any batching gains here)", "loops", "products"),
@@ -124,7 +129,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
     compare("digits 64-32-10, N = 1437", digits(), [64, 32, 10], 500, rounds)
-    compare("784-64-10, N = 6000", wide(), [784, 64, 10], 20, rounds)
+    compare("784-64-10, N = 6000", wide(), [784, 64, 10], 60, rounds)
 
 
 if __name__ == "__main__":

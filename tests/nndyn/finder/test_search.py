@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 import nndyn
+from nndyn.finder import runs
 from nndyn.finder.course import Course
 from nndyn.finder.request import asked_of, seldom
 from nndyn.studies.folder import Folder
@@ -60,3 +61,17 @@ def test_trainings_in_full_batch_are_evaluated_a_hundred_times_or_more(tmp_path)
     folder = Folder(tmp_path / "s")
     assert every(folder=folder) == 5
     assert every(folder=folder, evaluate=1) == 1
+
+
+def test_a_search_looks_at_a_run_when_it_is_planned_and_after_each_time_it_went_on(
+    tmp_path, monkeypatch
+):
+    seen, real = [], runs.look
+    monkeypatch.setattr(runs, "look", lambda *given: seen.append(given) or real(*given))
+    found = runs.Adaptive(Folder(tmp_path / "s"), asked_of("mlp:4-3-3", "iris", None, 30, 0, {}))
+    for steps, looks in ((10, 4), (10, 4), (20, 6)):
+        found.record(POINTS, steps)
+        assert found.lacking(POINTS, 30) == 2 * (30 - steps)
+        assert (found.spent, len(seen)) == (2 * steps, looks)
+    again = runs.Adaptive(Folder(tmp_path / "s"), asked_of("mlp:4-3-3", "iris", None, 30, 0, {}))
+    assert (again.spent, again.lacking(POINTS, 30)) == (found.spent, 20)

@@ -53,6 +53,18 @@ def test_runs_that_are_not_asked_for_are_not_analyzed_and_keep_what_was_found(st
     assert (whole["verdict"] != "").all()
 
 
+def test_where_nothing_is_kept_runs_that_are_not_asked_for_have_no_place(study):
+    folder = Folder(study)
+    planned = folder.design()
+    whole = module.cells_of(folder, planned, "lyapunov", {})
+    points = [cell.at for cell in planned.cells if cell.at["r"] != planned.cells[0].at["r"]]
+    some = module.cells_of(folder, planned, "lyapunov", {}, points=points, write=False)
+    assert some.identical(whole.sel(r=some["r"]))
+    assert 0 < some.sizes["r"] < whole.sizes["r"]
+    none = module.cells_of(folder, planned, "lyapunov", {}, points=[], write=False)
+    assert not none["verdict"].size
+
+
 @pytest.mark.parametrize("name", ["lyapunov", "learning"])
 def test_cells_are_what_the_analyzer_finds_on_each_recording(trained, name):
     index = nndyn.open_study(trained)
