@@ -156,7 +156,7 @@ class Course:
         left = points = self._points(rates, seeds)
         third = max(1, int(self.steps * EARLY))
         for steps in (third, 2 * third, self.steps):
-            if steps > third:  # those that were looked at before have a third
+            if steps > third:  # all run so far, as those did that were looked at before
                 left = self._unlearned(points)
             if not self._affords(left, steps):
                 return False
@@ -277,22 +277,17 @@ class Course:
 
     def _unlearned(self, points: Sequence[Point]) -> list[Point]:
         """Return the runs that have not learned, as far as they were run."""
-        cells = self.cells("learning", points)
-        times = cells.get("training_time")
-        if times is None:  # none of them was run yet, or none learns
+        times = self.cells("learning", points).get("training_time")
+        if times is None:  # none learns
             return list(points)
-        known = set(map(float, cells["lr"].values))
         return [
-            at
-            for at in points
-            if at["lr"] not in known
-            or at["seed"] not in cells["seed"].values
-            or not np.isfinite(float(times.sel(lr=at["lr"], seed=at["seed"])))
+            at for at in points if not np.isfinite(float(times.sel(lr=at["lr"], seed=at["seed"])))
         ]
 
     def _record(self, points: list[Point], steps: int, **how: Any) -> None:
         """Record runs, or let them go on, up to so many steps, and say so."""
-        if not self.runs.lacking(points, steps):
+        points = self.runs.short(points, steps)
+        if not points:
             return
         shown = sorted({float(at["lr"]) for at in points})
         span = f"{shown[0]:g}" + (f" to {shown[-1]:g}" if len(shown) > 1 else "")

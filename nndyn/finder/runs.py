@@ -60,6 +60,7 @@ class Adaptive:
                     f"{folder.path} holds another study: {'; '.join(found) or 'of other axes'}. "
                     "Choose another folder"
                 )
+            self._look(self.design, self.design.cells)
 
     @property
     def makes(self) -> bool:
@@ -78,8 +79,13 @@ class Adaptive:
 
     def files(self, points: Sequence[Point]) -> list[Path]:
         """Return the files of those of the runs that there are."""
-        cells = [] if self.design is None else self.design.only(points).cells
-        return [self.folder.recording(cell) for cell in cells]
+        cells = [] if self.design is None else self.design.cells
+        return [self.folder.recording(cell) for cell in cells if cell.at in points]
+
+    def short(self, points: Iterable[Point], steps: int) -> list[Point]:
+        """Return the runs that do not have so many steps."""
+        have = self._have()
+        return [at for at in points if have.get((at["lr"], at["seed"]), 0) < steps]
 
     def lacking(self, points: Iterable[Point], steps: int) -> int:
         """Return the training steps that are missing for runs to have so many."""
@@ -120,8 +126,7 @@ class Adaptive:
             fixed={**self._asked.fixed, "steps": steps},
             axes={key: dict(sorted(values.items())) for key, values in axes.items()},
         )
-        have = self._have()
-        todo = [at for at in points if have.get((at["lr"], at["seed"]), 0) < steps]
+        have, todo = self._have(), self.short(points, steps)
         if not todo:
             return
         with self._alone:
@@ -146,9 +151,10 @@ class Adaptive:
         self._look(whole, new.cells)
         if taken:
             raise StoreError(f"another process records in {self.folder.path}; wait for it")
+        known = self.folder.known()
         for cell in new.cells:
-            if (found := self._looked[cell.file])["status"] == FAILED:
-                raise RecordingError(f"{self.folder.recording(cell)}: {found['reason']}")
+            if known[cell.file]["status"] == FAILED:
+                raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
 
     def _have(self) -> dict[tuple[object, object], int]:
         """Return up to which step runs were recorded, by rate and seed, also where one was cut.
@@ -167,17 +173,13 @@ class Adaptive:
 
     def _seen(self) -> Iterator[tuple[Batch, Cell, dict[str, Any]]]:
         """Yield every run with its batch and what there is of it, also where it was not noted."""
-        design = self.design
-        if design is None:
-            return
-        self._look(design, [cell for cell in design.cells if cell.file not in self._looked])
-        for batch in design.batches:
+        for batch in () if self.design is None else self.design.batches:
             for cell in batch.cells:
                 yield batch, cell, self._looked[cell.file]
 
     def _look(self, design: Design, cells: Sequence[Cell]) -> None:
         """Note what there is of runs: of all at first, then of those that were recorded."""
-        known = self.folder.known() if cells else {}
+        known = self.folder.known()
         for cell in cells:
             self._looked[cell.file] = look(self.folder, design, cell, known.get(cell.file, {}))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyzers.studies.lyapunov import onset_study
-from nndyn.checks import whole
+from nndyn.checks import share, whole
 from nndyn.finder.bracketing import lattice
 from nndyn.finder.course import Course, Say
 from nndyn.finder.factory import check, check_same
@@ -155,6 +155,8 @@ def find_onset(
     """
     steps, seeds, most = effort_of(steps, seeds, budget)
     bounds, seed = bounds_of(lr, precision), whole("seed", seed, 0)
+    share("threshold", threshold, closed=True)
+    share("confidence", confidence)
     workers = None if workers is None else whole("workers", workers, 1)
     asked = asked_of(model, data, bounds, steps, seed, options)
     asked = replace(asked, mix=mix, take_over=take_over)

@@ -1,11 +1,10 @@
 """What recording costs, side by side: run by ``make bench``, one core.
 
 Each round runs, one after the other, (a) the bare batched training of seven rows, (b) a whole
-recording of the same seven with full trajectories, diagnostics and file, (c) the same where it may
-write on a second core, (d) the same as (b) with ``evaluate="auto"``, (e) seven plain torch loops,
-(f) the matrix products of (a) alone. Printed
-are medians of ratios taken within rounds, with their range; absolute times depend on the machine
-and its other users.
+recording of the same seven with full trajectories, diagnostics and file, (c) the same with
+``evaluate="auto"``, (d) as (b) where it may write on a second core, (e) seven plain torch loops,
+(f) the matrix products of (a) alone. Printed are medians of ratios taken within rounds, with their
+range; absolute times depend on the machine and its other users.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 import nndyn
+from nndyn.errors import UsageError
 from nndyn.finder import runs
 from nndyn.finder.course import Course
 from nndyn.finder.request import asked_of, seldom
@@ -25,18 +26,10 @@ POINTS = [{"lr": 0.5, "seed": 0}, {"lr": 0.5, "seed": 1}]
             ),
             POINTS[1:],
         ),
-        (
-            xr.Dataset(
-                {"training_time": (("lr", "seed"), [[7.0]])}, coords={"lr": [0.5], "seed": [1]}
-            ),
-            POINTS[:1],
-        ),
     ],
-    ids=["no run", "runs without times", "one has learned", "one is not there"],
+    ids=["no variable", "runs without times", "one has learned"],
 )
-def test_runs_that_have_not_learned_are_left_whether_they_are_there_or_not(
-    cells, left, monkeypatch
-):
+def test_runs_that_have_not_learned_are_left(cells, left, monkeypatch):
     monkeypatch.setattr(Course, "cells", lambda self, name, points=None: cells)
     one = object.__new__(Course)
     assert one._unlearned(POINTS) == left
@@ -75,3 +68,23 @@ def test_a_search_looks_at_a_run_when_it_is_planned_and_after_each_time_it_went_
         assert (found.spent, len(seen)) == (2 * steps, looks)
     again = runs.Adaptive(Folder(tmp_path / "s"), asked_of("mlp:4-3-3", "iris", None, 30, 0, {}))
     assert (again.spent, again.lacking(POINTS, 30)) == (found.spent, 20)
+
+
+@pytest.mark.parametrize(("name", "value"), [("threshold", 93), ("confidence", 95)])
+def test_what_is_no_share_is_refused_before_anything_is_recorded(tmp_path, name, value):
+    with pytest.raises(UsageError, match=name):
+        nndyn.find_onset("mlp:4-3-3", "iris", path=tmp_path / "s", **{name: value})
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_search_says_how_many_runs_it_records(monkeypatch):
+    said, recorded, real = [], [], runs.Adaptive.record
+
+    def record(self, points, steps, *args, **how):
+        recorded.append(len(self.short(points, steps)))
+        return real(self, points, steps, *args, **how)
+
+    monkeypatch.setattr(runs.Adaptive, "record", record)
+    nndyn.find_onset("mlp:4-3-3", "iris", steps=30, seeds=4, replicas=2, say=said.append)
+    counts = [int(line.split()[0]) if " runs to " in line else 1 for line in said]
+    assert counts == recorded
