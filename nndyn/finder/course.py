@@ -156,11 +156,10 @@ class Course:
         left = points = self._points(rates, seeds)
         third = max(1, int(self.steps * EARLY))
         for steps in (third, 2 * third, self.steps):
-            if steps > third:  # all run so far, as those did that were looked at before
-                left = self._unlearned(points)
             if not self._affords(left, steps):
                 return False
             self._record(left, steps, **how)
+            left = self._unlearned(points)
         self.cells("lyapunov", points)  # now, while other runs go on
         return True
 

@@ -89,7 +89,7 @@ def check(asked: Request, seed: int, bounds: tuple[float, float], steps: int) ->
     from recorders.request import make
 
     name, (low, high) = asked.recipe.name, bounds
-    first, again = (_made(asked, low, seed) for _ in range(2))
+    first, again = (made(asked, low, seed) for _ in range(2))
     ensemble(first, make(first, seed=seed, **recorded(asked.options({"seed": seed}))))
     odd = _differing(first.describe(), again.describe())
     if odd:
@@ -98,14 +98,14 @@ def check(asked: Request, seed: int, bounds: tuple[float, float], steps: int) ->
             f"different in {odd[0]}: what is random in it has to be drawn from `seed`; begin with "
             "torch.manual_seed(seed)"
         )
-    other = _made(asked, high, seed)
+    other = made(asked, high, seed)
     alike = not _differing(first.describe(), other.describe())
     if alike and _same_path(first, other, seed, steps):
         raise UsageError(
             f"{name} makes the same system at lr={low:g} and at lr={high:g}, to the last bit over "
             f"{steps} steps: let the optimizer have `lr`"
         )
-    beside = _made(asked, low, seed + 1)
+    beside = made(asked, low, seed + 1)
     if not np.array_equal(first.initial(seed), beside.initial(seed + 1)):
         return []
     return [
@@ -131,7 +131,7 @@ def check_same(folder: Folder, asked: Request) -> None:
         file = folder.recording(cell)
         with open_recording(file) as recording:
             there = manifest(recording.attrs, str(file), made=True)["system"]
-        now = _made(asked, float(cell.at["lr"]), int(cell.at["seed"]))
+        now = made(asked, float(cell.at["lr"]), int(cell.at["seed"]))
         odd = _differing(there, now.describe())
         if odd:
             raise UsageError(
@@ -141,7 +141,8 @@ def check_same(folder: Folder, asked: Request) -> None:
         return
 
 
-def _made(asked: Request, rate: float, seed: int) -> System:
+def made(asked: Request, rate: float, seed: int) -> System:
+    """Return the system of a run of a search, be it a training or what a function makes."""
     return asked.recipe.make({**asked.options({"seed": seed}), "lr": rate}, seed)
 
 

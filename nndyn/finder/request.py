@@ -14,7 +14,7 @@ from analyzers.common.stability import limit
 from nndyn.checks import number, whole
 from nndyn.errors import UsageError
 from nndyn.finder.bracketing import lattice
-from nndyn.finder.factory import is_factory
+from nndyn.finder.factory import is_factory, made
 from nndyn.finder.runs import Adaptive
 from nndyn.studies.design import fitting
 from nndyn.studies.folder import Folder
@@ -114,7 +114,7 @@ def search_cost(
     rates = lattice(begin, precision, bounds)
     shortest = max(1, int(steps * EARLY))
     runs = min(most // shortest, seeds * (rates.high - rates.low + 1))
-    system = asked.recipe.make({**asked.options({"seed": seed}), "lr": begin}, seed)
+    system = made(asked, begin, seed)
     plan = {**recorded(asked.options({"seed": seed})), "seed": seed}
     full = estimate(system, **plan)
     short = estimate(system, timed=False, **{**plan, "steps": shortest})
@@ -192,7 +192,7 @@ def seldom(asked: Request, seed: int, folder: Folder | None) -> Request:
     if folder is not None and folder.is_study():
         every = folder.design().options.get("evaluate")
     else:
-        system = asked.recipe.make({**asked.options({"seed": seed}), "lr": 1.0}, seed)
+        system = made(asked, 1.0, seed)
         most = max(1, asked.fixed["steps"] // _EVALUATIONS)
         every = min(system.evaluate_auto, most) if system.evaluate_every == 1 else None
     return replace(asked, fixed={**asked.fixed, "evaluate": every})
@@ -245,8 +245,7 @@ def bounds_of(lr: Any, precision: Any) -> tuple[float, float] | None:
 
 def same_start(asked: Request, seed: int) -> list[str]:
     """Warn where seeds do not draw initial weights, as of a module that keeps its own."""
-    options = {**asked.options({"seed": seed}), "lr": 1.0}
-    starts = {asked.recipe.make(options, s).describe()["initial_sha256"] for s in (seed, seed + 1)}
+    starts = {made(asked, 1.0, s).describe()["initial_sha256"] for s in (seed, seed + 1)}
     if len(starts) > 1:
         return []
     return [
@@ -275,7 +274,7 @@ def anchor(asked: Request, seed: int, bounds: tuple[float, float] | None) -> flo
     if bounds is not None:
         rate = float(np.sqrt(bounds[0] * bounds[1]))
     else:
-        system = asked.recipe.make({**asked.options({"seed": seed}), "lr": 1.0}, seed)
+        system = made(asked, 1.0, seed)
         found = limit(system.describe())
         rate = 0.1
         if found.value is not None and isinstance(system, WithLoss) and not system.no_tangents:

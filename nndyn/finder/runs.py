@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any
 from nndyn.errors import RecordingError, StoreError, UsageError
 from nndyn.header import FINISHED
 from nndyn.runtime.tasks import Stop
-from nndyn.studies.batch_run import work
-from nndyn.studies.design import Batch, Cell, Design, design, differences
+from nndyn.studies.batch_run import Known, work
+from nndyn.studies.design import Batch, Cell, Design, design, differences, with_cells
 from nndyn.studies.folder import FAILED, Folder
 from nndyn.studies.index import look
 from nndyn.studies.request import Point, Request
@@ -60,7 +60,7 @@ class Adaptive:
                     f"{folder.path} holds another study: {'; '.join(found) or 'of other axes'}. "
                     "Choose another folder"
                 )
-            self._look(self.design, self.design.cells)
+            self._look(self.design, self.design.cells, folder.known())
 
     @property
     def makes(self) -> bool:
@@ -79,18 +79,15 @@ class Adaptive:
 
     def files(self, points: Sequence[Point]) -> list[Path]:
         """Return the files of those of the runs that there are."""
-        cells = [] if self.design is None else self.design.cells
-        return [self.folder.recording(cell) for cell in cells if cell.at in points]
+        return [self.folder.recording(cell) for _, cell, _ in self._seen() if cell.at in points]
 
-    def short(self, points: Iterable[Point], steps: int) -> list[Point]:
+    def short(self, points: Sequence[Point], steps: int) -> list[Point]:
         """Return the runs that do not have so many steps."""
-        have = self._have()
-        return [at for at in points if have.get((at["lr"], at["seed"]), 0) < steps]
+        return [at for at, has in zip(points, self._have(points), strict=True) if has < steps]
 
-    def lacking(self, points: Iterable[Point], steps: int) -> int:
+    def lacking(self, points: Sequence[Point], steps: int) -> int:
         """Return the training steps that are missing for runs to have so many."""
-        have = self._have()
-        return sum(max(0, steps - have.get((at["lr"], at["seed"]), 0)) for at in points)
+        return sum(max(0, steps - has) for has in self._have(points))
 
     def record(
         self,
@@ -126,18 +123,19 @@ class Adaptive:
             fixed={**self._asked.fixed, "steps": steps},
             axes={key: dict(sorted(values.items())) for key, values in axes.items()},
         )
-        have, todo = self._have(), self.short(points, steps)
+        todo = self.short(points, steps)
         if not todo:
             return
+        had = sum(self._have(todo))
         with self._alone:
             new = dealt(design(asked, points=todo, before=self.design), self._workers)
             whole = new if self.design is None else _joined(self.design, new)
-            self._look(whole, [cell for cell in new.cells if cell.file not in self._looked])
+            fresh = [cell for cell in new.cells if cell.file not in self._looked]
+            self._look(whole, fresh, self.folder.known())
             self.design = whole
             with self.folder.planning(take_over=asked.take_over):
                 self.folder.create(whole)
-        before = self.spent - sum(have.get((c.at["lr"], c.at["seed"]), 0) for c in new.cells)
-        study = whole.id
+        before, study = self.spent - had, whole.id
 
         def told(steps: int, total: int = 0) -> None:
             progress(before + steps)
@@ -148,20 +146,20 @@ class Adaptive:
         else:
             how: dict[str, Any] = {"study": study, "progress": told, "stop": stop, "pool": pool}
             taken = [b for b in new.batches if not work(self.folder, asked, b, **how)]
-        self._look(whole, new.cells)
+        known = self.folder.known()
+        self._look(whole, new.cells, known)
         if taken:
             raise StoreError(f"another process records in {self.folder.path}; wait for it")
-        known = self.folder.known()
         for cell in new.cells:
             if known[cell.file]["status"] == FAILED:
                 raise RecordingError(f"{self.folder.recording(cell)}: {known[cell.file]['reason']}")
 
-    def _have(self) -> dict[tuple[object, object], int]:
-        """Return up to which step runs were recorded, by rate and seed, also where one was cut.
+    def _have(self, points: Sequence[Point]) -> list[int]:
+        """Return up to which step runs were recorded, also where one was cut.
 
         Returns
         -------
-        dict of (lr, seed) to int
+        list of int
             Of one that stopped early, since it diverged, all steps that it was asked for.
         """
         found: dict[tuple[object, object], int] = {}
@@ -169,7 +167,7 @@ class Adaptive:
             stopped = seen["status"] in FINISHED and seen["status"] != "complete"
             steps = batch.steps if stopped else max(0, seen.get("committed", 0) - 1)
             found[cell.at["lr"], cell.at["seed"]] = steps
-        return found
+        return [found.get((at["lr"], at["seed"]), 0) for at in points]
 
     def _seen(self) -> Iterator[tuple[Batch, Cell, dict[str, Any]]]:
         """Yield every run with its batch and what there is of it, also where it was not noted."""
@@ -177,9 +175,8 @@ class Adaptive:
             for cell in batch.cells:
                 yield batch, cell, self._looked[cell.file]
 
-    def _look(self, design: Design, cells: Sequence[Cell]) -> None:
+    def _look(self, design: Design, cells: Sequence[Cell], known: Known) -> None:
         """Note what there is of runs: of all at first, then of those that were recorded."""
-        known = self.folder.known()
         for cell in cells:
             self._looked[cell.file] = look(self.folder, design, cell, known.get(cell.file, {}))
 
@@ -198,11 +195,7 @@ def dealt(planned: Design, parts: int) -> Design:
 def _joined(old: Design, new: Design) -> Design:
     """Return a design with further batches; their runs are no longer in older ones."""
     again = {cell.file for cell in new.cells}
-    kept = []
-    for batch in old.batches:
-        cells: tuple[Cell, ...] = tuple(c for c in batch.cells if c.file not in again)
-        if cells:
-            kept.append(Batch(cells, batch.steps))
+    kept = with_cells(old.batches, lambda cell: cell.file not in again)
     axes = {key: sorted({*old.axes[key], *new.axes[key]}) for key in old.axes}
     most = max(int(old.options["steps"]), int(new.options["steps"]))
     return replace(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -79,15 +79,12 @@ class Design:
 
     def only(self, points: Sequence[Point]) -> Design:
         """Return the design of those of its runs alone that lie at some points."""
-        chosen = [
-            Batch(tuple(cell for cell in batch.cells if cell.at in points), batch.steps)
-            for batch in self.batches
-        ]
         axes = {
             key: [label for label in labels if any(at[key] == label for at in points)]
             for key, labels in self.axes.items()
         }
-        return replace(self, axes=axes, batches=tuple(b for b in chosen if b.cells))
+        batches = with_cells(self.batches, lambda cell: cell.at in points)
+        return replace(self, axes=axes, batches=batches)
 
     @cached_property
     def places(self) -> dict[str, dict[Label, int]]:
@@ -95,6 +92,12 @@ class Design:
         return {
             key: {label: i for i, label in enumerate(labels)} for key, labels in self.axes.items()
         }
+
+
+def with_cells(batches: Iterable[Batch], wanted: Callable[[Cell], bool]) -> tuple[Batch, ...]:
+    """Return batches with those of their runs alone that are wanted, and none without any."""
+    left = (Batch(tuple(filter(wanted, batch.cells)), batch.steps) for batch in batches)
+    return tuple(batch for batch in left if batch.cells)
 
 
 def design(

@@ -71,7 +71,8 @@ class FusedPerceptrons(Evaluations):
         self._plan = kernels.plan(network.layers)
         self._tile = kernels.columns(network.layers)
         self._feed = Feed(training, orders)
-        step = 3 * orders[0].size * network.work * self.runs * replicas
+        self._work = network.work
+        step = 3 * orders[0].size * self._work * self.runs * replicas
         self._long = step >= threads.THREADED_WORK
         self._weights: tuple[Array, int] = np.empty(0), 0
         self._own: Tensor | None = None
@@ -120,7 +121,7 @@ class FusedPerceptrons(Evaluations):
         self, kernel: Callable[[int, int, Array], None], first: int, end: int, passes: int
     ) -> None:
         """Call a kernel for rows from `first` to `end`, of so many passes: some in each thread."""
-        work = 2 * self.size * passes * (end - first)
+        work = self._work * passes * (end - first)
         # steps of little work, and a test set of few samples
         few = not self._long or work < threads.THREADED_WORK / 10
         with nullcontext(1) if few else threads.share(allowed()) as count:
